@@ -1,0 +1,42 @@
+# One line a job; what takes more is a script of the same name in scripts/. Recipes run at the top of the repository.
+#
+#   ARGS    handed on to the job's command: make test ARGS="-k wasi"
+#   PORT    of the demo's page; 0 = any
+#   PYTHON  interpreter of .venv, else python3; PYTHON310 that of .venv-wasmer, else it is searched for
+
+export PYTHON PYTHON310
+
+.PHONY: help setup demo test lint format bench functions check lock clean
+
+help: ## list the jobs
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 20
+
+setup: ## make .venv, and .venv-wasmer where there is a CPython 3.10
+	@scripts/setup
+
+demo: setup ## serve the functions, turn a picture grey, say what to try next
+	@.venv/bin/wasm-grpc demo $(if $(PORT),--port $(PORT)) $(ARGS)
+
+test: ## get what the tests need and run them
+	@scripts/test $(ARGS)
+
+lint: ## check format, rules, types and the direction of imports
+	@scripts/lint
+
+format: ## format the code and mend what the rules can mend by themselves
+	@scripts/setup dev && .venv/bin/ruff check --fix-only --quiet && .venv/bin/ruff format
+
+bench: ## measure ours against bare gRPC and native apps
+	@scripts/setup dev && .venv/bin/python -m benchmarks $(ARGS)
+
+functions: ## rebuild every committed .wasm from its source
+	@scripts/functions $(ARGS)
+
+check: ## all that CI runs
+	@CI=true .ci/run
+
+lock: ## lock the dependencies anew: ARGS=--upgrade takes the newest
+	@scripts/lock $(ARGS)
+
+clean: ## remove all that make has made, the committed files aside
+	@rm -rf .venv .venv-wasmer .tools dist .*_cache .hypothesis functions/*/target

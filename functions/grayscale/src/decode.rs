@@ -1,0 +1,153 @@
+//! Bodies to grey pictures, by what their first bytes say they are.
+
+use std::io::{Cursor, ErrorKind};
+
+use image::codecs::{bmp::BmpDecoder, webp::WebPDecoder};
+use image::{ColorType, ImageDecoder, ImageError};
+use jpeg_decoder::PixelFormat;
+use png::Transformations;
+
+use crate::picture::{Layout, Picture};
+use crate::rejection::Rejection;
+
+const EXPECTED: &str = "expected a JPEG, PNG, GIF, BMP or WebP picture";
+
+/// Of one side.
+const MAX_SIDE: u32 = 16_384;
+/// What the decoders need for a picture of this size fits into the manifest's `memory`.
+const MAX_PIXELS: u32 = 24_000_000;
+
+pub fn decode(body: &[u8]) -> Result<Picture, Rejection> {
+    match body {
+        [] => Err(Rejection::new(format!("the body is empty; {EXPECTED}"))),
+        [0xff, 0xd8, 0xff, ..] => jpeg(body),
+        [0x89, b'P', b'N', b'G', ..] => png(body),
+        [b'B', b'M', ..] => bmp(body),
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => webp(body),
+        _ => Err(Rejection::new(format!("the body is no picture that this function knows; {EXPECTED}"))),
+    }
+}
+
+fn jpeg(body: &[u8]) -> Result<Picture, Rejection> {
+    let mut decoder = jpeg_decoder::Decoder::new(body);
+    decoder.read_info().map_err(jpeg_rejection)?;
+    let info = decoder.info().ok_or_else(|| damaged("JPEG", "it has no frame"))?;
+    let (width, height) = (info.width.into(), info.height.into());
+    check_size(width, height)?;
+
+    let samples = decoder.decode().map_err(jpeg_rejection)?;
+    let (layout, samples) = match info.pixel_format {
+        PixelFormat::L8 => (Layout::Grey, samples),
+        PixelFormat::L16 => (Layout::Grey, high_bytes(&samples)),
+        PixelFormat::RGB24 => (Layout::Rgb, samples),
+        PixelFormat::CMYK32 => (Layout::Cmyk, samples),
+    };
+    Ok(Picture::from_samples(width, height, layout, samples))
+}
+
+/// The decoder gives 16-bit samples in the order of the machine, which is little-endian.
+fn high_bytes(samples: &[u8]) -> Vec<u8> {
+    samples.chunks_exact(2).map(|sample| sample[1]).collect()
+}
+
+fn jpeg_rejection(error: jpeg_decoder::Error) -> Rejection {
+    use jpeg_decoder::Error;
+    match error {
+        Error::Io(error) if error.kind() == ErrorKind::UnexpectedEof => truncated("JPEG"),
+        Error::Format(reason) => damaged("JPEG", reason),
+        other => undecodable("JPEG", other),
+    }
+}
+
+fn png(body: &[u8]) -> Result<Picture, Rejection> {
+    let mut decoder = png::Decoder::new(body);
+    decoder.set_transformations(Transformations::EXPAND | Transformations::STRIP_16);
+    decoder.set_ignore_text_chunk(true);
+    let (width, height) = decoder.read_header_info().map_err(png_rejection)?.size();
+    check_size(width, height)?;
+
+    let mut reader = decoder.read_info().map_err(png_rejection)?;
+    let mut samples = vec![0; reader.output_buffer_size()];
+    let frame = reader.next_frame(&mut samples).map_err(png_rejection)?;
+    let layout = match frame.color_type {
+        png::ColorType::Grayscale => Layout::Grey,
+        png::ColorType::GrayscaleAlpha => Layout::GreyAlpha,
+        png::ColorType::Rgb => Layout::Rgb,
+        png::ColorType::Rgba => Layout::Rgba,
+        png::ColorType::Indexed => return Err(damaged("PNG", "it has no palette")),
+    };
+    samples.truncate(frame.buffer_size());
+    Ok(Picture::from_samples(frame.width, frame.height, layout, samples))
+}
+
+fn png_rejection(error: png::DecodingError) -> Rejection {
+    use png::DecodingError;
+    match error {
+        DecodingError::IoError(error) if error.kind() == ErrorKind::UnexpectedEof => truncated("PNG"),
+        DecodingError::Format(reason) => damaged("PNG", reason),
+        other => undecodable("PNG", other),
+    }
+}
+
+fn bmp(body: &[u8]) -> Result<Picture, Rejection> {
+    let decoder = BmpDecoder::new(Cursor::new(body)).map_err(|error| image_rejection("BMP", error))?;
+    from_image_decoder("BMP", decoder)
+}
+
+fn webp(body: &[u8]) -> Result<Picture, Rejection> {
+    let decoder = WebPDecoder::new(Cursor::new(body)).map_err(|error| image_rejection("WebP", error))?;
+    from_image_decoder("WebP", decoder)
+}
+
+fn from_image_decoder<'a>(format: &str, decoder: impl ImageDecoder<'a>) -> Result<Picture, Rejection> {
+    let (width, height) = decoder.dimensions();
+    check_size(width, height)?;
+    let layout = match decoder.color_type() {
+        ColorType::L8 => Layout::Grey,
+        ColorType::La8 => Layout::GreyAlpha,
+        ColorType::Rgb8 => Layout::Rgb,
+        ColorType::Rgba8 => Layout::Rgba,
+        other => return Err(undecodable(format, format!("its samples are {other:?}"))),
+    };
+    let mut samples = vec![0; decoder.total_bytes() as usize];
+    decoder.read_image(&mut samples).map_err(|error| image_rejection(format, error))?;
+    Ok(Picture::from_samples(width, height, layout, samples))
+}
+
+fn image_rejection(format: &str, error: ImageError) -> Rejection {
+    match error {
+        ImageError::IoError(error) if error.kind() == ErrorKind::UnexpectedEof => truncated(format),
+        ImageError::Decoding(reason) => damaged(format, reason),
+        other => undecodable(format, other),
+    }
+}
+
+fn check_size(width: u32, height: u32) -> Result<(), Rejection> {
+    if width == 0 || height == 0 {
+        return Err(Rejection::new(format!("the picture is {width}x{height} pixels, so there is nothing in it")));
+    }
+    if width > MAX_SIDE || height > MAX_SIDE {
+        return Err(Rejection::new(format!(
+            "the picture is {width}x{height} pixels; at most {MAX_SIDE} a side are taken"
+        )));
+    }
+    if width * height > MAX_PIXELS {
+        return Err(Rejection::new(format!(
+            "the picture is {width}x{height} pixels; at most {} million are taken",
+            MAX_PIXELS / 1_000_000
+        )));
+    }
+    Ok(())
+}
+
+fn truncated(format: &str) -> Rejection {
+    Rejection::new(format!("the {format} is truncated"))
+}
+
+fn damaged(format: &str, reason: impl std::fmt::Display) -> Rejection {
+    Rejection::new(format!("the {format} is damaged: {reason}"))
+}
+
+fn undecodable(format: &str, reason: impl std::fmt::Display) -> Rejection {
+    Rejection::new(format!("this kind of {format} can't be decoded: {reason}"))
+}

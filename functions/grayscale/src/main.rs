@@ -1,0 +1,52 @@
+//! A picture on standard input, the same picture in grey on standard output.
+//!
+//! JPEG, PNG, BMP and WebP come back as PNG; a GIF stays a GIF, with all its frames.
+//! What is no picture is refused with exit code 65 and one sentence on standard error.
+
+mod decode;
+mod deflate;
+mod gif;
+mod luma;
+mod memory;
+mod picture;
+mod png_file;
+mod rejection;
+mod stdio;
+
+use rejection::Rejection;
+
+fn main() {
+    let answer = stdio::read_body()
+        .map_err(Failure::Stream)
+        .and_then(|body| grey(&body).map_err(Failure::Rejected))
+        .and_then(|answer| stdio::write_answer(&answer).map_err(Failure::Stream));
+
+    match answer {
+        Ok(()) => {}
+        Err(Failure::Rejected(rejection)) => rejection.exit(),
+        Err(Failure::Stream(error)) => {
+            eprintln!("standard input or output failed: {error}");
+            std::process::exit(EX_IOERR);
+        }
+    }
+}
+
+/// `EX_IOERR` of sysexits.h: the host's fault, not the picture's.
+const EX_IOERR: i32 = 74;
+
+enum Failure {
+    Rejected(Rejection),
+    Stream(std::io::Error),
+}
+
+fn grey(body: &[u8]) -> Result<Vec<u8>, Rejection> {
+    if gif::is_gif(body) {
+        return gif::grey(body);
+    }
+    // The decoders assert here and there what a damaged file doesn't hold to.
+    // A panic outside them is a bug of ours and stays a trap.
+    let _guard = rejection::panics_mean("the picture is damaged and can't be decoded");
+    let picture = decode::decode(body)?;
+    drop(_guard);
+    Ok(png_file::encode(&picture))
+}

@@ -1,0 +1,73 @@
+//! A grey picture in memory, and the turning of colour samples into one.
+
+use crate::luma::{luma, luma_of_inks};
+
+/// What a picture's samples say besides grey.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Channels {
+    Grey,
+    GreyAlpha,
+}
+
+impl Channels {
+    pub fn count(self) -> usize {
+        match self {
+            Channels::Grey => 1,
+            Channels::GreyAlpha => 2,
+        }
+    }
+}
+
+/// Rows from the top, samples interleaved, eight bits each.
+pub struct Picture {
+    pub width: u32,
+    pub height: u32,
+    pub channels: Channels,
+    pub samples: Vec<u8>,
+}
+
+/// How a decoder has laid out its samples, eight bits each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    Grey,
+    GreyAlpha,
+    Rgb,
+    Rgba,
+    /// 255 = full ink.
+    Cmyk,
+}
+
+impl Picture {
+    /// Takes a decoder's samples and keeps only their grey, and their alpha where they have one.
+    ///
+    /// It works in the buffer it is given: a phone's photo is 36 MB of colour samples,
+    /// and a second buffer would cost as much time to fault in as the arithmetic does.
+    pub fn from_samples(width: u32, height: u32, layout: Layout, mut samples: Vec<u8>) -> Self {
+        let channels = match layout {
+            Layout::Grey | Layout::Rgb | Layout::Cmyk => Channels::Grey,
+            Layout::GreyAlpha | Layout::Rgba => Channels::GreyAlpha,
+        };
+        match layout {
+            Layout::Grey | Layout::GreyAlpha => {}
+            Layout::Rgb => shrink(&mut samples, |[r, g, b]| [luma(r, g, b)]),
+            Layout::Rgba => shrink(&mut samples, |[r, g, b, a]| [luma(r, g, b), a]),
+            Layout::Cmyk => shrink(&mut samples, |[c, m, y, k]| [luma_of_inks(c, m, y, k)]),
+        }
+        debug_assert_eq!(samples.len(), width as usize * height as usize * channels.count());
+        Self { width, height, channels, samples }
+    }
+}
+
+/// Replaces each group of `FROM` samples by `TO` samples, `TO` being the smaller.
+fn shrink<const FROM: usize, const TO: usize>(
+    samples: &mut Vec<u8>,
+    convert: impl Fn([u8; FROM]) -> [u8; TO],
+) {
+    let pixels = samples.len() / FROM;
+    for pixel in 0..pixels {
+        let mut from = [0; FROM];
+        from.copy_from_slice(&samples[pixel * FROM..][..FROM]);
+        samples[pixel * TO..][..TO].copy_from_slice(&convert(from));
+    }
+    samples.truncate(pixels * TO);
+}

@@ -1,0 +1,36 @@
+//! What the caller is told when the body is no picture that can be turned grey.
+
+use std::panic;
+
+/// `EX_DATAERR` of sysexits.h, which the server reports as INVALID_ARGUMENT.
+pub const EX_DATAERR: i32 = 65;
+
+/// One plain sentence about what is wrong with the body.
+#[derive(Debug)]
+pub struct Rejection(String);
+
+impl Rejection {
+    pub fn new(sentence: impl Into<String>) -> Self {
+        Self(sentence.into())
+    }
+
+    pub fn exit(&self) -> ! {
+        eprintln!("{}", self.0);
+        std::process::exit(EX_DATAERR);
+    }
+}
+
+/// Until the guard is dropped, a panic ends the run as a rejection with this sentence.
+pub fn panics_mean(sentence: &'static str) -> PanicGuard {
+    panic::set_hook(Box::new(move |_| Rejection::new(sentence).exit()));
+    PanicGuard
+}
+
+#[must_use]
+pub struct PanicGuard;
+
+impl Drop for PanicGuard {
+    fn drop(&mut self) {
+        drop(panic::take_hook());
+    }
+}

@@ -1,0 +1,1 @@
+"""The one place that wires: manifests, artifacts, pool and server become a running app."""

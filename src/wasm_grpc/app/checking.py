@@ -1,0 +1,84 @@
+"""Every manifest and module of a folder, tried on every engine that can be had."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from wasm_grpc.app.preparation import Preparer, engines_of, open_preparer
+from wasm_grpc.core.errors import ManifestError, ModuleError, UnsupportedModuleError
+from wasm_grpc.core.settings import Settings
+from wasm_grpc.functions.catalogue import make_catalogue
+from wasm_grpc.functions.folder import read_functions
+from wasm_grpc.functions.function import Function, read_module
+from wasm_grpc.functions.later import later_features
+
+__all__ = ["FunctionReport", "check"]
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionReport:
+    """
+    What was found of one function.
+
+    Attributes:
+        name: The function's.
+        engines: Those that take its module, with version and interpreter.
+        problems: Lines that keep it from being served.
+        notes: Lines that don't: an engine that refuses it while another takes it, keys for later.
+    """
+
+    name: str
+    engines: tuple[str, ...]
+    problems: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+async def check(folder: Path, settings: Settings) -> list[FunctionReport]:
+    """
+    Check every function below a folder.
+
+    Raises:
+        ManifestError: Manifests are wrong; modules are checked once they are right.
+        ConfigError: There is nothing to check, or no engine can be had.
+    """
+    functions = read_functions(folder, settings.only)
+    make_catalogue(functions, settings.routes)
+    engines = (engine for each in functions for engine in engines_of(each.manifest, settings))
+    async with open_preparer(engines, settings) as preparer:
+        return [await _check_function(function, preparer) for function in functions]
+
+
+async def _check_function(function: Function, preparer: Preparer) -> FunctionReport:
+    later = later_features(function)
+    if function.is_remote:
+        return FunctionReport(function.name, (), (), tuple(later))
+    file = f"{function.folder.name}/{function.manifest.module}"
+    takers: list[str] = []
+    refusals: list[str] = []
+    problems: dict[str, None] = {}
+    try:
+        wasm = read_module(function)
+    except ManifestError as exc:
+        return FunctionReport(function.name, (), exc.problems, tuple(later))
+    for engine in engines_of(function.manifest, preparer.settings):
+        if engine not in preparer.runtimes:
+            continue
+        try:
+            await preparer.compile(
+                wasm,
+                guest=function.manifest.guest,
+                limits=function.manifest.limits,
+                engine=engine,
+                name=function.name,
+            )
+        except UnsupportedModuleError as exc:
+            refusals.append(f"{file}: {engine.value}: {exc}")
+        except ModuleError as exc:
+            # What is no engine's matter is said once.
+            problems.update(dict.fromkeys(f"{file}: {line}" for line in str(exc).splitlines()))
+        else:
+            takers.append(str(preparer.runtimes[engine]))
+    if not takers:
+        return FunctionReport(function.name, (), (*problems, *refusals), tuple(later))
+    return FunctionReport(function.name, tuple(takers), tuple(problems), (*refusals, *later))

@@ -1,0 +1,153 @@
+"""From functions on disk to functions that a pool can run: an engine chosen, native code at hand."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from wasm_grpc.core.errors import ManifestError, ModuleError, UnsupportedModuleError
+from wasm_grpc.core.model import EngineName, GuestKind, Limits, WorkerFunction
+from wasm_grpc.core.settings import Settings
+from wasm_grpc.functions.artifacts import Artifact, ArtifactCache, Refusal, artifact_key, default_cache_folder
+from wasm_grpc.functions.function import Function, read_module
+from wasm_grpc.functions.manifest import FunctionManifest
+from wasm_grpc.pool.compiler import compile_module
+from wasm_grpc.pool.pool import PoolFunction
+from wasm_grpc.pool.runtimes import FoundRuntime, find_runtimes, wanted_engines
+
+__all__ = ["Preparer", "engines_of", "open_preparer"]
+
+_log = logging.getLogger("wasm_grpc.app")
+
+_COMPILES_AT_ONCE = 2
+"""Each may take 2 GiB (`Settings.compile_bytes`)."""
+
+
+def engines_of(manifest: FunctionManifest, settings: Settings) -> tuple[EngineName, ...]:
+    """
+    Give the engines that a function may run on, the preferred first: the flag's, the manifest's, or all.
+    """
+    if settings.engine == "auto" and manifest.engine is not None:
+        return (manifest.engine,)
+    return wanted_engines(settings.engine)
+
+
+@dataclass(frozen=True, slots=True)
+class Preparer:
+    """
+    Compiles modules, or finds them compiled, on the engines of this machine.
+    """
+
+    settings: Settings
+    cache: ArtifactCache
+    runtimes: Mapping[EngineName, FoundRuntime]
+
+    async def prepare(self, functions: Sequence[Function]) -> tuple[PoolFunction, ...]:
+        """
+        Give each function on the first engine that takes it.
+
+        Raises:
+            ManifestError: Every module that no engine takes, with each reason.
+        """
+        gate = asyncio.Semaphore(_COMPILES_AT_ONCE)
+        results = await asyncio.gather(*(self._prepare(function, gate) for function in functions))
+        problems = [line for result in results if isinstance(result, ManifestError) for line in result.problems]
+        if problems:
+            raise ManifestError(problems)
+        return tuple(result for result in results if isinstance(result, PoolFunction))
+
+    async def compile(
+        self, wasm: bytes, *, guest: GuestKind, limits: Limits, engine: EngineName, name: str = "module"
+    ) -> Artifact:
+        """
+        Give a module's native code, from the cache where it is there.
+
+        Raises:
+            UnsupportedModuleError: Another engine may take it.
+            ModuleError: It can't be a function.
+        """
+        found = self.runtimes[engine]
+        key = artifact_key(
+            wasm,
+            engine=engine.value,
+            version=found.greeting.version,
+            target=found.greeting.target,
+            settings={"guest": guest.value, "memory_bytes": limits.memory_bytes},
+        )
+        cached = self.cache.get(key)
+        if isinstance(cached, Artifact):
+            return cached
+        if isinstance(cached, Refusal):
+            raise UnsupportedModuleError(cached.message)
+        _log.info("compiling %s (%d KiB) for %s", name, len(wasm) // 1024, found)
+        try:
+            native = await compile_module(
+                wasm, guest=guest, limits=limits, runtime=found.runtime, settings=self.settings
+            )
+        except UnsupportedModuleError as exc:
+            self.cache.put_refusal(key, str(exc))
+            raise
+        return self.cache.put(key, native)
+
+    async def _prepare(self, function: Function, gate: asyncio.Semaphore) -> PoolFunction | ManifestError:
+        manifest = function.manifest
+        wasm = await asyncio.to_thread(read_module, function)
+        wanted = engines_of(manifest, self.settings)
+        had = [engine for engine in wanted if engine in self.runtimes]
+        if not had:
+            names = " or ".join(engine.value for engine in wanted)
+            return ManifestError([function.blame(f"engine: {names} can't be had here; `wasm-grpc check` says why")])
+        refusals: list[str] = []
+        for engine in had:
+            try:
+                async with gate:
+                    artifact = await self.compile(
+                        wasm, guest=manifest.guest, limits=manifest.limits, engine=engine, name=function.name
+                    )
+            except UnsupportedModuleError as exc:
+                refusals.append(f"{engine.value}: {exc}")
+                _log.info("function '%s': %s refuses it: %s", function.name, engine.value, exc)
+            except ModuleError as exc:
+                return _module_problems(function, str(exc).splitlines())
+            else:
+                return _pool_function(function, artifact, self.runtimes[engine])
+        return _module_problems(function, refusals)
+
+
+@contextlib.asynccontextmanager
+async def open_preparer(engines: Iterable[EngineName], settings: Settings) -> AsyncIterator[Preparer]:
+    """
+    Find these engines, and the artifact cache. What was prepared can be loaded until the end.
+
+    Raises:
+        EngineUnavailableError: None of them can be had.
+    """
+    runtimes = await find_runtimes(tuple(dict.fromkeys(engines)), settings)
+    folder = Path(settings.cache_dir) if settings.cache_dir else default_cache_folder(os.environ)
+    with ArtifactCache(folder) as cache:
+        yield Preparer(settings, cache, runtimes)
+
+
+def _module_problems(function: Function, problems: Sequence[str]) -> ManifestError:
+    file = f"{function.folder.name}/{function.manifest.module}"
+    return ManifestError([f"{file}: {problem}" for problem in problems])
+
+
+def _pool_function(function: Function, artifact: Artifact, found: FoundRuntime) -> PoolFunction:
+    manifest = function.manifest
+    worker_function = WorkerFunction(
+        name=manifest.name,
+        guest=manifest.guest,
+        artifact=artifact.path,
+        digest=artifact.digest,
+        args=manifest.args,
+        env=tuple((name, value) for name, value in manifest.env.items() if isinstance(value, str)),
+        limits=manifest.limits,
+        prepared=manifest.pool.min > 0,
+    )
+    return PoolFunction(function=worker_function, runtime=found.runtime, policy=manifest.pool)

@@ -1,0 +1,163 @@
+"""One guest run once, here, its streams flowing: what ``wasm-grpc run`` does."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Protocol
+
+from wasm_grpc.app.preparation import Preparer, open_preparer
+from wasm_grpc.core.errors import ConfigError, ModuleError, UnsupportedModuleError
+from wasm_grpc.core.model import MIB, EngineName, GuestKind, Limits, Outcome, Reason, WorkerFunction
+from wasm_grpc.core.settings import Settings
+from wasm_grpc.core.wire import Frame, Kind, encode_env, pack, pack_invoke, pack_json, unpack_json, unpack_result
+from wasm_grpc.pool.process import WorkerProcess, exit_text
+from wasm_grpc.pool.runtimes import wanted_engines
+
+__all__ = ["GuestProgram", "Streams", "run_once"]
+
+_FRAME_LIMIT_BYTES = 1 << 31
+_READ_BYTES = MIB
+"""The most that is read ahead of a guest that asks for more at once."""
+
+
+class Streams(Protocol):
+    """
+    Where a guest's standard streams lead. `read` may block; it is called on a thread of its own.
+    """
+
+    def read(self, limit: int) -> bytes:
+        """
+        Give at most `limit` bytes of standard input; empty at its end.
+        """
+        ...
+
+    def write(self, chunk: bytes) -> None:
+        """
+        Take standard output.
+        """
+        ...
+
+    def log(self, chunk: bytes) -> None:
+        """
+        Take standard error.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuestProgram:
+    """
+    What is to be run.
+    """
+
+    file: Path
+    args: tuple[str, ...] = ()
+    env: tuple[tuple[str, str], ...] = ()
+    limits: Limits
+
+
+async def run_once(program: GuestProgram, settings: Settings, streams: Streams) -> Outcome:
+    """
+    Run a program in a worker process of its own; a cancelled caller stops it.
+
+    Raises:
+        ConfigError: The file can't be read, is no command, or no engine takes it.
+        WorkerStartError: The worker can't be started.
+    """
+    try:
+        wasm = program.file.read_bytes()
+    except OSError as exc:
+        raise ConfigError(f"{program.file}: {exc.strerror}") from exc
+    engines = wanted_engines(settings.engine)
+    async with open_preparer(engines, settings) as preparer:
+        engine, function = await _prepare(program, wasm, preparer, engines)
+        worker = await WorkerProcess.start(
+            preparer.runtimes[engine].runtime,
+            memory_bytes=settings.worker_bytes + 2 * program.limits.memory_bytes,
+            body_limit=_FRAME_LIMIT_BYTES,
+        )
+        try:
+            return await asyncio.wait_for(_converse(worker, function, program, streams), program.limits.timeout_s)
+        except asyncio.TimeoutError:
+            message = f"ran longer than {program.limits.timeout_s:g} s"
+            return Outcome(reason=Reason.TIMEOUT, message=message, limit="limits.timeout")
+        finally:
+            await worker.end()
+
+
+async def _prepare(
+    program: GuestProgram, wasm: bytes, preparer: Preparer, engines: tuple[EngineName, ...]
+) -> tuple[EngineName, WorkerFunction]:
+    refusals: list[str] = []
+    for engine in engines:
+        if engine not in preparer.runtimes:
+            continue
+        try:
+            artifact = await preparer.compile(
+                wasm, guest=GuestKind.WASI_COMMAND, limits=program.limits, engine=engine, name=program.file.name
+            )
+        except UnsupportedModuleError as exc:
+            refusals.append(f"{program.file}: {engine.value}: {exc}")
+            continue
+        except ModuleError as exc:
+            raise ModuleError("\n".join(f"{program.file}: {line}" for line in str(exc).splitlines())) from exc
+        return engine, WorkerFunction(
+            name=program.file.name,
+            guest=GuestKind.WASI_COMMAND,
+            artifact=artifact.path,
+            digest=artifact.digest,
+            args=program.args,
+            env=program.env,
+            limits=program.limits,
+        )
+    raise ModuleError("\n".join(refusals))
+
+
+async def _converse(
+    worker: WorkerProcess, function: WorkerFunction, program: GuestProgram, streams: Streams
+) -> Outcome:
+    worker.send(pack_json(Kind.LOAD, {"index": 0, **asdict(function)}))
+    worker.send_invocation(pack_invoke(0, b"", b"", streams=True))
+    while frame := await worker.receive():
+        if frame.kind is Kind.READ:
+            limit = min(int.from_bytes(frame.head, "little"), _READ_BYTES)
+            worker.send(pack(Kind.INPUT, b"", await _on_thread(lambda: streams.read(limit))))
+        elif frame.kind is Kind.OUTPUT:
+            streams.write(frame.body)
+        elif frame.kind is Kind.LOG:
+            streams.log(frame.body)
+        elif frame.kind is Kind.RESULT:
+            return unpack_result(frame)[0]
+        elif frame.kind is Kind.LOAD_FAILED:
+            raise ModuleError(f"{program.file}: {unpack_json(frame).get('error')}")
+    code = await worker.wait_closed()
+    return Outcome(reason=Reason.CRASHED, message=f"its worker died while running it ({exit_text(code)})")
+
+
+async def _on_thread(read: Callable[[], bytes]) -> bytes:
+    """
+    Read on a daemon thread: the interpreter does not wait for a terminal where nobody types.
+    """
+    loop = asyncio.get_running_loop()
+    result: asyncio.Future[bytes] = loop.create_future()
+
+    def settle(piece: bytes) -> None:
+        if not result.done():
+            result.set_result(piece)
+
+    def work() -> None:
+        try:
+            piece = read()
+        except (OSError, ValueError):
+            piece = b""
+        try:
+            loop.call_soon_threadsafe(settle, piece)
+        except RuntimeError:
+            pass  # The loop has closed: the guest ended without this input.
+
+    threading.Thread(target=work, name="standard input", daemon=True).start()
+    return await result

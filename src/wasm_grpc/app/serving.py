@@ -1,0 +1,109 @@
+"""A server from its settings to its end: read, prepare, listen, drain."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from wasm_grpc.app.preparation import Preparer, engines_of, open_preparer
+from wasm_grpc.core.errors import ManifestError
+from wasm_grpc.core.settings import Settings
+from wasm_grpc.functions.catalogue import make_catalogue
+from wasm_grpc.functions.folder import read_functions
+from wasm_grpc.functions.function import Function
+from wasm_grpc.functions.later import later_features
+from wasm_grpc.pool.pool import PoolFunction, open_pool
+from wasm_grpc.server.callback import AppCallback, add_callbacks
+from wasm_grpc.server.invocations import Invoker
+from wasm_grpc.server.listener import check_address, drain, listen, new_server
+
+__all__ = ["serve"]
+
+_log = logging.getLogger("wasm_grpc.app")
+
+
+async def serve(folder: Path, settings: Settings, announce: Callable[[str], None]) -> None:
+    """
+    Serve the functions below `folder` until SIGTERM or SIGINT, then drain.
+
+    Args:
+        folder: See `read_functions`.
+        settings: See `Settings`.
+        announce: Called once with the line that says what is served where.
+
+    Raises:
+        WasmGrpcError: It can't be served; whatever was started is ended.
+    """
+    check_address(settings.host, settings.port)
+    functions = read_functions(folder, settings.only)
+    catalogue = make_catalogue(functions, settings.routes)
+    _refuse_later(functions)
+    engines = (engine for each in functions for engine in engines_of(each.manifest, settings))
+    async with contextlib.AsyncExitStack() as stack:
+        signals = stack.enter_context(_stop_signals())
+        preparer = await stack.enter_async_context(open_preparer(engines, settings))
+        prepared = await preparer.prepare(functions)
+        pool = await stack.enter_async_context(open_pool(prepared, settings))
+        invoker = Invoker(catalogue, pool)
+        server = new_server(body_limit=max(each.manifest.limits.body_bytes for each in functions))
+        add_callbacks(
+            AppCallback(invoker, token=settings.app_api_token, is_event_token_checked=settings.event_token), server
+        )
+        address = await stack.enter_async_context(listen(server, settings.host, settings.port))
+        announce(_announcement(address, len(functions), preparer, prepared, settings))
+        await signals.first.wait()
+        _log.info("draining for at most %g s; a second signal ends at once", settings.drain_s)
+        invoker.drain()
+        await drain(server, settings.drain_s, signals.second)
+    _log.info("stopped")
+
+
+def _refuse_later(functions: Sequence[Function]) -> None:
+    problems = [line for function in functions for line in later_features(function)]
+    if problems:
+        raise ManifestError(problems)
+
+
+def _announcement(
+    address: str, count: int, preparer: Preparer, prepared: Sequence[PoolFunction], settings: Settings
+) -> str:
+    engines = sorted({str(preparer.runtimes[each.runtime.engine]) for each in prepared})
+    return (
+        f"serving {address} ({_counted(count, 'function')}, {' and '.join(engines)}, "
+        f"{_counted(settings.workers, 'worker')})"
+    )
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+@dataclass(frozen=True, slots=True)
+class _Signals:
+    """
+    The first asks for a drain, the second for the end.
+    """
+
+    first: asyncio.Event
+    second: asyncio.Event
+
+    def arrive(self) -> None:
+        (self.second if self.first.is_set() else self.first).set()
+
+
+@contextlib.contextmanager
+def _stop_signals() -> Iterator[_Signals]:
+    signals = _Signals(asyncio.Event(), asyncio.Event())
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, signals.arrive)
+    try:
+        yield signals
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)

@@ -1,0 +1,108 @@
+"""The command line: argv in, one command's exit code out, every error one line."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from types import ModuleType
+from typing import NoReturn, TextIO
+
+from wasm_grpc import __version__
+from wasm_grpc.core.errors import ConfigError, WasmGrpcError
+
+__all__ = ["main", "main_and_exit"]
+
+_COMMANDS = {
+    "serve": "serve the functions of a folder to Dapr",
+    "invoke": "call a method of a running server, directly or through the sidecar",
+    "run": "run one WebAssembly file once, here",
+    "check": "check manifests and modules on every engine that can be had",
+    "list": "list the functions of a folder and what they are called by",
+    "demo": "serve the sample functions and turn a picture grey",
+}
+_LATER = {
+    "compile": "fill the artifact cache",
+    "doctor": "what this machine can run, and why not",
+    "bench": "a load test with a table and a plot",
+    "new": "start a function from a template",
+    "build": "build a function",
+    "up": "build, watch and reload",
+}
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+EXIT_INTERRUPTED = 130
+
+
+def main(argv: Sequence[str], stdout: TextIO, stderr: TextIO) -> int:
+    """
+    Run one command; returns the exit code.
+
+    0 it went well; 1 it failed; 2 a flag, a manifest or a setting is wrong. `run` has codes of its own.
+    """
+    if argv and argv[0] in _LATER:
+        print(f"wasm-grpc {argv[0]}: not there yet in version {__version__}; see `wasm-grpc --help`", file=stderr)
+        return EXIT_USAGE
+    command = argv[0] if argv and argv[0] in _COMMANDS else ""
+    parser, module = _parser(command)
+    try:
+        options = parser.parse_args(list(argv))
+    except SystemExit as exc:
+        return EXIT_USAGE if exc.code else 0
+    if module is None:
+        parser.print_help(stdout)
+        return 0 if not argv else EXIT_USAGE
+    try:
+        return int(module.execute(options, stdout, stderr))
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has gone; there is nobody to tell.
+        return EXIT_FAILED
+    except WasmGrpcError as exc:
+        for line in str(exc).splitlines():
+            print(f"wasm-grpc {command}: {line}", file=stderr)
+        return EXIT_USAGE if isinstance(exc, ConfigError) else EXIT_FAILED
+    except Exception as exc:
+        if os.environ.get("WASM_GRPC_DEBUG"):
+            logging.exception("internal error")
+        print(
+            f"wasm-grpc {command}: internal error: {type(exc).__name__}: {exc}; "
+            "with WASM_GRPC_DEBUG=1 it says where",
+            file=stderr,
+        )
+        return EXIT_FAILED
+
+
+def main_and_exit() -> NoReturn:
+    """
+    Run the command of this process and end it.
+    """
+    # gRPC's own log lines repeat, less clearly, what our errors say.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    sys.exit(main(sys.argv[1:], sys.stdout, sys.stderr))
+
+
+def _parser(command: str) -> tuple[argparse.ArgumentParser, ModuleType | None]:
+    """
+    Give the parser, and the wanted command's module: the others' libraries would cost start-up time.
+    """
+    parser = argparse.ArgumentParser(
+        prog="wasm-grpc",
+        description="Run WebAssembly functions behind Dapr.",
+        epilog="`wasm-grpc COMMAND --help` explains a command.",
+    )
+    parser.add_argument("--version", action="version", version=f"wasm-grpc {__version__}")
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND")
+    module = None
+    for name, text in _COMMANDS.items():
+        if name == command:
+            module = importlib.import_module(f"wasm_grpc.cli.{name}")
+            formatter = argparse.RawDescriptionHelpFormatter
+            module.add_arguments(subparsers.add_parser(name, formatter_class=formatter, **module.PARSER))
+        else:
+            subparsers.add_parser(name, help=text, add_help=False)
+    return parser, module

@@ -1,0 +1,105 @@
+"""Argument types and actions that several commands share."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import fields
+from typing import Any
+
+from wasm_grpc.core.settings import ENGINES, Settings
+from wasm_grpc.functions.units import parse_duration, parse_size
+
+__all__ = [
+    "add_engine",
+    "add_folder",
+    "duration",
+    "duration_or_zero",
+    "header",
+    "later",
+    "setting_flags",
+    "size",
+]
+
+_SETTINGS = frozenset(field.name for field in fields(Settings))
+
+
+def duration(text: str) -> float:
+    """
+    Read a duration such as ``5s`` or ``1m30s``; a bare number counts seconds.
+    """
+    seconds = float(text) if text.replace(".", "", 1).isdecimal() else parse_duration(text)
+    if not seconds:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a duration; expected one such as 5s or 1m30s")
+    return seconds
+
+
+def duration_or_zero(text: str) -> float:
+    """
+    Read a duration that may be none at all.
+    """
+    return 0.0 if text in ("0", "0s") else duration(text)
+
+
+def size(text: str) -> int:
+    """
+    Read a size such as ``64MiB``.
+    """
+    size_bytes = parse_size(text)
+    if not size_bytes:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size; expected one such as 64MiB")
+    return size_bytes
+
+
+def header(text: str) -> tuple[str, str]:
+    """
+    Read ``key=value``; gRPC takes keys in lower case only.
+    """
+    key, equals, value = text.partition("=")
+    if not equals or not key or key != key.lower():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a header; expected key=value with the key in lower case")
+    return key, value
+
+
+def later(parser: argparse.ArgumentParser, flag: str, feature: str, **options: Any) -> None:
+    """
+    Declare a promised flag whose feature has not come: it says so instead of being unknown.
+    """
+
+    class Later(argparse.Action):
+        def __call__(
+            self,
+            parser: argparse.ArgumentParser,
+            namespace: argparse.Namespace,
+            values: str | Sequence[Any] | None,
+            option_string: str | None = None,
+        ) -> None:
+            parser.error(f"{flag}: {feature} comes in a later version")
+
+    options.setdefault("nargs", 0)
+    parser.add_argument(flag, action=Later, help=f"{feature}: in a later version", **options)
+
+
+def add_folder(parser: argparse.ArgumentParser) -> None:
+    """
+    Declare ``DIR``.
+    """
+    parser.add_argument(
+        "folder", nargs="?", default="functions", metavar="DIR", help="functions, or one of them (default: functions)"
+    )
+
+
+def add_engine(parser: argparse.ArgumentParser) -> None:
+    """
+    Declare what chooses the engine.
+    """
+    parser.add_argument("--engine", choices=ENGINES, help="engine to run on (default: auto, Wasmer where it can be had)")
+    parser.add_argument("--worker-python", metavar="PATH", help="interpreter of the workers (default: searched for)")
+
+
+def setting_flags(options: argparse.Namespace) -> dict[str, Any]:
+    """
+    Give the flags that were given and are settings, by the setting's name.
+    """
+    given = {name: value for name, value in vars(options).items() if name in _SETTINGS and value is not None}
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}

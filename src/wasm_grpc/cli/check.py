@@ -1,0 +1,46 @@
+"""``wasm-grpc check``: say what is wrong with the functions of a folder."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TextIO
+
+from wasm_grpc.app.checking import check
+from wasm_grpc.cli.arguments import add_engine, add_folder, setting_flags
+from wasm_grpc.cli.configuration import read_settings
+from wasm_grpc.cli.logs import log_to
+
+__all__ = ["PARSER", "add_arguments", "execute"]
+
+PARSER: Mapping[str, Any] = {
+    "description": "Check every manifest below DIR, and every module on every engine that can be had.",
+    "epilog": "example: wasm-grpc check functions/grayscale",
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """
+    Declare the command's arguments.
+    """
+    add_folder(parser)
+    add_engine(parser)
+
+
+def execute(options: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int:
+    """
+    Print a line a function; the errors, each with its file, on standard error, and exit code 2.
+    """
+    settings = read_settings(setting_flags(options))
+    log_to(stderr, default="warning")
+    reports = asyncio.run(check(Path(options.folder), settings))
+    for report in reports:
+        for note in report.notes:
+            print(f"note: {note}", file=stdout)
+        for problem in report.problems:
+            print(problem, file=stderr)
+        if not report.problems:
+            print(f"{report.name}: ok ({' and '.join(report.engines) or 'not compiled'})", file=stdout)
+    return 2 if any(report.problems for report in reports) else 0

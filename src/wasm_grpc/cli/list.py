@@ -1,0 +1,86 @@
+"""``wasm-grpc list``: what a folder's functions are called by."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TextIO
+
+from wasm_grpc.cli.arguments import add_folder
+from wasm_grpc.functions.folder import read_functions
+from wasm_grpc.functions.function import Function
+from wasm_grpc.functions.units import format_size
+
+__all__ = ["PARSER", "add_arguments", "execute"]
+
+PARSER: Mapping[str, Any] = {
+    "description": "List the functions below DIR and what they are called by.",
+    "epilog": "example: wasm-grpc list functions --json",
+}
+
+_TITLES = ("FUNCTION", "GUEST", "ENGINE", "MEMORY", "TIMEOUT", "CALLED BY")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """
+    Declare the command's arguments.
+    """
+    add_folder(parser)
+    parser.add_argument("--json", action="store_true", help="print JSON, for scripts")
+
+
+def execute(options: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int:
+    """
+    Print a table, or JSON.
+    """
+    functions = read_functions(Path(options.folder))
+    if options.json:
+        print(json.dumps([_object(function) for function in functions], indent=2), file=stdout)
+        return 0
+    for row in _aligned([_TITLES, *map(_row, functions)]):
+        print(row, file=stdout)
+    return 0
+
+
+def _triggers(function: Function) -> list[str]:
+    trigger = function.manifest.trigger
+    names = [f"invoke {'/'.join(verb.value for verb in each.verbs or ())} {each.method}" for each in trigger.invoke]
+    names += [f"topic {each.pubsub}/{each.topic}" for each in trigger.topic]
+    names += [f"binding {each.name}" for each in trigger.binding]
+    names += [f"job {each.name}" for each in trigger.job]
+    return [" ".join(name.split()) for name in names]
+
+
+def _object(function: Function) -> dict[str, Any]:
+    manifest = function.manifest
+    limits = manifest.limits
+    return {
+        "name": manifest.name,
+        "folder": function.folder.name,
+        "module": manifest.module,
+        "guest": manifest.guest.value,
+        "engine": manifest.engine.value if manifest.engine else "auto",
+        "memory_bytes": limits.memory_bytes,
+        "timeout_s": limits.timeout_s,
+        "triggers": _triggers(function),
+    }
+
+
+def _row(function: Function) -> tuple[str, ...]:
+    manifest = function.manifest
+    timeout = manifest.limits.timeout_s
+    return (
+        manifest.name,
+        manifest.guest.value,
+        manifest.engine.value if manifest.engine else "auto",
+        format_size(manifest.limits.memory_bytes),
+        "unlimited" if timeout is None else f"{timeout:g}s",
+        ", ".join(_triggers(function)),
+    )
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

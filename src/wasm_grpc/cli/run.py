@@ -1,0 +1,118 @@
+"""``wasm-grpc run``: run one WebAssembly file once, here."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import dataclasses
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, BinaryIO, TextIO
+
+from wasm_grpc.app.running import GuestProgram, run_once
+from wasm_grpc.cli.arguments import add_engine, duration, later, setting_flags, size
+from wasm_grpc.cli.configuration import read_settings
+from wasm_grpc.cli.logs import log_to
+from wasm_grpc.core.errors import WasmGrpcError
+from wasm_grpc.core.model import PAGE_BYTES, Limits, Outcome, Reason
+
+__all__ = ["PARSER", "add_arguments", "execute"]
+
+PARSER: Mapping[str, Any] = {
+    "description": "Run one WASI command once, here, in a worker under the same limits as a function.\n"
+    "Options stand before FILE; all after it is the guest's.",
+    "epilog": "example: wasm-grpc run --engine wasmtime functions/grayscale/grayscale.wasm < photo.jpg > grey.png\n\n"
+    "Exits with the guest's code (255 for any above), 134 on a trap, 124 on the time limit,\n"
+    "125 when it failed before the guest ran.",
+}
+
+EXIT_TIMEOUT = 124
+EXIT_NOT_RUN = 125
+EXIT_TRAP = 134
+_HIGHEST_EXIT = 255
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """
+    Declare the command's arguments.
+    """
+    add_engine(parser)
+    parser.add_argument("--env", metavar="K=V", type=_variable, action="append", default=[], help="environment variable")
+    parser.add_argument("--timeout", metavar="TIME", type=duration, help="time limit, such as 5s (default: none)")
+    parser.add_argument("--memory", metavar="SIZE", type=size, help="memory limit (default: 64MiB)")
+    later(parser, "--file", "files for the guest", metavar="HOST:GUEST", nargs=1)
+    later(parser, "--scratch", "files for the guest", metavar="HOST:GUEST", nargs=1)
+    later(parser, "--nn", "inference")
+    later(parser, "--nn-model", "inference", metavar="NAME=PATH", nargs=1)
+    later(parser, "--call", "calling an export", metavar="NAME", nargs=1)
+    parser.add_argument("file", metavar="FILE", help="WebAssembly file")
+    parser.add_argument("args", metavar="ARGS", nargs=argparse.REMAINDER, help="the guest's arguments")
+
+
+def execute(options: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int:
+    """
+    Run the file; the exit code is the guest's, or one of those above.
+    """
+    try:
+        settings = read_settings(setting_flags(options))
+        log_to(stderr, default="warning")
+        program = GuestProgram(
+            file=Path(options.file),
+            args=tuple(options.args),
+            env=tuple(options.env),
+            limits=_limits(options),
+        )
+        outcome = asyncio.run(run_once(program, settings, _ProcessStreams(stdout.buffer, stderr.buffer)))
+    except WasmGrpcError as exc:
+        for line in str(exc).splitlines():
+            print(f"wasm-grpc run: {line}", file=stderr)
+        return EXIT_NOT_RUN
+    if outcome.reason not in (Reason.OK, Reason.REJECTED, Reason.EXITED):
+        print(f"wasm-grpc run: {options.file}: {outcome.message}", file=stderr)
+    return _exit_code(outcome)
+
+
+class _ProcessStreams:
+    """
+    This process's own standard streams.
+    """
+
+    def __init__(self, stdout: BinaryIO, stderr: BinaryIO) -> None:
+        self._stdout = stdout
+        self._stderr = stderr
+
+    def read(self, limit: int) -> bytes:
+        return os.read(0, limit)
+
+    def write(self, chunk: bytes) -> None:
+        self._stdout.write(chunk)
+        self._stdout.flush()
+
+    def log(self, chunk: bytes) -> None:
+        self._stderr.write(chunk)
+        self._stderr.flush()
+
+
+def _exit_code(outcome: Outcome) -> int:
+    if outcome.reason is Reason.OK:
+        return 0
+    if outcome.reason is Reason.TIMEOUT:
+        return EXIT_TIMEOUT
+    if outcome.exit_code:
+        return min(outcome.exit_code & 0xFFFFFFFF, _HIGHEST_EXIT)
+    return EXIT_NOT_RUN if outcome.reason is Reason.UNAVAILABLE else EXIT_TRAP
+
+
+def _limits(options: argparse.Namespace) -> Limits:
+    limits = dataclasses.replace(Limits(), timeout_s=options.timeout, output_bytes=None)
+    if options.memory is None:
+        return limits
+    return dataclasses.replace(limits, memory_bytes=max(options.memory // PAGE_BYTES, 1) * PAGE_BYTES)
+
+
+def _variable(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a variable; expected NAME=value")
+    return name, value

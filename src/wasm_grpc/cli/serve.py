@@ -1,0 +1,51 @@
+"""``wasm-grpc serve``: serve the functions of a folder."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TextIO
+
+from wasm_grpc.app.serving import serve
+from wasm_grpc.cli.arguments import add_engine, add_folder, duration_or_zero, setting_flags
+from wasm_grpc.cli.configuration import read_settings
+from wasm_grpc.cli.logs import log_to
+
+__all__ = ["PARSER", "add_arguments", "execute"]
+
+PARSER: Mapping[str, Any] = {
+    "description": "Serve every function below DIR to Dapr, until SIGTERM or Ctrl-C.",
+    "epilog": "example: dapr run --app-id images --app-port 50051 --app-protocol grpc "
+    "--enable-app-health-check -- wasm-grpc serve functions",
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """
+    Declare the command's arguments.
+    """
+    add_folder(parser)
+    parser.add_argument("--host", help="address to listen on (default: 127.0.0.1)")
+    parser.add_argument("--port", type=int, help="port; 0 takes any (default: APP_PORT, else 50051)")
+    add_engine(parser)
+    parser.add_argument("--workers", type=int, metavar="N", help="guests that compute at once (default: cores)")
+    parser.add_argument("--max-workers", type=int, metavar="N", help="worker processes (default: 4 x --workers)")
+    parser.add_argument("--only", nargs="+", action="extend", metavar="NAME", help="serve only these functions")
+    parser.add_argument(
+        "--route", nargs="+", action="extend", dest="routes", metavar="METHOD=NAME", help="serve a function as METHOD too"
+    )
+    parser.add_argument(
+        "--drain", type=duration_or_zero, dest="drain_s", metavar="TIME", help="time for running calls after SIGTERM (default: 4s)"
+    )
+
+
+def execute(options: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int:
+    """
+    Serve until a signal; 0 after a drain.
+    """
+    settings = read_settings(setting_flags(options))
+    log_to(stderr)
+    asyncio.run(serve(Path(options.folder), settings, lambda line: print(line, file=stdout, flush=True)))
+    return 0

@@ -1,0 +1,1 @@
+"""What both towers share: frozen data, the error tree, the frames between them, settings."""

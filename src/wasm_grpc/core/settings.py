@@ -1,0 +1,99 @@
+"""The server's settings, flat and frozen, each checked once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from wasm_grpc.core.errors import ConfigError
+from wasm_grpc.core.model import MIB
+
+__all__ = ["ENGINES", "Settings", "make_settings"]
+
+ENGINES = ("auto", "wasmer", "wasmtime")
+"""What ``engine`` may be."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """
+    Everything that a server can be told, made by `make_settings`.
+
+    Attributes:
+        host: Address to listen on.
+        port: TCP port; 0 takes any.
+        engine: "auto", "wasmer" or "wasmtime"; a name here wins over the manifests.
+        workers: Run slots, guests that compute at once; default one a core.
+        max_workers: Worker processes, at the most; default four a run slot.
+        worker_python: Interpreter of the workers; empty searches for one.
+        only: Names of the functions to serve; empty serves all.
+        routes: Further routes, each ``METHOD=NAME``.
+        drain_s: Seconds that running invocations get after SIGTERM.
+        cache_dir: Folder of the artifact cache; empty takes the user's.
+        compile_s: Wall seconds of one compile process.
+        compile_bytes: Writable memory of one compile process.
+        worker_bytes: Memory of a worker beyond what its functions' limits need.
+        app_api_token: Token that daprd sends (``APP_API_TOKEN``); empty asks for none.
+        event_token: Ask event calls for the token too; daprd before 1.16.2 sends none there.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 50051
+    engine: str = "auto"
+    workers: int
+    max_workers: int
+    worker_python: str = ""
+    only: tuple[str, ...] = ()
+    routes: tuple[str, ...] = ()
+    drain_s: float = 4.0
+    cache_dir: str = ""
+    compile_s: float = 60.0
+    compile_bytes: int = 2048 * MIB
+    worker_bytes: int = 512 * MIB
+    app_api_token: str = ""
+    event_token: bool = True
+
+
+def make_settings(values: Mapping[str, Any]) -> Settings:
+    """
+    Check values of the right types, fill in what depends on others and on this machine.
+
+    Raises:
+        ConfigError: A value is out of its range, or there is no such setting.
+    """
+    unknown = set(values) - {field.name for field in fields(Settings)}
+    if unknown:
+        raise ConfigError(f"{sorted(unknown)[0]}: unknown setting")
+    workers = values.get("workers") or _cores()
+    settings = Settings(
+        **{**values, "workers": workers, "max_workers": values.get("max_workers") or max(4 * workers, workers + 1)}
+    )
+    _expect(0 <= settings.port <= 65535, "port", settings.port, "0 to 65535")
+    _expect(settings.engine in ENGINES, "engine", settings.engine, f"one of {', '.join(ENGINES)}")
+    _expect(1 <= settings.workers <= 1024, "workers", settings.workers, "1 to 1024")
+    _expect(
+        settings.workers <= settings.max_workers <= 4096,
+        "max_workers",
+        settings.max_workers,
+        f"{settings.workers} (the run slots) to 4096",
+    )
+    _expect(settings.drain_s >= 0, "drain", settings.drain_s, "no negative time")
+    _expect(settings.compile_s > 0, "compile_s", settings.compile_s, "a time over 0 s")
+    _expect(settings.compile_bytes >= 64 * MIB, "compile_bytes", settings.compile_bytes, "64 MiB or more")
+    _expect(settings.worker_bytes >= 64 * MIB, "worker_bytes", settings.worker_bytes, "64 MiB or more")
+    return settings
+
+
+def _expect(holds: bool, name: str, value: object, expected: str) -> None:
+    if not holds:
+        raise ConfigError(f"{name}: got {value}; expected {expected}")
+
+
+def _cores() -> int:
+    """
+    Cores that this process may use, which in a container are fewer than the machine has.
+    """
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1

@@ -1,0 +1,288 @@
+"""
+The frames between the server's tower and the worker's, over one stream socket.
+
+Theory of operation. A frame is a fixed header, a *head* and a *body*::
+
+    u8 kind | u8 flags | u16 zero | u32 length of head | u64 length of body | head | body
+
+little-endian. Control frames carry a JSON object as their head; the two frames of the hot path,
+`INVOKE` and `RESULT`, carry a packed head instead (`pack_invoke`, `pack_result`), because JSON
+would cost more than the rest of the exchange. Nothing here unpickles: a worker whose engine was
+escaped from may send any bytes, and the worst that they may do is a `ProtocolError`.
+
+What is sent when:
+
+====================  =========  ==============================================================
+frame                 from       meaning
+====================  =========  ==============================================================
+HELLO                 worker     first frame: package and wire version, engine, target
+LOAD                  server     take up a function under an index
+LOADED / LOAD_FAILED  worker     it is ready / it can't be
+INVOKE                server     run the function of that index; one at a time
+READ                  worker     a streaming guest wants input: at most so many bytes
+INPUT                 server     the input it asked for; empty means its end
+OUTPUT / LOG          worker     a streaming guest wrote to standard output / error
+RESULT                worker     the invocation ended
+COMPILE               server     check, limit and compile the module in the body
+COMPILED / REFUSED    worker     the artifact in the body / why there is none
+====================  =========  ==============================================================
+"""
+
+from __future__ import annotations
+
+import enum
+import json
+import struct
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from wasm_grpc.core.errors import ProtocolError
+from wasm_grpc.core.model import KIB, MIB, Outcome, Reason
+
+__all__ = [
+    "HEAD_LIMIT_BYTES",
+    "WIRE_VERSION",
+    "Frame",
+    "FrameReader",
+    "InvokeHead",
+    "Kind",
+    "encode_env",
+    "pack",
+    "pack_invoke",
+    "pack_json",
+    "pack_result",
+    "unpack_invoke",
+    "unpack_json",
+    "unpack_result",
+]
+
+WIRE_VERSION = 1
+"""Raised with every change of a frame; both sides must agree."""
+
+HEAD_LIMIT_BYTES = 4 * MIB
+"""The longest head that a reader takes: an environment, or the kept tail of standard error."""
+
+_HEADER = struct.Struct("<BBHIQ")
+_INVOKE = struct.Struct("<IB3x")
+_RESULT = struct.Struct("<BBHiQII")
+_REASONS = tuple(Reason)
+_REASON_CODES = {reason: code for code, reason in enumerate(_REASONS)}
+_JOIN_LIMIT_BYTES = 16 * KIB
+_STREAMS = 1
+_TAINTED = 1
+
+
+class Kind(enum.IntEnum):
+    """
+    Kinds of frame; the table above says who sends which.
+    """
+
+    HELLO = 1
+    LOAD = 2
+    LOADED = 3
+    LOAD_FAILED = 4
+    INVOKE = 5
+    READ = 6
+    INPUT = 7
+    OUTPUT = 8
+    LOG = 9
+    RESULT = 10
+    COMPILE = 11
+    COMPILED = 12
+    REFUSED = 13
+
+
+_KINDS = {int(kind): kind for kind in Kind}
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """
+    One frame as received.
+    """
+
+    kind: Kind
+    head: bytes
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class InvokeHead:
+    """
+    Head of an INVOKE frame.
+
+    Attributes:
+        index: The function's index, from its LOAD.
+        streams: Input is asked for with READ and output sent as OUTPUT; else the body is the
+            input and the result's body the output.
+        env: The environment, as `encode_env` made it.
+    """
+
+    index: int
+    streams: bool
+    env: bytes
+
+
+def pack(kind: Kind, head: bytes = b"", body: bytes = b"") -> tuple[bytes, ...]:
+    """
+    Give a frame as one or two pieces to be written one after the other.
+
+    A large body stays a piece of its own, so that it is not copied.
+    """
+    prefix = _HEADER.pack(kind, 0, 0, len(head), len(body)) + head
+    if len(body) <= _JOIN_LIMIT_BYTES:
+        return (prefix + body,)
+    return (prefix, body)
+
+
+def pack_json(kind: Kind, head: Mapping[str, Any], body: bytes = b"") -> tuple[bytes, ...]:
+    """
+    Give a control frame, as `pack` does.
+    """
+    return pack(kind, json.dumps(head, separators=(",", ":")).encode(), body)
+
+
+def unpack_json(frame: Frame) -> dict[str, Any]:
+    """
+    Read a control frame's head.
+
+    Raises:
+        ProtocolError: It is not a JSON object.
+    """
+    try:
+        head = json.loads(frame.head)
+    except (ValueError, RecursionError) as exc:
+        raise ProtocolError(f"{frame.kind.name} frame: head is not JSON") from exc
+    if not isinstance(head, dict):
+        raise ProtocolError(f"{frame.kind.name} frame: head is not a JSON object")
+    return head
+
+
+def encode_env(env: tuple[tuple[str, str], ...]) -> bytes:
+    """
+    Give ``NAME=value`` strings, each ended by NUL: what WASI's ``environ_get`` copies out.
+    """
+    return "".join([f"{name}={value}\0" for name, value in env]).encode("utf-8", "surrogateescape")
+
+
+def pack_invoke(index: int, env: bytes, body: bytes, *, streams: bool = False) -> tuple[bytes, ...]:
+    """
+    Give an INVOKE frame, as `pack` does.
+    """
+    return pack(Kind.INVOKE, _INVOKE.pack(index, _STREAMS if streams else 0) + env, body)
+
+
+def unpack_invoke(frame: Frame) -> InvokeHead:
+    """
+    Read an INVOKE frame's head.
+    """
+    index, flags = _INVOKE.unpack_from(frame.head)
+    return InvokeHead(index, bool(flags & _STREAMS), frame.head[_INVOKE.size :])
+
+
+def pack_result(outcome: Outcome, *, is_tainted: bool = False) -> tuple[bytes, ...]:
+    """
+    Give a RESULT frame, as `pack` does.
+
+    Args:
+        outcome: How the invocation ended.
+        is_tainted: The worker ends after this frame.
+    """
+    message = outcome.message.encode("utf-8", "replace")
+    limit = outcome.limit.encode()
+    head = _RESULT.pack(
+        _REASON_CODES[outcome.reason],
+        _TAINTED if is_tainted else 0,
+        len(limit),
+        outcome.exit_code,
+        outcome.memory_bytes,
+        len(message),
+        len(outcome.stderr),
+    )
+    return pack(Kind.RESULT, b"".join((head, limit, message, outcome.stderr)), outcome.body)
+
+
+def unpack_result(frame: Frame) -> tuple[Outcome, bool]:
+    """
+    Read a RESULT frame: the outcome, and whether the worker ends after it.
+
+    Raises:
+        ProtocolError: The head doesn't hold what its lengths say.
+    """
+    head = frame.head
+    if len(head) < _RESULT.size:
+        raise ProtocolError("RESULT frame: head is too short")
+    code, flags, limit_len, exit_code, memory, message_len, stderr_len = _RESULT.unpack_from(head)
+    if len(head) != _RESULT.size + limit_len + message_len + stderr_len or code >= len(_REASONS):
+        raise ProtocolError("RESULT frame: head does not hold what its lengths say")
+    if len(head) == _RESULT.size:
+        outcome = Outcome(reason=_REASONS[code], body=frame.body, exit_code=exit_code, memory_bytes=memory)
+        return outcome, bool(flags & _TAINTED)
+    message_at = _RESULT.size + limit_len
+    stderr_at = message_at + message_len
+    outcome = Outcome(
+        reason=_REASONS[code],
+        body=frame.body,
+        message=head[message_at:stderr_at].decode("utf-8", "replace"),
+        stderr=head[stderr_at:],
+        exit_code=exit_code,
+        memory_bytes=memory,
+        limit=head[_RESULT.size : message_at].decode("utf-8", "replace"),
+    )
+    return outcome, bool(flags & _TAINTED)
+
+
+class FrameReader:
+    """
+    Turns received pieces into frames; holds no socket.
+
+    Pieces of a long frame are kept as they came and joined once.
+    """
+
+    __slots__ = ("_body_limit", "_need", "_pieces", "_size")
+
+    def __init__(self, *, body_limit: int) -> None:
+        """
+        Args:
+            body_limit: The longest body to take, in bytes.
+        """
+        self._body_limit = body_limit
+        self._pieces: list[bytes] = []
+        self._size = 0
+        self._need = _HEADER.size
+
+    def feed(self, piece: bytes) -> Iterator[Frame]:
+        """
+        Take one piece and give the frames that it completes.
+
+        Raises:
+            ProtocolError: The peer broke the format; nothing more may be fed.
+        """
+        self._pieces.append(piece)
+        self._size += len(piece)
+        while self._size >= self._need:
+            buffer = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+            self._pieces = [buffer]
+            kind, _, zero, head_len, body_len = _HEADER.unpack_from(buffer)
+            end = _HEADER.size + head_len + body_len
+            if self._need == _HEADER.size:
+                self._check(kind, zero, head_len, body_len)
+                self._need = end
+                if len(buffer) < end:
+                    return
+            body_at = _HEADER.size + head_len
+            frame = Frame(_KINDS[kind], buffer[_HEADER.size : body_at], buffer[body_at:end])
+            rest = buffer[end:]
+            self._pieces = [rest] if rest else []
+            self._size = len(rest)
+            self._need = _HEADER.size
+            yield frame
+
+    def _check(self, kind: int, zero: int, head_len: int, body_len: int) -> None:
+        if kind not in _KINDS or zero:
+            raise ProtocolError(f"unknown frame kind {kind}")
+        if head_len > HEAD_LIMIT_BYTES:
+            raise ProtocolError(f"frame head of {head_len} bytes; at most {HEAD_LIMIT_BYTES} are taken")
+        if body_len > self._body_limit:
+            raise ProtocolError(f"frame body of {body_len} bytes; at most {self._body_limit} are taken")

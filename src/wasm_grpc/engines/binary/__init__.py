@@ -1,0 +1,13 @@
+"""WebAssembly core binaries, as far as they are read and rewritten here (core specification, chapter 5)."""
+
+from wasm_grpc.engines.binary.module import (
+    Export,
+    ExternKind,
+    Import,
+    MemoryType,
+    Module,
+    TableType,
+    read_module,
+)
+
+__all__ = ["Export", "ExternKind", "Import", "MemoryType", "Module", "TableType", "read_module"]

@@ -1,0 +1,103 @@
+"""Memory and table limits, written into a module as the maxima of its own sections."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from wasm_grpc.core.errors import ModuleError, UnsupportedModuleError
+from wasm_grpc.core.model import KIB, MIB, PAGE_BYTES
+from wasm_grpc.engines.binary.cursor import encode_u32
+from wasm_grpc.engines.binary.module import MemoryType, Module, SectionId, TableType, read_module
+from wasm_grpc.engines.binary.rewrite import encode_section, replace_sections
+
+__all__ = ["MAX_MEMORY_PAGES", "TABLE_ELEMENTS", "write_limits"]
+
+MAX_MEMORY_PAGES = 65_535
+"""One page short of 4 GiB: a memory of 65,536 pages shows as an empty buffer on Wasmer."""
+
+TABLE_ELEMENTS = 100_000
+"""Elements of all tables of a module; the largest Go programs have some 30,000 functions."""
+
+
+def write_limits(wasm: bytes, *, memory_bytes: int, table_elements: int = TABLE_ELEMENTS) -> bytes:
+    """
+    Rewrite a module so that its memories and its tables can't grow over the limits.
+
+    Where it has several memories (or tables) the room above their minima is shared out evenly.
+    Imported ones are not looked at: no host module offers any.
+
+    Raises:
+        ModuleError: It wants more from the start, or is not a core module.
+        UnsupportedModuleError: A memory or table of a kind whose limit can't be written.
+    """
+    module = read_module(wasm)
+    _check_supported(module)
+    memories = _encode_memories(module.memories, min(memory_bytes // PAGE_BYTES, MAX_MEMORY_PAGES))
+    tables = _encode_tables(module.tables, table_elements)
+    replacements: dict[int, bytes] = {}
+    if memories:
+        replacements[SectionId.MEMORY] = encode_section(SectionId.MEMORY, memories)
+    if tables:
+        replacements[SectionId.TABLE] = encode_section(SectionId.TABLE, tables)
+    return replace_sections(wasm, module, replacements)
+
+
+def _check_supported(module: Module) -> None:
+    for memory in module.memories:
+        if memory.is_64:
+            raise UnsupportedModuleError("module has a 64-bit memory; a 32-bit memory was expected")
+        if memory.is_shared:
+            raise UnsupportedModuleError(
+                "module has a shared memory (threads); an unshared memory was expected"
+            )
+        if memory.has_page_size:
+            raise UnsupportedModuleError(
+                "module has a memory with its own page size; pages of 64 KiB were expected"
+            )
+    for table in module.tables:
+        if table.is_64:
+            raise UnsupportedModuleError("module has a 64-bit table; a 32-bit table was expected")
+        if table.has_initializer:
+            raise UnsupportedModuleError(
+                "module has a table with an initial value; a plain table was expected"
+            )
+
+
+def _encode_memories(memories: Sequence[MemoryType], limit_pages: int) -> list[bytes]:
+    minima = [memory.min_pages for memory in memories]
+    if sum(minima) > limit_pages:
+        wanted, allowed = sum(minima) * PAGE_BYTES, limit_pages * PAGE_BYTES
+        raise ModuleError(
+            f"module wants at least {_size(wanted)} of memory; limits.memory is {_size(allowed)}"
+        )
+    maxima = _share(minima, [memory.max_pages for memory in memories], limit_pages)
+    return [_encode_limits(low, high) for low, high in zip(minima, maxima, strict=True)]
+
+
+def _encode_tables(tables: Sequence[TableType], limit_elements: int) -> list[bytes]:
+    minima = [table.min_elements for table in tables]
+    if sum(minima) > limit_elements:
+        raise ModuleError(
+            f"module wants tables of at least {sum(minima)} elements; {limit_elements} are allowed"
+        )
+    maxima = _share(minima, [table.max_elements for table in tables], limit_elements)
+    return [
+        table.element + _encode_limits(low, high)
+        for table, low, high in zip(tables, minima, maxima, strict=True)
+    ]
+
+
+def _share(minima: Sequence[int], maxima: Sequence[int | None], limit: int) -> list[int]:
+    spare = (limit - sum(minima)) // max(len(minima), 1)
+    return [
+        low + spare if high is None else min(high, low + spare)
+        for low, high in zip(minima, maxima, strict=True)
+    ]
+
+
+def _encode_limits(minimum: int, maximum: int) -> bytes:
+    return b"\x01" + encode_u32(minimum) + encode_u32(maximum)
+
+
+def _size(size_bytes: int) -> str:
+    return f"{size_bytes // MIB} MiB" if size_bytes % MIB == 0 else f"{size_bytes // KIB} KiB"

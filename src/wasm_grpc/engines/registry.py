@@ -1,0 +1,58 @@
+"""Opens an engine by name, or says what this interpreter lacks and how to have it."""
+
+from __future__ import annotations
+
+import platform
+
+from wasm_grpc.core.errors import EngineUnavailableError
+from wasm_grpc.core.model import EngineName
+from wasm_grpc.engines.protocol import Engine
+
+__all__ = ["open_engine"]
+
+_REMEDIES = {
+    EngineName.WASMER: "CPython 3.10 or older with 'wasm-grpc[wasmer]' was expected",
+    EngineName.WASMTIME: "'wasm-grpc[wasmtime]' was expected",
+}
+
+
+def open_engine(name: EngineName) -> Engine:
+    """
+    The engine of that name in this process; its package is imported now.
+
+    Raises:
+        EngineUnavailableError: This interpreter doesn't have it; names the remedy.
+    """
+    try:
+        return _OPENERS[name]()
+    except ImportError as exc:
+        here = f"{platform.python_implementation()} {platform.python_version()}"
+        reason = str(exc).strip().splitlines()[0] if str(exc).strip() else "not installed"
+        raise EngineUnavailableError(
+            f"engine {name.value}: {here} has it not ({reason}); {_REMEDIES[name]}"
+        ) from exc
+
+
+def _open_wasmtime() -> Engine:
+    from wasm_grpc.engines.wasmtime.opening import open_wasmtime
+
+    return open_wasmtime()
+
+
+def _open_wasmer() -> Engine:
+    from wasm_grpc.engines.wasmer import WasmerEngine
+
+    return WasmerEngine()
+
+
+def _open_fake() -> Engine:
+    from wasm_grpc.engines.fake import FakeEngine
+
+    return FakeEngine()
+
+
+_OPENERS = {
+    EngineName.WASMTIME: _open_wasmtime,
+    EngineName.WASMER: _open_wasmer,
+    EngineName.FAKE: _open_fake,
+}

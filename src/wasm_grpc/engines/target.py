@@ -1,0 +1,37 @@
+"""What native code of this process depends on beside the engine: instruction set, CPU features, settings."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+
+__all__ = ["describe_target"]
+
+_FEATURE_LINES = ("flags", "Features")
+"""Of /proc/cpuinfo on x86-64 and on AArch64."""
+
+
+def describe_target(settings: Mapping[str, object], *, cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
+    """
+    A short text that differs wherever an artifact can't be shared.
+
+    The CPU's features come as a digest of what the kernel lists; a kernel that lists others only
+    costs a compilation.
+    """
+    features = hashlib.sha256(_read_features(cpuinfo).encode()).hexdigest()[:12]
+    chosen = ",".join(f"{name}={settings[name]}" for name in sorted(settings))
+    return f"{platform.machine()}-{platform.system().lower()} cpu:{features} {chosen}"
+
+
+def _read_features(cpuinfo: Path) -> str:
+    try:
+        lines = cpuinfo.read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    for line in lines:
+        name, _, value = line.partition(":")
+        if name.strip() in _FEATURE_LINES:
+            return " ".join(sorted(value.split()))
+    return platform.processor()

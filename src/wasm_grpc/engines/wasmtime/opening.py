@@ -1,0 +1,100 @@
+"""Opens Wasmtime over its C API if that proves itself in this process, else over its public classes."""
+
+from __future__ import annotations
+
+import enum
+import logging
+
+from wasm_grpc.core.errors import EngineUnavailableError
+from wasm_grpc.engines.protocol import Context, Engine, FuncType, HostFunction, Value
+from wasm_grpc.engines.wasmtime.public import PublicEngine
+from wasm_grpc.engines.wasmtime.settings import wasmtime_version
+
+__all__ = ["WasmtimeApi", "open_wasmtime"]
+
+_C_API_MAJOR = "50."
+"""The release whose private C signatures `capi` was written to; a wrong signature could crash."""
+
+# (module
+#   (import "h" "f" (func (param i32 i64 f32 f64) (result i64)))
+#   (memory (export "memory") 1)
+#   (func (export "run") (param i32 i64 f32 f64) (result i64)
+#     (call 0 (local.get 0) (local.get 1) (local.get 2) (local.get 3))))
+_CHECK_MODULE = bytes.fromhex(
+    "0061736d01000000"
+    "010901" + "60047f7e7d7c017e"
+    "020701" + "01680166" + "0000"
+    "03020100"
+    "0503010001"
+    "071002" + "066d656d6f7279" + "0200" + "0372756e" + "0001"
+    "0a0e010c00" + "2000200120022003" + "1000" + "0b"
+)
+_CHECK_ARGUMENTS: tuple[Value, ...] = (-5, 1 << 40, 1.5, -0.25)
+_CHECK_RESULT = -(1 << 50)
+
+
+class WasmtimeApi(enum.Enum):
+    """
+    How Wasmtime is spoken to.
+    """
+
+    AUTO = "auto"
+    C = "c"
+    PUBLIC = "public"
+
+
+def open_wasmtime(api: WasmtimeApi = WasmtimeApi.AUTO) -> Engine:
+    """
+    Wasmtime in this process.
+
+    Raises:
+        EngineUnavailableError: The C API was asked for and doesn't work here.
+    """
+    if api is WasmtimeApi.PUBLIC:
+        return PublicEngine()
+    try:
+        return _open_c_api()
+    except Exception as exc:
+        # An edge: a private API may fail in any way, and there is another.
+        if api is WasmtimeApi.C:
+            raise EngineUnavailableError(
+                f"Wasmtime's C API does not work here: {exc}; leave the choice to us"
+            ) from exc
+        logging.getLogger(__name__).warning(
+            "Wasmtime's C API does not work here, calls will be slower: %s", exc
+        )
+        return PublicEngine()
+
+
+def _open_c_api() -> Engine:
+    if not wasmtime_version().startswith(_C_API_MAJOR):
+        raise ImportError(f"wasmtime is {wasmtime_version()}; {_C_API_MAJOR}x was expected")
+    from wasm_grpc.engines.wasmtime.capi import CApiEngine
+
+    engine = CApiEngine()
+    _check(engine)
+    return engine
+
+
+def _check(engine: Engine) -> None:
+    """
+    Run a tiny module and compare what went over the border.
+
+    Raises:
+        RuntimeError: It differs.
+    """
+    seen: list[tuple[Value, ...]] = []
+
+    def record(context: Context, *args: Value) -> Value:
+        seen.append(args)
+        context.memory()[0] = 7
+        return _CHECK_RESULT
+
+    host = HostFunction(FuncType(("i32", "i64", "f32", "f64"), ("i64",)), record)
+    context = Context()
+    instance = engine.load(engine.compile(_CHECK_MODULE), {("h", "f"): host}).instantiate(context)
+    results = tuple(instance.call("run", *_CHECK_ARGUMENTS))
+    found = (seen, results, context.memory()[0], instance.memory_bytes())
+    instance.close()
+    if found != ([_CHECK_ARGUMENTS], (_CHECK_RESULT,), 7, 65_536):
+        raise RuntimeError(f"the check gave {found}")

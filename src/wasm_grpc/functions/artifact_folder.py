@@ -1,0 +1,217 @@
+"""
+One folder of compiled modules: written once, read often, cleaned by last use.
+
+Theory of operation. An entry's file is named by its key, and the key covers all that the native
+code depends on, so an entry is never wrong, only there or not. Whoever writes an entry first wins:
+a second server that compiled the same module takes the entry that stands, for a worker started
+later must find the very bytes whose digest its server told it. A file that is damaged, foreign or
+readable only in part counts as not there, and the next `put` replaces it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import stat
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from wasm_grpc.core.artifact import ArtifactKind, Entry, pack_entry, read_entry
+from wasm_grpc.core.errors import HostError
+from wasm_grpc.core.model import MIB
+
+__all__ = ["Artifact", "ArtifactFolder", "Refusal"]
+
+_log = logging.getLogger(__name__)
+
+_SUFFIX = ".artifact"
+_TEMPORARY = ".writing-"
+_ABANDONED_S = 3600.0
+"""Age at which a half-written file belongs to no writer any more."""
+
+_SIZE_LIMIT_BYTES = 1024 * MIB
+"""What the entries of a folder may hold together; hundreds of modules."""
+
+_NOT_SERVED_S = 7 * 24 * 3600.0
+"""An entry used more recently stays whatever the folder's size: a running server may need it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Artifact:
+    """
+    Native code that a worker may load.
+
+    Attributes:
+        path: The file; `core.artifact.read_payload` reads it.
+        digest: SHA-256 of the native code, in hex.
+    """
+
+    path: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """
+    An engine refused the module before, and would again.
+
+    Attributes:
+        message: What the engine said.
+    """
+
+    message: str
+
+
+class ArtifactFolder:
+    """
+    A folder that belongs to this user alone.
+
+    Safe to share between processes; within one process call it from any thread.
+    """
+
+    __slots__ = ("_folder",)
+
+    def __init__(self, folder: Path) -> None:
+        """
+        Make the folder if there is none, and close it to others.
+
+        Raises:
+            HostError: It can't be made, or is another user's.
+        """
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            status = folder.stat()
+            is_own = status.st_uid == os.geteuid()
+            if is_own and stat.S_IMODE(status.st_mode) != stat.S_IRWXU:
+                folder.chmod(stat.S_IRWXU)
+        except OSError as exc:
+            raise HostError(
+                f"artifact cache {folder}: {exc.strerror}; expected a folder to write to"
+            ) from exc
+        if not is_own:
+            raise HostError(f"artifact cache {folder}: is another user's; expected a folder of one's own")
+        self._folder = folder
+
+    def get(self, key: bytes) -> Artifact | Refusal | None:
+        """
+        Give what is stored under a key; None, after a warning, for what is damaged or foreign.
+        """
+        path = self._path(key)
+        try:
+            entry = _read(path, key)
+        except FileNotFoundError:
+            return None
+        except HostError as exc:
+            _log.warning("%s: %s; it is compiled again", path.name, exc)
+            return None
+        with contextlib.suppress(OSError):
+            os.utime(path)
+        if entry.kind is ArtifactKind.REFUSAL:
+            return Refusal(message=entry.payload.decode("utf-8", "replace"))
+        return Artifact(path=str(path), digest=entry.digest)
+
+    def put(self, key: bytes, payload: bytes) -> Artifact:
+        """
+        Store native code, and give what is stored now: this, or what another server stored first.
+
+        Raises:
+            HostError: The folder can't be written.
+        """
+        found, digest = self._store(key, ArtifactKind.NATIVE_CODE, payload)
+        return found or Artifact(path=str(self._path(key)), digest=digest)
+
+    def put_refusal(self, key: bytes, message: str) -> None:
+        """
+        Remember that the engine refuses the module.
+
+        Raises:
+            HostError: The folder can't be written.
+        """
+        self._store(key, ArtifactKind.REFUSAL, message.encode("utf-8", "replace"))
+
+    def _store(self, key: bytes, kind: ArtifactKind, payload: bytes) -> tuple[Artifact | None, str]:
+        try:
+            header, digest = pack_entry(kind, key=key, payload=payload)
+            with self._temporary(header, payload) as temporary:
+                found = self._publish(temporary, key)
+            self._sync()
+        except OSError as exc:
+            raise HostError(
+                f"artifact cache {self._folder}: {exc.strerror}; expected room for {len(payload)} bytes"
+            ) from exc
+        self._clean(keep=self._path(key))
+        return found, digest
+
+    def _path(self, key: bytes) -> Path:
+        return self._folder / f"{key.hex()}{_SUFFIX}"
+
+    @contextlib.contextmanager
+    def _temporary(self, header: bytes, payload: bytes) -> Iterator[Path]:
+        handle, name = tempfile.mkstemp(prefix=_TEMPORARY, dir=self._folder)
+        path = Path(name)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(header)
+                file.write(payload)
+                file.flush()
+                os.fsync(file.fileno())
+            yield path
+        finally:
+            path.unlink(missing_ok=True)
+
+    def _publish(self, temporary: Path, key: bytes) -> Artifact | None:
+        """
+        Give a written file its name, unless sound native code has it: then give that.
+        """
+        path = self._path(key)
+        try:
+            # A link, not a rename: it doesn't replace what another server published meanwhile.
+            os.link(temporary, path)
+        except FileExistsError:
+            found = self.get(key)
+            if isinstance(found, Artifact):
+                return found
+            temporary.replace(path)
+        except OSError:
+            # A file system without hard links.
+            temporary.replace(path)
+        return None
+
+    def _sync(self) -> None:
+        handle = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+    def _clean(self, *, keep: Path) -> None:
+        """
+        Remove abandoned files, and the entries longest unused while there are too many.
+        """
+        now = time.time()
+        entries: list[tuple[float, int, Path]] = []
+        with contextlib.suppress(OSError):
+            for path in self._folder.iterdir():
+                status = path.lstat()
+                if path.name.startswith(_TEMPORARY) and now - status.st_mtime > _ABANDONED_S:
+                    path.unlink(missing_ok=True)
+                elif path.name.endswith(_SUFFIX):
+                    entries.append((status.st_mtime, status.st_size, path))
+            size = sum(entry_size for _, entry_size, _ in entries)
+            for used_at, entry_size, path in sorted(entries):
+                if size <= _SIZE_LIMIT_BYTES or now - used_at < _NOT_SERVED_S:
+                    break
+                if path != keep:
+                    path.unlink(missing_ok=True)
+                    size -= entry_size
+
+
+def _read(path: Path, key: bytes) -> Entry:
+    entry = read_entry(str(path))
+    if entry.key != key:
+        raise HostError("artifact: has another key; expected that of its name")
+    return entry

@@ -1,0 +1,63 @@
+"""What a manifest may ask for already and this version does not serve yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from wasm_grpc.core.model import GuestKind, ResponseKind, ReuseKind
+from wasm_grpc.functions.capabilities import Capabilities
+from wasm_grpc.functions.function import Function
+from wasm_grpc.functions.manifest import FunctionManifest, Secret
+from wasm_grpc.functions.triggers import Triggers
+
+__all__ = ["later_features"]
+
+
+def later_features(function: Function) -> list[str]:
+    """
+    Give one line for each key that `serve` must refuse; none if the function can be served.
+    """
+    asked = _asked(function.manifest, is_remote=function.is_remote)
+    return [
+        function.blame(f"{key}: {what} not served by this version yet; expected {instead}")
+        for key, what, instead in asked
+    ]
+
+
+def _asked(manifest: FunctionManifest, *, is_remote: bool) -> Iterator[tuple[str, str, str]]:
+    if is_remote:
+        yield "module", "modules from elsewhere are", "a file below the function's folder"
+    if manifest.guest is not GuestKind.WASI_COMMAND:
+        yield "guest", f"{manifest.guest.value!r} is", "'wasi-command'"
+    if manifest.response is not ResponseKind.RAW:
+        yield "response", f"{manifest.response.value!r} is", "'raw'"
+    for name, value in manifest.env.items():
+        if isinstance(value, Secret):
+            yield f"env.{name}", "secrets are", "a text"
+    if manifest.pool.reuse is not ReuseKind.FRESH:
+        yield "pool.reuse", f"{manifest.pool.reuse.value!r} is", "'fresh'"
+    yield from _triggers(manifest.trigger)
+    yield from _capabilities(manifest.capabilities)
+
+
+def _triggers(trigger: Triggers) -> Iterator[tuple[str, str, str]]:
+    invoke = "only [[trigger.invoke]]"
+    if trigger.topic:
+        yield "trigger.topic", "topics are", invoke
+    if trigger.binding:
+        yield "trigger.binding", "input bindings are", invoke
+    if trigger.job:
+        yield "trigger.job", "jobs are", invoke
+    for index, each in enumerate(trigger.invoke):
+        if each.then is not None:
+            yield f"trigger.invoke[{index}].then", "results beside the reply are", "no then"
+
+
+def _capabilities(granted: Capabilities) -> Iterator[tuple[str, str, str]]:
+    if granted.files:
+        yield "capabilities.files", "files are", "none"
+    for kind in ("state", "publish", "invoke", "secrets", "bindings", "configuration"):
+        if getattr(granted.dapr, kind):
+            yield f"capabilities.dapr.{kind}", "calls to Dapr are", "none"
+    if granted.nn.load or granted.nn.models:
+        yield "capabilities.nn", "inference is", "none"

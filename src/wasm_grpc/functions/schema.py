@@ -1,0 +1,117 @@
+"""The JSON schema of ``function.toml``, and what it says about one key."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import cast
+
+from pydantic import TypeAdapter
+
+from wasm_grpc.functions.manifest import FunctionManifest
+
+__all__ = ["Key", "KeySchema", "key_text", "manifest_schema"]
+
+Key = tuple[str | int, ...]
+"""Where a value stands in a manifest: names of tables and keys, and indexes of arrays."""
+
+_Node = Mapping[str, object]
+
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
+"""What TOML takes as a key without quotes (TOML 1.0, Keys)."""
+
+
+def key_text(key: Sequence[str | int]) -> str:
+    """
+    Write a key as messages do: ``trigger.invoke[0].method``.
+    """
+    text = ""
+    for part in key:
+        if isinstance(part, int):
+            text += f"[{part}]"
+            continue
+        name = part if _BARE_KEY.fullmatch(part) else json.dumps(part)
+        text += f".{name}" if text else name
+    return text
+
+
+def manifest_schema() -> dict[str, object]:
+    """
+    Make the JSON schema of a manifest.
+    """
+    return TypeAdapter(FunctionManifest).json_schema()
+
+
+class KeySchema:
+    """
+    Answers questions about the manifest's keys from its JSON schema.
+    """
+
+    __slots__ = ("_root",)
+
+    def __init__(self) -> None:
+        self._root: _Node = manifest_schema()
+
+    def keys_of(self, table: Key) -> tuple[str, ...]:
+        """
+        Give the keys that a table may have; none for a value that is no table.
+        """
+        node = self._node(table)
+        return () if node is None else tuple(_table(node, "properties"))
+
+    def expected(self, key: Key) -> str:
+        """
+        Say what a key holds, with an example if there is one.
+        """
+        described = _table(self._node(key[:-1]) or {}, "properties").get(str(key[-1]), {})
+        if not isinstance(described, Mapping):
+            return "a value"
+        description = str(described.get("description", "a value")).rstrip(".")
+        examples = described.get("examples")
+        example = f", such as {examples[0]!r}" if isinstance(examples, list) else ""
+        return description[:1].lower() + description[1:] + example
+
+    def elsewhere(self, name: str) -> str | None:
+        """
+        Give a key called `name` that stands in a table of its own, outside of arrays, or None.
+        """
+        return next((key_text(key) for key in self._paths(()) if key[-1] == name), None)
+
+    def _paths(self, table: Key) -> Iterator[Key]:
+        keys = self.keys_of(table)
+        yield from ((*table, key) for key in keys)
+        for key in keys:
+            yield from self._paths((*table, key))
+
+    def _node(self, key: Key) -> _Node | None:
+        node: _Node | None = self._root
+        for part in key:
+            if node is None:
+                return None
+            if isinstance(part, int):
+                node = self._resolve(node.get("items"))
+                continue
+            named = _table(node, "properties").get(part)
+            free = next(iter(_table(node, "patternProperties").values()), node.get("additionalProperties"))
+            node = self._resolve(free if named is None else named)
+        return node
+
+    def _resolve(self, node: object) -> _Node | None:
+        """
+        Follow references, and of alternatives take the table or array.
+        """
+        if not isinstance(node, Mapping):
+            return None
+        if "$ref" in node:
+            name = str(node["$ref"]).rpartition("/")[2]
+            return self._resolve(_table(self._root, "$defs").get(name))
+        alternatives = node.get("anyOf", node.get("oneOf"))
+        if not isinstance(alternatives, list):
+            return node
+        nodes = [self._resolve(alternative) for alternative in alternatives]
+        return next((each for each in nodes if each and each.get("type") in {"object", "array"}), node)
+
+
+def _table(node: _Node, key: str) -> _Node:
+    return cast("_Node", node.get(key, {}))

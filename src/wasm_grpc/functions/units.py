@@ -1,0 +1,46 @@
+"""Durations and sizes as people write them: "1m30s", "64MiB"."""
+
+from __future__ import annotations
+
+import re
+
+from wasm_grpc.core.model import KIB, MIB
+
+__all__ = ["DURATION_PATTERN", "SIZE_PATTERN", "format_size", "parse_duration", "parse_size"]
+
+# "m" must not take the first letter of "ms".
+DURATION_PATTERN = r"^(?=.)(?:(\d{1,9})h)?(?:(\d{1,9})m(?!s))?(?:(\d{1,9}(?:\.\d{1,9})?)s)?(?:(\d{1,9})ms)?$"
+"""Hours, minutes, seconds and milliseconds in this order, each at most once."""
+
+SIZE_PATTERN = r"^(\d{1,15})(B|KiB|MiB|GiB)$"
+"""A whole number and a binary unit (IEC 80000-13)."""
+
+_GIB = 1024 * MIB
+_SECONDS = (3600.0, 60.0, 1.0, 0.001)
+_BYTES = {"GiB": _GIB, "MiB": MIB, "KiB": KIB, "B": 1}
+
+
+def parse_duration(text: str) -> float | None:
+    """
+    Give the seconds of a duration, or None where `text` isn't one.
+    """
+    match = re.fullmatch(DURATION_PATTERN, text, re.ASCII)
+    if match is None:
+        return None
+    return sum(float(number) * unit for number, unit in zip(match.groups(), _SECONDS, strict=True) if number)
+
+
+def parse_size(text: str) -> int | None:
+    """
+    Give the bytes of a size, or None where `text` isn't one.
+    """
+    match = re.fullmatch(SIZE_PATTERN, text, re.ASCII)
+    return None if match is None else int(match[1]) * _BYTES[match[2]]
+
+
+def format_size(size: int) -> str:
+    """
+    Write a number of bytes in the largest unit that leaves it whole.
+    """
+    unit = next(unit for unit, factor in _BYTES.items() if size % factor == 0 and (size or factor == 1))
+    return f"{size // _BYTES[unit]}{unit}"

@@ -1,0 +1,1 @@
+"""How a module is called: one guest interface a module, behind one small protocol."""

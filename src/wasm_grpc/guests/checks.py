@@ -1,0 +1,62 @@
+"""What keeps a module from being run, told before it is compiled."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+
+from wasm_grpc.engines.binary import ExternKind, Import, Module
+from wasm_grpc.engines.protocol import FuncType, HostModules
+
+__all__ = ["check_function_export", "check_imports", "check_memory_export"]
+
+
+def check_imports(module: Module, hosts: HostModules) -> Iterator[str]:
+    """
+    Give a line for each import that `hosts` doesn't provide as it is imported.
+    """
+    # Go imports fd_write twice: one line is enough.
+    for imported in dict.fromkeys(module.imports):
+        name = f"{imported.module}.{imported.name}"
+        if imported.kind is not ExternKind.FUNC:
+            yield f"import {name} is a {imported.kind.value}; only functions can be imported"
+            continue
+        host = hosts.get((imported.module, imported.name))
+        if host is None:
+            yield f"import {name} is a function that nothing provides; {_expected_instead(imported, hosts)}"
+        elif imported.type is not None and imported.type != host.type:
+            yield f"import {name} has type {imported.type}, expected {host.type}"
+
+
+def check_function_export(module: Module, name: str, expected: FuncType) -> Iterator[str]:
+    """
+    Give a line if `name` is not an exported function of that type.
+    """
+    export = module.export(name)
+    if export is None:
+        yield f"export '{name}' is missing; a function of type {expected} was expected"
+    elif export.kind is not ExternKind.FUNC:
+        yield f"export '{name}' is a {export.kind.value}; a function of type {expected} was expected"
+    elif export.type is not None and export.type != expected:
+        yield f"export '{name}' has type {export.type}, expected {expected}"
+
+
+def check_memory_export(module: Module) -> Iterator[str]:
+    """
+    Give a line if the module does not export its memory as ``memory``, where host functions look.
+    """
+    export = module.export("memory")
+    if export is None:
+        yield "export 'memory' is missing; the module's memory was expected"
+    elif export.kind is not ExternKind.MEMORY:
+        yield f"export 'memory' is a {export.kind.value}; the module's memory was expected"
+
+
+def _expected_instead(imported: Import, hosts: HostModules) -> str:
+    same_name = [f"{module}.{name}" for module, name in hosts if name == imported.name]
+    known = [f"{module}.{name}" for module, name in hosts]
+    nearest = same_name or difflib.get_close_matches(f"{imported.module}.{imported.name}", known, n=1)
+    if nearest:
+        return f"did you mean '{nearest[0]}'?"
+    modules = ", ".join(f"'{module}'" for module in sorted({module for module, _ in hosts}))
+    return f"functions of {modules} were expected"

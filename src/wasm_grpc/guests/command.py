@@ -1,0 +1,120 @@
+"""
+The guest interface ``wasi-command``: body on standard input, result on standard output.
+
+Exit code 0 is success, 65 rejects the input, any other code is a failure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from wasm_grpc.engines.binary import Module
+from wasm_grpc.engines.protocol import (
+    FuncType,
+    GuestExit,
+    GuestStop,
+    GuestTrap,
+    HostModules,
+    Instance,
+    Prepared,
+)
+from wasm_grpc.guests.checks import check_function_export, check_imports, check_memory_export
+from wasm_grpc.guests.endings import GuestEnd, conclude
+from wasm_grpc.guests.protocol import Ending, GuestCall
+from wasm_grpc.hosts.wasi import preview1
+from wasm_grpc.hosts.wasi.context import WasiContext
+
+__all__ = ["Command", "ReadyCommand"]
+
+_START: Final = "_start"
+_START_TYPE: Final = FuncType(())
+
+
+class Command:
+    """
+    A `Guest`: a WASI preview 1 command.
+    """
+
+    __slots__ = ()
+
+    @property
+    def hosts(self) -> HostModules:
+        """
+        See `Guest.hosts`.
+        """
+        return preview1.FUNCTIONS
+
+    def check(self, module: Module) -> Sequence[str]:
+        """
+        See `Guest.check`.
+        """
+        problems = list(check_imports(module, self.hosts))
+        if module.export("_initialize") is not None and module.export(_START) is None:
+            problems.append(
+                "module is a reactor: it exports '_initialize' and no '_start'; a command was expected, "
+                "linked with '_start'"
+            )
+        else:
+            problems += check_function_export(module, _START, _START_TYPE)
+        problems += check_memory_export(module)
+        return problems
+
+    def ready(self, prepared: Prepared) -> ReadyCommand:
+        """
+        See `Guest.ready`.
+        """
+        return ReadyCommand(prepared)
+
+
+class ReadyCommand:
+    """
+    A `ReadyGuest`: an instance whose ``_start`` has not been called.
+    """
+
+    __slots__ = ("_context", "_end", "_instance")
+
+    def __init__(self, prepared: Prepared) -> None:
+        self._context = WasiContext()
+        self._instance: Instance | None = None
+        self._end: GuestEnd | None = None
+        try:
+            self._instance = prepared.instantiate(self._context)
+        except (GuestExit, GuestStop, GuestTrap) as end:
+            # Without its traceback, which holds this frame and so this object.
+            self._end = end.with_traceback(None)
+
+    def run(self, call: GuestCall) -> Ending:
+        """
+        See `ReadyGuest.run`.
+        """
+        memory_bytes = 0
+        end = self._end
+        try:
+            if self._instance is not None:
+                self._context.bind(
+                    args=call.args, env=call.env, stdin=call.stdin, stdout=call.stdout, stderr=call.stderr
+                )
+                end = _call_start(self._instance)
+                memory_bytes = self._instance.memory_bytes()
+        finally:
+            self.close()
+        return conclude(
+            end, stdout=call.stdout, stderr=call.stderr, memory_bytes=memory_bytes, limits=call.limits
+        )
+
+    def close(self) -> None:
+        """
+        See `ReadyGuest.close`.
+        """
+        instance, self._instance = self._instance, None
+        if instance is not None:
+            instance.close()
+
+
+def _call_start(instance: Instance) -> GuestEnd | None:
+    try:
+        instance.call(_START)
+    except (GuestExit, GuestStop, GuestTrap) as end:
+        return end
+    return None

@@ -1,0 +1,103 @@
+"""How a guest's end becomes the outcome of its invocation."""
+
+from __future__ import annotations
+
+import logging
+from typing import Final
+
+from wasm_grpc.core.model import KIB, MIB, PAGE_BYTES, Limits, Outcome, Reason
+from wasm_grpc.engines.protocol import GuestExit, GuestFault, GuestStop, GuestTrap
+from wasm_grpc.engines.traps import OUT_OF_BOUNDS_MEMORY_ACCESS, UNREACHABLE
+from wasm_grpc.guests.protocol import Ending
+from wasm_grpc.hosts.wasi.streams import Stderr, Stdout
+
+__all__ = ["EX_DATAERR", "GuestEnd", "conclude"]
+
+EX_DATAERR: Final = 65
+"""Exit code of a guest that rejects its input (``sysexits.h``)."""
+
+GuestEnd = GuestExit | GuestStop | GuestTrap
+"""What `Instance.call` raises."""
+
+_ABORTS: Final = (UNREACHABLE, OUT_OF_BOUNDS_MEMORY_ACCESS)
+"""How a guest traps that was refused memory: it aborts, or uses the null pointer it got."""
+
+_REFUSED_ALLOCATIONS: Final = (
+    b"memory allocation of ",  # Rust, alloc::handle_alloc_error
+    b"runtime: out of memory",  # Go, runtime.throw
+)
+"""What language runtimes write last when memory was refused: no engine's binding tells us of it."""
+
+_LAST_WORDS_BYTES: Final = 4 * KIB
+
+_log = logging.getLogger(__name__)
+
+
+def conclude(
+    end: GuestEnd | None, *, stdout: Stdout, stderr: Stderr, memory_bytes: int, limits: Limits
+) -> Ending:
+    """
+    Give the ending of an invocation.
+
+    Args:
+        end: What ended the guest; ``None`` if it returned.
+        stdout: Where its result went.
+        stderr: What it logged.
+        memory_bytes: The linear memory that it ended with.
+        limits: Of the function.
+    """
+    code = end.code if isinstance(end, GuestExit) else 0
+    tail = stderr.tail()
+    if end is None or (code == 0 and isinstance(end, GuestExit)):
+        body = stdout.collected()
+        return Ending(
+            outcome=Outcome(reason=Reason.OK, body=body, stderr=tail, memory_bytes=memory_bytes),
+        )
+    reason, message, limit = _cause(end)
+    if _may_be_refused_memory(end) and _is_out_of_memory(memory_bytes, limits.memory_bytes, tail):
+        reason, message, limit = _out_of_memory(memory_bytes, limits.memory_bytes)
+    outcome = Outcome(
+        reason=reason,
+        message=message,
+        stderr=tail,
+        exit_code=code,
+        memory_bytes=memory_bytes,
+        limit=limit,
+    )
+    return Ending(outcome=outcome, is_process_tainted=isinstance(end, GuestTrap) and end.is_process_tainted)
+
+
+def _cause(end: GuestEnd) -> tuple[Reason, str, str]:
+    # (reason, message, manifest key of the limit)
+    if isinstance(end, GuestStop):
+        return end.reason, str(end), end.limit
+    if isinstance(end, GuestExit):
+        if end.code == EX_DATAERR:
+            return Reason.REJECTED, f"guest rejected its input (exit code {EX_DATAERR})", ""
+        return Reason.EXITED, f"exit code {end.code}", ""
+    if isinstance(end, GuestFault):
+        # The caller is told no more than the fault's own sentence; the traceback is for us.
+        _log.error("%s", end, exc_info=end)
+        return Reason.INTERNAL, str(end), ""
+    return Reason.TRAPPED, str(end), ""
+
+
+def _may_be_refused_memory(end: GuestEnd) -> bool:
+    if isinstance(end, GuestExit):
+        return end.code != EX_DATAERR
+    return isinstance(end, GuestTrap) and not isinstance(end, GuestFault) and str(end).startswith(_ABORTS)
+
+
+def _is_out_of_memory(used_bytes: int, limit_bytes: int, stderr: bytes) -> bool:
+    # A C guest is refused the block that no longer fits, commonly under a MiB; hence the allowance.
+    allowance = max(PAGE_BYTES, min(MIB, limit_bytes // 16))
+    if limit_bytes - used_bytes <= allowance:
+        return True
+    last_words = stderr[-_LAST_WORDS_BYTES:]
+    return any(sign in last_words for sign in _REFUSED_ALLOCATIONS)
+
+
+def _out_of_memory(used_bytes: int, limit_bytes: int) -> tuple[Reason, str, str]:
+    unit, name = (KIB, "KiB") if limit_bytes % MIB else (MIB, "MiB")
+    message = f"out of memory; {used_bytes // unit} of {limit_bytes // unit} {name} in use"
+    return Reason.OUT_OF_MEMORY, message, "limits.memory"

@@ -1,0 +1,22 @@
+"""Gives the guest interface that a manifest names."""
+
+from __future__ import annotations
+
+from wasm_grpc.core.errors import ConfigError
+from wasm_grpc.core.model import GuestKind
+from wasm_grpc.guests.command import Command
+from wasm_grpc.guests.protocol import Guest
+
+__all__ = ["guest_for"]
+
+
+def guest_for(kind: GuestKind) -> Guest:
+    """
+    Give the guest interface of that kind.
+
+    Raises:
+        ConfigError: This version doesn't have it yet.
+    """
+    if kind is GuestKind.WASI_COMMAND:
+        return Command()
+    raise ConfigError(f"guest '{kind.value}' is not there yet; '{GuestKind.WASI_COMMAND.value}' was expected")

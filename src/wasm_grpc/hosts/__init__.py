@@ -1,0 +1,1 @@
+"""What a guest may import: host modules, written once over the engine protocol."""

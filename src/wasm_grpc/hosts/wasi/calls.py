@@ -1,0 +1,103 @@
+"""How a WASI function is declared: its type, unsigned arguments and errnos as exceptions."""
+
+from __future__ import annotations
+
+import functools
+import struct
+from collections.abc import Callable
+
+from wasm_grpc.engines.protocol import FuncType, HostFunction
+from wasm_grpc.hosts.wasi.abi import EBADF, EFAULT, SUCCESS, U32_MAX, U64_MAX
+from wasm_grpc.hosts.wasi.context import WasiContext
+from wasm_grpc.hosts.wasi.descriptors import Descriptor
+
+__all__ = ["Refusal", "declare", "declare_hot", "open_descriptor", "refuse", "region"]
+
+_LETTERS = {"i": "i32", "I": "i64"}
+_MASKS = {"i": U32_MAX, "I": U64_MAX}
+
+
+class Refusal(Exception):
+    """
+    The function answers with this errno.
+    """
+
+    def __init__(self, errno: int) -> None:
+        super().__init__(errno)
+        self.errno = errno
+
+
+def declare(params: str, call: Callable[..., None]) -> HostFunction:
+    """
+    Give the host function that runs `call` and answers with an errno.
+
+    `call` gets its arguments unsigned. It answers 0 by returning, and an errno by raising
+    `Refusal`; a packing or unpacking outside memory (`struct.error`) is EFAULT.
+
+    Args:
+        params: A letter a parameter: "i" is an i32, "I" an i64. The result is one i32.
+        call: Called with the `WasiContext` and the arguments.
+    """
+    masks = tuple(_MASKS[letter] for letter in params)
+
+    @functools.wraps(call)
+    def answer(context: WasiContext, *args: int) -> int:
+        try:
+            call(context, *[arg & mask for arg, mask in zip(args, masks, strict=True)])
+        except Refusal as refusal:
+            return refusal.errno
+        except struct.error:
+            return EFAULT
+        return SUCCESS
+
+    return declare_hot(params, answer)
+
+
+def declare_hot(params: str, call: Callable[..., int]) -> HostFunction:
+    """
+    Give the host function that is `call` itself: signed arguments in, an errno out.
+    """
+    return HostFunction(FuncType(tuple(_LETTERS[letter] for letter in params), ("i32",)), call)
+
+
+def open_descriptor(context: WasiContext, fd: int) -> Descriptor:
+    """
+    Give what `fd` stands for.
+
+    Raises:
+        Refusal: EBADF, it is not open.
+    """
+    descriptor = context.descriptors.get(fd)
+    if descriptor is None:
+        raise Refusal(EBADF)
+    return descriptor
+
+
+def refuse(errno: int, *fds: int) -> Callable[..., None]:
+    """
+    Give a function that answers EBADF if a descriptor is not open, else `errno`.
+
+    Args:
+        errno: The answer for what is open.
+        *fds: Which arguments are descriptors; the first alone if none is named.
+    """
+
+    def call(context: WasiContext, *args: int) -> None:
+        for position in fds or (0,):
+            open_descriptor(context, args[position])
+        raise Refusal(errno)
+
+    return call
+
+
+def region(memory: memoryview, at: int, length: int) -> memoryview:
+    """
+    Give `length` bytes of guest memory from `at`, both unsigned.
+
+    Raises:
+        Refusal: EFAULT, they are not all inside.
+    """
+    end = at + length
+    if end > len(memory):
+        raise Refusal(EFAULT)
+    return memory[at:end]

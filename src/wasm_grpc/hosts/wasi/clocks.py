@@ -1,0 +1,145 @@
+"""``clock_*`` and ``poll_oneoff``: real clocks, and one real sleep until the first deadline."""
+
+from __future__ import annotations
+
+import struct
+import time
+from dataclasses import dataclass
+from typing import Final
+
+from wasm_grpc.hosts.wasi.abi import (
+    ABSTIME,
+    CLOCK_MONOTONIC,
+    CLOCK_PROCESS_CPUTIME,
+    CLOCK_REALTIME,
+    CLOCK_THREAD_CPUTIME,
+    EBADF,
+    EINVAL,
+    ENOTSUP,
+    EVENT,
+    EVENT_CLOCK,
+    EVENT_FD_READ,
+    EVENT_FD_WRITE,
+    RIGHT_FD_READ,
+    RIGHT_FD_WRITE,
+    SIZE,
+    SUBSCRIPTION,
+    SUCCESS,
+    TIMESTAMP,
+)
+from wasm_grpc.hosts.wasi.calls import Refusal, declare, region
+from wasm_grpc.hosts.wasi.context import WasiContext
+
+__all__ = ["FUNCTIONS"]
+
+_CLOCK: Final = struct.Struct("<I4xQ8xH6x")
+"""subscription_clock: clock, timeout, (precision), flags."""
+
+_LONGEST_SLEEP_NS: Final = 1 << 62
+"""146 years; what `time.sleep` still takes."""
+
+_SUBSCRIPTIONS_LIMIT: Final = 65_536
+"""More are EINVAL, as for POSIX ``poll`` over the descriptors a program may open; bounds our own memory."""
+
+_SYSTEM_CLOCKS: Final = {
+    CLOCK_REALTIME: time.CLOCK_REALTIME,
+    CLOCK_MONOTONIC: time.CLOCK_MONOTONIC,
+    CLOCK_PROCESS_CPUTIME: time.CLOCK_THREAD_CPUTIME_ID,
+    CLOCK_THREAD_CPUTIME: time.CLOCK_THREAD_CPUTIME_ID,
+}
+"""A guest is one thread of the worker, so both of its CPU clocks are that thread's."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Wait:
+    """
+    One subscription: its event, if it comes due, comes after `delay_ns`.
+    """
+
+    userdata: int
+    kind: int
+    delay_ns: int = 0
+    errno: int = SUCCESS
+
+
+def _clock_time_get(context: WasiContext, clock: int, precision: int, time_at: int) -> None:
+    TIMESTAMP.pack_into(context.memory(), time_at, _now_ns(context, clock))
+
+
+def _clock_res_get(context: WasiContext, clock: int, resolution_at: int) -> None:
+    resolution_s = time.clock_getres(_system_clock(clock))
+    TIMESTAMP.pack_into(context.memory(), resolution_at, max(1, round(resolution_s * 1e9)))
+
+
+def _system_clock(clock: int) -> int:
+    try:
+        return _SYSTEM_CLOCKS[clock]
+    except KeyError:
+        raise Refusal(EINVAL) from None
+
+
+def _now_ns(context: WasiContext, clock: int) -> int:
+    now = time.clock_gettime_ns(_system_clock(clock))
+    return now if clock <= CLOCK_MONOTONIC else now - context.cpu_zero_ns
+
+
+def _poll_oneoff(context: WasiContext, waits_at: int, events_at: int, count: int, ready_at: int) -> None:
+    if not 0 < count <= _SUBSCRIPTIONS_LIMIT:
+        raise Refusal(EINVAL)
+    memory = context.memory()
+    # A copy: the events may be written over the subscriptions.
+    subscriptions = bytes(region(memory, waits_at, count * SUBSCRIPTION.size))
+    region(memory, events_at, count * EVENT.size)
+    region(memory, ready_at, SIZE.size)
+    waits = [_wait(context, *fields) for fields in SUBSCRIPTION.iter_unpack(subscriptions)]
+    due_ns = _sleep(min(wait.delay_ns for wait in waits))
+    ready = 0
+    for wait in waits:
+        if wait.delay_ns <= due_ns:
+            nbytes = int(wait.kind == EVENT_FD_READ and not wait.errno)
+            EVENT.pack_into(
+                memory, events_at + ready * EVENT.size, wait.userdata, wait.errno, wait.kind, nbytes, 0
+            )
+            ready += 1
+    SIZE.pack_into(memory, ready_at, ready)
+
+
+def _wait(context: WasiContext, userdata: int, kind: int, of: bytes) -> _Wait:
+    if kind == EVENT_CLOCK:
+        return _clock_wait(context, userdata, of)
+    if kind not in (EVENT_FD_READ, EVENT_FD_WRITE):
+        raise Refusal(EINVAL)
+    right = RIGHT_FD_READ if kind == EVENT_FD_READ else RIGHT_FD_WRITE
+    descriptor = context.descriptors.get(SIZE.unpack_from(of)[0])
+    if descriptor is None or not descriptor.rights & right:
+        return _Wait(userdata, kind, errno=EBADF)
+    return _Wait(userdata, kind)
+
+
+def _clock_wait(context: WasiContext, userdata: int, of: bytes) -> _Wait:
+    clock, timeout_ns, flags = _CLOCK.unpack(of)
+    if clock in (CLOCK_PROCESS_CPUTIME, CLOCK_THREAD_CPUTIME):
+        # It stands still while the guest waits.
+        return _Wait(userdata, EVENT_CLOCK, errno=ENOTSUP)
+    if clock not in _SYSTEM_CLOCKS or flags & ~ABSTIME:
+        return _Wait(userdata, EVENT_CLOCK, errno=EINVAL)
+    if flags & ABSTIME:
+        timeout_ns = max(0, timeout_ns - _now_ns(context, clock))
+    return _Wait(userdata, EVENT_CLOCK, timeout_ns)
+
+
+def _sleep(delay_ns: int) -> int:
+    # The nanoseconds that have passed, at least `delay_ns`. One sleep, however long: an invocation's
+    # deadline is kept from outside, by killing the worker.
+    if not delay_ns:
+        return 0
+    start = time.monotonic_ns()
+    time.sleep(min(delay_ns, _LONGEST_SLEEP_NS) / 1e9)
+    return max(delay_ns, time.monotonic_ns() - start)
+
+
+FUNCTIONS: Final = {
+    "clock_res_get": declare("ii", _clock_res_get),
+    "clock_time_get": declare("iIi", _clock_time_get),
+    "poll_oneoff": declare("iiii", _poll_oneoff),
+}

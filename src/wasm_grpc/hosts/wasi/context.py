@@ -1,0 +1,52 @@
+"""What the WASI functions of one instance share."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from wasm_grpc.engines.protocol import Context
+from wasm_grpc.hosts.wasi.descriptors import Descriptor, InputStream, OutputStream
+from wasm_grpc.hosts.wasi.streams import Sink, Stdin
+
+__all__ = ["WasiContext", "encode_strings"]
+
+
+def encode_strings(strings: Sequence[str]) -> bytes:
+    """
+    Give each string ended by NUL, as ``args_get`` and ``environ_get`` copy them out.
+    """
+    return "".join([f"{string}\0" for string in strings]).encode("utf-8", "surrogateescape")
+
+
+class WasiContext(Context):
+    """
+    An instance's arguments, environment and open descriptors.
+
+    Until `bind` there are none of them: an instance may be made before its invocation is known,
+    and a stream bound early could carry one invocation's bytes into the next.
+
+    Attributes:
+        args: The arguments, the program's name first, each ended by NUL.
+        env: ``NAME=value`` strings, each ended by NUL.
+        descriptors: What is open, by number.
+        cpu_zero_ns: CPU time of this thread when the invocation began; the guest's own clock
+            starts there, so that it learns nothing of those before it.
+    """
+
+    __slots__ = ("args", "cpu_zero_ns", "descriptors", "env")
+
+    def __init__(self) -> None:
+        self.args = b""
+        self.env = b""
+        self.descriptors: dict[int, Descriptor] = {}
+        self.cpu_zero_ns = time.thread_time_ns()
+
+    def bind(self, *, args: bytes, env: bytes, stdin: Stdin, stdout: Sink, stderr: Sink) -> None:
+        """
+        Begin an invocation; called once.
+        """
+        self.args = args
+        self.env = env
+        self.descriptors = {0: InputStream(stdin), 1: OutputStream(stdout), 2: OutputStream(stderr)}
+        self.cpu_zero_ns = time.thread_time_ns()

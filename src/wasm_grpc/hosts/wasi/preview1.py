@@ -1,0 +1,19 @@
+"""The whole of ``wasi_snapshot_preview1``, as the table of what a guest may import."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from wasm_grpc.engines.protocol import HostModules
+from wasm_grpc.hosts.wasi import clocks, fds, paths, program, sockets, transfer
+
+__all__ = ["FUNCTIONS", "MODULE"]
+
+MODULE: Final = "wasi_snapshot_preview1"
+
+FUNCTIONS: Final[HostModules] = {
+    (MODULE, name): function
+    for room in (transfer, fds, paths, sockets, clocks, program)
+    for name, function in room.FUNCTIONS.items()
+}
+"""Called with a `WasiContext`."""

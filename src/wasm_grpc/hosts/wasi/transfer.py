@@ -1,0 +1,124 @@
+"""``fd_read`` and ``fd_write``: the two functions that every request pays for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from wasm_grpc.hosts.wasi.abi import (
+    EBADF,
+    EFAULT,
+    EINVAL,
+    RIGHT_FD_READ,
+    RIGHT_FD_WRITE,
+    SIZE,
+    SUCCESS,
+    U32_MAX,
+    VECTOR,
+)
+from wasm_grpc.hosts.wasi.calls import declare_hot
+from wasm_grpc.hosts.wasi.context import WasiContext
+
+__all__ = ["FUNCTIONS"]
+
+_unpack_vector = VECTOR.unpack_from
+_pack_size = SIZE.pack_into
+
+
+def _fd_read(context: WasiContext, fd: int, vectors: int, count: int, read_at: int) -> int:
+    descriptor = context.descriptors.get(fd & U32_MAX)
+    if descriptor is None or not descriptor.rights & RIGHT_FD_READ:
+        return EBADF
+    memory = context.memory()
+    size = len(memory)
+    vectors &= U32_MAX
+    count &= U32_MAX
+    read_at &= U32_MAX
+    if vectors + 8 * count > size or read_at + 4 > size:
+        return EFAULT
+    if count != 1:
+        return _read_many(descriptor.read, memory, vectors, count, read_at)
+    at, length = _unpack_vector(memory, vectors)
+    if at + length > size:
+        return EFAULT
+    taken = 0
+    if length:
+        chunk = descriptor.read(length)
+        taken = len(chunk)
+        memory[at : at + taken] = chunk
+    _pack_size(memory, read_at, taken)
+    return SUCCESS
+
+
+def _fd_write(context: WasiContext, fd: int, vectors: int, count: int, written_at: int) -> int:
+    descriptor = context.descriptors.get(fd & U32_MAX)
+    if descriptor is None or not descriptor.rights & RIGHT_FD_WRITE:
+        return EBADF
+    memory = context.memory()
+    size = len(memory)
+    vectors &= U32_MAX
+    count &= U32_MAX
+    written_at &= U32_MAX
+    if vectors + 8 * count > size or written_at + 4 > size:
+        return EFAULT
+    if count != 1:
+        return _write_many(descriptor.write, memory, vectors, count, written_at)
+    at, length = _unpack_vector(memory, vectors)
+    end = at + length
+    if end > size:
+        return EFAULT
+    if length:
+        descriptor.write(memory[at:end])
+    _pack_size(memory, written_at, length)
+    return SUCCESS
+
+
+def _read_many(
+    read: Callable[[int], bytes | memoryview], memory: memoryview, vectors: int, count: int, read_at: int
+) -> int:
+    # A copy: what is read may be put over the vectors themselves.
+    listed = bytes(memory[vectors : vectors + 8 * count])
+    total, errno = _total(listed, len(memory))
+    if errno:
+        return errno
+    # One read for all: with a second one a stream could block though there is something to give.
+    chunk = memoryview(read(total)) if total else memoryview(b"")
+    taken = 0
+    for at, length in VECTOR.iter_unpack(listed):
+        piece = chunk[taken : taken + length]
+        memory[at : at + len(piece)] = piece
+        taken += len(piece)
+        if taken == len(chunk):
+            break
+    _pack_size(memory, read_at, taken)
+    return SUCCESS
+
+
+def _write_many(
+    write: Callable[[memoryview], object], memory: memoryview, vectors: int, count: int, written_at: int
+) -> int:
+    listed = memory[vectors : vectors + 8 * count]
+    total, errno = _total(listed, len(memory))
+    if errno:
+        return errno
+    for at, length in VECTOR.iter_unpack(listed):
+        if length:
+            write(memory[at : at + length])
+    _pack_size(memory, written_at, total)
+    return SUCCESS
+
+
+def _total(vectors: bytes | memoryview, size: int) -> tuple[int, int]:
+    # (bytes in all vectors, 0), or (0, errno) before a byte is moved.
+    total = 0
+    for at, length in VECTOR.iter_unpack(vectors):
+        if at + length > size:
+            return 0, EFAULT
+        total += length
+    return (0, EINVAL) if total > U32_MAX else (total, SUCCESS)
+
+
+FUNCTIONS: Final = {
+    "fd_read": declare_hot("iiii", _fd_read),
+    "fd_write": declare_hot("iiii", _fd_write),
+}

@@ -1,0 +1,81 @@
+"""The compile process seen from the server: a module goes in, native code or the problems come out."""
+
+from __future__ import annotations
+
+import asyncio
+
+from wasm_grpc.core.errors import ModuleError, UnsupportedModuleError, WorkerStartError
+from wasm_grpc.core.model import GuestKind, Limits, Runtime
+from wasm_grpc.core.settings import Settings
+from wasm_grpc.core.wire import Kind, pack_json, unpack_json
+from wasm_grpc.pool.process import Greeting, WorkerProcess, exit_text
+
+__all__ = ["compile_module", "greet"]
+
+_ARTIFACT_LIMIT_BYTES = 1 << 30
+"""Native code is some 4 to 10 times its module; a module of 100 MiB still passes."""
+
+
+async def greet(runtime: Runtime, settings: Settings) -> Greeting:
+    """
+    Learn the version and target of a runtime from a process that does nothing else.
+
+    Raises:
+        EngineUnavailableError: The interpreter lacks the engine.
+        WorkerStartError: It can't be started.
+    """
+    worker = await _start(runtime, settings)
+    await worker.end()
+    return worker.greeting
+
+
+async def compile_module(
+    wasm: bytes, *, guest: GuestKind, limits: Limits, runtime: Runtime, settings: Settings
+) -> bytes:
+    """
+    Check a module, write its limits into it and compile it, all in a process of its own.
+
+    Raises:
+        UnsupportedModuleError: Valid, but this engine lacks a feature or needs too much; another may do.
+        ModuleError: It can't be a function of this kind; one line a problem.
+        WorkerStartError: The process can't be started.
+    """
+    worker = await _start(runtime, settings)
+    try:
+        request = {"guest": guest.value, "memory_bytes": limits.memory_bytes}
+        worker.send(pack_json(Kind.COMPILE, request, wasm))
+        frame = await asyncio.wait_for(worker.receive(), settings.compile_s)
+        if frame is None:
+            raise UnsupportedModuleError(_death(await worker.wait_closed(), settings))
+    except asyncio.TimeoutError as exc:
+        raise UnsupportedModuleError(_too_slow(settings)) from exc
+    finally:
+        await worker.end()
+    if frame.kind is Kind.COMPILED:
+        return frame.body
+    if frame.kind is not Kind.REFUSED:
+        raise WorkerStartError(f"compile process: sent {frame.kind.name}; expected COMPILED or REFUSED")
+    head = unpack_json(frame)
+    kind = UnsupportedModuleError if head["unsupported"] else ModuleError
+    raise kind("\n".join(head["problems"]))
+
+
+async def _start(runtime: Runtime, settings: Settings) -> WorkerProcess:
+    return await WorkerProcess.start(
+        runtime,
+        memory_bytes=settings.compile_bytes,
+        body_limit=_ARTIFACT_LIMIT_BYTES,
+        cpu_s=round(settings.compile_s) * 2,
+        compiles=True,
+    )
+
+
+def _death(code: int, settings: Settings) -> str:
+    return (
+        f"compiling it ended the compile process ({exit_text(code)}); "
+        f"expected to need at most {settings.compile_bytes >> 20} MiB and {settings.compile_s:g} s"
+    )
+
+
+def _too_slow(settings: Settings) -> str:
+    return f"compiling it took longer than {settings.compile_s:g} s; expected a smaller module"

@@ -1,0 +1,380 @@
+"""The pool: hands invocations to worker processes as the schedule says, and keeps their limits."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import itertools
+import logging
+import resource
+import signal
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from wasm_grpc.core.errors import InvocationError, ProtocolError, WasmGrpcError
+from wasm_grpc.core.model import MIB, Invocation, Limits, Outcome, PoolPolicy, Reason, Runtime, WorkerFunction
+from wasm_grpc.core.settings import Settings
+from wasm_grpc.core.wire import Frame, Kind, encode_env, pack_invoke, pack_json, unpack_json, unpack_result
+from wasm_grpc.pool.process import WorkerProcess, exit_text
+from wasm_grpc.pool.schedule import Action, FunctionPolicy, Run, Schedule, Start, Stop
+
+__all__ = ["Pool", "PoolFunction", "open_pool"]
+
+_log = logging.getLogger("wasm_grpc.pool")
+
+_TICK_S = 1.0
+_LOAD_S = 10.0
+"""The longest that a worker may take to take up a function; a 20 MB artifact takes some 50 ms."""
+_TRIES = 3
+"""Workers that an invocation may find dead before it is begun."""
+_RESULT_SLACK_BYTES = 64 * 1024
+_STREAM_OUTPUT_BYTES = 64 * MIB
+"""What an unlimited output counts for in a worker's memory: it is never gathered, but sent on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolFunction:
+    """
+    A function as the pool serves it.
+    """
+
+    function: WorkerFunction
+    runtime: Runtime
+    policy: PoolPolicy
+
+
+@dataclass(slots=True)
+class _Job:
+    """
+    An invocation from `invoke` to its outcome.
+    """
+
+    ticket: int
+    index: int
+    function: WorkerFunction
+    invocation: Invocation
+    result: asyncio.Future[Outcome]
+    timer: asyncio.TimerHandle | None = None
+    worker: int = 0
+    tries: int = 0
+    ended_by: Outcome | None = None
+
+    def arm(self, seconds: float | None, late: Callable[[_Job], None]) -> None:
+        if self.timer is not None:
+            self.timer.cancel()
+        loop = self.result.get_loop()
+        self.timer = None if seconds is None else loop.call_later(seconds, late, self)
+
+
+class Pool:
+    """
+    The workers of one server. Used on the event loop's thread only; made by `open_pool`.
+    """
+
+    def __init__(self, functions: Sequence[PoolFunction], settings: Settings) -> None:
+        self._functions = {f.function.name: f for f in functions}
+        self._indexes = {name: index for index, name in enumerate(self._functions)}
+        self._loads = [_pack_load(index, f.function) for index, f in enumerate(functions)]
+        self._settings = settings
+        self._schedule = Schedule(
+            {name: _schedule_policy(f, settings.workers) for name, f in self._functions.items()},
+            slots=settings.workers,
+            max_workers=settings.max_workers,
+        )
+        self._worker_bytes = _worker_bytes([f.function.limits for f in functions], settings)
+        self._body_limit = max((_output_bytes(f.function.limits) for f in functions), default=0) + _RESULT_SLACK_BYTES
+        self._tickets = itertools.count(1)
+        self._jobs: dict[int, _Job] = {}
+        self._running: dict[int, _Job] = {}
+        self._workers: dict[int, WorkerProcess] = {}
+        self._loading: dict[int, set[int]] = {}
+        self._starts: set[asyncio.Task[None]] = set()
+        self._is_closing = False
+        self._loop = asyncio.get_running_loop()
+        self._tick_handle: asyncio.TimerHandle | None = None
+        self._start_error: WasmGrpcError | None = None
+
+    def __repr__(self) -> str:
+        return f"<Pool {self._schedule!r}>"
+
+    async def invoke(self, invocation: Invocation) -> Outcome:
+        """
+        Run one invocation; cancelling the caller stops the guest.
+
+        Raises:
+            InvocationError: It was not run: QUEUE_FULL, QUEUE_WAIT or UNAVAILABLE.
+        """
+        function = self._functions[invocation.function].function
+        if not self._schedule.has_room(function.name):
+            raise InvocationError(
+                Reason.QUEUE_FULL,
+                f"function '{function.name}': too many invocations wait; "
+                f"expected at most {self._functions[function.name].policy.queue}",
+                function=function.name,
+                limit="pool.queue",
+            )
+        job = _Job(
+            ticket=next(self._tickets),
+            index=self._indexes[function.name],
+            function=function,
+            invocation=invocation,
+            result=self._loop.create_future(),
+        )
+        self._jobs[job.ticket] = job
+        self._perform(self._schedule.submit(job.ticket, function.name, self._loop.time()))
+        if not job.worker:
+            job.arm(function.limits.queue_wait_s, self._waited_too_long)
+        try:
+            return await job.result
+        finally:
+            self._abandon(job)
+
+    async def wait_idle(self) -> None:
+        """
+        Wait until nothing runs or waits.
+        """
+        while self._jobs:
+            await asyncio.wait([job.result for job in self._jobs.values()])
+            await asyncio.sleep(0)
+
+    async def _open(self) -> None:
+        self._perform(self._schedule.start())
+        self._tick_handle = self._loop.call_later(_TICK_S, self._tick)
+        while self._starts and not self._workers:
+            await asyncio.wait(self._starts, return_when=asyncio.FIRST_COMPLETED)
+        if not self._workers and self._functions:
+            await self._close()
+            raise self._start_error or ProtocolError("no worker came up")
+
+    async def _close(self) -> None:
+        self._is_closing = True
+        if self._tick_handle is not None:
+            self._tick_handle.cancel()
+        for start in self._starts:
+            start.cancel()
+        await asyncio.gather(*self._starts, return_exceptions=True)
+        await asyncio.gather(*(worker.end() for worker in self._workers.values()))
+
+    def _perform(self, actions: Sequence[Action]) -> None:
+        for action in actions:
+            if isinstance(action, Run):
+                self._run(action.ticket, action.worker)
+            elif isinstance(action, Start):
+                start = self._loop.create_task(self._start(action.worker, action.runtime))
+                self._starts.add(start)
+                start.add_done_callback(self._starts.discard)
+            elif isinstance(action, Stop):
+                self._workers[action.worker].close()
+
+    async def _start(self, worker_id: int, runtime: Runtime) -> None:
+        try:
+            worker = await WorkerProcess.start(
+                runtime, memory_bytes=self._worker_bytes, body_limit=self._body_limit
+            )
+        except WasmGrpcError as exc:
+            self._start_error = exc
+            _log.error("a worker did not start: %s", exc)
+            self._perform(self._schedule.worker_lost(worker_id, self._loop.time()))
+            return
+        self._workers[worker_id] = worker
+        worker.on_frame(lambda frame: self._receive(worker_id, frame))
+        worker.on_exit(lambda code: self._exited(worker_id, code))
+        self._loading[worker_id] = set()
+        for name, function in self._functions.items():
+            if function.runtime == runtime and function.policy.min:
+                self._load(worker_id, self._indexes[name])
+        self._settle(worker_id)
+
+    def _load(self, worker_id: int, index: int) -> None:
+        worker = self._workers[worker_id]
+        worker.send(self._loads[index])
+        worker.loaded.add(index)
+        if worker_id in self._loading:
+            self._loading[worker_id].add(index)
+
+    def _settle(self, worker_id: int) -> None:
+        """
+        A worker takes work once it has taken up all that is loaded ahead: a guest's time runs from its start.
+        """
+        if not self._loading[worker_id]:
+            del self._loading[worker_id]
+            self._perform(self._schedule.worker_ready(worker_id, self._loop.time()))
+
+    def _run(self, ticket: int, worker_id: int) -> None:
+        job = self._jobs[ticket]
+        worker = self._workers[worker_id]
+        job.worker = worker_id
+        job.tries += 1
+        self._running[worker_id] = job
+        invocation = job.invocation
+        job.arm(job.function.limits.timeout_s, self._ran_too_long)
+        if job.index not in worker.loaded:
+            self._load(worker_id, job.index)
+            # Until it is LOADED the guest has not started, so its own time does not run yet.
+            job.arm(_LOAD_S, self._ran_too_long)
+        worker.send_invocation(pack_invoke(job.index, encode_env(invocation.env), invocation.body))
+
+    def _receive(self, worker_id: int, frame: Frame) -> None:
+        job = self._running.get(worker_id)
+        if frame.kind is Kind.RESULT and job is not None:
+            outcome, is_tainted = unpack_result(frame)
+            self._finish(worker_id, job, outcome)
+            if is_tainted:
+                self._workers[worker_id].close()
+            self._perform(self._schedule.finished(worker_id, self._loop.time(), retires=is_tainted))
+        elif frame.kind in (Kind.LOADED, Kind.LOAD_FAILED):
+            self._loaded(worker_id, job, unpack_json(frame))
+        else:
+            raise ProtocolError(f"{frame.kind.name} frame where RESULT was expected")
+
+    def _loaded(self, worker_id: int, job: _Job | None, head: Mapping[str, object]) -> None:
+        index = head.get("index")
+        if not isinstance(index, int) or index not in self._workers[worker_id].loaded:
+            raise ProtocolError("answer to a LOAD that was not sent")
+        if "error" in head:
+            # The worker says it again to whoever calls the function, and may try again then.
+            name = list(self._functions)[index]
+            _log.error("function '%s': worker %d can't take it up: %s", name, self._pid(worker_id), head["error"])
+            self._workers[worker_id].loaded.discard(index)
+        if worker_id in self._loading:
+            self._loading[worker_id].discard(index)
+            self._settle(worker_id)
+        elif job is not None and index == job.index:
+            job.arm(job.function.limits.timeout_s, self._ran_too_long)
+
+    def _pid(self, worker_id: int) -> int:
+        return self._workers[worker_id].pid
+
+    def _finish(self, worker_id: int, job: _Job, outcome: Outcome) -> None:
+        del self._running[worker_id]
+        job.arm(None, self._ran_too_long)
+        self._jobs.pop(job.ticket, None)
+        if not job.result.done():
+            job.result.set_result(outcome)
+
+    def _exited(self, worker_id: int, code: int) -> None:
+        worker = self._workers.pop(worker_id)
+        self._loading.pop(worker_id, None)
+        job = self._running.get(worker_id)
+        actions = self._schedule.worker_lost(worker_id, self._loop.time())
+        if job is not None:
+            # Dead before it took the job is no failure of the call, unless taking it up is what kills.
+            if job.ended_by is None and not worker.has_begun() and job.tries < _TRIES:
+                del self._running[worker_id]
+                job.worker = 0
+                job.arm(job.function.limits.queue_wait_s, self._waited_too_long)
+                actions += self._schedule.run_again(job.ticket, job.function.name, self._loop.time())
+            else:
+                self._finish(worker_id, job, job.ended_by or _crash(job.function, code))
+        elif code and not self._is_closing:
+            _log.warning("idle worker %d ended with %s", worker.pid, exit_text(code))
+        if not self._is_closing:
+            self._perform(actions)
+
+    def _ran_too_long(self, job: _Job) -> None:
+        seconds = job.function.limits.timeout_s
+        self._kill(job, Reason.TIMEOUT, f"ran longer than {seconds:g} s", "limits.timeout")
+
+    def _waited_too_long(self, job: _Job) -> None:
+        if not self._schedule.withdraw(job.ticket) or job.result.done():
+            return
+        self._jobs.pop(job.ticket, None)
+        job.result.set_exception(
+            InvocationError(
+                Reason.QUEUE_WAIT,
+                f"function '{job.function.name}': waited longer than {job.function.limits.queue_wait_s:g} s "
+                "for a free worker",
+                function=job.function.name,
+                limit="limits.queue_wait",
+            )
+        )
+
+    def _abandon(self, job: _Job) -> None:
+        """
+        The caller has its outcome, or is gone: then a waiting ticket is withdrawn, a running guest killed.
+        """
+        if job.ticket not in self._jobs:
+            return
+        if self._schedule.withdraw(job.ticket):
+            del self._jobs[job.ticket]
+            job.arm(None, self._waited_too_long)
+        else:
+            self._kill(job, Reason.CANCELLED, "the caller is gone")
+
+    def _kill(self, job: _Job, reason: Reason, message: str, limit: str = "") -> None:
+        if job.ended_by is None and (worker := self._workers.get(job.worker)) is not None:
+            job.ended_by = Outcome(reason=reason, message=message, limit=limit)
+            worker.kill()
+
+    def _tick(self) -> None:
+        self._tick_handle = self._loop.call_later(_TICK_S, self._tick)
+        self._perform(self._schedule.tick(self._loop.time()))
+        for worker_id, worker in self._workers.items():
+            resident = _resident_bytes(worker.pid)
+            if resident <= self._worker_bytes:
+                continue
+            job = self._running.get(worker_id)
+            if job is None:
+                _log.warning("idle worker %d holds %d MiB and is replaced", worker.pid, resident // MIB)
+                worker.kill()
+            else:
+                self._kill(job, Reason.WORKER_MEMORY, f"its worker grew to {resident // MIB} MiB")
+
+
+@contextlib.asynccontextmanager
+async def open_pool(functions: Sequence[PoolFunction], settings: Settings) -> AsyncIterator[Pool]:
+    """
+    Start the workers and, at the end, kill and reap every one of them.
+
+    Gives the pool once a worker is up; the others follow.
+
+    Raises:
+        EngineUnavailableError, WorkerStartError: None came up.
+    """
+    pool = Pool(functions, settings)
+    try:
+        await pool._open()
+        yield pool
+    finally:
+        await asyncio.shield(pool._close())
+
+
+def _pack_load(index: int, function: WorkerFunction) -> tuple[bytes, ...]:
+    return pack_json(Kind.LOAD, {"index": index, **dataclasses.asdict(function)})
+
+
+def _schedule_policy(function: PoolFunction, slots: int) -> FunctionPolicy:
+    policy = function.policy
+    return FunctionPolicy(runtime=function.runtime, max=policy.max or slots, queue=policy.queue)
+
+
+def _output_bytes(limits: Limits) -> int:
+    return _STREAM_OUTPUT_BYTES if limits.output_bytes is None else limits.output_bytes
+
+
+def _worker_bytes(limits: Sequence[Limits], settings: Settings) -> int:
+    """
+    Memory of one worker: its own, one guest and one prepared beside it, a body and its result.
+    """
+    memory = max((limit.memory_bytes for limit in limits), default=0)
+    traffic = max((2 * limit.body_bytes + 3 * _output_bytes(limit) for limit in limits), default=0)
+    return settings.worker_bytes + 2 * memory + traffic
+
+
+def _crash(function: WorkerFunction, code: int) -> Outcome:
+    if code == -signal.SIGPROF and function.limits.cpu_s is not None:
+        message = f"used more than {function.limits.cpu_s:g} s of CPU time"
+        return Outcome(reason=Reason.CPU_LIMIT, message=message, limit="limits.cpu")
+    return Outcome(reason=Reason.CRASHED, message=f"its worker died while running it ({exit_text(code)})")
+
+
+def _resident_bytes(pid: int) -> int:
+    """
+    Resident memory of a process; 0 where it can't be read (it is gone, or this is not Linux).
+    """
+    try:
+        with open(f"/proc/{pid}/statm", "rb", buffering=0) as statm:
+            return int(statm.read(256).split()[1]) * resource.getpagesize()
+    except (OSError, IndexError, ValueError):
+        return 0

@@ -1,0 +1,108 @@
+"""Which interpreter runs which engine: the order of search of the worker's interpreter."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from wasm_grpc.core.errors import EngineUnavailableError, WasmGrpcError
+from wasm_grpc.core.model import EngineName, Runtime
+from wasm_grpc.core.settings import Settings
+from wasm_grpc.pool.compiler import greet
+from wasm_grpc.pool.process import Greeting
+
+__all__ = ["FoundRuntime", "find_runtimes", "wanted_engines"]
+
+_log = logging.getLogger("wasm_grpc.pool")
+
+_PACKAGES = {
+    EngineName.WASMER: ("wasmer", "wasmer_compiler_cranelift"),
+    EngineName.WASMTIME: ("wasmtime",),
+    EngineName.FAKE: (),
+}
+_REMEDIES = {
+    EngineName.WASMER: "expected a CPython 3.10 with wasm-grpc[wasmer]: name it with --worker-python, "
+    "or make it .venv-wasmer beside this environment (`make setup` does)",
+    EngineName.WASMTIME: "expected wasm-grpc[wasmtime] in this environment, or --worker-python to name one that has it",
+    EngineName.FAKE: "expected wasm-grpc",
+}
+_LAST_WASMER_PYTHON = (3, 10)
+"""Wasmer 1.1.0 has wheels up to CPython 3.10; later ones get a stub that raises on import."""
+
+
+@dataclass(frozen=True, slots=True)
+class FoundRuntime:
+    """
+    A runtime that said hello.
+    """
+
+    runtime: Runtime
+    greeting: Greeting
+
+    def __str__(self) -> str:
+        return f"{self.runtime.engine.value} {self.greeting.version} on {self.greeting.python}"
+
+
+def wanted_engines(name: str) -> tuple[EngineName, ...]:
+    """
+    Give the engines to try, the preferred first; "auto" prefers Wasmer.
+    """
+    return (EngineName.WASMER, EngineName.WASMTIME) if name == "auto" else (EngineName(name),)
+
+
+async def find_runtimes(engines: Sequence[EngineName], settings: Settings) -> dict[EngineName, FoundRuntime]:
+    """
+    Find an interpreter for each engine; one that has none is left out while another has.
+
+    Raises:
+        EngineUnavailableError: No engine can be had; says what was tried and the remedy.
+        WorkerStartError: The interpreter that was named can't be started.
+    """
+    results = await asyncio.gather(*(_find(engine, settings) for engine in engines))
+    found = {engine: result for engine, result in zip(engines, results, strict=True) if isinstance(result, FoundRuntime)}
+    if not found:
+        raise EngineUnavailableError("; ".join(str(result) for result in results))
+    for engine, result in zip(engines, results, strict=True):
+        if isinstance(result, WasmGrpcError):
+            _log.info("%s serves alone: %s", ", ".join(map(str, found.values())), result)
+        else:
+            _log.info("engine %s: %s", engine.value, result)
+    return found
+
+
+async def _find(engine: EngineName, settings: Settings) -> FoundRuntime | WasmGrpcError:
+    tried: list[WasmGrpcError] = []
+    for python in _candidates(engine, settings.worker_python):
+        runtime = Runtime(engine, python)
+        try:
+            return FoundRuntime(runtime, await greet(runtime, settings))
+        except WasmGrpcError as exc:
+            tried.append(exc)
+    # The first is what a person would mend; a stopgap that fails too only blurs it.
+    return tried[0] if tried else EngineUnavailableError(
+        f"engine {engine.value}: no interpreter has it; {_REMEDIES[engine]}"
+    )
+
+
+def _candidates(engine: EngineName, named: str) -> list[str]:
+    if named:
+        return [os.path.abspath(os.path.expanduser(named))]
+    candidates = []
+    if _has_engine(engine):
+        candidates.append(sys.executable)
+    beside = Path(sys.prefix).parent / ".venv-wasmer" / "bin" / "python"
+    if beside.exists():
+        candidates.append(str(beside))
+    return candidates
+
+
+def _has_engine(engine: EngineName) -> bool:
+    if engine is EngineName.WASMER and sys.version_info[:2] > _LAST_WASMER_PYTHON:
+        return False
+    return all(importlib.util.find_spec(package) for package in _PACKAGES[engine])

@@ -1,0 +1,186 @@
+"""The three services that daprd calls: ``AppCallback``, ``AppCallbackAlpha``, ``AppCallbackHealthCheck``."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, NoReturn
+
+import grpc
+from dapr.proto.common.v1 import common_pb2
+from dapr.proto.runtime.v1 import appcallback_pb2 as pb
+from dapr.proto.runtime.v1 import appcallback_pb2_grpc as services
+from google.protobuf import any_pb2, empty_pb2
+
+from wasm_grpc.core.errors import InvocationError
+from wasm_grpc.core.model import Reason
+from wasm_grpc.server.invocations import Invoker, Request
+from wasm_grpc.server.status import status_of
+from wasm_grpc.server.token import check_token
+
+__all__ = ["INVOCATION_ID_KEY", "AppCallback", "add_callbacks"]
+
+_log = logging.getLogger("wasm_grpc.server")
+
+INVOCATION_ID_KEY = "wasm-grpc-invocation-id"
+"""Initial metadata of every reply to an invocation; an HTTP response header behind daprd."""
+_DETAILS_KEY = "grpc-status-details-bin"
+
+_Context = grpc.aio.ServicerContext[Any, Any]
+_VERBS = {number: name for name, number in common_pb2.HTTPExtension.Verb.items() if name != "NONE"}
+
+
+class AppCallback(
+    services.AppCallbackServicer,
+    services.AppCallbackAlphaServicer,
+    services.AppCallbackHealthCheckServicer,
+):
+    """
+    Every call that daprd makes to an app.
+
+    None is left to the generated default, which answers UNIMPLEMENTED: for an event daprd takes
+    that for an acknowledgement and loses the message.
+    """
+
+    def __init__(self, invoker: Invoker, *, token: str, is_event_token_checked: bool) -> None:
+        """
+        Args:
+            invoker: Runs the functions.
+            token: Of this app; empty asks for none.
+            is_event_token_checked: Ask for it on event calls too; daprd before 1.16.2 sends none there.
+        """
+        self._invoker = invoker
+        self._token = token
+        self._event_token = token if is_event_token_checked else ""
+
+    async def OnInvoke(self, request: common_pb2.InvokeRequest, context: _Context) -> common_pb2.InvokeResponse:
+        """
+        Run the function of a service invocation.
+        """
+        invocation_id = self._invoker.next_id()
+        try:
+            metadata = context.invocation_metadata() or ()
+            check_token(self._token, metadata)
+            http = request.http_extension
+            reply = await self._invoker.invoke(
+                Request(
+                    method=request.method,
+                    verb=_VERBS.get(http.verb, ""),
+                    query=http.querystring,
+                    content_type=request.content_type,
+                    body=request.data.value,
+                    metadata=metadata,
+                ),
+                invocation_id,
+            )
+        except InvocationError as exc:
+            await _abort(context, exc, invocation_id)
+        except Exception:
+            # The edge: a fault of ours is logged whole and told to nobody.
+            _log.exception("invocation %s: internal error", invocation_id)
+            await _abort(context, InvocationError(Reason.INTERNAL, "internal error"), invocation_id)
+        await context.send_initial_metadata(((INVOCATION_ID_KEY, invocation_id),))
+        return common_pb2.InvokeResponse(data=any_pb2.Any(value=reply.body), content_type=reply.content_type)
+
+    async def ListTopicSubscriptions(
+        self, request: empty_pb2.Empty, context: _Context
+    ) -> pb.ListTopicSubscriptionsResponse:
+        """
+        No function of this version subscribes to a topic.
+        """
+        return pb.ListTopicSubscriptionsResponse()
+
+    async def ListInputBindings(self, request: empty_pb2.Empty, context: _Context) -> pb.ListInputBindingsResponse:
+        """
+        No function of this version takes a binding's events.
+        """
+        return pb.ListInputBindingsResponse()
+
+    async def OnTopicEvent(self, request: pb.TopicEventRequest, context: _Context) -> pb.TopicEventResponse:
+        """
+        Ask for the message again: nobody here takes it, and it must not be lost.
+        """
+        await self._check_event(context)
+        _log.warning("topic %s/%s: no function takes it; the message is to be retried", request.pubsub_name, request.topic)
+        return pb.TopicEventResponse(status=pb.TopicEventResponse.RETRY)
+
+    async def OnBulkTopicEvent(
+        self, request: pb.TopicEventBulkRequest, context: _Context
+    ) -> pb.TopicEventBulkResponse:
+        """
+        Ask for every message of the batch again.
+        """
+        await self._check_event(context)
+        _log.warning(
+            "topic %s/%s: no function takes it; %d messages are to be retried",
+            request.pubsub_name,
+            request.topic,
+            len(request.entries),
+        )
+        return pb.TopicEventBulkResponse(
+            statuses=[
+                pb.TopicEventBulkResponseEntry(entry_id=entry.entry_id, status=pb.TopicEventResponse.RETRY)
+                for entry in request.entries
+            ]
+        )
+
+    async def OnBulkTopicEventAlpha1(
+        self, request: pb.TopicEventBulkRequest, context: _Context
+    ) -> pb.TopicEventBulkResponse:
+        """
+        The same under its name before daprd 1.17.
+        """
+        return await self.OnBulkTopicEvent(request, context)
+
+    async def OnBindingEvent(self, request: pb.BindingEventRequest, context: _Context) -> pb.BindingEventResponse:
+        """
+        Refuse the event, so that its component delivers it again.
+        """
+        await self._check_event(context)
+        await self._refuse(context, f"binding '{request.name}': no function takes it")
+
+    async def OnJobEvent(self, request: pb.JobEventRequest, context: _Context) -> pb.JobEventResponse:
+        """
+        Refuse the job, so that its failure policy decides; NOT_FOUND would count as done.
+        """
+        await self._check_event(context)
+        await self._refuse(context, f"job '{request.name}': no function takes it")
+
+    async def OnJobEventAlpha1(self, request: pb.JobEventRequest, context: _Context) -> pb.JobEventResponse:
+        """
+        The same under its name before daprd 1.18.
+        """
+        return await self.OnJobEvent(request, context)
+
+    async def HealthCheck(self, request: empty_pb2.Empty, context: _Context) -> pb.HealthCheckResponse:
+        """
+        Answer at once: this loop runs, and the pool mends itself. No token, by daprd's contract.
+        """
+        return pb.HealthCheckResponse()
+
+    async def _check_event(self, context: _Context) -> None:
+        try:
+            check_token(self._event_token, context.invocation_metadata() or ())
+        except InvocationError as exc:
+            await _abort(context, exc, "")
+
+    async def _refuse(self, context: _Context, message: str) -> NoReturn:
+        _log.warning("%s; the event is to be retried", message)
+        await context.abort(grpc.StatusCode.FAILED_PRECONDITION, message)
+        raise AssertionError("abort returned")
+
+
+def add_callbacks(callback: AppCallback, server: grpc.aio.Server) -> None:
+    """
+    Register all three services; daprd takes a missing one for a refusal of its messages.
+    """
+    services.add_AppCallbackServicer_to_server(callback, server)
+    services.add_AppCallbackAlphaServicer_to_server(callback, server)
+    services.add_AppCallbackHealthCheckServicer_to_server(callback, server)
+
+
+async def _abort(context: _Context, error: InvocationError, invocation_id: str) -> NoReturn:
+    status = status_of(error, invocation_id)
+    if invocation_id:
+        await context.send_initial_metadata(((INVOCATION_ID_KEY, invocation_id),))
+    await context.abort(status.code, status.message, ((_DETAILS_KEY, status.details),))
+    raise AssertionError("abort returned")

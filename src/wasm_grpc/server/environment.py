@@ -1,0 +1,74 @@
+"""The CGI environment of an invocation: what a guest learns of the request beside its body."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable
+from functools import lru_cache
+
+__all__ = ["Metadata", "request_environment"]
+
+Metadata = Iterable[tuple[str, str | bytes]]
+
+_WITHHELD = frozenset({"dapr-api-token", "content-type", "content-length", "proxy", "te", "dapr-proxy"})
+"""The server's own token; what has variables of its own; what libraries would take for the name of
+a proxy (``HTTP_PROXY``, the httpoxy advisory of 2016); gRPC's own."""
+_HTTP_HEADERS = frozenset(
+    "accept accept-charset accept-language accept-ranges cache-control content-type cookie date expect from host "
+    "if-match if-modified-since if-none-match if-schedule-tag-match if-unmodified-since max-forwards origin pragma "
+    "referer via warning".split()
+)
+"""Headers that daprd hands over as ``dapr-<name>`` (``isPermanentHTTPHeader`` in its ``pkg/messaging/v1``)."""
+
+
+def request_environment(
+    *,
+    verb: str,
+    query: str,
+    content_type: str,
+    content_length: int,
+    path_info: str,
+    metadata: Metadata,
+    withheld: Container[str] = (),
+) -> tuple[tuple[str, str], ...]:
+    """
+    Give the variables of RFC 3875 (CGI) that a request has.
+
+    Args:
+        verb: HTTP verb; empty counts as POST.
+        query: Query string, raw.
+        content_type: Of the body; may be empty.
+        content_length: Of the body, in bytes.
+        path_info: What follows the matched prefix of the method, or "".
+        metadata: The call's metadata, keys in lower case. Binary values (``-bin``) have no place
+            in an environment and are left out.
+        withheld: Names that the function's manifest sets itself.
+    """
+    env = {
+        "REQUEST_METHOD": verb or "POST",
+        "QUERY_STRING": query,
+        "CONTENT_TYPE": content_type,
+        "CONTENT_LENGTH": str(content_length),
+        "PATH_INFO": path_info,
+    }
+    for key, value in metadata:
+        name = _variable(key)
+        if not name or not isinstance(value, str):
+            continue
+        env[name] = f"{env[name]}, {value}" if name in env else value
+    return tuple((name, _without_nul(value)) for name, value in env.items() if name not in withheld)
+
+
+@lru_cache(maxsize=1024)
+def _variable(key: str) -> str:
+    """
+    Give the variable of a metadata key, or "" if it has none.
+    """
+    stripped = key.removeprefix("dapr-")
+    name = stripped if stripped in _HTTP_HEADERS else key
+    if name in _WITHHELD or name.startswith((":", "grpc-")) or name.endswith("-bin"):
+        return ""
+    return "HTTP_" + name.upper().replace("-", "_").replace(".", "_")
+
+
+def _without_nul(value: str) -> str:
+    return value.replace("\0", "") if "\0" in value else value

@@ -1,0 +1,129 @@
+"""From a request to its reply, whatever call it came by: route, check, run, log the failures."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import secrets
+from dataclasses import dataclass
+
+from wasm_grpc.core.errors import InvocationError
+from wasm_grpc.core.model import Invocation, Outcome, Reason
+from wasm_grpc.functions.catalogue import Catalogue
+from wasm_grpc.pool.pool import Pool
+from wasm_grpc.server.environment import Metadata, request_environment
+from wasm_grpc.server.status import failure
+
+__all__ = ["Invoker", "Reply", "Request"]
+
+_CONTENT_TYPE = "application/octet-stream"
+"""Of a result whose manifest says none."""
+
+_log = logging.getLogger("wasm_grpc.invocation")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """
+    A service invocation as it came in.
+    """
+
+    method: str
+    verb: str
+    query: str
+    content_type: str
+    body: bytes
+    metadata: Metadata
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """
+    What the function answered.
+    """
+
+    body: bytes
+    content_type: str
+
+
+class Invoker:
+    """
+    Runs the functions of one catalogue on one pool.
+    """
+
+    def __init__(self, catalogue: Catalogue, pool: Pool) -> None:
+        self._catalogue = catalogue
+        self._pool = pool
+        self._is_draining = False
+        # Distinct between servers and starts, and one increment a call.
+        self._prefix = secrets.token_hex(4)
+        self._numbers = itertools.count(1)
+
+    def drain(self) -> None:
+        """
+        Refuse every invocation from now on.
+        """
+        self._is_draining = True
+
+    def next_id(self) -> str:
+        """
+        Give the id of the next invocation.
+        """
+        return f"{self._prefix}-{next(self._numbers):x}"
+
+    async def invoke(self, request: Request, invocation_id: str) -> Reply:
+        """
+        Run the function that serves this request.
+
+        Raises:
+            InvocationError: There is no result; the failure has been logged.
+        """
+        try:
+            return await self._invoke(request, invocation_id)
+        except InvocationError as exc:
+            _log.warning("invocation %s: %s: %s", invocation_id, exc.reason.value, exc)
+            raise
+        except asyncio.CancelledError:
+            _log.warning("invocation %s: CANCELLED: method '%s': the caller is gone", invocation_id, request.method)
+            raise
+
+    async def _invoke(self, request: Request, invocation_id: str) -> Reply:
+        if self._is_draining:
+            raise InvocationError(Reason.DRAINING, "the server is draining; expected to be called elsewhere")
+        route = self._catalogue.route(request.method, request.verb)
+        function = self._catalogue.functions[route.function].manifest
+        if len(request.body) > function.limits.body_bytes:
+            raise InvocationError(
+                Reason.BODY_TOO_LARGE,
+                f"function '{function.name}': body of {len(request.body)} bytes; "
+                f"expected at most {function.limits.body_bytes}",
+                function=function.name,
+                limit="limits.body",
+            )
+        env = request_environment(
+            verb=request.verb,
+            query=request.query,
+            content_type=request.content_type,
+            content_length=len(request.body),
+            path_info=route.path_info,
+            metadata=request.metadata,
+            withheld=function.env.keys(),
+        )
+        invocation = Invocation(id=invocation_id, function=function.name, body=request.body, env=env)
+        outcome = await self._pool.invoke(invocation)
+        _log_stderr(invocation, outcome)
+        if outcome.reason is not Reason.OK:
+            raise failure(outcome, function.name)
+        return Reply(body=outcome.body, content_type=function.content_type or _CONTENT_TYPE)
+
+
+def _log_stderr(invocation: Invocation, outcome: Outcome) -> None:
+    """
+    Log what a function said on standard error of a call that went well; a failure's is in its error.
+    """
+    if not outcome.stderr or outcome.reason is not Reason.OK or not _log.isEnabledFor(logging.INFO):
+        return
+    for line in outcome.stderr.decode("utf-8", "replace").splitlines():
+        text = "".join(filter(str.isprintable, line))
+        _log.info("function '%s' (invocation %s): %s", invocation.function, invocation.id, text)

@@ -1,0 +1,118 @@
+"""The one table from how an invocation ended to the gRPC status that its caller gets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import quote
+
+import grpc
+from google.protobuf import any_pb2
+from google.rpc import error_details_pb2, status_pb2
+
+from wasm_grpc.core.errors import InvocationError
+from wasm_grpc.core.model import Outcome, Reason
+
+__all__ = ["ERROR_DOMAIN", "STATUS_CODES", "Status", "failure", "status_of"]
+
+ERROR_DOMAIN = "wasm-grpc"
+"""``domain`` of every ``google.rpc.ErrorInfo`` that this server sends."""
+
+STATUS_CODES = {
+    Reason.OK: grpc.StatusCode.OK,
+    Reason.UNKNOWN_METHOD: grpc.StatusCode.NOT_FOUND,
+    Reason.VERB_NOT_ALLOWED: grpc.StatusCode.INVALID_ARGUMENT,
+    Reason.INVALID_REQUEST: grpc.StatusCode.INVALID_ARGUMENT,
+    Reason.BODY_TOO_LARGE: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    Reason.UNAUTHENTICATED: grpc.StatusCode.UNAUTHENTICATED,
+    Reason.QUEUE_FULL: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    Reason.QUEUE_WAIT: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    Reason.DRAINING: grpc.StatusCode.UNAVAILABLE,
+    Reason.CANCELLED: grpc.StatusCode.CANCELLED,
+    Reason.UNAVAILABLE: grpc.StatusCode.UNAVAILABLE,
+    Reason.REJECTED: grpc.StatusCode.INVALID_ARGUMENT,
+    Reason.EXITED: grpc.StatusCode.INTERNAL,
+    Reason.TRAPPED: grpc.StatusCode.INTERNAL,
+    Reason.OUT_OF_MEMORY: grpc.StatusCode.INTERNAL,
+    Reason.OUTPUT_LIMIT: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    Reason.TIMEOUT: grpc.StatusCode.DEADLINE_EXCEEDED,
+    Reason.CPU_LIMIT: grpc.StatusCode.DEADLINE_EXCEEDED,
+    Reason.DENIED: grpc.StatusCode.PERMISSION_DENIED,
+    Reason.CRASHED: grpc.StatusCode.INTERNAL,
+    Reason.WORKER_MEMORY: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    Reason.INTERNAL: grpc.StatusCode.INTERNAL,
+}
+
+_MESSAGE_LIMIT_BYTES = 3072
+"""Of a status message as it travels (percent-encoded). With the same text in the details it stays
+below the 8 KiB of metadata that gRPC peers take by default, and below the 4,096 bytes promised."""
+_STDERR_LIMIT_BYTES = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """
+    What a failed call is answered with.
+
+    Attributes:
+        code: The gRPC code.
+        message: One text for logs and people.
+        details: A serialised ``google.rpc.Status`` with an ``ErrorInfo``.
+    """
+
+    code: grpc.StatusCode
+    message: str
+    details: bytes
+
+
+def failure(outcome: Outcome, function: str) -> InvocationError:
+    """
+    Give the error of an outcome that is not OK, with the tail of what the guest said.
+    """
+    said = _tail(outcome.stderr)
+    if outcome.reason is Reason.REJECTED:
+        message = f"function '{function}': rejected the input: {said or outcome.message}"
+    else:
+        message = f"function '{function}': {outcome.message}" + (f"; it said: {said}" if said else "")
+    return InvocationError(outcome.reason, message, function=function, limit=outcome.limit)
+
+
+def status_of(error: InvocationError, invocation_id: str) -> Status:
+    """
+    Give the status of a failed invocation.
+    """
+    code = STATUS_CODES[error.reason]
+    message = _clip(str(error))
+    metadata = {"invocation_id": invocation_id, "function": error.function, "limit": error.limit}
+    info = error_details_pb2.ErrorInfo(
+        reason=error.reason.value,
+        domain=ERROR_DOMAIN,
+        metadata={key: value for key, value in metadata.items() if value},
+    )
+    details = any_pb2.Any()
+    details.Pack(info)
+    number: int = code.value[0]
+    status = status_pb2.Status(code=number, message=message, details=[details])
+    return Status(code, message, status.SerializeToString())
+
+
+def _tail(stderr: bytes) -> str:
+    """
+    Give the end of a guest's standard error as one line of valid text.
+    """
+    text = stderr[-_STDERR_LIMIT_BYTES:].decode("utf-8", "replace")
+    if len(stderr) > _STDERR_LIMIT_BYTES:
+        text = "…" + text
+    lines = (line.strip() for line in text.splitlines())
+    return " | ".join(filter(None, ("".join(filter(str.isprintable, line)) for line in lines)))
+
+
+def _clip(text: str) -> str:
+    if len(quote(text, safe="")) <= _MESSAGE_LIMIT_BYTES:
+        return text
+    room = _MESSAGE_LIMIT_BYTES - len(quote("…", safe=""))
+    for end, character in enumerate(text):
+        # What `quote` leaves alone takes one byte; a surplus here only clips a little early.
+        room -= len(quote(character, safe=""))
+        if room < 0:
+            return text[:end] + "…"
+    return text

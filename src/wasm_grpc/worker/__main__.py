@@ -1,0 +1,76 @@
+"""
+Entry of a worker process: ``python -m wasm_grpc.worker --fd N --board N --engine NAME …``.
+
+Started by the server only. It says HELLO over the inherited socket, then runs what it is sent
+until the socket closes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import mmap
+import os
+import platform
+import socket
+import sys
+from collections.abc import Sequence
+
+from wasm_grpc import __version__
+from wasm_grpc.core.errors import WasmGrpcError
+from wasm_grpc.core.model import EngineName
+from wasm_grpc.core.wire import WIRE_VERSION, Kind, pack_json
+from wasm_grpc.engines.protocol import Engine
+from wasm_grpc.engines.registry import open_engine
+from wasm_grpc.worker.compiling import compile_one
+from wasm_grpc.worker.confinement import confine, limit_memory
+from wasm_grpc.worker.link import Link
+from wasm_grpc.worker.loop import Board, serve
+
+
+def main(argv: Sequence[str]) -> int:
+    """
+    Serve until the server closes the socket; returns the exit code.
+    """
+    parser = argparse.ArgumentParser(prog="wasm_grpc.worker")
+    parser.add_argument("--fd", type=int, required=True)
+    parser.add_argument("--board", type=int)
+    parser.add_argument("--engine", type=EngineName, required=True)
+    parser.add_argument("--memory-bytes", type=int, required=True)
+    parser.add_argument("--cpu-s", type=int)
+    options = parser.parse_args(argv)
+
+    confine(cpu_s=options.cpu_s)
+    link = Link(socket.socket(fileno=options.fd))
+    try:
+        engine = open_engine(options.engine)
+    except WasmGrpcError as exc:
+        link.send(pack_json(Kind.HELLO, {**_greeting(), "error": str(exc)}))
+        return 1
+    limit_memory(options.memory_bytes)
+    link.send(pack_json(Kind.HELLO, {**_greeting(), **_engine(engine)}))
+    # What lives now lives until the end: the collector needn't walk it at each round.
+    gc.collect()
+    gc.freeze()
+    if options.board is None:
+        compile_one(link, engine)
+        return 0
+    board = mmap.mmap(options.board, Board.SIZE)
+    os.close(options.board)
+    return serve(link, engine, Board(board))
+
+
+def _greeting() -> dict[str, object]:
+    return {
+        "package": __version__,
+        "wire": WIRE_VERSION,
+        "python": f"{platform.python_implementation()} {platform.python_version()}",
+    }
+
+
+def _engine(engine: Engine) -> dict[str, object]:
+    return {"engine": engine.name, "version": engine.version, "target": engine.target}
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,37 @@
+"""The compile process's one job: check a module, write its limits into it, compile it."""
+
+from __future__ import annotations
+
+from wasm_grpc.core.errors import ConfigError, ProtocolError, UnsupportedModuleError
+from wasm_grpc.core.model import GuestKind
+from wasm_grpc.core.wire import Kind, pack_json, unpack_json
+from wasm_grpc.engines.binary import read_module
+from wasm_grpc.engines.limits import write_limits
+from wasm_grpc.engines.protocol import Engine
+from wasm_grpc.guests.registry import guest_for
+from wasm_grpc.worker.link import Link
+
+__all__ = ["compile_one"]
+
+
+def compile_one(link: Link, engine: Engine) -> None:
+    """
+    Answer one COMPILE frame with COMPILED, or with REFUSED and every problem found.
+    """
+    frame = link.receive()
+    if frame is None:
+        return
+    if frame.kind is not Kind.COMPILE:
+        raise ProtocolError(f"{frame.kind.name} frame where COMPILE was expected")
+    head = unpack_json(frame)
+    try:
+        problems = guest_for(GuestKind(head["guest"])).check(read_module(frame.body))
+        if problems:
+            link.send(pack_json(Kind.REFUSED, {"problems": list(problems), "unsupported": False}))
+            return
+        artifact = engine.compile(write_limits(frame.body, memory_bytes=head["memory_bytes"]))
+    except ConfigError as exc:
+        is_unsupported = isinstance(exc, UnsupportedModuleError)
+        link.send(pack_json(Kind.REFUSED, {"problems": [str(exc)], "unsupported": is_unsupported}))
+        return
+    link.send(pack_json(Kind.COMPILED, {}, artifact))

@@ -1,0 +1,68 @@
+"""What a worker or compile process takes from itself before it touches a module."""
+
+from __future__ import annotations
+
+import ctypes
+import resource
+import signal
+import sys
+
+from wasm_grpc.core.model import KIB
+
+__all__ = ["confine", "limit_memory"]
+
+_PR_SET_PDEATHSIG = 1
+"""From <linux/prctl.h>."""
+_OPEN_FILES = 256
+
+
+def confine(*, cpu_s: int | None = None) -> None:
+    """
+    Give up, for good, what running a guest doesn't need.
+
+    Signals that reach the whole process group are left to the server. When the server is killed
+    this process is killed too, wherever it is. It may write no file (so no artifact either) and
+    leaves no core with a guest's secrets in it.
+
+    Args:
+        cpu_s: CPU time of the whole process.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    # Python ignores it by default; the CPU limit of an invocation ends the process by it.
+    signal.signal(signal.SIGPROF, signal.SIG_DFL)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    _limit(resource.RLIMIT_FSIZE, 0)
+    _limit(resource.RLIMIT_CORE, 0)
+    _limit(resource.RLIMIT_NOFILE, _OPEN_FILES)
+    if cpu_s is not None:
+        _limit(resource.RLIMIT_CPU, cpu_s)
+
+
+def limit_memory(more_bytes: int) -> None:
+    """
+    Let this process have so much more writable memory than it has now (``RLIMIT_DATA``).
+
+    To be called when the engine is open: its pools count from the start, though nothing is in
+    them yet. ``RLIMIT_AS`` can't serve: an instance reserves 6 GiB of addresses.
+    """
+    _limit(resource.RLIMIT_DATA, _writable_bytes() + more_bytes)
+
+
+def _writable_bytes() -> int:
+    """
+    Give what ``RLIMIT_DATA`` counts; 0 where there is no Linux to say it.
+    """
+    try:
+        with open("/proc/self/status", encoding="ascii") as status:
+            return next(int(line.split()[1]) * KIB for line in status if line.startswith("VmData:"))
+    except (OSError, StopIteration):
+        return 0
+
+
+def _limit(which: int, value: int) -> None:
+    _, hard = resource.getrlimit(which)
+    if hard != resource.RLIM_INFINITY:
+        value = min(value, hard)
+    resource.setrlimit(which, (value, value))

@@ -1,0 +1,161 @@
+"""The worker's loop: take up functions, run invocations one at a time, answer each."""
+
+from __future__ import annotations
+
+import mmap
+import signal
+import struct
+from dataclasses import dataclass
+from typing import Any
+
+from wasm_grpc.core.artifact import read_payload
+from wasm_grpc.core.errors import ProtocolError, WasmGrpcError
+from wasm_grpc.core.model import GuestKind, Limits, Outcome, Reason, WorkerFunction
+from wasm_grpc.core.wire import (
+    Frame,
+    Kind,
+    encode_env,
+    pack_json,
+    pack_result,
+    unpack_invoke,
+    unpack_json,
+)
+from wasm_grpc.engines.protocol import Engine, Prepared
+from wasm_grpc.guests.protocol import Ending, Guest, GuestCall, ReadyGuest
+from wasm_grpc.guests.registry import guest_for
+from wasm_grpc.hosts.wasi.context import encode_strings
+from wasm_grpc.hosts.wasi.streams import BytesStdin, CollectedStdout, Stderr
+from wasm_grpc.worker.link import Link, LinkStderr, LinkStdin, LinkStdout
+
+__all__ = ["Board", "serve"]
+
+
+class Board:
+    """
+    Shared memory in which a worker counts the guests it began.
+
+    When a worker dies the server reads here whether the invocation it had sent was begun: if not,
+    another worker can take it. A frame that said so would cost every invocation a system call.
+    """
+
+    SIZE = 8
+    """Bytes: one little-endian u64."""
+
+    def __init__(self, memory: mmap.mmap) -> None:
+        self._memory = memory
+        self._count = 0
+
+    def begin(self) -> None:
+        """
+        Say that one more guest begins.
+        """
+        self._count += 1
+        struct.pack_into("<Q", self._memory, 0, self._count)
+
+
+@dataclass(slots=True)
+class _Loaded:
+    function: WorkerFunction
+    args: bytes
+    env: bytes
+    guest: Guest
+    prepared: Prepared
+    ready: ReadyGuest | None = None
+
+
+_Table = dict[int, "_Loaded | str"]
+"""By index: what was taken up, or why it could not be."""
+
+
+def serve(link: Link, engine: Engine, board: Board) -> int:
+    """
+    Answer the server's frames until it closes the socket; returns the exit code.
+    """
+    loaded: _Table = {}
+    while True:
+        frame = link.receive()
+        if frame is None:
+            return 0
+        if frame.kind is Kind.LOAD:
+            _load(link, engine, loaded, unpack_json(frame))
+        elif frame.kind is Kind.INVOKE:
+            if _invoke(link, board, loaded, frame):
+                return 1
+        else:
+            raise ProtocolError(f"{frame.kind.name} frame where LOAD or INVOKE was expected")
+
+
+def _load(link: Link, engine: Engine, loaded: _Table, head: dict[str, Any]) -> None:
+    index = head.pop("index")
+    try:
+        function = _function(head)
+        guest = guest_for(function.guest)
+        prepared = engine.load(read_payload(function.artifact, function.digest), guest.hosts)
+        args = encode_strings((function.name, *function.args))
+        entry = _Loaded(function, args, encode_env(function.env), guest, prepared)
+        _prepare(entry)
+    except (WasmGrpcError, OSError, MemoryError) as exc:
+        loaded[index] = str(exc) or type(exc).__name__
+        link.send(pack_json(Kind.LOAD_FAILED, {"index": index, "error": loaded[index]}))
+        return
+    loaded[index] = entry
+    link.send(pack_json(Kind.LOADED, {"index": index}))
+
+
+def _function(head: dict[str, Any]) -> WorkerFunction:
+    head["guest"] = GuestKind(head["guest"])
+    head["args"] = tuple(head["args"])
+    head["env"] = tuple((name, value) for name, value in head["env"])
+    head["limits"] = Limits(**head["limits"])
+    return WorkerFunction(**head)
+
+
+def _invoke(link: Link, board: Board, loaded: _Table, frame: Frame) -> bool:
+    """
+    Run one invocation and answer it; true if this process must end.
+    """
+    head = unpack_invoke(frame)
+    entry = loaded[head.index]
+    board.begin()
+    if isinstance(entry, str):
+        link.send(pack_result(Outcome(reason=Reason.UNAVAILABLE, message=f"it can't be loaded: {entry}")))
+        return False
+    ending = _run(link, entry, entry.env + head.env, frame.body, streams=head.streams)
+    link.send(pack_result(ending.outcome, is_tainted=ending.is_process_tainted))
+    if not ending.is_process_tainted:
+        _prepare(entry)
+    return ending.is_process_tainted
+
+
+def _run(link: Link, entry: _Loaded, env: bytes, body: bytes, *, streams: bool) -> Ending:
+    limits = entry.function.limits
+    call = GuestCall(
+        args=entry.args,
+        env=env,
+        stdin=LinkStdin(link) if streams else BytesStdin(body),
+        stdout=LinkStdout(link) if streams else CollectedStdout(limits.output_bytes),
+        stderr=LinkStderr(link, limits.stderr_bytes) if streams else Stderr(limits.stderr_bytes),
+        limits=limits,
+    )
+    if limits.cpu_s is not None:
+        signal.setitimer(signal.ITIMER_PROF, limits.cpu_s)
+    try:
+        ready, entry.ready = entry.ready or entry.guest.ready(entry.prepared), None
+        return ready.run(call)
+    except MemoryError:
+        outcome = Outcome(reason=Reason.WORKER_MEMORY, message="its worker ran out of memory")
+    except Exception as exc:
+        # The edge of the loop: a fault of ours ends this invocation and, to be safe, this process.
+        outcome = Outcome(reason=Reason.INTERNAL, message=f"internal error: {type(exc).__name__}: {exc}")
+    finally:
+        if limits.cpu_s is not None:
+            signal.setitimer(signal.ITIMER_PROF, 0)
+    return Ending(outcome=outcome, is_process_tainted=True)
+
+
+def _prepare(entry: _Loaded) -> None:
+    """
+    Make the next instance ahead of its invocation, while nobody waits for it.
+    """
+    if entry.function.prepared:
+        entry.ready = entry.guest.ready(entry.prepared)

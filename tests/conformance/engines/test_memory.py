@@ -1,0 +1,126 @@
+"""The guest's memory as the host sees it, and the limits that hold it, on every engine."""
+
+from __future__ import annotations
+
+import pytest
+from conformance.engines.table import Seen, assemble, load
+
+from wasm_grpc.core.model import MIB, PAGE_BYTES
+from wasm_grpc.engines.limits import write_limits
+from wasm_grpc.engines.protocol import Context, Engine, FuncType, HostFunction, HostModules
+
+REFUSED = -1
+
+
+def _look(context: Seen) -> None:
+    memory = context.memory()
+    context.calls.append((len(memory), bytes(memory[PAGE_BYTES : PAGE_BYTES + 1])))
+
+
+HOSTS: HostModules = {("host", "look"): HostFunction(FuncType(()), _look)}
+
+
+def test_the_view_shows_what_the_module_brought(engine: Engine) -> None:
+    """The view begins at address 0 and shows the data segments."""
+    context = Seen()
+    load(engine, "memory", HOSTS).instantiate(context)
+
+    assert bytes(context.memory()[16:30]) == b"from the start"
+
+
+def test_the_view_is_of_bytes(engine: Engine) -> None:
+    """Items of the view are writable bytes, all of the memory."""
+    context = Seen()
+    load(engine, "memory", HOSTS).instantiate(context)
+
+    view = context.memory()
+
+    assert (view.format, view.itemsize, view.readonly, len(view)) == ("B", 1, False, PAGE_BYTES)
+
+
+def test_the_guest_reads_what_the_host_wrote(engine: Engine) -> None:
+    """A write through the view is a write to the guest's memory."""
+    context = Seen()
+    instance = load(engine, "memory", HOSTS).instantiate(context)
+
+    context.memory()[100:103] = b"\x01\x02\xff"
+
+    assert tuple(instance.call("load", 102)) == (255,)
+
+
+def test_the_host_reads_what_the_guest_wrote(engine: Engine) -> None:
+    """A store of the guest shows in the next view."""
+    context = Seen()
+    instance = load(engine, "memory", HOSTS).instantiate(context)
+
+    instance.call("store", 7, 99)
+
+    assert context.memory()[7] == 99
+
+
+def test_a_view_in_a_host_call_is_current(engine: Engine) -> None:
+    """A host function called after ``memory.grow`` sees the grown memory and what is in it."""
+    context = Seen()
+    instance = load(engine, "memory", HOSTS).instantiate(context)
+    instance.call("look")
+
+    instance.call("grow_and_look", 2)
+
+    assert context.calls == [(PAGE_BYTES, b""), (3 * PAGE_BYTES, b"*")]
+    assert instance.memory_bytes() == 3 * PAGE_BYTES
+
+
+def test_memory_grows_to_its_limit_and_not_beyond(engine: Engine) -> None:
+    """Growing to the limit succeeds; one page more is refused with -1, and nothing else happens."""
+    instance = load(engine, "memory", HOSTS, memory_bytes=MIB).instantiate(Seen())
+
+    answers = [instance.call("grow", pages)[0] for pages in (15, 1, 0)]
+
+    assert (answers, instance.memory_bytes()) == ([1, REFUSED, 16], MIB)
+
+
+def test_a_table_grows_to_its_limit_and_not_beyond(engine: Engine) -> None:
+    """Growing a table to its limit succeeds; one element more is refused with -1."""
+    from conformance.engines.table import guest
+
+    wasm = write_limits(guest("memory"), memory_bytes=MIB, table_elements=10)
+    instance = engine.load(engine.compile(wasm), HOSTS).instantiate(Seen())
+
+    answers = [instance.call("grow_table", elements)[0] for elements in (8, 1)]
+
+    assert answers == [2, REFUSED]
+
+
+def test_without_an_exported_memory_the_view_is_empty(engine: Engine) -> None:
+    """A module that exports no ``memory`` shows an empty view and counts no bytes."""
+    context = Context()
+    wasm = assemble('(module (memory 1) (global (export "memory") i32 (i32.const 0)))')
+
+    instance = engine.load(engine.compile(wasm), {}).instantiate(context)
+
+    assert (len(context.memory()), instance.memory_bytes()) == (0, 0)
+
+
+def test_a_closed_instance_shows_no_memory(engine: Engine) -> None:
+    """Closing twice is allowed, and the context no longer reaches the memory."""
+    context = Seen()
+    instance = load(engine, "memory", HOSTS).instantiate(context)
+
+    instance.close()
+    instance.close()
+
+    assert (len(context.memory()), instance.memory_bytes()) == (0, 0)
+
+
+def test_every_instance_begins_with_clean_memory(engine: Engine) -> None:
+    """What one instance wrote, in its data segment's place and elsewhere, is gone in the next."""
+    prepared = load(engine, "memory", HOSTS)
+    first = Seen()
+    instance = prepared.instantiate(first)
+    first.memory()[:] = b"\xee" * PAGE_BYTES
+    instance.close()
+
+    second = Seen()
+    prepared.instantiate(second)
+
+    assert bytes(second.memory()) == b"from the start".rjust(30, b"\0").ljust(PAGE_BYTES, b"\0")

@@ -1,0 +1,10 @@
+(module
+  (import "host" "call" (func $call (param i32)))
+  (import "host" "call" (func $again (param i32)))
+  (memory (export "memory") 1)
+  (global $calls (mut i32) (i32.const 0))
+  (func (export "call") (param i32)
+    (call $call (local.get 0))
+    (global.set $calls (i32.add (global.get $calls) (i32.const 1))))
+  (func (export "again") (param i32) (call $again (local.get 0)))
+  (func (export "calls") (result i32) (global.get $calls)))

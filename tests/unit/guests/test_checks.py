@@ -1,0 +1,121 @@
+"""What is said of a module that can't be run as a wasi-command."""
+
+from __future__ import annotations
+
+import pytest
+
+from wasm_grpc.engines.binary import Export, ExternKind, Import, Module
+from wasm_grpc.engines.protocol import FuncType
+from wasm_grpc.guests.command import Command
+
+__all__ = []
+
+I32 = "i32"
+WRITE = Import(
+    module="wasi_snapshot_preview1",
+    name="fd_write",
+    kind=ExternKind.FUNC,
+    type=FuncType((I32, I32, I32, I32), (I32,)),
+)
+START = Export(name="_start", kind=ExternKind.FUNC, index=0, type=FuncType(()))
+MEMORY = Export(name="memory", kind=ExternKind.MEMORY, index=0)
+
+
+def _import(module: str, name: str, function: FuncType | None = FuncType(())) -> Import:  # noqa: B008 - frozen
+    return Import(module=module, name=name, kind=ExternKind.FUNC, type=function)
+
+
+IMPORTS: dict[str, tuple[list[Import], list[str]]] = {
+    "none": ([], []),
+    "known": ([WRITE], []),
+    "known-twice": ([WRITE, WRITE], []),
+    "type-that-can-not-be-read": ([_import("wasi_snapshot_preview1", "fd_write", None)], []),
+    "wrong-type": (
+        [_import("wasi_snapshot_preview1", "fd_write", FuncType((I32,)))],
+        [
+            "import wasi_snapshot_preview1.fd_write has type (i32) -> (), "
+            "expected (i32, i32, i32, i32) -> (i32)"
+        ],
+    ),
+    "mistyped-name": (
+        [_import("wasi_snapshot_preview1", "fd_wirte")],
+        [
+            "import wasi_snapshot_preview1.fd_wirte is a function that nothing provides; "
+            "did you mean 'wasi_snapshot_preview1.fd_write'?"
+        ],
+    ),
+    "former-name-of-preview-1": (
+        [_import("wasi_unstable", "fd_write")],
+        [
+            "import wasi_unstable.fd_write is a function that nothing provides; "
+            "did you mean 'wasi_snapshot_preview1.fd_write'?"
+        ],
+    ),
+    "unknown-module-once-for-two": (
+        [_import("env", "emscripten_notify"), _import("env", "emscripten_notify")],
+        [
+            "import env.emscripten_notify is a function that nothing provides; "
+            "functions of 'wasi_snapshot_preview1' were expected"
+        ],
+    ),
+    "memory": (
+        [Import(module="env", name="memory", kind=ExternKind.MEMORY)],
+        ["import env.memory is a memory; only functions can be imported"],
+    ),
+    "table": (
+        [Import(module="env", name="t", kind=ExternKind.TABLE)],
+        ["import env.t is a table; only functions can be imported"],
+    ),
+    "global": (
+        [Import(module="env", name="g", kind=ExternKind.GLOBAL)],
+        ["import env.g is a global; only functions can be imported"],
+    ),
+}
+
+EXPORTS: dict[str, tuple[list[Export], list[str]]] = {
+    "command": ([START, MEMORY], []),
+    "no-start": ([MEMORY], ["export '_start' is missing; a function of type () -> () was expected"]),
+    "reactor": (
+        [MEMORY, Export(name="_initialize", kind=ExternKind.FUNC, index=0, type=FuncType(()))],
+        [
+            "module is a reactor: it exports '_initialize' and no '_start'; "
+            "a command was expected, linked with '_start'"
+        ],
+    ),
+    "start-of-wrong-type": (
+        [MEMORY, Export(name="_start", kind=ExternKind.FUNC, index=0, type=FuncType((I32,), (I32,)))],
+        ["export '_start' has type (i32) -> (i32), expected () -> ()"],
+    ),
+    "start-is-no-function": (
+        [MEMORY, Export(name="_start", kind=ExternKind.GLOBAL, index=0)],
+        ["export '_start' is a global; a function of type () -> () was expected"],
+    ),
+    "no-memory": ([START], ["export 'memory' is missing; the module's memory was expected"]),
+    "memory-is-a-function": (
+        [START, Export(name="memory", kind=ExternKind.FUNC, index=0, type=FuncType(()))],
+        ["export 'memory' is a func; the module's memory was expected"],
+    ),
+    "nothing": (
+        [],
+        [
+            "export '_start' is missing; a function of type () -> () was expected",
+            "export 'memory' is missing; the module's memory was expected",
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", IMPORTS)
+def test_imports(case: str) -> None:
+    """Every import that is not provided as it is imported is named, with what was expected."""
+    imports, problems = IMPORTS[case]
+
+    assert Command().check(Module(imports=tuple(imports), exports=(START, MEMORY))) == problems
+
+
+@pytest.mark.parametrize("case", EXPORTS)
+def test_exports(case: str) -> None:
+    """A command exports ``_start`` and its memory; what is missing or wrong is named."""
+    exports, problems = EXPORTS[case]
+
+    assert Command().check(Module(exports=tuple(exports))) == problems

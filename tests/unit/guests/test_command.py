@@ -1,0 +1,191 @@
+"""The guest interface wasi-command, around an instance that is a Python function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from wasm_grpc.core.model import KIB, Limits, Outcome, Reason
+from wasm_grpc.engines.protocol import Context, GuestExit, GuestTrap, Value
+from wasm_grpc.guests.command import Command
+from wasm_grpc.guests.protocol import Ending, GuestCall
+from wasm_grpc.hosts.wasi import preview1
+from wasm_grpc.hosts.wasi.abi import EBADF
+from wasm_grpc.hosts.wasi.context import WasiContext
+from wasm_grpc.hosts.wasi.streams import BytesStdin, CollectedStdout, Stderr
+
+__all__ = []
+
+Script = Callable[[WasiContext], None]
+
+
+class ScriptedInstance:
+    """An `Instance` whose ``_start`` is a Python function over 64 KiB of memory."""
+
+    def __init__(self, context: WasiContext, start: Script) -> None:
+        self._context = context
+        self._start = start
+        self.calls: list[str] = []
+        self.is_closed = False
+        memory = bytearray(64 * KIB)
+        context.memory = lambda: memoryview(memory)
+
+    def call(self, export: str, *args: Value) -> Sequence[Value]:
+        """Run the script."""
+        self.calls.append(export)
+        self._start(self._context)
+        return ()
+
+    def memory_bytes(self) -> int:
+        """One page; nothing is left to ask for once it is closed."""
+        assert not self.is_closed
+        return 64 * KIB
+
+    def close(self) -> None:
+        """Note it down."""
+        self.is_closed = True
+
+
+class ScriptedPrepared:
+    """A `Prepared` that gives scripted instances and keeps them."""
+
+    def __init__(self, start: Script, *, module_start: Script | None = None) -> None:
+        self._start = start
+        self._module_start = module_start
+        self.instances: list[ScriptedInstance] = []
+
+    def instantiate(self, context: Context) -> ScriptedInstance:
+        """Make the next one and run the module's start function."""
+        assert isinstance(context, WasiContext)
+        instance = ScriptedInstance(context, self._start)
+        self.instances.append(instance)
+        if self._module_start is not None:
+            self._module_start(context)
+        return instance
+
+
+def _wasi(context: WasiContext, name: str, *args: int) -> object:
+    return preview1.FUNCTIONS[preview1.MODULE, name].call(context, *args)
+
+
+def _echo(context: WasiContext) -> None:
+    memory = context.memory()
+    memory[0:8] = (64).to_bytes(4, "little") + (1024).to_bytes(4, "little")
+    _wasi(context, "fd_read", 0, 0, 1, 4)
+    _wasi(context, "fd_write", 1, 0, 1, 8)
+
+
+def _exit(code: int) -> Script:
+    def script(context: WasiContext) -> None:
+        _wasi(context, "proc_exit", code)
+
+    return script
+
+
+def _call(body: bytes = b"", limits: Limits | None = None) -> GuestCall:
+    limits = limits or Limits()
+    return GuestCall(
+        args=b"echo\0",
+        env=b"A=b\0",
+        stdin=BytesStdin(body),
+        stdout=CollectedStdout(limits.output_bytes),
+        stderr=Stderr(limits.stderr_bytes),
+        limits=limits,
+    )
+
+
+def test_body_in_result_out() -> None:
+    """``_start`` is called once, reads the body, and what it wrote is the outcome's body."""
+    prepared = ScriptedPrepared(_echo)
+
+    ending = Command().ready(prepared).run(_call(b"body"))
+
+    assert ending == Ending(outcome=Outcome(reason=Reason.OK, body=b"body", memory_bytes=64 * KIB))
+    assert [(instance.calls, instance.is_closed) for instance in prepared.instances] == [(["_start"], True)]
+
+
+def test_arguments_and_environment_are_the_calls() -> None:
+    """The guest sees the arguments and the environment of its own call."""
+    seen = []
+
+    def note(context: WasiContext) -> None:
+        seen.append((context.args, context.env))
+
+    Command().ready(ScriptedPrepared(note)).run(_call())
+
+    assert seen == [(b"echo\0", b"A=b\0")]
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [(0, Reason.OK), (65, Reason.REJECTED), (1, Reason.EXITED), (4_294_967_295, Reason.EXITED)],
+)
+def test_exit_codes(code: int, reason: Reason) -> None:
+    """The exit code decides, and is told."""
+    outcome = Command().ready(ScriptedPrepared(_exit(code))).run(_call()).outcome
+
+    assert (outcome.reason, outcome.exit_code) == (reason, code)
+
+
+def test_output_over_its_limit() -> None:
+    """A guest that writes too much is stopped in that write, and its instance is closed."""
+    prepared = ScriptedPrepared(_echo)
+
+    outcome = Command().ready(prepared).run(_call(b"12345", Limits(output_bytes=4))).outcome
+
+    assert (outcome.reason, outcome.limit, outcome.body) == (Reason.OUTPUT_LIMIT, "limits.output", b"")
+    assert prepared.instances[0].is_closed
+
+
+def test_error_of_ours_closes_the_instance() -> None:
+    """What is no guest's end goes through to the worker, and the instance is closed all the same."""
+    prepared = ScriptedPrepared(lambda context: {}["missing"])
+
+    with pytest.raises(KeyError):
+        Command().ready(prepared).run(_call())
+
+    assert prepared.instances[0].is_closed
+
+
+def test_instance_that_was_not_needed_is_closed() -> None:
+    """A ready guest can be put away unrun, twice over."""
+    prepared = ScriptedPrepared(_echo)
+    ready = Command().ready(prepared)
+
+    ready.close()
+    ready.close()
+
+    assert prepared.instances[0].is_closed
+
+
+STARTS = {
+    "trap": (GuestTrap("unreachable"), Reason.TRAPPED),
+    "exit-0": (GuestExit(0), Reason.OK),
+    "exit-3": (GuestExit(3), Reason.EXITED),
+}
+
+
+@pytest.mark.parametrize("case", STARTS)
+def test_module_that_ends_as_it_is_made(case: str) -> None:
+    """A start function that ends the guest ends its invocation, not the preparation."""
+    end, reason = STARTS[case]
+
+    def raise_end(context: WasiContext) -> None:
+        raise end
+
+    ready = Command().ready(ScriptedPrepared(_echo, module_start=raise_end))
+
+    assert ready.run(_call(b"body")).outcome.reason is reason
+
+
+def test_start_function_sees_no_invocation() -> None:
+    """A start function runs before the invocation is known: no stream is open."""
+    answers = []
+
+    def read_early(context: WasiContext) -> None:
+        answers.append(_wasi(context, "fd_read", 0, 0, 1, 4))
+
+    Command().ready(ScriptedPrepared(_echo, module_start=read_early)).run(_call(b"body"))
+
+    assert answers == [EBADF]
