@@ -56,7 +56,9 @@ class Preparer:
         """
         gate = asyncio.Semaphore(_COMPILES_AT_ONCE)
         results = await asyncio.gather(*(self._prepare(function, gate) for function in functions))
-        problems = [line for result in results if isinstance(result, ManifestError) for line in result.problems]
+        problems = [
+            line for result in results if isinstance(result, ManifestError) for line in result.problems
+        ]
         if problems:
             raise ManifestError(problems)
         return tuple(result for result in results if isinstance(result, PoolFunction))
@@ -101,7 +103,9 @@ class Preparer:
         had = [engine for engine in wanted if engine in self.runtimes]
         if not had:
             names = " or ".join(engine.value for engine in wanted)
-            return ManifestError([function.blame(f"engine: {names} can't be had here; `wasm-grpc check` says why")])
+            return ManifestError(
+                [function.blame(f"engine: {names} can't be had here; `wasm-grpc check` says why")]
+            )
         refusals: list[str] = []
         for engine in had:
             try:

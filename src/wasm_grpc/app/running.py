@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import functools
 import threading
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -13,7 +15,14 @@ from wasm_grpc.app.preparation import Preparer, open_preparer
 from wasm_grpc.core.errors import ConfigError, ModuleError, UnsupportedModuleError
 from wasm_grpc.core.model import MIB, EngineName, GuestKind, Limits, Outcome, Reason, WorkerFunction
 from wasm_grpc.core.settings import Settings
-from wasm_grpc.core.wire import Frame, Kind, encode_env, pack, pack_invoke, pack_json, unpack_json, unpack_result
+from wasm_grpc.core.wire import (
+    Kind,
+    pack,
+    pack_invoke,
+    pack_json,
+    unpack_json,
+    unpack_result,
+)
 from wasm_grpc.pool.process import WorkerProcess, exit_text
 from wasm_grpc.pool.runtimes import wanted_engines
 
@@ -81,7 +90,9 @@ async def run_once(program: GuestProgram, settings: Settings, streams: Streams) 
             body_limit=_FRAME_LIMIT_BYTES,
         )
         try:
-            return await asyncio.wait_for(_converse(worker, function, program, streams), program.limits.timeout_s)
+            return await asyncio.wait_for(
+                _converse(worker, function, program, streams), program.limits.timeout_s
+            )
         except asyncio.TimeoutError:
             message = f"ran longer than {program.limits.timeout_s:g} s"
             return Outcome(reason=Reason.TIMEOUT, message=message, limit="limits.timeout")
@@ -98,7 +109,11 @@ async def _prepare(
             continue
         try:
             artifact = await preparer.compile(
-                wasm, guest=GuestKind.WASI_COMMAND, limits=program.limits, engine=engine, name=program.file.name
+                wasm,
+                guest=GuestKind.WASI_COMMAND,
+                limits=program.limits,
+                engine=engine,
+                name=program.file.name,
             )
         except UnsupportedModuleError as exc:
             refusals.append(f"{program.file}: {engine.value}: {exc}")
@@ -120,12 +135,13 @@ async def _prepare(
 async def _converse(
     worker: WorkerProcess, function: WorkerFunction, program: GuestProgram, streams: Streams
 ) -> Outcome:
-    worker.send(pack_json(Kind.LOAD, {"index": 0, **asdict(function)}))
+    worker.connection.send(pack_json(Kind.LOAD, {"index": 0, **asdict(function)}))
     worker.send_invocation(pack_invoke(0, b"", b"", streams=True))
-    while frame := await worker.receive():
+    while frame := await worker.connection.receive():
         if frame.kind is Kind.READ:
             limit = min(int.from_bytes(frame.head, "little"), _READ_BYTES)
-            worker.send(pack(Kind.INPUT, b"", await _on_thread(lambda: streams.read(limit))))
+            piece = await _on_thread(functools.partial(streams.read, limit))
+            worker.connection.send(pack(Kind.INPUT, b"", piece))
         elif frame.kind is Kind.OUTPUT:
             streams.write(frame.body)
         elif frame.kind is Kind.LOG:
@@ -134,7 +150,7 @@ async def _converse(
             return unpack_result(frame)[0]
         elif frame.kind is Kind.LOAD_FAILED:
             raise ModuleError(f"{program.file}: {unpack_json(frame).get('error')}")
-    code = await worker.wait_closed()
+    code = await worker.wait_exit()
     return Outcome(reason=Reason.CRASHED, message=f"its worker died while running it ({exit_text(code)})")
 
 
@@ -154,10 +170,9 @@ async def _on_thread(read: Callable[[], bytes]) -> bytes:
             piece = read()
         except (OSError, ValueError):
             piece = b""
-        try:
+        # The loop may have closed: the guest ended without this input.
+        with contextlib.suppress(RuntimeError):
             loop.call_soon_threadsafe(settle, piece)
-        except RuntimeError:
-            pass  # The loop has closed: the guest ended without this input.
 
     threading.Thread(target=work, name="standard input", daemon=True).start()
     return await result

@@ -52,7 +52,8 @@ async def serve(folder: Path, settings: Settings, announce: Callable[[str], None
         invoker = Invoker(catalogue, pool)
         server = new_server(body_limit=max(each.manifest.limits.body_bytes for each in functions))
         add_callbacks(
-            AppCallback(invoker, token=settings.app_api_token, is_event_token_checked=settings.event_token), server
+            AppCallback(invoker, token=settings.app_api_token, is_event_token_checked=settings.event_token),
+            server,
         )
         address = await stack.enter_async_context(listen(server, settings.host, settings.port))
         announce(_announcement(address, len(functions), preparer, prepared, settings))

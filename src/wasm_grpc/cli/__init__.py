@@ -44,7 +44,10 @@ def main(argv: Sequence[str], stdout: TextIO, stderr: TextIO) -> int:
     0 it went well; 1 it failed; 2 a flag, a manifest or a setting is wrong. `run` has codes of its own.
     """
     if argv and argv[0] in _LATER:
-        print(f"wasm-grpc {argv[0]}: not there yet in version {__version__}; see `wasm-grpc --help`", file=stderr)
+        print(
+            f"wasm-grpc {argv[0]}: not there yet in version {__version__}; see `wasm-grpc --help`",
+            file=stderr,
+        )
         return EXIT_USAGE
     command = argv[0] if argv and argv[0] in _COMMANDS else ""
     parser, module = _parser(command)
@@ -55,26 +58,7 @@ def main(argv: Sequence[str], stdout: TextIO, stderr: TextIO) -> int:
     if module is None:
         parser.print_help(stdout)
         return 0 if not argv else EXIT_USAGE
-    try:
-        return int(module.execute(options, stdout, stderr))
-    except KeyboardInterrupt:
-        return EXIT_INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read our output has gone; there is nobody to tell.
-        return EXIT_FAILED
-    except WasmGrpcError as exc:
-        for line in str(exc).splitlines():
-            print(f"wasm-grpc {command}: {line}", file=stderr)
-        return EXIT_USAGE if isinstance(exc, ConfigError) else EXIT_FAILED
-    except Exception as exc:
-        if os.environ.get("WASM_GRPC_DEBUG"):
-            logging.exception("internal error")
-        print(
-            f"wasm-grpc {command}: internal error: {type(exc).__name__}: {exc}; "
-            "with WASM_GRPC_DEBUG=1 it says where",
-            file=stderr,
-        )
-        return EXIT_FAILED
+    return _execute(module, command, options, stdout, stderr)
 
 
 def main_and_exit() -> NoReturn:
@@ -106,3 +90,25 @@ def _parser(command: str) -> tuple[argparse.ArgumentParser, ModuleType | None]:
         else:
             subparsers.add_parser(name, help=text, add_help=False)
     return parser, module
+
+
+def _execute(
+    module: ModuleType, command: str, options: argparse.Namespace, stdout: TextIO, stderr: TextIO
+) -> int:
+    try:
+        return int(module.execute(options, stdout, stderr))
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has gone; there is nobody to tell.
+        return EXIT_FAILED
+    except WasmGrpcError as exc:
+        for line in str(exc).splitlines():
+            print(f"wasm-grpc {command}: {line}", file=stderr)
+        return EXIT_USAGE if isinstance(exc, ConfigError) else EXIT_FAILED
+    except Exception as exc:
+        if os.environ.get("WASM_GRPC_DEBUG"):
+            logging.getLogger("wasm_grpc").exception("internal error")
+        hint = "with WASM_GRPC_DEBUG=1 it says where"
+        print(f"wasm-grpc {command}: internal error: {type(exc).__name__}: {exc}; {hint}", file=stderr)
+        return EXIT_FAILED

@@ -57,7 +57,9 @@ def header(text: str) -> tuple[str, str]:
     """
     key, equals, value = text.partition("=")
     if not equals or not key or key != key.lower():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a header; expected key=value with the key in lower case")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a header; expected key=value with the key in lower case"
+        )
     return key, value
 
 
@@ -85,7 +87,11 @@ def add_folder(parser: argparse.ArgumentParser) -> None:
     Declare ``DIR``.
     """
     parser.add_argument(
-        "folder", nargs="?", default="functions", metavar="DIR", help="functions, or one of them (default: functions)"
+        "folder",
+        nargs="?",
+        default="functions",
+        metavar="DIR",
+        help="functions, or one of them (default: functions)",
     )
 
 
@@ -93,8 +99,12 @@ def add_engine(parser: argparse.ArgumentParser) -> None:
     """
     Declare what chooses the engine.
     """
-    parser.add_argument("--engine", choices=ENGINES, help="engine to run on (default: auto, Wasmer where it can be had)")
-    parser.add_argument("--worker-python", metavar="PATH", help="interpreter of the workers (default: searched for)")
+    parser.add_argument(
+        "--engine", choices=ENGINES, help="engine to run on (default: auto, Wasmer where it can be had)"
+    )
+    parser.add_argument(
+        "--worker-python", metavar="PATH", help="interpreter of the workers (default: searched for)"
+    )
 
 
 def setting_flags(options: argparse.Namespace) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any, TextIO
 
 import grpc
 from dapr.proto.common.v1 import common_pb2
-from dapr.proto.runtime.v1 import appcallback_pb2_grpc, dapr_pb2, dapr_pb2_grpc
+from dapr.proto.runtime.v1 import appcallback_pb2_grpc, dapr_pb2_grpc, invoke_pb2
 from google.protobuf import any_pb2
 
 from wasm_grpc.cli.arguments import duration, header, later
@@ -27,7 +27,7 @@ PARSER: Mapping[str, Any] = {
 _DEFAULT_ADDRESS = "127.0.0.1:50051"
 _DEFAULT_SIDECAR_PORT = "50001"
 _TOKEN_KEY = "dapr-api-token"
-_VERBS = [name for name in common_pb2.HTTPExtension.Verb.keys() if name != "NONE"]
+_VERBS = [name for name, _ in common_pb2.HTTPExtension.Verb.items() if name != "NONE"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,15 +35,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     Declare the command's arguments.
     """
     parser.add_argument("method", metavar="METHOD", help="method to call, for example grayscale or api/image")
-    parser.add_argument("--data", metavar="FILE", default="-", help="file with the body (default: -, standard input)")
+    parser.add_argument(
+        "--data", metavar="FILE", default="-", help="file with the body (default: -, standard input)"
+    )
     parser.add_argument("--content-type", default="", help="media type of the body")
     parser.add_argument("--verb", choices=_VERBS, default="POST", help="HTTP verb (default: POST)")
     parser.add_argument("--query", default="", help="query string, such as a=1&b=2")
-    parser.add_argument("--header", metavar="K=V", type=header, action="append", default=[], help="metadata to send")
-    parser.add_argument("--timeout", type=duration, help="give up after this time, such as 5s (default: never)")
+    parser.add_argument(
+        "--header", metavar="K=V", type=header, action="append", default=[], help="metadata to send"
+    )
+    parser.add_argument(
+        "--timeout", type=duration, help="give up after this time, such as 5s (default: never)"
+    )
     parser.add_argument("--output", metavar="FILE", help="where the result goes (default: standard output)")
     target = parser.add_mutually_exclusive_group()
-    target.add_argument("--address", metavar="HOST:PORT", help=f"server to call (default: {_DEFAULT_ADDRESS})")
+    target.add_argument(
+        "--address", metavar="HOST:PORT", help=f"server to call (default: {_DEFAULT_ADDRESS})"
+    )
     target.add_argument("--app-id", metavar="ID", help="call this app through the sidecar at DAPR_GRPC_PORT")
     later(parser, "--stream", "streaming")
 
@@ -85,16 +93,23 @@ def _call(
     request: common_pb2.InvokeRequest,
     **options: Any,
 ) -> common_pb2.InvokeResponse:
+    response: common_pb2.InvokeResponse
     if app_id is None:
-        return appcallback_pb2_grpc.AppCallbackStub(channel).OnInvoke(request, **options)
-    wrapped = dapr_pb2.InvokeServiceRequest(id=app_id, message=request)
-    return dapr_pb2_grpc.DaprStub(channel).InvokeService(wrapped, **options)
+        response = appcallback_pb2_grpc.AppCallbackStub(channel).OnInvoke(request, **options)
+    else:
+        wrapped = invoke_pb2.InvokeServiceRequest(id=app_id, message=request)
+        response = dapr_pb2_grpc.DaprStub(channel).InvokeService(wrapped, **options)
+    return response
 
 
 def _message(error: Any, address: str, app_id: str | None) -> str:
     text = str(error.details())
     if error.code() is grpc.StatusCode.UNAVAILABLE and "failed to connect" in text.lower():
-        wanted = "a running `wasm-grpc serve`" if app_id is None else "a Dapr sidecar; DAPR_GRPC_PORT names its port"
+        wanted = (
+            "a running `wasm-grpc serve`"
+            if app_id is None
+            else "a Dapr sidecar; DAPR_GRPC_PORT names its port"
+        )
         return f"nothing answers at {address}; expected {wanted}"
     return " ".join(text.split())
 

@@ -46,7 +46,9 @@ def execute(options: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int:
 
 def _triggers(function: Function) -> list[str]:
     trigger = function.manifest.trigger
-    names = [f"invoke {'/'.join(verb.value for verb in each.verbs or ())} {each.method}" for each in trigger.invoke]
+    names = [
+        f"invoke {'/'.join(verb.value for verb in each.verbs or ())} {each.method}" for each in trigger.invoke
+    ]
     names += [f"topic {each.pubsub}/{each.topic}" for each in trigger.topic]
     names += [f"binding {each.name}" for each in trigger.binding]
     names += [f"job {each.name}" for each in trigger.job]
@@ -83,4 +85,6 @@ def _row(function: Function) -> tuple[str, ...]:
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    ]

@@ -22,7 +22,7 @@ __all__ = ["PARSER", "add_arguments", "execute"]
 PARSER: Mapping[str, Any] = {
     "description": "Run one WASI command once, here, in a worker under the same limits as a function.\n"
     "Options stand before FILE; all after it is the guest's.",
-    "epilog": "example: wasm-grpc run --engine wasmtime functions/grayscale/grayscale.wasm < photo.jpg > grey.png\n\n"
+    "epilog": "example: wasm-grpc run functions/grayscale/grayscale.wasm < photo.jpg > grey.png\n\n"
     "Exits with the guest's code (255 for any above), 134 on a trap, 124 on the time limit,\n"
     "125 when it failed before the guest ran.",
 }
@@ -38,8 +38,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     Declare the command's arguments.
     """
     add_engine(parser)
-    parser.add_argument("--env", metavar="K=V", type=_variable, action="append", default=[], help="environment variable")
-    parser.add_argument("--timeout", metavar="TIME", type=duration, help="time limit, such as 5s (default: none)")
+    parser.add_argument(
+        "--env", metavar="K=V", type=_variable, action="append", default=[], help="environment variable"
+    )
+    parser.add_argument(
+        "--timeout", metavar="TIME", type=duration, help="time limit, such as 5s (default: none)"
+    )
     parser.add_argument("--memory", metavar="SIZE", type=size, help="memory limit (default: 64MiB)")
     later(parser, "--file", "files for the guest", metavar="HOST:GUEST", nargs=1)
     later(parser, "--scratch", "files for the guest", metavar="HOST:GUEST", nargs=1)

@@ -30,14 +30,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", help="address to listen on (default: 127.0.0.1)")
     parser.add_argument("--port", type=int, help="port; 0 takes any (default: APP_PORT, else 50051)")
     add_engine(parser)
-    parser.add_argument("--workers", type=int, metavar="N", help="guests that compute at once (default: cores)")
-    parser.add_argument("--max-workers", type=int, metavar="N", help="worker processes (default: 4 x --workers)")
-    parser.add_argument("--only", nargs="+", action="extend", metavar="NAME", help="serve only these functions")
     parser.add_argument(
-        "--route", nargs="+", action="extend", dest="routes", metavar="METHOD=NAME", help="serve a function as METHOD too"
+        "--workers", type=int, metavar="N", help="guests that compute at once (default: cores)"
     )
     parser.add_argument(
-        "--drain", type=duration_or_zero, dest="drain_s", metavar="TIME", help="time for running calls after SIGTERM (default: 4s)"
+        "--max-workers", type=int, metavar="N", help="worker processes (default: 4 x --workers)"
+    )
+    parser.add_argument(
+        "--only", nargs="+", action="extend", metavar="NAME", help="serve only these functions"
+    )
+    parser.add_argument(
+        "--route",
+        nargs="+",
+        action="extend",
+        dest="routes",
+        metavar="METHOD=NAME",
+        help="serve a function as METHOD too",
+    )
+    parser.add_argument(
+        "--drain",
+        type=duration_or_zero,
+        dest="drain_s",
+        metavar="TIME",
+        help="time for running calls after SIGTERM (default: 4s)",
     )
 
 

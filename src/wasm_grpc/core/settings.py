@@ -65,10 +65,14 @@ def make_settings(values: Mapping[str, Any]) -> Settings:
     """
     unknown = set(values) - {field.name for field in fields(Settings)}
     if unknown:
-        raise ConfigError(f"{sorted(unknown)[0]}: unknown setting")
+        raise ConfigError(f"{min(unknown)}: unknown setting")
     workers = values.get("workers") or _cores()
     settings = Settings(
-        **{**values, "workers": workers, "max_workers": values.get("max_workers") or max(4 * workers, workers + 1)}
+        **{
+            **values,
+            "workers": workers,
+            "max_workers": values.get("max_workers") or max(4 * workers, workers + 1),
+        }
     )
     _expect(0 <= settings.port <= 65535, "port", settings.port, "0 to 65535")
     _expect(settings.engine in ENGINES, "engine", settings.engine, f"one of {', '.join(ENGINES)}")
@@ -86,7 +90,7 @@ def make_settings(values: Mapping[str, Any]) -> Settings:
     return settings
 
 
-def _expect(holds: bool, name: str, value: object, expected: str) -> None:
+def _expect(holds: object, name: str, value: object, expected: str) -> None:
     if not holds:
         raise ConfigError(f"{name}: got {value}; expected {expected}")
 

@@ -244,6 +244,8 @@ class FrameReader:
 
     def __init__(self, *, body_limit: int) -> None:
         """
+        Expect a frame's first byte.
+
         Args:
             body_limit: The longest body to take, in bytes.
         """

@@ -103,6 +103,9 @@ class WasmerPrepared:
         }
         # Calling an export with an externref makes Wasmer panic.
         self.types = {name: kind for name, kind in types.items() if has_numbers_only(kind)}
+        self.has_memory = any(
+            item.name == "memory" and isinstance(item.type, wasmer.MemoryType) for item in module.exports
+        )
         self._module = module
         self._imports = wasmer.ImportObject()
         names: dict[str, dict[str, wasmer.Function]] = {}
@@ -137,8 +140,7 @@ class WasmerInstance:
         self._prepared = prepared
         self._context = context
         self._exports = instance.exports
-        memory = getattr(instance.exports, "memory", None)
-        self._memory: wasmer.Memory | None = memory if isinstance(memory, wasmer.Memory) else None
+        self._memory: wasmer.Memory | None = instance.exports.memory if prepared.has_memory else None
 
     def start(self) -> None:
         """

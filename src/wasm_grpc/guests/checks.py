@@ -49,7 +49,11 @@ def check_memory_export(module: Module) -> Iterator[str]:
     if export is None:
         yield "export 'memory' is missing; the module's memory was expected"
     elif export.kind is not ExternKind.MEMORY:
-        yield f"export 'memory' is a {export.kind.value}; the module's memory was expected"
+        yield f"export 'memory' is a {_noun(export.kind)}; the module's memory was expected"
+
+
+def _noun(kind: ExternKind) -> str:
+    return "function" if kind is ExternKind.FUNC else kind.value
 
 
 def _expected_instead(imported: Import, hosts: HostModules) -> str:

@@ -43,10 +43,10 @@ async def compile_module(
     worker = await _start(runtime, settings)
     try:
         request = {"guest": guest.value, "memory_bytes": limits.memory_bytes}
-        worker.send(pack_json(Kind.COMPILE, request, wasm))
-        frame = await asyncio.wait_for(worker.receive(), settings.compile_s)
+        worker.connection.send(pack_json(Kind.COMPILE, request, wasm))
+        frame = await asyncio.wait_for(worker.connection.receive(), settings.compile_s)
         if frame is None:
-            raise UnsupportedModuleError(_death(await worker.wait_closed(), settings))
+            raise UnsupportedModuleError(_death(await worker.wait_exit(), settings))
     except asyncio.TimeoutError as exc:
         raise UnsupportedModuleError(_too_slow(settings)) from exc
     finally:

@@ -11,6 +11,7 @@ import resource
 import signal
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from wasm_grpc.core.errors import InvocationError, ProtocolError, WasmGrpcError
 from wasm_grpc.core.model import MIB, Invocation, Limits, Outcome, PoolPolicy, Reason, Runtime, WorkerFunction
@@ -83,11 +84,14 @@ class Pool:
             max_workers=settings.max_workers,
         )
         self._worker_bytes = _worker_bytes([f.function.limits for f in functions], settings)
-        self._body_limit = max((_output_bytes(f.function.limits) for f in functions), default=0) + _RESULT_SLACK_BYTES
+        self._body_limit = (
+            max((_output_bytes(f.function.limits) for f in functions), default=0) + _RESULT_SLACK_BYTES
+        )
         self._tickets = itertools.count(1)
         self._jobs: dict[int, _Job] = {}
         self._running: dict[int, _Job] = {}
         self._workers: dict[int, WorkerProcess] = {}
+        self._taken_up: dict[int, set[int]] = {}
         self._loading: dict[int, set[int]] = {}
         self._starts: set[asyncio.Task[None]] = set()
         self._is_closing = False
@@ -138,16 +142,25 @@ class Pool:
             await asyncio.wait([job.result for job in self._jobs.values()])
             await asyncio.sleep(0)
 
-    async def _open(self) -> None:
+    async def start(self) -> None:
+        """
+        Start the workers; done when one is up.
+
+        Raises:
+            EngineUnavailableError, WorkerStartError: None came up.
+        """
         self._perform(self._schedule.start())
         self._tick_handle = self._loop.call_later(_TICK_S, self._tick)
         while self._starts and not self._workers:
             await asyncio.wait(self._starts, return_when=asyncio.FIRST_COMPLETED)
         if not self._workers and self._functions:
-            await self._close()
+            await self.aclose()
             raise self._start_error or ProtocolError("no worker came up")
 
-    async def _close(self) -> None:
+    async def aclose(self) -> None:
+        """
+        Kill and reap every worker.
+        """
         self._is_closing = True
         if self._tick_handle is not None:
             self._tick_handle.cancel()
@@ -165,7 +178,7 @@ class Pool:
                 self._starts.add(start)
                 start.add_done_callback(self._starts.discard)
             elif isinstance(action, Stop):
-                self._workers[action.worker].close()
+                self._workers[action.worker].retire()
 
     async def _start(self, worker_id: int, runtime: Runtime) -> None:
         try:
@@ -178,8 +191,9 @@ class Pool:
             self._perform(self._schedule.worker_lost(worker_id, self._loop.time()))
             return
         self._workers[worker_id] = worker
-        worker.on_frame(lambda frame: self._receive(worker_id, frame))
+        worker.connection.on_frame(lambda frame: self._receive(worker_id, frame))
         worker.on_exit(lambda code: self._exited(worker_id, code))
+        self._taken_up[worker_id] = set()
         self._loading[worker_id] = set()
         for name, function in self._functions.items():
             if function.runtime == runtime and function.policy.min:
@@ -188,8 +202,8 @@ class Pool:
 
     def _load(self, worker_id: int, index: int) -> None:
         worker = self._workers[worker_id]
-        worker.send(self._loads[index])
-        worker.loaded.add(index)
+        worker.connection.send(self._loads[index])
+        self._taken_up[worker_id].add(index)
         if worker_id in self._loading:
             self._loading[worker_id].add(index)
 
@@ -209,7 +223,7 @@ class Pool:
         self._running[worker_id] = job
         invocation = job.invocation
         job.arm(job.function.limits.timeout_s, self._ran_too_long)
-        if job.index not in worker.loaded:
+        if job.index not in self._taken_up[worker_id]:
             self._load(worker_id, job.index)
             # Until it is LOADED the guest has not started, so its own time does not run yet.
             job.arm(_LOAD_S, self._ran_too_long)
@@ -221,7 +235,7 @@ class Pool:
             outcome, is_tainted = unpack_result(frame)
             self._finish(worker_id, job, outcome)
             if is_tainted:
-                self._workers[worker_id].close()
+                self._workers[worker_id].retire()
             self._perform(self._schedule.finished(worker_id, self._loop.time(), retires=is_tainted))
         elif frame.kind in (Kind.LOADED, Kind.LOAD_FAILED):
             self._loaded(worker_id, job, unpack_json(frame))
@@ -230,13 +244,15 @@ class Pool:
 
     def _loaded(self, worker_id: int, job: _Job | None, head: Mapping[str, object]) -> None:
         index = head.get("index")
-        if not isinstance(index, int) or index not in self._workers[worker_id].loaded:
+        if not isinstance(index, int) or index not in self._taken_up[worker_id]:
             raise ProtocolError("answer to a LOAD that was not sent")
         if "error" in head:
             # The worker says it again to whoever calls the function, and may try again then.
             name = list(self._functions)[index]
-            _log.error("function '%s': worker %d can't take it up: %s", name, self._pid(worker_id), head["error"])
-            self._workers[worker_id].loaded.discard(index)
+            _log.error(
+                "function '%s': worker %d can't take it up: %s", name, self._pid(worker_id), head["error"]
+            )
+            self._taken_up[worker_id].discard(index)
         if worker_id in self._loading:
             self._loading[worker_id].discard(index)
             self._settle(worker_id)
@@ -256,6 +272,7 @@ class Pool:
     def _exited(self, worker_id: int, code: int) -> None:
         worker = self._workers.pop(worker_id)
         self._loading.pop(worker_id, None)
+        self._taken_up.pop(worker_id)
         job = self._running.get(worker_id)
         actions = self._schedule.worker_lost(worker_id, self._loop.time())
         if job is not None:
@@ -334,10 +351,10 @@ async def open_pool(functions: Sequence[PoolFunction], settings: Settings) -> As
     """
     pool = Pool(functions, settings)
     try:
-        await pool._open()
+        await pool.start()
         yield pool
     finally:
-        await asyncio.shield(pool._close())
+        await asyncio.shield(pool.aclose())
 
 
 def _pack_load(index: int, function: WorkerFunction) -> tuple[bytes, ...]:
@@ -374,7 +391,6 @@ def _resident_bytes(pid: int) -> int:
     Resident memory of a process; 0 where it can't be read (it is gone, or this is not Linux).
     """
     try:
-        with open(f"/proc/{pid}/statm", "rb", buffering=0) as statm:
-            return int(statm.read(256).split()[1]) * resource.getpagesize()
+        return int(Path(f"/proc/{pid}/statm").read_bytes().split()[1]) * resource.getpagesize()
     except (OSError, IndexError, ValueError):
         return 0

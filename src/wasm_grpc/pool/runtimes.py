@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import logging
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,7 +28,8 @@ _PACKAGES = {
 _REMEDIES = {
     EngineName.WASMER: "expected a CPython 3.10 with wasm-grpc[wasmer]: name it with --worker-python, "
     "or make it .venv-wasmer beside this environment (`make setup` does)",
-    EngineName.WASMTIME: "expected wasm-grpc[wasmtime] in this environment, or --worker-python to name one that has it",
+    EngineName.WASMTIME: "expected wasm-grpc[wasmtime] in this environment, "
+    "or --worker-python to name one that has it",
     EngineName.FAKE: "expected wasm-grpc",
 }
 _LAST_WASMER_PYTHON = (3, 10)
@@ -65,7 +65,11 @@ async def find_runtimes(engines: Sequence[EngineName], settings: Settings) -> di
         WorkerStartError: The interpreter that was named can't be started.
     """
     results = await asyncio.gather(*(_find(engine, settings) for engine in engines))
-    found = {engine: result for engine, result in zip(engines, results, strict=True) if isinstance(result, FoundRuntime)}
+    found = {
+        engine: result
+        for engine, result in zip(engines, results, strict=True)
+        if isinstance(result, FoundRuntime)
+    }
     if not found:
         raise EngineUnavailableError("; ".join(str(result) for result in results))
     for engine, result in zip(engines, results, strict=True):
@@ -85,14 +89,16 @@ async def _find(engine: EngineName, settings: Settings) -> FoundRuntime | WasmGr
         except WasmGrpcError as exc:
             tried.append(exc)
     # The first is what a person would mend; a stopgap that fails too only blurs it.
-    return tried[0] if tried else EngineUnavailableError(
-        f"engine {engine.value}: no interpreter has it; {_REMEDIES[engine]}"
+    return (
+        tried[0]
+        if tried
+        else EngineUnavailableError(f"engine {engine.value}: no interpreter has it; {_REMEDIES[engine]}")
     )
 
 
 def _candidates(engine: EngineName, named: str) -> list[str]:
     if named:
-        return [os.path.abspath(os.path.expanduser(named))]
+        return [str(Path(named).expanduser().absolute())]
     candidates = []
     if _has_engine(engine):
         candidates.append(sys.executable)

@@ -122,6 +122,8 @@ class Schedule:
         idle_s: float = 5.0,
     ) -> None:
         """
+        Know the functions, and no worker yet.
+
         Args:
             functions: By name.
             slots: Guests that compute at once.
@@ -241,9 +243,8 @@ class Schedule:
         for runtime, idle in self._idle.items():
             surplus = self._alive[runtime] - self._floors[runtime]
             # The longest idle stand first: `_rest` appends, `_take` takes the last.
-            for worker in idle[: max(surplus, 0)]:
-                if now_s - self._workers[worker].idle_since_s >= self._idle_s:
-                    actions.append(self._stop(worker))
+            longest_idle = idle[: max(surplus, 0)]
+            actions += [self._stop(worker) for worker in longest_idle if self._is_stale(worker, now_s)]
         return actions + self._dispatch(now_s) + self._fill(now_s)
 
     def _dispatch(self, now_s: float) -> list[Action]:
@@ -345,6 +346,9 @@ class Schedule:
         self._alive[runtime] += 1
         self._starting[runtime] += 1
         return [Start(self._last_worker, runtime)]
+
+    def _is_stale(self, worker: int, now_s: float) -> bool:
+        return now_s - self._workers[worker].idle_since_s >= self._idle_s
 
     def _stop(self, worker: int) -> Stop:
         self._idle[self._workers[worker].runtime].remove(worker)

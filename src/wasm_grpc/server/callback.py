@@ -43,6 +43,8 @@ class AppCallback(
 
     def __init__(self, invoker: Invoker, *, token: str, is_event_token_checked: bool) -> None:
         """
+        Answer for one app.
+
         Args:
             invoker: Runs the functions.
             token: Of this app; empty asks for none.
@@ -52,7 +54,9 @@ class AppCallback(
         self._token = token
         self._event_token = token if is_event_token_checked else ""
 
-    async def OnInvoke(self, request: common_pb2.InvokeRequest, context: _Context) -> common_pb2.InvokeResponse:
+    async def OnInvoke(
+        self, request: common_pb2.InvokeRequest, context: _Context
+    ) -> common_pb2.InvokeResponse:
         """
         Run the function of a service invocation.
         """
@@ -74,7 +78,7 @@ class AppCallback(
             )
         except InvocationError as exc:
             await _abort(context, exc, invocation_id)
-        except Exception:
+        except Exception:  # noqa: BLE001 - the edge
             # The edge: a fault of ours is logged whole and told to nobody.
             _log.exception("invocation %s: internal error", invocation_id)
             await _abort(context, InvocationError(Reason.INTERNAL, "internal error"), invocation_id)
@@ -89,7 +93,9 @@ class AppCallback(
         """
         return pb.ListTopicSubscriptionsResponse()
 
-    async def ListInputBindings(self, request: empty_pb2.Empty, context: _Context) -> pb.ListInputBindingsResponse:
+    async def ListInputBindings(
+        self, request: empty_pb2.Empty, context: _Context
+    ) -> pb.ListInputBindingsResponse:
         """
         No function of this version takes a binding's events.
         """
@@ -100,7 +106,11 @@ class AppCallback(
         Ask for the message again: nobody here takes it, and it must not be lost.
         """
         await self._check_event(context)
-        _log.warning("topic %s/%s: no function takes it; the message is to be retried", request.pubsub_name, request.topic)
+        _log.warning(
+            "topic %s/%s: no function takes it; the message is to be retried",
+            request.pubsub_name,
+            request.topic,
+        )
         return pb.TopicEventResponse(status=pb.TopicEventResponse.RETRY)
 
     async def OnBulkTopicEvent(
@@ -131,7 +141,9 @@ class AppCallback(
         """
         return await self.OnBulkTopicEvent(request, context)
 
-    async def OnBindingEvent(self, request: pb.BindingEventRequest, context: _Context) -> pb.BindingEventResponse:
+    async def OnBindingEvent(
+        self, request: pb.BindingEventRequest, context: _Context
+    ) -> pb.BindingEventResponse:
         """
         Refuse the event, so that its component delivers it again.
         """

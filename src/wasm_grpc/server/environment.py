@@ -13,11 +13,34 @@ _WITHHELD = frozenset({"dapr-api-token", "content-type", "content-length", "prox
 """The server's own token; what has variables of its own; what libraries would take for the name of
 a proxy (``HTTP_PROXY``, the httpoxy advisory of 2016); gRPC's own."""
 _HTTP_HEADERS = frozenset(
-    "accept accept-charset accept-language accept-ranges cache-control content-type cookie date expect from host "
-    "if-match if-modified-since if-none-match if-schedule-tag-match if-unmodified-since max-forwards origin pragma "
-    "referer via warning".split()
+    {
+        "accept",
+        "accept-charset",
+        "accept-language",
+        "accept-ranges",
+        "cache-control",
+        "connection",
+        "content-length",
+        "content-type",
+        "cookie",
+        "date",
+        "expect",
+        "from",
+        "host",
+        "if-match",
+        "if-modified-since",
+        "if-none-match",
+        "if-schedule-tag-match",
+        "if-unmodified-since",
+        "max-forwards",
+        "origin",
+        "pragma",
+        "referer",
+        "via",
+        "warning",
+    }
 )
-"""Headers that daprd hands over as ``dapr-<name>`` (``isPermanentHTTPHeader`` in its ``pkg/messaging/v1``)."""
+"""Headers that daprd hands on as ``dapr-<name>`` (``isPermanentHTTPHeader`` in its ``pkg/messaging/v1``)."""
 
 
 def request_environment(

@@ -85,7 +85,9 @@ class Invoker:
             _log.warning("invocation %s: %s: %s", invocation_id, exc.reason.value, exc)
             raise
         except asyncio.CancelledError:
-            _log.warning("invocation %s: CANCELLED: method '%s': the caller is gone", invocation_id, request.method)
+            _log.warning(
+                "invocation %s: CANCELLED: method '%s': the caller is gone", invocation_id, request.method
+            )
             raise
 
     async def _invoke(self, request: Request, invocation_id: str) -> Reply:

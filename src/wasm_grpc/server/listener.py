@@ -92,7 +92,9 @@ def check_address(host: str, port: int) -> None:
             probe.listen(1)
         except OSError as exc:
             if exc.errno == errno.EADDRINUSE:
-                raise PortInUseError(f"port {port}: in use; expected a free one (--port, 0 takes any)") from exc
+                raise PortInUseError(
+                    f"port {port}: in use; expected a free one (--port, 0 takes any)"
+                ) from exc
             if exc.errno == errno.EADDRNOTAVAIL:
                 raise ConfigError(f"--host {host}: not an address of this machine") from exc
             raise HostError(f"{host}:{port}: can't be listened on: {exc.strerror}") from exc

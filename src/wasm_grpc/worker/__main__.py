@@ -1,8 +1,8 @@
 """
-Entry of a worker process: ``python -m wasm_grpc.worker --fd N --board N --engine NAME …``.
+Entry of a worker or compile process: ``python -m wasm_grpc.worker serve|compile --fd N …``.
 
 Started by the server only. It says HELLO over the inherited socket, then runs what it is sent
-until the socket closes.
+until the socket closes, or compiles one module.
 """
 
 from __future__ import annotations
@@ -33,8 +33,9 @@ def main(argv: Sequence[str]) -> int:
     Serve until the server closes the socket; returns the exit code.
     """
     parser = argparse.ArgumentParser(prog="wasm_grpc.worker")
+    parser.add_argument("job", choices=["serve", "compile"])
     parser.add_argument("--fd", type=int, required=True)
-    parser.add_argument("--board", type=int)
+    parser.add_argument("--board", type=int, required=True)
     parser.add_argument("--engine", type=EngineName, required=True)
     parser.add_argument("--memory-bytes", type=int, required=True)
     parser.add_argument("--cpu-s", type=int)
@@ -52,7 +53,7 @@ def main(argv: Sequence[str]) -> int:
     # What lives now lives until the end: the collector needn't walk it at each round.
     gc.collect()
     gc.freeze()
-    if options.board is None:
+    if options.job == "compile":
         compile_one(link, engine)
         return 0
     board = mmap.mmap(options.board, Board.SIZE)

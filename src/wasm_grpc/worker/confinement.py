@@ -6,6 +6,7 @@ import ctypes
 import resource
 import signal
 import sys
+from pathlib import Path
 
 from wasm_grpc.core.model import KIB
 
@@ -55,8 +56,8 @@ def _writable_bytes() -> int:
     Give what ``RLIMIT_DATA`` counts; 0 where there is no Linux to say it.
     """
     try:
-        with open("/proc/self/status", encoding="ascii") as status:
-            return next(int(line.split()[1]) * KIB for line in status if line.startswith("VmData:"))
+        lines = Path("/proc/self/status").read_text("ascii").splitlines()
+        return next(int(line.split()[1]) * KIB for line in lines if line.startswith("VmData:"))
     except (OSError, StopIteration):
         return 0
 

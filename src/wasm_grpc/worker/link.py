@@ -81,11 +81,11 @@ class LinkStdout:
     def __init__(self, link: Link) -> None:
         self._link = link
 
-    def write(self, chunk: bytes) -> None:
+    def write(self, chunk: memoryview) -> None:
         """
         Send one chunk.
         """
-        self._link.send(pack(Kind.OUTPUT, b"", chunk))
+        self._link.send(pack(Kind.OUTPUT, b"", bytes(chunk)))
 
     def collected(self) -> bytes:
         """
@@ -103,9 +103,9 @@ class LinkStderr(Stderr):
         super().__init__(limit_bytes)
         self._link = link
 
-    def write(self, chunk: bytes) -> None:
+    def write(self, chunk: memoryview) -> None:
         """
         Send one chunk and keep its tail.
         """
         super().write(chunk)
-        self._link.send(pack(Kind.LOG, b"", chunk))
+        self._link.send(pack(Kind.LOG, b"", bytes(chunk)))

@@ -144,7 +144,7 @@ def _run(link: Link, entry: _Loaded, env: bytes, body: bytes, *, streams: bool) 
         return ready.run(call)
     except MemoryError:
         outcome = Outcome(reason=Reason.WORKER_MEMORY, message="its worker ran out of memory")
-    except Exception as exc:
+    except Exception as exc:  # noqa: BLE001 - the edge
         # The edge of the loop: a fault of ours ends this invocation and, to be safe, this process.
         outcome = Outcome(reason=Reason.INTERNAL, message=f"internal error: {type(exc).__name__}: {exc}")
     finally:

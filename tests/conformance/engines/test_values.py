@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 import pytest
-from conformance.engines.table import Seen, load
 
+from conformance.engines.table import Seen, load
 from wasm_grpc.engines.protocol import (
     Context,
     Engine,
@@ -117,20 +117,30 @@ def test_an_export_that_cannot_be_called_traps(engine: Engine, export: str) -> N
 @pytest.mark.parametrize("result", [0xFFFF_FFFF, -1])
 def test_a_host_result_may_be_unsigned(engine: Engine, result: int) -> None:
     """A host function may give an i32 as an unsigned number or as a signed one."""
-    hosts = {**HOSTS, ("host", "i32"): HostFunction(FuncType(("i32",), ("i32",)), lambda _context, _value: result)}
+    hosts = {
+        **HOSTS,
+        ("host", "i32"): HostFunction(FuncType(("i32",), ("i32",)), lambda _context, _value: result),
+    }
 
     assert tuple(load(engine, "values", hosts).instantiate(Seen()).call("i32", 0)) == (-1,)
 
 
 def test_a_missing_host_result_is_a_fault(engine: Engine) -> None:
     """A host function that forgets its result ends the guest as our own error."""
-    hosts = {**HOSTS, ("host", "i32"): HostFunction(FuncType(("i32",), ("i32",)), lambda _context, _value: None)}
+    hosts = {
+        **HOSTS,
+        ("host", "i32"): HostFunction(FuncType(("i32",), ("i32",)), lambda _context, _value: None),
+    }
 
-    with pytest.raises(GuestFault, match=r"^host function host\.i32 failed with TypeError; this is an error of the server$"):
+    with pytest.raises(
+        GuestFault, match=r"^host function host\.i32 failed with TypeError; this is an error of the server$"
+    ):
         load(engine, "values", hosts).instantiate(Seen()).call("i32", 0)
 
 
 def test_too_few_arguments_are_refused(engine: Engine) -> None:
     """A call with a wrong number of arguments is an error of the caller and runs nothing."""
-    with pytest.raises(TypeError, match=r"^1 arguments were given to a function of type \(i32, f64\) -> \(f64, i32\)$"):
+    with pytest.raises(
+        TypeError, match=r"^1 arguments were given to a function of type \(i32, f64\) -> \(f64, i32\)$"
+    ):
         _instantiate(engine, Seen()).call("two", 1)

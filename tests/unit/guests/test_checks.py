@@ -33,29 +33,37 @@ IMPORTS: dict[str, tuple[list[Import], list[str]]] = {
     "wrong-type": (
         [_import("wasi_snapshot_preview1", "fd_write", FuncType((I32,)))],
         [
-            "import wasi_snapshot_preview1.fd_write has type (i32) -> (), "
-            "expected (i32, i32, i32, i32) -> (i32)"
+            (
+                "import wasi_snapshot_preview1.fd_write has type (i32) -> (), "
+                "expected (i32, i32, i32, i32) -> (i32)"
+            )
         ],
     ),
     "mistyped-name": (
         [_import("wasi_snapshot_preview1", "fd_wirte")],
         [
-            "import wasi_snapshot_preview1.fd_wirte is a function that nothing provides; "
-            "did you mean 'wasi_snapshot_preview1.fd_write'?"
+            (
+                "import wasi_snapshot_preview1.fd_wirte is a function that nothing provides; "
+                "did you mean 'wasi_snapshot_preview1.fd_write'?"
+            )
         ],
     ),
     "former-name-of-preview-1": (
         [_import("wasi_unstable", "fd_write")],
         [
-            "import wasi_unstable.fd_write is a function that nothing provides; "
-            "did you mean 'wasi_snapshot_preview1.fd_write'?"
+            (
+                "import wasi_unstable.fd_write is a function that nothing provides; "
+                "did you mean 'wasi_snapshot_preview1.fd_write'?"
+            )
         ],
     ),
     "unknown-module-once-for-two": (
         [_import("env", "emscripten_notify"), _import("env", "emscripten_notify")],
         [
-            "import env.emscripten_notify is a function that nothing provides; "
-            "functions of 'wasi_snapshot_preview1' were expected"
+            (
+                "import env.emscripten_notify is a function that nothing provides; "
+                "functions of 'wasi_snapshot_preview1' were expected"
+            )
         ],
     ),
     "memory": (
@@ -78,8 +86,10 @@ EXPORTS: dict[str, tuple[list[Export], list[str]]] = {
     "reactor": (
         [MEMORY, Export(name="_initialize", kind=ExternKind.FUNC, index=0, type=FuncType(()))],
         [
-            "module is a reactor: it exports '_initialize' and no '_start'; "
-            "a command was expected, linked with '_start'"
+            (
+                "module is a reactor: it exports '_initialize' and no '_start'; "
+                "a command was expected, linked with '_start'"
+            )
         ],
     ),
     "start-of-wrong-type": (
@@ -93,7 +103,7 @@ EXPORTS: dict[str, tuple[list[Export], list[str]]] = {
     "no-memory": ([START], ["export 'memory' is missing; the module's memory was expected"]),
     "memory-is-a-function": (
         [START, Export(name="memory", kind=ExternKind.FUNC, index=0, type=FuncType(()))],
-        ["export 'memory' is a func; the module's memory was expected"],
+        ["export 'memory' is a function; the module's memory was expected"],
     ),
     "nothing": (
         [],

@@ -140,7 +140,11 @@ def test_output_over_its_limit() -> None:
 
 def test_error_of_ours_closes_the_instance() -> None:
     """What is no guest's end goes through to the worker, and the instance is closed all the same."""
-    prepared = ScriptedPrepared(lambda context: {}["missing"])
+
+    def fail(context: WasiContext) -> None:
+        raise KeyError
+
+    prepared = ScriptedPrepared(fail)
 
     with pytest.raises(KeyError):
         Command().ready(prepared).run(_call())

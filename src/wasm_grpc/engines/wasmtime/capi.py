@@ -25,7 +25,7 @@ from wasm_grpc.engines.binary.rewrite import START_EXPORT, defer_start
 from wasm_grpc.engines.limits import TABLE_ELEMENTS
 from wasm_grpc.engines.protocol import Context, FuncType, HostFunction, HostModules, Value
 from wasm_grpc.engines.running import Running, empty_memory
-from wasm_grpc.engines.values import has_numbers_only
+from wasm_grpc.engines.values import has_numbers_only, narrow_arguments
 from wasm_grpc.engines.wasmtime.errors import as_guest_trap, as_module_error
 from wasm_grpc.engines.wasmtime.settings import make_config, target, wasmtime_version
 from wasm_grpc.engines.wasmtime.types import as_func_type, as_wasmtime
@@ -48,6 +48,13 @@ _ADDRESS = ctypes.c_void_p
 # As `wasmtime_func_unchecked_callback_t`, but with plain addresses: half the cost of a call.
 _CALLBACK = ctypes.CFUNCTYPE(ctypes.c_size_t, _ADDRESS, _ADDRESS, _ADDRESS, ctypes.c_size_t)
 _NO_FINALIZER = ctypes.cast(0, ctypes.CFUNCTYPE(None, _ADDRESS))
+
+# An array type of ctypes for each size would cost more than a call of a guest.
+_view_memory = ctypes.PYFUNCTYPE(ctypes.py_object, _ADDRESS, ctypes.c_ssize_t, ctypes.c_int)(
+    ("PyMemoryView_FromMemory", ctypes.pythonapi)
+)
+_WRITABLE = 0x200
+"""``PyBUF_WRITE`` (CPython's C API, "MemoryView objects")."""
 
 
 class _Cell(Protocol):
@@ -171,7 +178,7 @@ class CApiInstance:
         layout = self._prepared.layouts.get(export)
         if layout is None or self._owned is None:
             raise traps.missing_function(export)
-        slots = layout.pack(args)
+        slots = layout.pack(narrow_arguments(layout.type, args))
         function = self._export(export).of.func
         trap = ctypes.POINTER(c.wasm_trap_t)()
         running = self._prepared.running
@@ -203,8 +210,7 @@ class CApiInstance:
         if size != self._size and self._memory is not None:
             # It never moves (`settings.SETTINGS`), so the view stays good until the size changes.
             start = c.wasmtime_memory_data(self.store, byref(self._memory))
-            array = (ctypes.c_ubyte * size).from_address(ctypes.addressof(start.contents))
-            self._view = memoryview(array).cast("B")
+            self._view = _view_memory(ctypes.addressof(start.contents), size, _WRITABLE)
             self._size = size
         return self._view
 
@@ -234,10 +240,10 @@ class _Layout:
     Where the arguments and the results of one type lie in an array of slots; both begin at its start.
     """
 
-    __slots__ = ("_array", "_params", "_results", "_type", "slot_count")
+    __slots__ = ("_array", "slot_count", "type")
 
     def __init__(self, function: FuncType) -> None:
-        self._type = function
+        self.type = function
         self.slot_count = max(len(function.params), len(function.results))
         self._array = c.wasmtime_val_raw_t * self.slot_count
 
@@ -245,12 +251,10 @@ class _Layout:
         """
         A fresh array with the arguments.
         """
-        if len(args) != len(self._type.params):
-            raise TypeError(f"{len(args)} arguments for {self._type}")
         if not self.slot_count:
             return None
         slots = self._array()
-        for slot, kind, value in zip(slots, self._type.params, args, strict=False):
+        for slot, kind, value in zip(slots, self.type.params, args, strict=False):
             setattr(slot, kind, value)
         return slots
 
@@ -260,7 +264,7 @@ class _Layout:
         """
         if slots is None:
             return ()
-        return tuple(getattr(slot, kind) for slot, kind in zip(slots, self._type.results, strict=False))
+        return tuple(getattr(slot, kind) for slot, kind in zip(slots, self.type.results, strict=False))
 
 
 def _define(linker: wasmtime.Linker, key: tuple[str, str], host: HostFunction, running: Running) -> object:
@@ -314,7 +318,7 @@ def _make_callback(name: str, host: HostFunction, running: Running) -> ctypes._C
 def _new_trap() -> int:
     text = b"ended by the host"
     # The engine takes it over.
-    return ctypes.cast(c.wasmtime_trap_new(text, len(text)), _ADDRESS).value or 0
+    return ctypes.addressof(c.wasmtime_trap_new(text, len(text)).contents)
 
 
 def _take_failure(

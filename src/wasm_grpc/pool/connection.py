@@ -1,0 +1,113 @@
+"""The server's end of the socket to a worker: frames out, frames in, and its end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable, Sequence
+
+from wasm_grpc.core.errors import ProtocolError
+from wasm_grpc.core.wire import Frame, FrameReader
+
+__all__ = ["Connection"]
+
+_log = logging.getLogger(__name__)
+
+
+class Connection(asyncio.Protocol):
+    """
+    Frames over one connected stream socket. Used on the event loop's thread only; made by `open`.
+    """
+
+    def __init__(self, *, body_limit: int) -> None:
+        """
+        Expect the peer's first frame.
+
+        Args:
+            body_limit: The longest frame body that is taken from the peer.
+        """
+        self._reader = FrameReader(body_limit=body_limit)
+        self._transport: asyncio.Transport | None = None
+        self._frames: asyncio.Queue[Frame | None] = asyncio.Queue()
+        self._on_frame: Callable[[Frame], None] = self._frames.put_nowait
+        self._lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    @classmethod
+    async def open(cls, sock: socket.socket, *, body_limit: int) -> Connection:
+        """
+        Take over a connected socket.
+        """
+        sock.setblocking(False)  # noqa: FBT003 - the standard library's own signature
+        loop = asyncio.get_running_loop()
+        _, connection = await loop.create_connection(lambda: cls(body_limit=body_limit), sock=sock)
+        return connection
+
+    def send(self, pieces: Sequence[bytes]) -> None:
+        """
+        Write one packed frame; on a closed connection nothing happens.
+        """
+        transport = self._transport
+        if transport is not None and not transport.is_closing():
+            for piece in pieces:
+                transport.write(piece)
+
+    async def receive(self) -> Frame | None:
+        """
+        Wait for the next frame; ``None`` when the connection has ended.
+        """
+        return await self._frames.get()
+
+    def on_frame(self, receiver: Callable[[Frame], None]) -> None:
+        """
+        Hand every further frame to this callable instead of `receive`.
+
+        One that raises `ProtocolError` closes the connection.
+        """
+        self._on_frame = receiver
+
+    def close(self) -> None:
+        """
+        Close it once what was written is sent.
+        """
+        if self._transport is not None:
+            self._transport.close()
+
+    def abort(self) -> None:
+        """
+        Close it at once.
+        """
+        if self._transport is not None:
+            self._transport.abort()
+
+    async def wait_lost(self, timeout_s: float) -> None:
+        """
+        Wait until the peer's last frame was handed out, but not longer than `timeout_s`.
+        """
+        await asyncio.wait([self._lost], timeout=timeout_s)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """
+        See `asyncio.Protocol`.
+        """
+        if isinstance(transport, asyncio.Transport):
+            self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """
+        See `asyncio.Protocol`.
+        """
+        try:
+            for frame in self._reader.feed(data):
+                self._on_frame(frame)
+        except ProtocolError as exc:
+            _log.error("a worker sent what the wire does not allow, and is cut off: %s", exc)
+            self.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
+        """
+        See `asyncio.Protocol`.
+        """
+        self._frames.put_nowait(None)
+        if not self._lost.done():
+            self._lost.set_result(None)
