@@ -17,16 +17,13 @@ __all__ = ["ENGINES", "Seen", "assemble", "guest", "host_call", "load"]
 _GUESTS = Path(__file__).with_name("wat")
 
 
-def _open_c_api() -> Engine:
-    from wasm_grpc.engines.wasmtime.opening import WasmtimeApi, open_wasmtime
+def _open_wasmtime(api: str) -> Engine:
+    from wasm_grpc.engines.wasmtime.opening import (  # noqa: PLC0415 - not in every interpreter
+        WasmtimeApi,
+        open_wasmtime,
+    )
 
-    return open_wasmtime(WasmtimeApi.C)
-
-
-def _open_public() -> Engine:
-    from wasm_grpc.engines.wasmtime.opening import WasmtimeApi, open_wasmtime
-
-    return open_wasmtime(WasmtimeApi.PUBLIC)
+    return open_wasmtime(WasmtimeApi(api))
 
 
 def _has(package: str) -> bool:
@@ -38,8 +35,8 @@ def _has(package: str) -> bool:
 
 
 _ALL: Mapping[str, tuple[str, Callable[[], Engine]]] = {
-    "wasmtime-c": ("wasmtime", _open_c_api),
-    "wasmtime-public": ("wasmtime", _open_public),
+    "wasmtime-c": ("wasmtime", functools.partial(_open_wasmtime, "c")),
+    "wasmtime-public": ("wasmtime", functools.partial(_open_wasmtime, "public")),
     "wasmer": ("wasmer", functools.partial(open_engine, EngineName.WASMER)),
 }
 ENGINES: Mapping[str, Callable[[], Engine]] = {

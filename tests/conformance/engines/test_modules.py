@@ -42,8 +42,10 @@ NOT_ON_WASMER = {
     "extended-const": "(module (global i32 (i32.add (i32.const 1) (i32.const 2))))",
     "popcnt": "(module (func (param v128) (result v128) (i8x16.popcnt (local.get 0))))",
     "q15mulr": "(module (func (param v128) (result v128) (i16x8.q15mulr_sat_s (local.get 0) (local.get 0))))",
-    "extmul": "(module (func (param v128) (result v128) (i16x8.extmul_low_i8x16_s (local.get 0) (local.get 0))))",
-    "relaxed-simd": "(module (func (param v128) (result v128) (i8x16.relaxed_swizzle (local.get 0) (local.get 0))))",
+    "extmul": "(module (func (param v128) (result v128)"
+    " (i16x8.extmul_low_i8x16_s (local.get 0) (local.get 0))))",
+    "relaxed-simd": "(module (func (param v128) (result v128)"
+    " (i8x16.relaxed_swizzle (local.get 0) (local.get 0))))",
 }
 NOWHERE = {
     "threads": "(module (memory 1 1 shared))",

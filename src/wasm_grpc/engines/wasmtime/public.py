@@ -124,7 +124,6 @@ class PublicInstance:
         try:
             results = function(self._store, *values)
         except (Trap, WasmtimeError, HostCallEnded) as exc:
-            exc.__traceback__ = None  # Wasmtime's frames hold the exception: a cycle.
             raise running.take_exception() or as_guest_trap(exc)  # noqa: B904 - a fault keeps its own cause
         finally:
             running.context = outer

@@ -1,0 +1,71 @@
+"""Wasmtime over its C API, and what happens where that fails."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from wasm_grpc.core.errors import EngineUnavailableError
+from wasm_grpc.engines.protocol import Context
+
+wasmtime = pytest.importorskip("wasmtime")
+
+from wasm_grpc.engines.wasmtime import capi, opening  # noqa: E402
+from wasm_grpc.engines.wasmtime.opening import WasmtimeApi, open_wasmtime  # noqa: E402
+from wasm_grpc.engines.wasmtime.public import PublicEngine  # noqa: E402
+
+
+def _break_values(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(capi._FORMATS, "i64", "d8x")  # noqa: SLF001
+
+
+def _break_function(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(wasmtime._bindings, "wasmtime_func_call_unchecked")  # noqa: SLF001
+
+
+def _change_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(opening, "wasmtime_version", lambda: "51.0.0")
+
+
+BREAKS = [_break_values, _break_function, _change_version]
+
+
+@pytest.mark.parametrize("api", [WasmtimeApi.AUTO, WasmtimeApi.C])
+def test_the_c_api_is_taken_where_it_works(api: WasmtimeApi) -> None:
+    """By default, and when asked for, the fast path serves."""
+    assert isinstance(open_wasmtime(api), capi.CApiEngine)
+
+
+@pytest.mark.parametrize("change", BREAKS)
+def test_a_broken_c_api_falls_back(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, change: object
+) -> None:
+    """Whatever is wrong with the private API, the public classes serve, and one warning says so."""
+    assert callable(change)
+    change(monkeypatch)
+
+    engine = open_wasmtime()
+
+    assert isinstance(engine, PublicEngine)
+    assert [record.levelno for record in caplog.records] == [logging.WARNING]
+
+
+@pytest.mark.parametrize("change", BREAKS)
+def test_a_broken_c_api_is_told_to_who_wants_it(monkeypatch: pytest.MonkeyPatch, change: object) -> None:
+    """Asked for by name it is an error, not another engine."""
+    assert callable(change)
+    change(monkeypatch)
+
+    with pytest.raises(EngineUnavailableError, match=r"^Wasmtime's C API does not work here: "):
+        open_wasmtime(WasmtimeApi.C)
+
+
+def test_both_apis_share_artifacts() -> None:
+    """Name, version and target are the same on both, for either loads the other's artifacts."""
+    fast, public = open_wasmtime(WasmtimeApi.C), open_wasmtime(WasmtimeApi.PUBLIC)
+    wasm = b"\0asm\x01\0\0\0"
+
+    assert (fast.name, fast.version, fast.target) == (public.name, public.version, public.target)
+    assert fast.load(public.compile(wasm), {}).instantiate(Context()).memory_bytes() == 0
+    assert public.load(fast.compile(wasm), {}).instantiate(Context()).memory_bytes() == 0
