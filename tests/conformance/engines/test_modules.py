@@ -97,17 +97,17 @@ def _keep(context: Seen, value: Value) -> None:
     context.calls.append(value)
 
 
-@pytest.mark.parametrize("other", ENGINES)
-def test_an_artifact_loads_in_another_engine_of_the_same_target(engine: Engine, other: str) -> None:
-    """An artifact made by one engine object runs in a second one of the same name, version and target."""
-    second = ENGINES[other]()
-    if (engine.name, engine.version, engine.target) != (second.name, second.version, second.target):
-        pytest.skip("another engine")
-    context = Seen()
+def test_an_artifact_loads_in_another_engine_of_the_same_target(engine: Engine) -> None:
+    """An artifact runs in every other engine object of the same name, version and target."""
+    artifact = engine.compile(guest("hosts"))
+    others = [open_it() for open_it in ENGINES.values()]
+    same = [other for other in others if (other.name, other.target) == (engine.name, engine.target)]
 
-    second.load(engine.compile(guest("hosts")), host_call(_keep)).instantiate(context).call("call", 8)
+    for other in same:
+        context = Seen()
+        other.load(artifact, host_call(_keep)).instantiate(context).call("call", 8)
 
-    assert context.calls == [8]
+        assert context.calls == [8]
 
 
 def test_garbage_is_no_artifact(engine: Engine) -> None:

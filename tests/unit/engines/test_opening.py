@@ -7,7 +7,8 @@ import logging
 import pytest
 
 from wasm_grpc.core.errors import EngineUnavailableError
-from wasm_grpc.engines.protocol import Context
+from wasm_grpc.core.model import PAGE_BYTES
+from wasm_grpc.engines.protocol import Context, GuestTrap
 
 wasmtime = pytest.importorskip("wasmtime")
 
@@ -69,3 +70,34 @@ def test_both_apis_share_artifacts() -> None:
     assert (fast.name, fast.version, fast.target) == (public.name, public.version, public.target)
     assert fast.load(public.compile(wasm), {}).instantiate(Context()).memory_bytes() == 0
     assert public.load(fast.compile(wasm), {}).instantiate(Context()).memory_bytes() == 0
+
+
+def test_a_module_that_the_pool_has_no_room_for_is_served_without_it() -> None:
+    """A table larger than the pool's tables costs speed, and is no error."""
+    engine = open_wasmtime(WasmtimeApi.C)
+    wasm = bytes(wasmtime.wat2wasm('(module (memory (export "memory") 2) (table 50000 funcref))'))
+
+    instance = engine.load(engine.compile(wasm), {}).instantiate(Context())
+
+    assert instance.memory_bytes() == 2 * PAGE_BYTES
+
+
+def test_the_pool_is_as_large_as_there_are_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a pool's addresses can't be had, a smaller one serves: an instance more than it has is a trap."""
+    monkeypatch.setattr(capi, "_POOL_SIZES", (1 << 20, 3))
+    engine = open_wasmtime(WasmtimeApi.C)
+    wasm = bytes(wasmtime.wat2wasm('(module (memory (export "memory") 1))'))
+    prepared = engine.load(engine.compile(wasm), {})
+    live = [prepared.instantiate(Context()) for _ in range(3)]
+
+    with pytest.raises(GuestTrap, match=r"^maximum concurrent limit of 3 "):
+        prepared.instantiate(Context())
+
+    assert [instance.memory_bytes() for instance in live] == [PAGE_BYTES] * 3
+
+
+def test_without_addresses_the_public_classes_serve(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where not even a small pool's addresses can be had, Wasmtime serves without one."""
+    monkeypatch.setattr(capi, "_POOL_SIZES", (1 << 20,))
+
+    assert isinstance(open_wasmtime(), PublicEngine)

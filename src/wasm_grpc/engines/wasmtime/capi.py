@@ -8,7 +8,9 @@ only through `check.open_checked`, which tries it first.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import mmap
 import struct
 from collections.abc import Callable, Sequence
 from ctypes import byref
@@ -22,7 +24,6 @@ from wasm_grpc.core.errors import ModuleError
 from wasm_grpc.core.model import MIB, EngineName
 from wasm_grpc.engines import traps
 from wasm_grpc.engines.binary.rewrite import START_EXPORT, defer_start
-from wasm_grpc.engines.limits import TABLE_ELEMENTS
 from wasm_grpc.engines.protocol import Context, FuncType, HostFunction, HostModules, Value
 from wasm_grpc.engines.running import Running, empty_memory
 from wasm_grpc.engines.values import has_numbers_only, narrow_arguments
@@ -34,11 +35,16 @@ __all__ = ["CApiEngine", "CApiInstance", "CApiPrepared"]
 
 _KEEP_RESIDENT_BYTES = 2 * MIB
 """Cleared by hand and kept when an instance goes, instead of being given back to the kernel."""
-_MAX_INSTANCES = 1000
-"""Live at once in one process; each reserves some 4 GiB of addresses and no memory."""
-_MAX_TABLES_PER_MODULE = 8
-_MAX_INSTANCE_BYTES = 4 * MIB
+_POOL_SIZES = (500, 50, 5)
+"""Instances live at once in one process; the first for which there are addresses."""
+_INSTANCE_ADDRESSES = 5 << 30
+"""What one reserves, rounded up: 4 GiB of memory, guard pages, tables. No memory is taken for it."""
+_POOLED_TABLES_PER_MODULE = 4
+_POOLED_TABLE_ELEMENTS = 10_000
+_POOLED_INSTANCE_BYTES = 1 * MIB
 """Of an instance's own bookkeeping; grows with its imports, functions and globals."""
+_MAP_NORESERVE = 0x4000
+"""Linux, ``asm-generic/mman.h``; not every supported Python has a name for it."""
 
 _SLOT_BYTES = 16
 """Size of ``wasmtime_val_raw_t``."""
@@ -77,25 +83,34 @@ class CApiEngine:
         self.target = target()
         config = make_config()
         _pool_instances(config)
-        self._engine = wasmtime.Engine(config)
+        self._pooled = wasmtime.Engine(config)
+        self._plain: wasmtime.Engine | None = None
 
     def compile(self, wasm: bytes) -> bytes:
         """
         See `Engine.compile`.
         """
         try:
-            return bytes(Module(self._engine, defer_start(wasm)).serialize())
+            return bytes(Module(self._open_plain(), defer_start(wasm)).serialize())
         except WasmtimeError as exc:
             raise as_module_error(exc) from exc
 
     def load(self, artifact: bytes, hosts: HostModules) -> CApiPrepared:
         """
-        See `Engine.load`.
+        See `Engine.load`; a module that the pool has no room for is served without it.
         """
         try:
-            return CApiPrepared(self._engine, Module.deserialize(self._engine, artifact), hosts)
+            return CApiPrepared(self._pooled, Module.deserialize(self._pooled, artifact), hosts)
+        except WasmtimeError:
+            plain = self._open_plain()
+        try:
+            return CApiPrepared(plain, Module.deserialize(plain, artifact), hosts)
         except WasmtimeError as exc:
             raise ModuleError(f"artifact does not load: {exc}") from exc
+
+    def _open_plain(self) -> wasmtime.Engine:
+        self._plain = self._plain or wasmtime.Engine(make_config())
+        return self._plain
 
 
 class CApiPrepared:
@@ -342,15 +357,31 @@ def _pool_instances(config: wasmtime.Config) -> None:
     """
     Let instances come from a pool of ready memories and tables.
     """
+    count = _reservable_instances()
     pool = c.wasmtime_pooling_allocation_config_new()
-    c.wasmtime_pooling_allocation_config_total_core_instances_set(pool, _MAX_INSTANCES)
-    c.wasmtime_pooling_allocation_config_total_memories_set(pool, _MAX_INSTANCES)
-    c.wasmtime_pooling_allocation_config_total_tables_set(pool, _MAX_INSTANCES * 2)
-    c.wasmtime_pooling_allocation_config_max_tables_per_module_set(pool, _MAX_TABLES_PER_MODULE)
-    c.wasmtime_pooling_allocation_config_table_elements_set(pool, TABLE_ELEMENTS)
-    c.wasmtime_pooling_allocation_config_max_core_instance_size_set(pool, _MAX_INSTANCE_BYTES)
+    c.wasmtime_pooling_allocation_config_total_core_instances_set(pool, count)
+    c.wasmtime_pooling_allocation_config_total_memories_set(pool, count)
+    c.wasmtime_pooling_allocation_config_total_tables_set(pool, count)
+    c.wasmtime_pooling_allocation_config_max_tables_per_module_set(pool, _POOLED_TABLES_PER_MODULE)
+    c.wasmtime_pooling_allocation_config_table_elements_set(pool, _POOLED_TABLE_ELEMENTS)
+    c.wasmtime_pooling_allocation_config_max_core_instance_size_set(pool, _POOLED_INSTANCE_BYTES)
     c.wasmtime_pooling_allocation_config_linear_memory_keep_resident_set(pool, _KEEP_RESIDENT_BYTES)
     # Stacks serve only async calls; reserving 1,000 of them would take 2 GiB of RLIMIT_DATA.
     c.wasmtime_pooling_allocation_config_total_stacks_set(pool, 0)
     c.wasmtime_pooling_allocation_strategy_set(config.ptr(), pool)
     c.wasmtime_pooling_allocation_config_delete(pool)
+
+
+def _reservable_instances() -> int:
+    """
+    How many instances' addresses this process can reserve: asked for too many, Wasmtime aborts.
+
+    Raises:
+        OSError: Not even a few.
+    """
+    for count in _POOL_SIZES:
+        with contextlib.suppress(OSError, OverflowError):
+            flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _MAP_NORESERVE
+            mmap.mmap(-1, count * _INSTANCE_ADDRESSES, flags=flags, prot=0).close()
+            return count
+    raise OSError(f"no {_POOL_SIZES[-1] * _INSTANCE_ADDRESSES} bytes of addresses for a pool of instances")
