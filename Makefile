@@ -1,4 +1,4 @@
-# One line a job; what takes more is a script of the same name in scripts/. Recipes run at the top of the repository.
+# One line a job; what takes more is a script, most of them in scripts/. Recipes run at the top of the repository.
 #
 #   ARGS    handed on to the job's command: make test ARGS="-k wasi"
 #   PORT    of the demo's page; 0 = any
@@ -30,7 +30,7 @@ bench: ## measure ours against bare gRPC and native apps
 	@scripts/setup dev && .venv/bin/python -m benchmarks $(ARGS)
 
 functions: ## rebuild every committed .wasm from its source
-	@scripts/functions $(ARGS)
+	@functions/build $(ARGS)
 
 check: ## all that CI runs
 	@CI=true .ci/run
@@ -39,4 +39,4 @@ lock: ## lock the dependencies anew: ARGS=--upgrade takes the newest
 	@scripts/lock $(ARGS)
 
 clean: ## remove all that make has made, the committed files aside
-	@rm -rf .venv .venv-wasmer .tools dist .*_cache .hypothesis functions/*/target
+	@rm -rf .venv .venv-wasmer .tools demo-output dist .*_cache .hypothesis functions/*/target

@@ -59,15 +59,14 @@ fn write_block(bits: &mut BitWriter, block: &[u8], is_last: bool) {
     // The only distance there is, one byte back, needs a code all the same.
     const DISTANCE_CODE: (u32, u32) = (0, 1);
 
-    let codes = Codes::<SYMBOLS>::new(&symbol_counts(block), MAX_CODE_BITS);
+    let pieces: Vec<Piece> = pieces(block).collect();
+    let codes = Codes::<SYMBOLS>::new(&symbol_counts(&pieces), MAX_CODE_BITS);
     bits.push(is_last.into(), 1);
     bits.push(DYNAMIC_CODES, 2);
     write_code_lengths(bits, &codes.lengths, DISTANCE_CODE.1 as u8);
 
-    for piece in pieces(block) {
-        for &byte in piece.literals {
-            bits.push_code(&codes, byte.into());
-        }
+    for piece in &pieces {
+        bits.push_bytes(&codes, piece.literals);
         if piece.run > 0 {
             let run = run_code(piece.run);
             bits.push_code(&codes, run.symbol);
@@ -78,9 +77,9 @@ fn write_block(bits: &mut BitWriter, block: &[u8], is_last: bool) {
     bits.push_code(&codes, END_OF_BLOCK);
 }
 
-fn symbol_counts(block: &[u8]) -> [u32; SYMBOLS] {
+fn symbol_counts(pieces: &[Piece]) -> [u32; SYMBOLS] {
     let mut counts = [0; SYMBOLS];
-    for piece in pieces(block) {
+    for piece in pieces {
         for &byte in piece.literals {
             counts[usize::from(byte)] += 1;
         }

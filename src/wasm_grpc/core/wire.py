@@ -65,7 +65,7 @@ HEAD_LIMIT_BYTES = 4 * MIB
 
 _HEADER = struct.Struct("<BBHIQ")
 _INVOKE = struct.Struct("<IB3x")
-_RESULT = struct.Struct("<BBHiQII")
+_RESULT = struct.Struct("<BBHIQII")
 _REASONS = tuple(Reason)
 _REASON_CODES = {reason: code for code, reason in enumerate(_REASONS)}
 _JOIN_LIMIT_BYTES = 16 * KIB
@@ -264,22 +264,45 @@ class FrameReader:
         self._pieces.append(piece)
         self._size += len(piece)
         while self._size >= self._need:
-            buffer = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
-            self._pieces = [buffer]
-            kind, _, zero, head_len, body_len = _HEADER.unpack_from(buffer)
-            end = _HEADER.size + head_len + body_len
+            first = self._first(_HEADER.size)
+            kind, _, zero, head_len, body_len = _HEADER.unpack_from(first)
+            body_at = _HEADER.size + head_len
+            end = body_at + body_len
             if self._need == _HEADER.size:
                 self._check(kind, zero, head_len, body_len)
                 self._need = end
-                if len(buffer) < end:
+                if self._size < end:
                     return
-            body_at = _HEADER.size + head_len
-            frame = Frame(_KINDS[kind], buffer[_HEADER.size : body_at], buffer[body_at:end])
-            rest = buffer[end:]
-            self._pieces = [rest] if rest else []
-            self._size = len(rest)
+            first = self._first(body_at)
+            head = first[_HEADER.size : body_at]
+            yield Frame(_KINDS[kind], head, self._take_body(body_at, end))
             self._need = _HEADER.size
-            yield frame
+
+    def _first(self, size: int) -> bytes:
+        """
+        Give a first piece of at least `size` bytes; heads are short, so that joining is cheap.
+        """
+        while len(self._pieces[0]) < size:
+            self._pieces[:2] = [self._pieces[0] + self._pieces[1]]
+        return self._pieces[0]
+
+    def _take_body(self, start: int, end: int) -> bytes:
+        """
+        Take the first frame's body off the pieces; however many they are, it is copied once.
+        """
+        surplus = self._size - end
+        first, last = self._pieces[0], self._pieces[-1]
+        rest = last[len(last) - surplus :] if surplus else b""
+        if len(self._pieces) == 1:
+            body = first[start:end]
+        else:
+            views = [memoryview(piece) for piece in self._pieces]
+            views[-1] = views[-1][: len(last) - surplus]
+            views[0] = views[0][start:]
+            body = b"".join(views)
+        self._pieces = [rest] if surplus else []
+        self._size = surplus
+        return body
 
     def _check(self, kind: int, zero: int, head_len: int, body_len: int) -> None:
         if kind not in _KINDS or zero:

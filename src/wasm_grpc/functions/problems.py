@@ -77,6 +77,6 @@ def _out_of_range(kind: str, value: object, context: Mapping[str, object]) -> st
         return f"{shown(value)} is too small; expected at least {context['ge']}"
     if kind == "less_than_equal":
         return f"{shown(value)} is too large; expected at most {context['le']}"
-    if kind in {"string_too_short", "too_short"}:
-        return f"is empty; expected {'a text' if kind == 'string_too_short' else 'at least one item'}"
+    if kind == "string_too_short":
+        return "is empty; expected a text"
     return f"{shown(value)} is not allowed; expected what the manifest's reference says"

@@ -10,13 +10,13 @@ PLACEHOLDERS = ("{id}", "{subject}", "{method}", "{name}", "{json:/pointer}")
 """What may stand in braces."""
 
 # A JSON pointer (RFC 6901): "~" only as "~0" or "~1"; here never empty and without braces.
-_PLACEHOLDER = re.compile(r"\{(?:id|subject|method|name|json:(?:/(?:[^~/{}]|~[01])*)+)\}")
-_BRACED = re.compile(r"\{[^{}]*\}?|\}")
+_BRACED = re.compile(
+    r"(?P<placeholder>\{(?:id|subject|method|name|json:(?:/(?:[^~/{}]|~[01])*)+)\})|\{[^{}]*\}?|\}"
+)
 
 
 def template_fault(text: str) -> str | None:
     """
     Give the first piece of `text` in braces that isn't a placeholder, or None.
     """
-    fault = _BRACED.search(_PLACEHOLDER.sub("", text))
-    return None if fault is None else fault[0]
+    return next((piece[0] for piece in _BRACED.finditer(text) if piece["placeholder"] is None), None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 from pydantic.dataclasses import dataclass
 
 from wasm_grpc.functions.checks import TABLE, wrong
@@ -80,6 +80,13 @@ class Then:
         return self
 
 
+def _some(verbs: tuple[Verb, ...]) -> tuple[Verb, ...]:
+    # Not min_length: that also blames the table when its one verb is wrong.
+    if not verbs:
+        raise wrong("is empty", "at least one verb")
+    return verbs
+
+
 _Call = Annotated[
     Text | None,
     Field(description="Export (wasmedge-bindgen) or operation (waPC) to call; by default the method's name."),
@@ -96,7 +103,7 @@ class InvokeTrigger:
     method: Method = Field(
         description="The method, or a prefix whose rest is the guest's PATH_INFO.", examples=["grayscale"]
     )
-    verbs: Annotated[tuple[Verb, ...], Field(min_length=1)] | None = Field(
+    verbs: Annotated[tuple[Verb, ...], AfterValidator(_some)] | None = Field(
         default=None, description="Verbs that it takes; all without it."
     )
     call: _Call = None

@@ -46,9 +46,8 @@ def conclude(
         memory_bytes: The linear memory that it ended with.
         limits: Of the function.
     """
-    code = end.code if isinstance(end, GuestExit) else 0
     tail = stderr.tail()
-    if end is None or (code == 0 and isinstance(end, GuestExit)):
+    if end is None or (isinstance(end, GuestExit) and end.code == 0):
         body = stdout.collected()
         return Ending(
             outcome=Outcome(reason=Reason.OK, body=body, stderr=tail, memory_bytes=memory_bytes),
@@ -60,7 +59,7 @@ def conclude(
         reason=reason,
         message=message,
         stderr=tail,
-        exit_code=code,
+        exit_code=end.code if isinstance(end, GuestExit) else 0,
         memory_bytes=memory_bytes,
         limit=limit,
     )

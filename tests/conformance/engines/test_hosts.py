@@ -6,7 +6,16 @@ import pytest
 
 from conformance.engines.table import Seen, guest, host_call, load
 from wasm_grpc.core.model import Reason
-from wasm_grpc.engines.protocol import Context, Engine, GuestExit, GuestFault, GuestStop, Instance, Value
+from wasm_grpc.engines.protocol import (
+    Context,
+    Engine,
+    GuestExit,
+    GuestFault,
+    GuestStop,
+    GuestTrap,
+    Instance,
+    Value,
+)
 
 
 def _keep(context: Seen, value: Value) -> None:
@@ -85,6 +94,20 @@ def test_an_instance_can_be_called_after_an_exit(engine: Engine) -> None:
     assert context.calls == [-1, 2]
 
 
+def test_a_trap_after_an_exit_is_a_trap(engine: Engine) -> None:
+    """How one call ended is not told of the next one."""
+
+    def call(_context: Context, _value: Value) -> None:
+        raise GuestExit(1)
+
+    instance = load(engine, "hosts", host_call(call)).instantiate(Context())
+    with pytest.raises(GuestExit):
+        instance.call("call", 0)
+
+    with pytest.raises(GuestTrap, match=r"^unreachable$"):
+        instance.call("trap")
+
+
 def test_an_import_may_come_twice(engine: Engine) -> None:
     """A module that imports one function twice, as Go's do, calls it both ways."""
     context = Seen()
@@ -128,9 +151,9 @@ def test_a_host_function_may_run_another_guest(engine: Engine) -> None:
     prepared = load(engine, "hosts", host_call(call))
     inner.append(prepared.instantiate(inner_context))
 
-    prepared.instantiate(outer_context).call("call", 1)
+    prepared.instantiate(outer_context).call("twice", 1)
 
-    assert (inner_context.calls, outer_context.calls) == ([2], [1])
+    assert (inner_context.calls, outer_context.calls) == ([2, 2], [1, 1])
 
 
 def test_an_exit_of_an_inner_guest_may_be_caught(engine: Engine) -> None:

@@ -120,3 +120,19 @@ def test_every_instance_begins_with_clean_memory(engine: Engine) -> None:
     prepared.instantiate(second)
 
     assert bytes(second.memory()) == b"from the start".rjust(30, b"\0").ljust(PAGE_BYTES, b"\0")
+
+
+def test_grown_memory_is_clean_too(engine: Engine) -> None:
+    """What one instance wrote to memory that it grew into is gone when the next one grows."""
+    size = 8 * MIB
+    prepared = load(engine, "memory", HOSTS, memory_bytes=size)
+    first = Seen()
+    instance = prepared.instantiate(first)
+    instance.call("grow", size // PAGE_BYTES - 1)
+    first.memory()[:] = b"\xee" * size
+    instance.close()
+
+    second = Seen()
+    prepared.instantiate(second).call("grow", size // PAGE_BYTES - 1)
+
+    assert bytes(second.memory()) == b"from the start".rjust(30, b"\0").ljust(size, b"\0")

@@ -250,8 +250,11 @@ WRONG_VALUES = [
     ("pool.xyz = 1", "pool.xyz: unknown key; expected 'max', 'max_invocations', 'min', 'queue' or 'reuse'"),
     (
         '"a\\nb" = 1',
-        "\"a\\nb\": unknown key; expected 'args', 'capabilities', 'content_type', 'engine', 'env', 'guest',"
-        " 'limits', 'module', 'name', 'outcome', 'pool', 'response' and 2 more",
+        (
+            '"a\\nb": unknown key;'
+            " expected 'args', 'capabilities', 'content_type', 'engine', 'env', 'guest',"
+            " 'limits', 'module', 'name', 'outcome', 'pool', 'response' and 2 more"
+        ),
     ),
     (
         "guest = 'wasi'",
@@ -342,14 +345,18 @@ WRONG_VALUES = [
     ),
     ("[[trigger.binding]]\nname = 'b'\nthen = {}", f"trigger.binding[0].then: is empty; {ONE_OUTPUT}"),
     (
-        "[[trigger.binding]]\nname = 'b'\n[trigger.binding.then]\n"
-        "publish = { pubsub = 'p', topic = 't' }\nstate = { store = 's', key = 'k' }",
+        (
+            "[[trigger.binding]]\nname = 'b'\n[trigger.binding.then]\n"
+            "publish = { pubsub = 'p', topic = 't' }\nstate = { store = 's', key = 'k' }"
+        ),
         f"trigger.binding[0].then: has publish and state; {ONE_OUTPUT}",
     ),
     (
         "[[trigger.binding]]\nname = 'b'\nthen.state = { store = 's', key = '{ID}' }",
-        "trigger.binding[0].then.state.key: '{ID}' is no placeholder; expected text whose braces hold"
-        " {id}, {subject}, {method}, {name} or {json:/pointer}",
+        (
+            "trigger.binding[0].then.state.key: '{ID}' is no placeholder; expected text whose braces hold"
+            " {id}, {subject}, {method}, {name} or {json:/pointer}"
+        ),
     ),
     (
         "capabilities.files = [{ host = '../x', guest = '/x' }]",
@@ -365,12 +372,17 @@ WRONG_VALUES = [
     ),
     (
         "capabilities.files = [{ host = 'x', guest = '/tmp/x' }]",
-        "capabilities.files[0].guest: '/tmp/x' lies in the guest's scratch folder; expected a path outside '/tmp'",
+        (
+            "capabilities.files[0].guest: '/tmp/x' lies in the guest's scratch folder;"
+            " expected a path outside '/tmp'"
+        ),
     ),
     (
         "capabilities.dapr.state = ['*']",
-        "capabilities.dapr.state[0]: '*' is not a grant; expected '<component>/<name>', such as"
-        " 'statestore/orders-*'",
+        (
+            "capabilities.dapr.state[0]: '*' is not a grant; expected '<component>/<name>', such as"
+            " 'statestore/orders-*'"
+        ),
     ),
     (
         "capabilities.dapr.publish = ['p/a*b']",
@@ -405,8 +417,10 @@ WRONG_FILES: list[tuple[str, str | bytes, tuple[str, ...]]] = [
         "",
         (
             "name: missing; expected the function's name, such as 'grayscale'",
-            "module: missing; expected the WebAssembly module, a file below the function's folder,"
-            " such as 'grayscale.wasm'",
+            (
+                "module: missing; expected the WebAssembly module, a file below the function's folder,"
+                " such as 'grayscale.wasm'"
+            ),
             f"trigger: missing; {NOTHING_CALLS}",
         ),
     ),
@@ -415,8 +429,10 @@ WRONG_FILES: list[tuple[str, str | bytes, tuple[str, ...]]] = [
         f"name = 'F'\nmodule = 'http://x/f.wasm'\n{TRIGGER}",
         (
             f"name: 'F' is not allowed; {NAME}",
-            "module: 'http://x/f.wasm' is not a module; expected a file below the function's folder,"
-            " 'https://…' or 'oci://…'",
+            (
+                "module: 'http://x/f.wasm' is not a module; expected a file below the function's folder,"
+                " 'https://…' or 'oci://…'"
+            ),
         ),
     ),
     ("name ends with -", f"name = 'f-'\nmodule = 'f'\n{TRIGGER}", (f"name: 'f-' is not allowed; {NAME}",)),
@@ -444,29 +460,36 @@ WRONG_FILES: list[tuple[str, str | bytes, tuple[str, ...]]] = [
         "no trigger in the table",
         "name = 'f'\nmodule = 'f'\n[trigger]\n",
         (
-            "trigger: is empty, so nothing would call the function; expected a line [[trigger.invoke]]"
-            " and below it method = '<name>'; or a topic, binding or job",
+            (
+                "trigger: is empty, so nothing would call the function; expected a line [[trigger.invoke]]"
+                " and below it method = '<name>'; or a topic, binding or job"
+            ),
         ),
     ),
     (
         "verb in small letters",
         f"name = 'f'\nmodule = 'f'\n{TRIGGER}verbs = ['get']\n",
         (
-            "trigger.invoke[0].verbs[0]: 'get' is not known here; expected 'GET', 'HEAD', 'POST', 'PUT',"
-            " 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE' or 'PATCH'",
+            (
+                "trigger.invoke[0].verbs[0]: 'get' is not known here; expected 'GET', 'HEAD', 'POST', 'PUT',"
+                " 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE' or 'PATCH'"
+            ),
         ),
     ),
     (
         "no verbs",
         f"name = 'f'\nmodule = 'f'\n{TRIGGER}verbs = []\n",
-        ("trigger.invoke[0].verbs: is empty; expected at least one item",),
+        ("trigger.invoke[0].verbs: is empty; expected at least one verb",),
     ),
     (
         "misspelt method",
         "name = 'f'\nmodule = 'f'\n[[trigger.invoke]]\nmethd = 'f'\n",
         (
-            "trigger.invoke[0].method: missing; expected the method, or a prefix whose rest is the guest's"
-            " PATH_INFO, such as 'grayscale'",
+            (
+                "trigger.invoke[0].method: missing;"
+                " expected the method, or a prefix whose rest is the guest's"
+                " PATH_INFO, such as 'grayscale'"
+            ),
             "trigger.invoke[0].methd: unknown key; did you mean 'trigger.invoke[0].method'?",
         ),
     ),
@@ -536,6 +559,8 @@ def test_wrong_template(tmp_path: Path, text: str, fault: str) -> None:
     more = f"[[trigger.binding]]\nname = 'b'\nthen.state = {{ store = 's', key = '{text}' }}"
 
     assert _problems(tmp_path, MINIMAL.format(more=more)) == (
-        f"trigger.binding[0].then.state.key: {fault!r} is no placeholder; expected text whose braces hold"
-        " {id}, {subject}, {method}, {name} or {json:/pointer}",
+        (
+            f"trigger.binding[0].then.state.key: {fault!r} is no placeholder; expected text whose braces hold"
+            " {id}, {subject}, {method}, {name} or {json:/pointer}"
+        ),
     )

@@ -57,6 +57,15 @@ IMPORTS: dict[str, tuple[list[Import], list[str]]] = {
             )
         ],
     ),
+    "right-name-of-wrong-module": (
+        [_import("env", "fd_write")],
+        [
+            (
+                "import env.fd_write is a function that nothing provides; "
+                "did you mean 'wasi_snapshot_preview1.fd_write'?"
+            )
+        ],
+    ),
     "unknown-module-once-for-two": (
         [_import("env", "emscripten_notify"), _import("env", "emscripten_notify")],
         [

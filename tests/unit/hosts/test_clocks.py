@@ -8,7 +8,7 @@ import time
 import pytest
 
 from unit.hosts.guest_memory import MemoryGuest
-from wasm_grpc.hosts.wasi.abi import EBADF, EINVAL, ENOTSUP, SUCCESS
+from wasm_grpc.hosts.wasi.abi import EBADF, EFAULT, EINVAL, ENOTSUP, SUCCESS
 
 __all__ = []
 
@@ -169,6 +169,16 @@ def test_bad_subscription_is_its_own_event(sleeps: Sleeps, case: str) -> None:
 def test_number_of_subscriptions(count: int) -> None:
     """None, or more than 65,536, can't be waited for."""
     assert MemoryGuest().call("poll_oneoff", 0, EVENTS_AT, count, COUNT_AT) == EINVAL
+
+
+@pytest.mark.parametrize(("events_at", "count_at"), [(65_536, COUNT_AT), (EVENTS_AT, 65_536)])
+def test_bad_pointer_is_found_before_the_sleep(sleeps: Sleeps, events_at: int, count_at: int) -> None:
+    """Where the events can't be put nothing is waited for."""
+    guest = MemoryGuest()
+    guest.put(0, _clock(1, MONOTONIC, SECOND))
+
+    assert guest.call("poll_oneoff", 0, events_at, 1, count_at) == EFAULT
+    assert sleeps == []
 
 
 def test_unknown_kind_of_subscription() -> None:

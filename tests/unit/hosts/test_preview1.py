@@ -97,7 +97,7 @@ POINTERS: dict[str, tuple[str, list[int | None]]] = {
     "fd_write-size": ("fd_write", [1, 0, 1, None]),
     "poll_oneoff-subscriptions": ("poll_oneoff", [None, 0, 1, 0]),
     "poll_oneoff-events": ("poll_oneoff", [0, None, 1, 0]),
-    "poll_oneoff-count": ("poll_oneoff", [0, 0, 1, None]),
+    "poll_oneoff-count": ("poll_oneoff", [0, 256, 1, None]),
     "random_get": ("random_get", [None, 2]),
 }
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 
 from wasm_grpc.core.model import KIB, MIB, Reason
@@ -87,3 +89,18 @@ def test_tail(case: str) -> None:
         stderr.write(memoryview(chunk))
 
     assert stderr.tail() == kept
+
+
+@pytest.mark.parametrize("size", [1, KIB, MIB])
+def test_flood_of_stderr_takes_no_more_memory(size: int) -> None:
+    """However much is written, and in pieces of whatever size, little more than the tail is held."""
+    stderr = Stderr(KIB)
+    chunk = memoryview(bytes(size))
+    tracemalloc.start()
+
+    for _ in range(20_000):
+        stderr.write(chunk)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert peak < 16 * KIB

@@ -93,18 +93,39 @@ impl BitWriter {
     /// Adds the lowest `count` bits of `value`; the others must be 0.
     #[inline]
     pub fn push(&mut self, value: u32, count: u32) {
-        self.pending |= u64::from(value) << self.pending_bits;
-        self.pending_bits += count;
-        if self.pending_bits >= 32 {
-            self.bytes.extend_from_slice(&(self.pending as u32).to_le_bytes());
-            self.pending >>= 32;
-            self.pending_bits -= 32;
-        }
+        self.add(value, count);
+        self.flush();
     }
 
     #[inline]
     pub fn push_code<const N: usize>(&mut self, codes: &Codes<N>, symbol: usize) {
         self.push(codes.codes[symbol].into(), codes.lengths[symbol].into());
+    }
+
+    /// Adds each byte as the symbol of its own number.
+    pub fn push_bytes<const N: usize>(&mut self, codes: &Codes<N>, bytes: &[u8]) {
+        // Two codes of 15 bits always fit beside the 31 that may be pending.
+        for pair in bytes.chunks(2) {
+            for &byte in pair {
+                self.add(codes.codes[usize::from(byte)].into(), codes.lengths[usize::from(byte)].into());
+            }
+            self.flush();
+        }
+    }
+
+    #[inline]
+    fn add(&mut self, value: u32, count: u32) {
+        self.pending |= u64::from(value) << self.pending_bits;
+        self.pending_bits += count;
+    }
+
+    #[inline]
+    fn flush(&mut self) {
+        if self.pending_bits >= 32 {
+            self.bytes.extend_from_slice(&(self.pending as u32).to_le_bytes());
+            self.pending >>= 32;
+            self.pending_bits -= 32;
+        }
     }
 
     /// The bytes, the last one filled up with zeros.

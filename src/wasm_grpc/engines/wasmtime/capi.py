@@ -3,7 +3,7 @@ Wasmtime through the C API that its package binds privately: the fast path.
 
 Measured per fresh instance with an echo through host functions: a quarter of what the public
 classes take. `wasmtime._bindings` promises nothing between versions, so this engine is opened
-only through `check.open_checked`, which tries it first.
+only through `opening`, which tries it first.
 """
 
 from __future__ import annotations

@@ -87,10 +87,10 @@ def _poll_oneoff(context: WasiContext, waits_at: int, events_at: int, count: int
     if not 0 < count <= _SUBSCRIPTIONS_LIMIT:
         raise Refusal(EINVAL)
     memory = context.memory()
-    # A copy: the events may be written over the subscriptions.
-    subscriptions = bytes(region(memory, waits_at, count * SUBSCRIPTION.size))
+    subscriptions = region(memory, waits_at, count * SUBSCRIPTION.size)
     region(memory, events_at, count * EVENT.size)
     region(memory, ready_at, SIZE.size)
+    # All are read before an event is written: the guest may have put the events over them.
     waits = [_wait(context, *fields) for fields in SUBSCRIPTION.iter_unpack(subscriptions)]
     due_ns = _sleep(min(wait.delay_ns for wait in waits))
     ready = 0

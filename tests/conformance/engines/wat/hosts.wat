@@ -7,4 +7,6 @@
     (call $call (local.get 0))
     (global.set $calls (i32.add (global.get $calls) (i32.const 1))))
   (func (export "again") (param i32) (call $again (local.get 0)))
+  (func (export "twice") (param i32) (call $call (local.get 0)) (call $call (local.get 0)))
+  (func (export "trap") unreachable)
   (func (export "calls") (result i32) (global.get $calls)))
