@@ -2,13 +2,14 @@
 
 use std::io::{Cursor, ErrorKind};
 
-use image::codecs::{bmp::BmpDecoder, webp::WebPDecoder};
+use image::codecs::bmp::BmpDecoder;
 use image::{ColorType, ImageDecoder, ImageError};
 use jpeg_decoder::PixelFormat;
 use png::Transformations;
 
 use crate::picture::{Layout, Picture};
 use crate::rejection::Rejection;
+use crate::webp;
 
 const EXPECTED: &str = "expected a JPEG, PNG, GIF, BMP or WebP picture";
 
@@ -23,7 +24,7 @@ pub fn decode(body: &[u8]) -> Result<Picture, Rejection> {
         [0xff, 0xd8, 0xff, ..] => jpeg(body),
         [0x89, b'P', b'N', b'G', ..] => png(body),
         [b'B', b'M', ..] => bmp(body),
-        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => webp(body),
+        _ if webp::is_webp(body) => webp::decode(body),
         _ => Err(Rejection::new(format!("the body is no picture that this function knows; {EXPECTED}"))),
     }
 }
@@ -60,6 +61,7 @@ fn jpeg_rejection(error: jpeg_decoder::Error) -> Rejection {
 }
 
 fn png(body: &[u8]) -> Result<Picture, Rejection> {
+    let png_rejection = |error| png_rejection(body, error);
     let mut decoder = png::Decoder::new(body);
     decoder.set_transformations(Transformations::EXPAND | Transformations::STRIP_16);
     decoder.set_ignore_text_chunk(true);
@@ -80,41 +82,34 @@ fn png(body: &[u8]) -> Result<Picture, Rejection> {
     Ok(Picture::from_samples(frame.width, frame.height, layout, samples))
 }
 
-fn png_rejection(error: png::DecodingError) -> Rejection {
+fn png_rejection(body: &[u8], error: png::DecodingError) -> Rejection {
     use png::DecodingError;
+    // The decoder tells an early end only in words.
+    let has_end = body.windows(4).any(|bytes| bytes == b"IEND");
     match error {
-        DecodingError::IoError(error) if error.kind() == ErrorKind::UnexpectedEof => truncated("PNG"),
+        DecodingError::Format(_) if !has_end => truncated("PNG"),
         DecodingError::Format(reason) => damaged("PNG", reason),
         other => undecodable("PNG", other),
     }
 }
 
 fn bmp(body: &[u8]) -> Result<Picture, Rejection> {
-    let decoder = BmpDecoder::new(Cursor::new(body)).map_err(|error| image_rejection("BMP", error))?;
-    from_image_decoder("BMP", decoder)
-}
-
-fn webp(body: &[u8]) -> Result<Picture, Rejection> {
-    let decoder = WebPDecoder::new(Cursor::new(body)).map_err(|error| image_rejection("WebP", error))?;
-    from_image_decoder("WebP", decoder)
-}
-
-fn from_image_decoder<'a>(format: &str, decoder: impl ImageDecoder<'a>) -> Result<Picture, Rejection> {
+    let rejection = |error| image_rejection("BMP", error);
+    let decoder = BmpDecoder::new(Cursor::new(body)).map_err(rejection)?;
     let (width, height) = decoder.dimensions();
     check_size(width, height)?;
     let layout = match decoder.color_type() {
         ColorType::L8 => Layout::Grey,
-        ColorType::La8 => Layout::GreyAlpha,
         ColorType::Rgb8 => Layout::Rgb,
         ColorType::Rgba8 => Layout::Rgba,
-        other => return Err(undecodable(format, format!("its samples are {other:?}"))),
+        other => return Err(undecodable("BMP", format!("its samples are {other:?}"))),
     };
     let mut samples = vec![0; decoder.total_bytes() as usize];
-    decoder.read_image(&mut samples).map_err(|error| image_rejection(format, error))?;
+    decoder.read_image(&mut samples).map_err(rejection)?;
     Ok(Picture::from_samples(width, height, layout, samples))
 }
 
-fn image_rejection(format: &str, error: ImageError) -> Rejection {
+pub fn image_rejection(format: &str, error: ImageError) -> Rejection {
     match error {
         ImageError::IoError(error) if error.kind() == ErrorKind::UnexpectedEof => truncated(format),
         ImageError::Decoding(reason) => damaged(format, reason),
@@ -122,7 +117,7 @@ fn image_rejection(format: &str, error: ImageError) -> Rejection {
     }
 }
 
-fn check_size(width: u32, height: u32) -> Result<(), Rejection> {
+pub fn check_size(width: u32, height: u32) -> Result<(), Rejection> {
     if width == 0 || height == 0 {
         return Err(Rejection::new(format!("the picture is {width}x{height} pixels, so there is nothing in it")));
     }
@@ -140,11 +135,11 @@ fn check_size(width: u32, height: u32) -> Result<(), Rejection> {
     Ok(())
 }
 
-fn truncated(format: &str) -> Rejection {
+pub fn truncated(format: &str) -> Rejection {
     Rejection::new(format!("the {format} is truncated"))
 }
 
-fn damaged(format: &str, reason: impl std::fmt::Display) -> Rejection {
+pub fn damaged(format: &str, reason: impl std::fmt::Display) -> Rejection {
     Rejection::new(format!("the {format} is damaged: {reason}"))
 }
 

@@ -14,6 +14,7 @@ const FRAME_BYTES: usize = 9;
 const EXTENSION: u8 = 0x21;
 const FRAME: u8 = 0x2c;
 const TRAILER: u8 = 0x3b;
+const PADDING: u8 = 0;
 
 pub fn is_gif(body: &[u8]) -> bool {
     body.starts_with(b"GIF87a") || body.starts_with(b"GIF89a")
@@ -45,7 +46,9 @@ pub fn grey(body: &[u8]) -> Result<Vec<u8>, Rejection> {
             }
             TRAILER if frames > 0 => return Ok(gif.bytes),
             TRAILER => return Err(Rejection::new("the GIF has no frame")),
-            _ => return Err(Rejection::new("the GIF is damaged: between two frames stands what is no block")),
+            // Some encoders end a block twice.
+            PADDING => {}
+            _ => return Err(Rejection::new("the GIF is damaged: what stands where a frame should is none")),
         }
     }
 }

@@ -12,6 +12,7 @@ mod picture;
 mod png_file;
 mod rejection;
 mod stdio;
+mod webp;
 
 use rejection::Rejection;
 

@@ -33,6 +33,8 @@ pub enum Layout {
     GreyAlpha,
     Rgb,
     Rgba,
+    /// The fourth sample means nothing.
+    Rgbx,
     /// 255 = full ink.
     Cmyk,
 }
@@ -44,17 +46,37 @@ impl Picture {
     /// and a second buffer would cost as much time to fault in as the arithmetic does.
     pub fn from_samples(width: u32, height: u32, layout: Layout, mut samples: Vec<u8>) -> Self {
         let channels = match layout {
-            Layout::Grey | Layout::Rgb | Layout::Cmyk => Channels::Grey,
+            Layout::Grey | Layout::Rgb | Layout::Rgbx | Layout::Cmyk => Channels::Grey,
             Layout::GreyAlpha | Layout::Rgba => Channels::GreyAlpha,
         };
         match layout {
             Layout::Grey | Layout::GreyAlpha => {}
             Layout::Rgb => shrink(&mut samples, |[r, g, b]| [luma(r, g, b)]),
             Layout::Rgba => shrink(&mut samples, |[r, g, b, a]| [luma(r, g, b), a]),
+            Layout::Rgbx => shrink(&mut samples, |[r, g, b, _]| [luma(r, g, b)]),
             Layout::Cmyk => shrink(&mut samples, |[c, m, y, k]| [luma_of_inks(c, m, y, k)]),
         }
         debug_assert_eq!(samples.len(), width as usize * height as usize * channels.count());
         Self { width, height, channels, samples }
+    }
+
+    /// This picture on a larger, transparent one; it must lie within.
+    pub fn on_canvas(self, width: u32, height: u32, left: u32, top: u32) -> Self {
+        if (self.width, self.height) == (width, height) {
+            return self;
+        }
+        const BYTES: usize = 2;
+        let mut samples = vec![0; width as usize * height as usize * BYTES];
+        let (from_row, to_row) = (self.width as usize * self.channels.count(), width as usize * BYTES);
+        let rows = samples.chunks_exact_mut(to_row).skip(top as usize);
+        for (to, from) in rows.zip(self.samples.chunks_exact(from_row)) {
+            let to = to.chunks_exact_mut(BYTES).skip(left as usize);
+            for (to, from) in to.zip(from.chunks_exact(self.channels.count())) {
+                // What has no alpha of its own is opaque.
+                to.copy_from_slice(&[from[0], from.get(1).copied().unwrap_or(255)]);
+            }
+        }
+        Self { width, height, channels: Channels::GreyAlpha, samples }
     }
 }
 

@@ -24,6 +24,9 @@ _COMMANDS = {
     "list": "list the functions of a folder and what they are called by",
     "demo": "serve the sample functions and turn a picture grey",
 }
+_MODULES = {"list": "listing"}
+"""Where a module can't have its command's name: it would hide the built-in here."""
+
 _LATER = {
     "compile": "fill the artifact cache",
     "doctor": "what this machine can run, and why not",
@@ -84,7 +87,7 @@ def _parser(command: str) -> tuple[argparse.ArgumentParser, ModuleType | None]:
     module = None
     for name, text in _COMMANDS.items():
         if name == command:
-            module = importlib.import_module(f"wasm_grpc.cli.{name}")
+            module = importlib.import_module(f"wasm_grpc.cli.{_MODULES.get(name, name)}")
             formatter = argparse.RawDescriptionHelpFormatter
             module.add_arguments(subparsers.add_parser(name, formatter_class=formatter, **module.PARSER))
         else:

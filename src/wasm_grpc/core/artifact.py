@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import enum
 import hashlib
+import io
 import os
 import stat
 import struct
@@ -74,10 +75,8 @@ def read_entry(path: str) -> Entry:
         FileNotFoundError: There is none.
         HostError: It can't be read, isn't this user's alone, or isn't what its header says.
     """
-    # O_NONBLOCK: a named pipe in the file's place must not hold us up.
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
     try:
-        with os.fdopen(os.open(path, flags), "rb") as file:
+        with io.FileIO(path, opener=_open) as file:
             status = os.fstat(file.fileno())
             _check_owner(status)
             header = file.read(_HEADER.size)
@@ -85,7 +84,7 @@ def read_entry(path: str) -> Entry:
             # Asked before reading, so that a length of our own choosing is never allocated.
             if status.st_size != _HEADER.size + length:
                 raise HostError(f"artifact: {status.st_size} bytes; expected {_HEADER.size + length}")
-            payload = file.read()
+            payload = file.readall()
     except FileNotFoundError:
         raise
     except OSError as exc:
@@ -113,6 +112,11 @@ def read_payload(path: str, digest: str) -> bytes:
     if entry.kind is not ArtifactKind.NATIVE_CODE or entry.digest != digest:
         raise HostError("artifact: is another one; expected that with the digest that was asked for")
     return entry.payload
+
+
+def _open(path: str, flags: int) -> int:
+    # O_NONBLOCK: a named pipe in the file's place must not hold us up.
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
 
 
 def _check_owner(status: os.stat_result) -> None:

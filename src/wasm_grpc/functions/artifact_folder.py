@@ -106,7 +106,7 @@ class ArtifactFolder:
         except FileNotFoundError:
             return None
         except HostError as exc:
-            _log.warning("%s: %s; it is compiled again", path.name, exc)
+            _log.warning("%s (%s): it is compiled again", exc, path.name)
             return None
         with contextlib.suppress(OSError):
             os.utime(path)

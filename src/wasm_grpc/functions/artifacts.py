@@ -73,11 +73,13 @@ class ArtifactCache:
         self._private: ArtifactFolder | None = None
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
         self._folder: ArtifactFolder | None = None
+        if folder is None:
+            _warn("artifact cache: this user has no home; expected XDG_CACHE_HOME or HOME")
+            return
         try:
-            if folder is not None:
-                self._folder = ArtifactFolder(folder)
+            self._folder = ArtifactFolder(folder)
         except HostError as exc:
-            _warn(exc)
+            _warn(str(exc))
 
     def __enter__(self) -> ArtifactCache:
         return self
@@ -130,7 +132,7 @@ class ArtifactCache:
             try:
                 return write(self._folder)
             except HostError as exc:
-                _warn(exc)
+                _warn(str(exc))
         return write(self._stand_in())
 
     def _stand_in(self) -> ArtifactFolder:
@@ -148,5 +150,5 @@ def _temporary_folder() -> tempfile.TemporaryDirectory[str]:
         raise HostError(f"temporary folder: {exc.strerror}; expected one for compiled modules") from exc
 
 
-def _warn(exc: HostError) -> None:
-    _log.warning("%s; modules are compiled for this run alone", exc)
+def _warn(problem: str) -> None:
+    _log.warning("%s; modules are compiled for this run alone", problem)

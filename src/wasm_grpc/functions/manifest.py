@@ -109,7 +109,7 @@ class PoolTable(PoolPolicy):
     )
     queue: Count = Field(default=_POOL.queue, description="Invocations that may wait.")
     reuse: ReuseKind = Field(
-        default=_POOL.reuse, description="Whether an instance serves one invocation or many."
+        default=_POOL.reuse, description="An instance serves one invocation (fresh) or many (warm)."
     )
     max_invocations: PositiveCount = Field(
         default=_POOL.max_invocations, description="Invocations after which a warm instance retires."

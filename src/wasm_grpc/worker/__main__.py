@@ -23,7 +23,7 @@ from wasm_grpc.core.wire import WIRE_VERSION, Kind, pack_json
 from wasm_grpc.engines.protocol import Engine
 from wasm_grpc.engines.registry import open_engine
 from wasm_grpc.worker.compiling import compile_one
-from wasm_grpc.worker.confinement import confine, limit_memory
+from wasm_grpc.worker.confinement import confine, seal
 from wasm_grpc.worker.link import Link
 from wasm_grpc.worker.loop import Board, serve
 
@@ -48,7 +48,7 @@ def main(argv: Sequence[str]) -> int:
     except WasmGrpcError as exc:
         link.send(pack_json(Kind.HELLO, {**_greeting(), "error": str(exc)}))
         return 1
-    limit_memory(options.memory_bytes)
+    seal(memory_bytes=options.memory_bytes)
     link.send(pack_json(Kind.HELLO, {**_greeting(), **_engine(engine)}))
     # What lives now lives until the end: the collector needn't walk it at each round.
     gc.collect()

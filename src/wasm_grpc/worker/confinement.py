@@ -9,8 +9,9 @@ import sys
 from pathlib import Path
 
 from wasm_grpc.core.model import KIB
+from wasm_grpc.worker.landlock import give_up_writing
 
-__all__ = ["confine", "limit_memory"]
+__all__ = ["confine", "seal"]
 
 _PR_SET_PDEATHSIG = 1
 """From <linux/prctl.h>."""
@@ -22,8 +23,7 @@ def confine(*, cpu_s: int | None = None) -> None:
     Give up, for good, what running a guest doesn't need.
 
     Signals that reach the whole process group are left to the server. When the server is killed
-    this process is killed too, wherever it is. It may write no file (so no artifact either) and
-    leaves no core with a guest's secrets in it.
+    this process is killed too, wherever it is. It leaves no core with a guest's secrets in it.
 
     Args:
         cpu_s: CPU time of the whole process.
@@ -34,21 +34,26 @@ def confine(*, cpu_s: int | None = None) -> None:
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    _limit(resource.RLIMIT_FSIZE, 0)
     _limit(resource.RLIMIT_CORE, 0)
     _limit(resource.RLIMIT_NOFILE, _OPEN_FILES)
     if cpu_s is not None:
         _limit(resource.RLIMIT_CPU, cpu_s)
 
 
-def limit_memory(more_bytes: int) -> None:
+def seal(*, memory_bytes: int) -> None:
     """
-    Let this process have so much more writable memory than it has now (``RLIMIT_DATA``).
+    Give up the rest once the engine is open: more memory than told, and every file to write to.
 
-    To be called when the engine is open: its pools count from the start, though nothing is in
-    them yet. ``RLIMIT_AS`` can't serve: an instance reserves 6 GiB of addresses.
+    Memory is limited here and not before, because an engine's pools count from the start
+    (``RLIMIT_DATA``) though nothing is in them yet. ``RLIMIT_AS`` can't serve: an instance
+    reserves 6 GiB of addresses. Nor can ``RLIMIT_FSIZE`` for files: it counts the unnamed ones
+    that Wasmtime keeps a memory's first contents in.
+
+    Args:
+        memory_bytes: Writable memory beyond what is taken already.
     """
-    _limit(resource.RLIMIT_DATA, _writable_bytes() + more_bytes)
+    _limit(resource.RLIMIT_DATA, _writable_bytes() + memory_bytes)
+    give_up_writing()
 
 
 def _writable_bytes() -> int:

@@ -97,8 +97,8 @@ def test_route(catalogue: Catalogue, method: str, verb: str, route: tuple[str, s
                 Reason.UNKNOWN_METHOD,
                 "",
                 (
-                    f"no function serves method '{'x' * 60}…'; expected 'api/image', 'get', 'grayscale', 'orders/*',"
-                    " 'orders/new' or 'orders/old/*'"
+                    f"no function serves method '{'x' * 60}…'; expected 'api/image', 'get', 'grayscale',"
+                    " 'orders/*', 'orders/new' or 'orders/old/*'"
                 ),
             ),
         ),

@@ -66,11 +66,11 @@ def test_faults_of_all_files_are_told_together(write_function: WriteFunction) ->
         read_functions(parent)
 
     assert caught.value.problems == (
-        "a/function.toml: line 1, column 8: invalid value; expected TOML 1.0",
+        "a/function.toml: end of document: invalid value; expected TOML 1.0",
         "b/function.toml: trigger: 1 is an integer; expected a table",
         (
-            "b/function.toml: x: unknown key; expected 'args', 'capabilities', 'content_type', 'engine', 'env',"
-            " 'guest', 'limits', 'module', 'name', 'outcome', 'pool', 'response' and 2 more"
+            "b/function.toml: x: unknown key; expected 'args', 'capabilities', 'content_type', 'engine',"
+            " 'env', 'guest', 'limits', 'module', 'name', 'outcome', 'pool', 'response' and 2 more"
         ),
         "c/function.toml: module: no file 'c.wasm'; expected it below the function's folder",
     )
