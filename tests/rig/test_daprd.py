@@ -38,14 +38,6 @@ async def test_names_are_found_in_the_shared_folder(tmp_path: Path) -> None:
 
 async def test_a_sidecar_that_ends_at_once_shows_its_log(tmp_path: Path) -> None:
     """What daprd said before it ended is in the error."""
-    resource = {
-        "apiVersion": "dapr.io/v1alpha1",
-        "kind": "Component",
-        "metadata": {"name": "store"},
-        "spec": {"type": "state.unheard-of", "version": "v1"},
-    }
-    (tmp_path / "store.yaml").write_text(json.dumps(resource))
-
-    with pytest.raises(ChildError, match=r"exit code 1 before [^$]*state\.unheard-of"):
-        async with Daprd(app_id="broken", folder=tmp_path, resources=tmp_path):
+    with pytest.raises(ChildError, match=r"(?s)exit code 2 before .*unknown flag: --no-such-flag"):
+        async with Daprd(app_id="broken", folder=tmp_path, arguments=["--no-such-flag"]):
             pass

@@ -143,7 +143,7 @@ class ArtifactFolder:
             raise HostError(
                 f"artifact cache {self._folder}: {exc.strerror}; expected room for {len(payload)} bytes"
             ) from exc
-        self._clean(keep=self._path(key))
+        self._clean()
         return found, digest
 
     def _path(self, key: bytes) -> Path:
@@ -188,7 +188,7 @@ class ArtifactFolder:
         finally:
             os.close(handle)
 
-    def _clean(self, *, keep: Path) -> None:
+    def _clean(self) -> None:
         """
         Remove abandoned files, and the entries longest unused while there are too many.
         """
@@ -205,9 +205,8 @@ class ArtifactFolder:
             for used_at, entry_size, path in sorted(entries):
                 if size <= _SIZE_LIMIT_BYTES or now - used_at < _NOT_SERVED_S:
                     break
-                if path != keep:
-                    path.unlink(missing_ok=True)
-                    size -= entry_size
+                path.unlink(missing_ok=True)
+                size -= entry_size
 
 
 def _read(path: Path, key: bytes) -> Entry:

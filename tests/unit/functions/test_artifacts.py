@@ -253,7 +253,10 @@ def test_without_hard_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert folder.get(KEY) == put
 
 
-def test_the_longest_unused_go_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("room", "stay"), [(5, [1, 2, 3, 4]), (4, [1, 3, 4]), (0, [1, 4])])
+def test_the_longest_unused_go_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: int, stay: list[int]
+) -> None:
     """Beyond its size the folder loses what was unused longest, but nothing used of late."""
     folder = ArtifactFolder(tmp_path)
     month = 30 * 24 * 3600
@@ -261,13 +264,13 @@ def test_the_longest_unused_go_first(tmp_path: Path, monkeypatch: pytest.MonkeyP
     for number, age in ages.items():
         used_at = time.time() - age
         os.utime(folder.put(bytes([number]) * 32, PAYLOAD).path, (used_at, used_at))
-    monkeypatch.setattr(artifact_folder, "_SIZE_LIMIT_BYTES", 3 * 1188)
+    monkeypatch.setattr(artifact_folder, "_SIZE_LIMIT_BYTES", room * (HEADER_BYTES + len(PAYLOAD)))
     folder.get(bytes([1]) * 32)
 
     folder.put(KEY, PAYLOAD)
 
     kept = [number for number in ages if folder.get(bytes([number]) * 32) is not None]
-    assert kept == [1, 4]
+    assert kept == stay
 
 
 def test_abandoned_files_go(tmp_path: Path) -> None:
@@ -427,4 +430,4 @@ def _store_another(folder: Path) -> None:
 
 def _store_refusal(folder: Path) -> None:
     _entry(folder).unlink()
-    ArtifactFolder(folder).put_refusal(KEY, "no")
+    ArtifactFolder(folder).put_refusal(KEY, PAYLOAD.decode())
