@@ -81,7 +81,7 @@ class Preparer:
             target=found.greeting.target,
             settings={"guest": guest.value, "memory_bytes": limits.memory_bytes},
         )
-        cached = self.cache.get(key)
+        cached = await asyncio.to_thread(self.cache.get, key)
         if isinstance(cached, Artifact):
             return cached
         if isinstance(cached, Refusal):
@@ -92,9 +92,9 @@ class Preparer:
                 wasm, guest=guest, limits=limits, runtime=found.runtime, settings=self.settings
             )
         except UnsupportedModuleError as exc:
-            self.cache.put_refusal(key, str(exc))
+            await asyncio.to_thread(self.cache.put_refusal, key, str(exc))
             raise
-        return self.cache.put(key, native)
+        return await asyncio.to_thread(self.cache.put, key, native)
 
     async def _prepare(self, function: Function, gate: asyncio.Semaphore) -> PoolFunction | ManifestError:
         manifest = function.manifest

@@ -30,9 +30,9 @@ _SCOPE = 0b11
 
 def give_up_writing() -> bool:
     """
-    Refuse this process every file it would write, make, remove or execute, and, on newer kernels,
-    every TCP connection and every signal to a process outside.
+    Refuse this process every file it would write, make, remove or execute.
 
+    On newer kernels also every TCP connection, and every signal to a process outside.
     What is open stays open, and files may still be read.
 
     Returns:
