@@ -1,5 +1,7 @@
 //! Bodies to grey pictures, by what their first bytes say they are.
 
+use std::error::Error;
+use std::fmt::Display;
 use std::io::{Cursor, ErrorKind};
 
 use image::codecs::bmp::BmpDecoder;
@@ -15,7 +17,8 @@ const EXPECTED: &str = "expected a JPEG, PNG, GIF, BMP or WebP picture";
 
 /// Of one side.
 const MAX_SIDE: u32 = 16_384;
-/// What the decoders need for a picture of this size fits into the manifest's `memory`.
+/// As many as the usual kinds of JPEG and PNG can have within the manifest's `memory`;
+/// where a costlier kind needs more, `memory` says so.
 const MAX_PIXELS: u32 = 24_000_000;
 
 pub fn decode(body: &[u8]) -> Result<Picture, Rejection> {
@@ -88,6 +91,7 @@ fn png_rejection(body: &[u8], error: png::DecodingError) -> Rejection {
     let has_end = body.windows(4).any(|bytes| bytes == b"IEND");
     match error {
         DecodingError::Format(_) if !has_end => truncated("PNG"),
+        DecodingError::IoError(error) if error.kind() == ErrorKind::UnexpectedEof => truncated("PNG"),
         DecodingError::Format(reason) => damaged("PNG", reason),
         other => undecodable("PNG", other),
     }
@@ -112,14 +116,20 @@ fn bmp(body: &[u8]) -> Result<Picture, Rejection> {
 pub fn image_rejection(format: &str, error: ImageError) -> Rejection {
     match error {
         ImageError::IoError(error) if error.kind() == ErrorKind::UnexpectedEof => truncated(format),
-        ImageError::Decoding(reason) => damaged(format, reason),
+        // What `image` itself adds is that decoding failed.
+        ImageError::Decoding(error) => match error.source() {
+            Some(reason) => damaged(format, reason),
+            None => damaged(format, error),
+        },
         other => undecodable(format, other),
     }
 }
 
 pub fn check_size(width: u32, height: u32) -> Result<(), Rejection> {
     if width == 0 || height == 0 {
-        return Err(Rejection::new(format!("the picture is {width}x{height} pixels, so there is nothing in it")));
+        return Err(Rejection::new(format!(
+            "the picture is {width}x{height} pixels, so there is nothing in it"
+        )));
     }
     if width > MAX_SIDE || height > MAX_SIDE {
         return Err(Rejection::new(format!(
@@ -139,10 +149,15 @@ pub fn truncated(format: &str) -> Rejection {
     Rejection::new(format!("the {format} is truncated"))
 }
 
-pub fn damaged(format: &str, reason: impl std::fmt::Display) -> Rejection {
-    Rejection::new(format!("the {format} is damaged: {reason}"))
+pub fn damaged(format: &str, reason: impl Display) -> Rejection {
+    let reason = reason.to_string();
+    // The decoders' words are kept only where they are meant for people.
+    if reason.contains('{') {
+        return Rejection::new(format!("the {format} is damaged"));
+    }
+    Rejection::new(format!("the {format} is damaged: {}", reason.trim_end_matches('.')))
 }
 
-fn undecodable(format: &str, reason: impl std::fmt::Display) -> Rejection {
+fn undecodable(format: &str, reason: impl Display) -> Rejection {
     Rejection::new(format!("this kind of {format} can't be decoded: {reason}"))
 }

@@ -65,12 +65,12 @@ impl Picture {
         if (self.width, self.height) == (width, height) {
             return self;
         }
-        const BYTES: usize = 2;
-        let mut samples = vec![0; width as usize * height as usize * BYTES];
-        let (from_row, to_row) = (self.width as usize * self.channels.count(), width as usize * BYTES);
+        let bytes = Channels::GreyAlpha.count();
+        let mut samples = vec![0; width as usize * height as usize * bytes];
+        let (from_row, to_row) = (self.width as usize * self.channels.count(), width as usize * bytes);
         let rows = samples.chunks_exact_mut(to_row).skip(top as usize);
         for (to, from) in rows.zip(self.samples.chunks_exact(from_row)) {
-            let to = to.chunks_exact_mut(BYTES).skip(left as usize);
+            let to = to.chunks_exact_mut(bytes).skip(left as usize);
             for (to, from) in to.zip(from.chunks_exact(self.channels.count())) {
                 // What has no alpha of its own is opaque.
                 to.copy_from_slice(&[from[0], from.get(1).copied().unwrap_or(255)]);

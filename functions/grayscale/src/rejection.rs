@@ -2,7 +2,7 @@
 
 use std::panic;
 
-/// `EX_DATAERR` of sysexits.h, which the server reports as INVALID_ARGUMENT.
+/// `EX_DATAERR` of sysexits.h, which the server reports as `INVALID_ARGUMENT`.
 pub const EX_DATAERR: i32 = 65;
 
 /// One plain sentence about what is wrong with the body.

@@ -22,7 +22,7 @@ __all__ = ["INVOCATION_ID_KEY", "AppCallback", "add_callbacks"]
 _log = logging.getLogger("wasm_grpc.server")
 
 INVOCATION_ID_KEY = "wasm-grpc-invocation-id"
-"""Initial metadata of every reply to an invocation; an HTTP response header behind daprd."""
+"""Initial metadata of every call that left a line in the log; an HTTP response header behind daprd."""
 _DETAILS_KEY = "grpc-status-details-bin"
 
 _Context = grpc.aio.ServicerContext[Any, Any]
@@ -82,7 +82,8 @@ class AppCallback(
             # The edge: a fault of ours is logged whole and told to nobody.
             _log.exception("invocation %s: internal error", invocation_id)
             await _abort(context, InvocationError(Reason.INTERNAL, "internal error"), invocation_id)
-        await context.send_initial_metadata(((INVOCATION_ID_KEY, invocation_id),))
+        if reply.has_log:
+            await context.send_initial_metadata(((INVOCATION_ID_KEY, invocation_id),))
         return common_pb2.InvokeResponse(data=any_pb2.Any(value=reply.body), content_type=reply.content_type)
 
     async def ListTopicSubscriptions(

@@ -41,10 +41,16 @@ class Request:
 class Reply:
     """
     What the function answered.
+
+    Attributes:
+        body: The result.
+        content_type: Of the result.
+        has_log: The function wrote to standard error: the log names the invocation.
     """
 
     body: bytes
     content_type: str
+    has_log: bool
 
 
 class Invoker:
@@ -117,7 +123,11 @@ class Invoker:
         _log_stderr(invocation, outcome)
         if outcome.reason is not Reason.OK:
             raise failure(outcome, function.name)
-        return Reply(body=outcome.body, content_type=function.content_type or _CONTENT_TYPE)
+        return Reply(
+            body=outcome.body,
+            content_type=function.content_type or _CONTENT_TYPE,
+            has_log=bool(outcome.stderr),
+        )
 
 
 def _log_stderr(invocation: Invocation, outcome: Outcome) -> None:

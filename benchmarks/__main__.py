@@ -1,0 +1,95 @@
+"""
+The benchmark: ``python -m benchmarks``, which is ``make bench``.
+
+All servers run the whole time, each in its own process; one client process puts the loads on them
+in turn. Servers and client share the cores. Figures of two runs don't compare; the ratios within
+one run do.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from benchmarks import report
+from benchmarks.cases import native_subjects, our_subject
+from benchmarks.machine import cores
+from benchmarks.processes import ProgramError
+from benchmarks.run import FULL, PARTS, QUICK, Findings, Plan, run
+from benchmarks.runtimes import OurRuntime, our_runtimes
+from benchmarks.targets import Verdict, verdicts
+
+__all__: list[str] = []
+
+
+def main(argv: Sequence[str]) -> int:
+    """
+    Measure and print; 1 if a program failed, 0 whatever the figures are.
+    """
+    options = _options(argv)
+    plan = QUICK if options.quick else FULL
+    try:
+        runtimes = our_runtimes(_tell)
+        found = run(plan, options.only, runtimes=runtimes, pictures=options.picture, tell=_tell)
+    except ProgramError as exc:
+        _tell(str(exc))
+        return 1
+    judged = verdicts(found.loads, found.likenesses, found.startups, [each.engine for each in runtimes])
+    for line in _lines(found, judged, runtimes, plan):
+        print(line)
+    if options.json is not None:
+        text = json.dumps({**asdict(found), "verdicts": [asdict(each) for each in judged]}, indent=1)
+        options.json.write_text(text + "\n", "utf-8")
+    return 0
+
+
+def _options(argv: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", description="Measure wasm_grpc against bare gRPC and native apps."
+    )
+    parser.add_argument("--quick", action="store_true", help="some 30 s instead of 3 min; coarser")
+    parser.add_argument(
+        "--only", nargs="+", choices=PARTS, default=PARTS, metavar="NAME", help=f"of {', '.join(PARTS)}"
+    )
+    parser.add_argument(
+        "--picture",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a further picture to turn grey",
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results there too")
+    return parser.parse_args(argv)
+
+
+def _lines(
+    found: Findings, judged: Sequence[Verdict], runtimes: Sequence[OurRuntime], plan: Plan
+) -> Iterator[str]:
+    subjects = (*native_subjects(), *(our_subject(runtime.engine) for runtime in runtimes))
+    titles = {subject.key: subject.title for subject in subjects}
+    yield f"{cores()} cores, shared by servers and client; {', '.join(each.title for each in runtimes)}"
+    if found.loads:
+        yield f"medians of {plan.rounds} rounds of {plan.seconds:g} s; ratios are of requests a second"
+        yield from report.load_lines(found.loads, titles)
+        yield from report.cost_lines(found.loads, titles)
+    if found.steps:
+        yield from report.step_lines(found.steps)
+    if found.likenesses:
+        yield from report.likeness_lines(found.likenesses)
+    if found.startups:
+        yield from report.startup_lines(found.startups, plan.starts)
+    if judged:
+        yield from report.verdict_lines(judged)
+
+
+def _tell(line: str) -> None:
+    print(f"bench: {line}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

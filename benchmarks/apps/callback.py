@@ -1,0 +1,44 @@
+"""The least `grpc.aio` app that daprd could call: every invocation's body goes through one coroutine."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import grpc
+from dapr.proto.common.v1 import common_pb2
+from dapr.proto.runtime.v1 import appcallback_pb2_grpc as services
+from google.protobuf import any_pb2
+
+__all__ = ["serve"]
+
+
+class _AppCallback(services.AppCallbackServicer):
+    def __init__(self, answer: Callable[[bytes], Awaitable[bytes]], content_type: str) -> None:
+        self._answer = answer
+        self._content_type = content_type
+
+    async def OnInvoke(  # noqa: N802 - Dapr's name
+        self,
+        request: common_pb2.InvokeRequest,
+        context: grpc.aio.ServicerContext[Any, Any],  # noqa: ARG002
+    ) -> common_pb2.InvokeResponse:
+        body = await self._answer(request.data.value)
+        return common_pb2.InvokeResponse(data=any_pb2.Any(value=body), content_type=self._content_type)
+
+
+async def serve(answer: Callable[[bytes], Awaitable[bytes]], *, content_type: str) -> None:
+    """
+    Serve on a free port, say on which, and stop on SIGTERM.
+    """
+    server = grpc.aio.server()
+    services.add_AppCallbackServicer_to_server(_AppCallback(answer, content_type), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    is_over = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, is_over.set)
+    print(f"serving 127.0.0.1:{port}", flush=True)
+    await is_over.wait()
+    await server.stop(None)

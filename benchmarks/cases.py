@@ -1,0 +1,120 @@
+"""What is measured: the servers, and the loads that each of them gets."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.pictures import paint_photo
+
+__all__ = ["BARE", "Case", "Subject", "make_cases", "native_subjects", "our_subject"]
+
+_CALLERS = (1, 16)
+_ECHO_BYTES = {"64 B": 64, "64 KiB": 64 * 1024}
+
+BARE = "bare"
+"""Key of the server that only echoes."""
+_PILLOW = ("pillow-dapr", "pillow-pool")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """
+    A server under load.
+
+    Attributes:
+        key: Its name in results.
+        title: Its name for people.
+        command: Starts it.
+        is_ours: It runs WebAssembly.
+    """
+
+    key: str
+    title: str
+    command: Sequence[str]
+    is_ours: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """
+    One load.
+
+    Attributes:
+        name: Of the function and what it gets.
+        method: The function that is called.
+        body: What every call sends.
+        callers: Calls at a time.
+        baselines: Keys of the subjects that ours are compared with: the fastest of them counts.
+    """
+
+    name: str
+    method: str
+    body: bytes
+    callers: int
+    baselines: tuple[str, ...]
+
+    @property
+    def title(self) -> str:
+        """
+        Its name for people.
+        """
+        return f"{self.name}, {self.callers} {'caller' if self.callers == 1 else 'callers'}"
+
+    def takers(self, subjects: Iterable[Subject]) -> list[Subject]:
+        """
+        Give those that it is put on.
+        """
+        return [subject for subject in subjects if subject.is_ours or subject.key in self.baselines]
+
+
+def our_subject(engine: str) -> Subject:
+    """
+    Give our server on one engine.
+    """
+    command = (sys.executable, "-m", "wasm_grpc", "serve", "functions", "--port=0", f"--engine={engine}")
+    return Subject(key=engine, title=f"wasm_grpc, {engine}", command=command, is_ours=True)
+
+
+def native_subjects() -> tuple[Subject, ...]:
+    """
+    Give the servers without WebAssembly.
+    """
+    return (
+        _app(BARE, "bare grpc.aio", "bare_echo"),
+        _app(_PILLOW[0], "Pillow, Dapr SDK's App", "pillow_dapr"),
+        _app(_PILLOW[1], "Pillow, grpc.aio + processes", "pillow_pool"),
+    )
+
+
+def make_cases(methods: Collection[str], pictures: Sequence[Path]) -> list[Case]:
+    """
+    Give the loads of some functions.
+
+    Args:
+        methods: Of these, "echo" and "grayscale" count.
+        pictures: Further pictures to turn grey beside the painted one.
+    """
+    found: list[Case] = []
+    if "echo" in methods:
+        bodies = {f"echo {name}": (b"0123456789abcdef" * size)[:size] for name, size in _ECHO_BYTES.items()}
+        found += _at_each(bodies, "echo", (BARE,))
+    if "grayscale" in methods:
+        bodies = {"grayscale 480x360": paint_photo()}
+        bodies |= {f"grayscale {path.name}": path.read_bytes() for path in pictures}
+        found += _at_each(bodies, "grayscale", _PILLOW)
+    return found
+
+
+def _at_each(bodies: Mapping[str, bytes], method: str, baselines: tuple[str, ...]) -> list[Case]:
+    return [
+        Case(name=name, method=method, body=body, callers=callers, baselines=baselines)
+        for name, body in bodies.items()
+        for callers in _CALLERS
+    ]
+
+
+def _app(key: str, title: str, module: str) -> Subject:
+    return Subject(key=key, title=title, command=(sys.executable, "-m", f"benchmarks.apps.{module}"))

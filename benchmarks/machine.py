@@ -1,0 +1,66 @@
+"""What the operating system says: cores, and the CPU time of a process and of its children."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["CpuTime", "cores", "cpu_time"]
+
+_PROC = Path("/proc")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CpuTime:
+    """
+    CPU seconds, user and system, of all threads.
+
+    Attributes:
+        own_s: Of the process.
+        children_s: Of its children that live.
+    """
+
+    own_s: float
+    children_s: float
+
+    def since(self, earlier: CpuTime) -> CpuTime:
+        """
+        Give what was used since an earlier reading.
+        """
+        return CpuTime(
+            own_s=self.own_s - earlier.own_s,
+            children_s=self.children_s - earlier.children_s,
+        )
+
+
+def cores() -> int:
+    """
+    Cores that this process may use.
+    """
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def cpu_time(pid: int) -> CpuTime:
+    """
+    Read the time of a process that lives; all zero where there is no ``/proc`` to read it from.
+    """
+    if not (_PROC / "self" / "stat").exists():
+        return CpuTime(own_s=0.0, children_s=0.0)
+    _, own_s = _stat(_PROC / str(pid))
+    children = (_stat(folder) for folder in _PROC.glob("[0-9]*"))
+    return CpuTime(own_s=own_s, children_s=sum(used for parent, used in children if parent == pid))
+
+
+def _stat(folder: Path) -> tuple[int, float]:
+    """
+    Give (parent, CPU seconds) of a process; proc_pid_stat(5) counts its fields from 1.
+    """
+    try:
+        # The second field, the name in brackets, may hold spaces and brackets itself.
+        fields = (folder / "stat").read_bytes().rpartition(b")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0, 0.0
+    parent, user, system = (int(fields[number - 3]) for number in (4, 14, 15))
+    return parent, (user + system) / os.sysconf("SC_CLK_TCK")

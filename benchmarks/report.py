@@ -1,0 +1,92 @@
+"""The results as text for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from benchmarks.guest_cost import STEPS
+from benchmarks.pictures import Likeness
+from benchmarks.results import CaseResult
+from benchmarks.startup import Startup
+from benchmarks.targets import Verdict
+
+__all__ = ["cost_lines", "likeness_lines", "load_lines", "startup_lines", "step_lines", "verdict_lines"]
+
+
+def load_lines(results: Iterable[CaseResult], titles: Mapping[str, str]) -> Iterator[str]:
+    """
+    Give requests a second, times and ratios of every load.
+    """
+    for result in results:
+        yield ""
+        yield f"{result.title:<32} requests/s    p50 ms    p99 ms     ratio"
+        for key, summary in result.subjects.items():
+            ratio = "1" if key == result.baseline else f"{result.ratios[key]:.2f}"
+            yield (
+                f"  {titles[key]:<30} {summary.rate:>10,.0f} {summary.p50_ms:>9.2f}"
+                f" {summary.p99_ms:>9.2f} {ratio:>9}"
+            )
+
+
+def cost_lines(results: Iterable[CaseResult], titles: Mapping[str, str]) -> Iterator[str]:
+    """
+    Give where the time of a request goes: CPU time of each process, and how busy they are together.
+    """
+    yield ""
+    yield "CPU time a request, µs             server  children    client     cores"
+    for result in results:
+        yield f"{result.title}"
+        for key, summary in result.subjects.items():
+            together_us = summary.server_us + summary.children_us + summary.client_us
+            yield (
+                f"  {titles[key]:<30} {summary.server_us:>8.0f} {summary.children_us:>9.0f}"
+                f" {summary.client_us:>9.0f} {together_us * summary.rate / 1e6:>9.2f}"
+            )
+
+
+def step_lines(steps: Mapping[str, Mapping[str, Mapping[str, float]]]) -> Iterator[str]:
+    """
+    Give the steps of one echo inside a worker, by engine and size.
+    """
+    yield ""
+    yield f"in a worker, µs{'':<10}" + "".join(f"{step:>13}" for step in STEPS)
+    for engine, sizes in steps.items():
+        for size, medians in sizes.items():
+            yield f"  {engine:<10} {size:>11} " + "".join(f"{medians[step]:>13.1f}" for step in STEPS)
+
+
+def likeness_lines(likenesses: Mapping[str, Mapping[str, Likeness]]) -> Iterator[str]:
+    """
+    Give how alike our grey pictures and Pillow's are.
+    """
+    yield ""
+    yield "grey picture, against Pillow's      largest  mean (of 255)     bytes   of Pillow's"
+    for name, by_engine in likenesses.items():
+        for engine, likeness in by_engine.items():
+            yield (
+                f"  {name + ', ' + engine:<32} {likeness.largest:>8} {likeness.mean:>14.4f}"
+                f" {likeness.size_bytes:>9,} {likeness.size_ratio:>13.2f}"
+            )
+
+
+def startup_lines(startups: Mapping[str, Startup], times: int) -> Iterator[str]:
+    """
+    Give how long the servers take to start.
+    """
+    yield ""
+    yield f"serve, functions cached, {times} starts   median s   slowest s"
+    for engine, startup in startups.items():
+        yield f"  {engine:<33} {startup.median_s:>8.2f} {startup.slowest_s:>11.2f}"
+
+
+def verdict_lines(verdicts: Sequence[Verdict]) -> Iterator[str]:
+    """
+    Give every target with what was measured.
+    """
+    yield ""
+    yield f"{'target':<56} {'engine':<9} {'wanted':>8} {'measured':>9}"
+    for verdict in verdicts:
+        yield (
+            f"  {verdict.target:<54} {verdict.engine:<9} {verdict.wanted:>8} {verdict.value:>9.2f}"
+            f"  {'met' if verdict.is_met else 'MISSED'}"
+        )

@@ -1,0 +1,106 @@
+"""One run of the benchmark, part by part."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.answers import Likenesses, check_answers
+from benchmarks.cases import make_cases, native_subjects, our_subject
+from benchmarks.client import load_client
+from benchmarks.processes import serving
+from benchmarks.results import CaseResult
+from benchmarks.rounds import run_rounds
+from benchmarks.runtimes import OurRuntime
+from benchmarks.startup import Startup, measure_startup
+from benchmarks.steps import Steps, measure_steps
+
+__all__ = ["FULL", "PARTS", "QUICK", "Findings", "Plan", "run"]
+
+PARTS = ("echo", "grayscale", "steps", "startup")
+"""What can be measured on its own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """
+    How much is measured.
+
+    Attributes:
+        rounds: How often each server gets each load.
+        seconds: How long each time.
+        starts: How often each server is started.
+    """
+
+    rounds: int
+    seconds: float
+    starts: int
+
+
+FULL = Plan(rounds=5, seconds=1.0, starts=5)
+QUICK = Plan(rounds=2, seconds=0.4, starts=2)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Findings:
+    """
+    What a run has found; a part that wasn't measured is empty.
+    """
+
+    loads: Sequence[CaseResult]
+    likenesses: Likenesses
+    steps: Steps
+    startups: dict[str, Startup]
+
+
+def run(
+    plan: Plan,
+    parts: Collection[str],
+    *,
+    runtimes: Sequence[OurRuntime],
+    pictures: Sequence[Path],
+    tell: Callable[[str], None],
+) -> Findings:
+    """
+    Measure some parts.
+
+    Args:
+        plan: How much.
+        parts: Of `PARTS`.
+        runtimes: Ours.
+        pictures: To be turned grey beside the painted one.
+        tell: Told of each step as it begins.
+
+    Raises:
+        ProgramError: A server or the client failed.
+    """
+    ours = [our_subject(runtime.engine) for runtime in runtimes]
+    cases = make_cases(parts, pictures)
+    with contextlib.ExitStack() as stack:
+        cache = {"XDG_CACHE_HOME": stack.enter_context(tempfile.TemporaryDirectory())}
+        loads: Sequence[CaseResult] = ()
+        likenesses: Likenesses = {}
+        if cases:
+            tell("starting the servers")
+            with contextlib.ExitStack() as running:
+                servers = {
+                    subject: running.enter_context(serving(subject.command, env=cache))
+                    for subject in (*native_subjects(), *ours)
+                }
+                client = running.enter_context(load_client())
+                likenesses = check_answers(cases, servers)
+                loads = run_rounds(
+                    cases, servers, client, rounds=plan.rounds, seconds=plan.seconds, tell=tell
+                )
+        steps: Steps = {}
+        if "steps" in parts:
+            tell("steps in a worker")
+            steps = measure_steps(runtimes)
+        startups: dict[str, Startup] = {}
+        if "startup" in parts:
+            tell("starts")
+            startups = {each.key: measure_startup(each, times=plan.starts, env=cache) for each in ours}
+    return Findings(loads=loads, likenesses=likenesses, steps=steps, startups=startups)

@@ -1,0 +1,46 @@
+"""The engines that this machine has, found as the server finds them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from wasm_grpc.core.errors import WasmGrpcError
+from wasm_grpc.core.model import EngineName
+from wasm_grpc.core.settings import make_settings
+from wasm_grpc.pool.runtimes import find_runtimes
+
+__all__ = ["OurRuntime", "our_runtimes"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OurRuntime:
+    """
+    An engine that can be measured.
+
+    Attributes:
+        engine: Its name.
+        title: With its version and interpreter.
+        python: The interpreter's path.
+    """
+
+    engine: str
+    title: str
+    python: str
+
+
+def our_runtimes(tell: Callable[[str], None]) -> list[OurRuntime]:
+    """
+    Give the engines that can be had; of the others `tell` is told why they can't.
+    """
+    runtimes = []
+    settings = make_settings({})
+    for engine in (EngineName.WASMTIME, EngineName.WASMER):
+        try:
+            found = asyncio.run(find_runtimes((engine,), settings))[engine]
+        except WasmGrpcError as exc:
+            tell(f"{engine.value} is left out: {exc}")
+        else:
+            runtimes.append(OurRuntime(engine=engine.value, title=str(found), python=found.runtime.python))
+    return runtimes
