@@ -4,7 +4,6 @@
 //! What is no picture is refused with exit code 65 and one sentence on standard error.
 
 mod decode;
-mod deflate;
 mod gif;
 mod luma;
 mod memory;
