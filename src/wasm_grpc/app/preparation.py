@@ -7,11 +7,11 @@ import contextlib
 import logging
 import os
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from wasm_grpc.core.errors import ManifestError, ModuleError, UnsupportedModuleError
-from wasm_grpc.core.model import EngineName, GuestKind, Limits, WorkerFunction
+from wasm_grpc.core.model import EngineName, GuestKind, Limits, PoolPolicy, WorkerFunction
 from wasm_grpc.core.settings import Settings
 from wasm_grpc.functions.artifacts import Artifact, ArtifactCache, Refusal, artifact_key, default_cache_folder
 from wasm_grpc.functions.function import Function, read_module
@@ -151,7 +151,10 @@ def _pool_function(function: Function, artifact: Artifact, found: FoundRuntime) 
         digest=artifact.digest,
         args=manifest.args,
         env=tuple((name, value) for name, value in manifest.env.items() if isinstance(value, str)),
-        limits=manifest.limits,
+        # Plain data from here on: the manifest's own class checks and renames what it is made of.
+        limits=Limits(**asdict(manifest.limits)),
         prepared=manifest.pool.min > 0,
     )
-    return PoolFunction(function=worker_function, runtime=found.runtime, policy=manifest.pool)
+    return PoolFunction(
+        function=worker_function, runtime=found.runtime, policy=PoolPolicy(**asdict(manifest.pool))
+    )

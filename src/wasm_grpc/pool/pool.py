@@ -7,16 +7,16 @@ import contextlib
 import dataclasses
 import itertools
 import logging
-import resource
 import signal
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from wasm_grpc.core.errors import InvocationError, ProtocolError, WasmGrpcError
-from wasm_grpc.core.model import MIB, Invocation, Limits, Outcome, PoolPolicy, Reason, Runtime, WorkerFunction
+from wasm_grpc.core.model import MIB, Invocation, Outcome, PoolPolicy, Reason, Runtime, WorkerFunction
 from wasm_grpc.core.settings import Settings
 from wasm_grpc.core.wire import Frame, Kind, encode_env, pack_invoke, pack_json, unpack_json, unpack_result
+from wasm_grpc.pool.job import Job
+from wasm_grpc.pool.memory import output_bytes, resident_bytes, result_bytes, worker_bytes
 from wasm_grpc.pool.process import WorkerProcess, exit_text
 from wasm_grpc.pool.schedule import Action, FunctionPolicy, Run, Schedule, Start, Stop
 
@@ -29,9 +29,6 @@ _LOAD_S = 10.0
 """The longest that a worker may take to take up a function; a 20 MB artifact takes some 50 ms."""
 _TRIES = 3
 """Workers that an invocation may find dead before it is begun."""
-_RESULT_SLACK_BYTES = 64 * 1024
-_STREAM_OUTPUT_BYTES = 64 * MIB
-"""What an unlimited output counts for in a worker's memory: it is never gathered, but sent on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,29 +40,6 @@ class PoolFunction:
     function: WorkerFunction
     runtime: Runtime
     policy: PoolPolicy
-
-
-@dataclass(slots=True)
-class _Job:
-    """
-    An invocation from `invoke` to its outcome.
-    """
-
-    ticket: int
-    index: int
-    function: WorkerFunction
-    invocation: Invocation
-    result: asyncio.Future[Outcome]
-    timer: asyncio.TimerHandle | None = None
-    worker: int = 0
-    tries: int = 0
-    ended_by: Outcome | None = None
-
-    def arm(self, seconds: float | None, late: Callable[[_Job], None]) -> None:
-        if self.timer is not None:
-            self.timer.cancel()
-        loop = self.result.get_loop()
-        self.timer = None if seconds is None else loop.call_later(seconds, late, self)
 
 
 class Pool:
@@ -83,13 +57,12 @@ class Pool:
             slots=settings.workers,
             max_workers=settings.max_workers,
         )
-        self._worker_bytes = _worker_bytes([f.function.limits for f in functions], settings)
-        self._body_limit = (
-            max((_output_bytes(f.function.limits) for f in functions), default=0) + _RESULT_SLACK_BYTES
-        )
+        limits = [each.function.limits for each in functions]
+        self._worker_bytes = worker_bytes(limits, settings)
+        self._body_limit = result_bytes(limits)
         self._tickets = itertools.count(1)
-        self._jobs: dict[int, _Job] = {}
-        self._running: dict[int, _Job] = {}
+        self._jobs: dict[int, Job] = {}
+        self._running: dict[int, Job] = {}
         self._workers: dict[int, WorkerProcess] = {}
         self._taken_up: dict[int, set[int]] = {}
         self._loading: dict[int, set[int]] = {}
@@ -118,7 +91,7 @@ class Pool:
                 function=function.name,
                 limit="pool.queue",
             )
-        job = _Job(
+        job = Job(
             ticket=next(self._tickets),
             index=self._indexes[function.name],
             function=function,
@@ -242,7 +215,7 @@ class Pool:
         else:
             raise ProtocolError(f"{frame.kind.name} frame where RESULT was expected")
 
-    def _loaded(self, worker_id: int, job: _Job | None, head: Mapping[str, object]) -> None:
+    def _loaded(self, worker_id: int, job: Job | None, head: Mapping[str, object]) -> None:
         index = head.get("index")
         if not isinstance(index, int) or index not in self._taken_up[worker_id]:
             raise ProtocolError("answer to a LOAD that was not sent")
@@ -262,9 +235,9 @@ class Pool:
     def _pid(self, worker_id: int) -> int:
         return self._workers[worker_id].pid
 
-    def _finish(self, worker_id: int, job: _Job, outcome: Outcome) -> None:
+    def _finish(self, worker_id: int, job: Job, outcome: Outcome) -> None:
         del self._running[worker_id]
-        job.arm(None, self._ran_too_long)
+        job.disarm()
         self._jobs.pop(job.ticket, None)
         if not job.result.done():
             job.result.set_result(outcome)
@@ -289,11 +262,11 @@ class Pool:
         if not self._is_closing:
             self._perform(actions)
 
-    def _ran_too_long(self, job: _Job) -> None:
+    def _ran_too_long(self, job: Job) -> None:
         seconds = job.function.limits.timeout_s
         self._kill(job, Reason.TIMEOUT, f"ran longer than {seconds:g} s", "limits.timeout")
 
-    def _waited_too_long(self, job: _Job) -> None:
+    def _waited_too_long(self, job: Job) -> None:
         if not self._schedule.withdraw(job.ticket) or job.result.done():
             return
         self._jobs.pop(job.ticket, None)
@@ -307,7 +280,7 @@ class Pool:
             )
         )
 
-    def _abandon(self, job: _Job) -> None:
+    def _abandon(self, job: Job) -> None:
         """
         The caller has its outcome, or is gone: then a waiting ticket is withdrawn, a running guest killed.
         """
@@ -315,11 +288,11 @@ class Pool:
             return
         if self._schedule.withdraw(job.ticket):
             del self._jobs[job.ticket]
-            job.arm(None, self._waited_too_long)
+            job.disarm()
         else:
             self._kill(job, Reason.CANCELLED, "the caller is gone")
 
-    def _kill(self, job: _Job, reason: Reason, message: str, limit: str = "") -> None:
+    def _kill(self, job: Job, reason: Reason, message: str, limit: str = "") -> None:
         if job.ended_by is None and (worker := self._workers.get(job.worker)) is not None:
             job.ended_by = Outcome(reason=reason, message=message, limit=limit)
             worker.kill()
@@ -328,7 +301,7 @@ class Pool:
         self._tick_handle = self._loop.call_later(_TICK_S, self._tick)
         self._perform(self._schedule.tick(self._loop.time()))
         for worker_id, worker in self._workers.items():
-            resident = _resident_bytes(worker.pid)
+            resident = resident_bytes(worker.pid)
             if resident <= self._worker_bytes:
                 continue
             job = self._running.get(worker_id)
@@ -358,7 +331,10 @@ async def open_pool(functions: Sequence[PoolFunction], settings: Settings) -> As
 
 
 def _pack_load(index: int, function: WorkerFunction) -> tuple[bytes, ...]:
-    return pack_json(Kind.LOAD, {"index": index, **dataclasses.asdict(function)})
+    limits = dataclasses.replace(function.limits, output_bytes=output_bytes(function.limits))
+    return pack_json(
+        Kind.LOAD, {"index": index, **dataclasses.asdict(dataclasses.replace(function, limits=limits))}
+    )
 
 
 def _schedule_policy(function: PoolFunction, slots: int) -> FunctionPolicy:
@@ -366,31 +342,8 @@ def _schedule_policy(function: PoolFunction, slots: int) -> FunctionPolicy:
     return FunctionPolicy(runtime=function.runtime, max=policy.max or slots, queue=policy.queue)
 
 
-def _output_bytes(limits: Limits) -> int:
-    return _STREAM_OUTPUT_BYTES if limits.output_bytes is None else limits.output_bytes
-
-
-def _worker_bytes(limits: Sequence[Limits], settings: Settings) -> int:
-    """
-    Memory of one worker: its own, one guest and one prepared beside it, a body and its result.
-    """
-    memory = max((limit.memory_bytes for limit in limits), default=0)
-    traffic = max((2 * limit.body_bytes + 3 * _output_bytes(limit) for limit in limits), default=0)
-    return settings.worker_bytes + 2 * memory + traffic
-
-
 def _crash(function: WorkerFunction, code: int) -> Outcome:
     if code == -signal.SIGPROF and function.limits.cpu_s is not None:
         message = f"used more than {function.limits.cpu_s:g} s of CPU time"
         return Outcome(reason=Reason.CPU_LIMIT, message=message, limit="limits.cpu")
     return Outcome(reason=Reason.CRASHED, message=f"its worker died while running it ({exit_text(code)})")
-
-
-def _resident_bytes(pid: int) -> int:
-    """
-    Resident memory of a process; 0 where it can't be read (it is gone, or this is not Linux).
-    """
-    try:
-        return int(Path(f"/proc/{pid}/statm").read_bytes().split()[1]) * resource.getpagesize()
-    except (OSError, IndexError, ValueError):
-        return 0

@@ -1,0 +1,51 @@
+"""How much memory a worker needs for its functions, and how much it has taken."""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Iterable
+from pathlib import Path
+
+from wasm_grpc.core.model import KIB, MIB, Limits
+from wasm_grpc.core.settings import Settings
+
+__all__ = ["output_bytes", "resident_bytes", "result_bytes", "worker_bytes"]
+
+_UNLIMITED_OUTPUT_BYTES = 64 * MIB
+"""What "unlimited" means to a result that is gathered: only a stream's is sent on as it comes."""
+_RESULT_SLACK_BYTES = 64 * KIB
+
+
+def output_bytes(limits: Limits) -> int:
+    """
+    Give the longest result that is gathered.
+    """
+    return _UNLIMITED_OUTPUT_BYTES if limits.output_bytes is None else limits.output_bytes
+
+
+def result_bytes(limits: Iterable[Limits]) -> int:
+    """
+    Give the longest frame that a worker may send with a result of any of these functions.
+    """
+    return max(map(output_bytes, limits), default=0) + _RESULT_SLACK_BYTES
+
+
+def worker_bytes(limits: Iterable[Limits], settings: Settings) -> int:
+    """
+    Give what one worker may take: its own, a guest and one prepared beside it, a body and its result.
+    """
+    memory = traffic = 0
+    for limit in limits:
+        memory = max(memory, limit.memory_bytes)
+        traffic = max(traffic, 2 * limit.body_bytes + 3 * output_bytes(limit))
+    return settings.worker_bytes + 2 * memory + traffic
+
+
+def resident_bytes(pid: int) -> int:
+    """
+    Give the resident memory of a process; 0 where it can't be read (it is gone, or this is not Linux).
+    """
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_bytes().split()[1]) * resource.getpagesize()
+    except (OSError, IndexError, ValueError):
+        return 0
