@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import NoReturn, TextIO
 
 from wasm_grpc import __version__
-from wasm_grpc.core.errors import ConfigError, WasmGrpcError
+from wasm_grpc.core.errors import ConfigError, ManifestError, WasmGrpcError
 
 __all__ = ["main", "main_and_exit"]
 
@@ -106,8 +106,10 @@ def _execute(
         # Whoever read our output has gone; there is nobody to tell.
         return EXIT_FAILED
     except WasmGrpcError as exc:
+        # A manifest's line begins with its own file: editors jump there.
+        prefix = "" if isinstance(exc, ManifestError) else f"wasm-grpc {command}: "
         for line in str(exc).splitlines():
-            print(f"wasm-grpc {command}: {line}", file=stderr)
+            print(f"{prefix}{line}", file=stderr)
         return EXIT_USAGE if isinstance(exc, ConfigError) else EXIT_FAILED
     except Exception as exc:
         if os.environ.get("WASM_GRPC_DEBUG"):

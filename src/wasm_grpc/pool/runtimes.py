@@ -71,7 +71,8 @@ async def find_runtimes(engines: Sequence[EngineName], settings: Settings) -> di
         if isinstance(result, FoundRuntime)
     }
     if not found:
-        raise EngineUnavailableError("; ".join(str(result) for result in results))
+        # An interpreter that can't be started at all is the same line for each engine.
+        raise EngineUnavailableError("; ".join(dict.fromkeys(map(str, results))))
     for engine, result in zip(engines, results, strict=True):
         if isinstance(result, WasmGrpcError):
             _log.info("%s serves alone: %s", ", ".join(map(str, found.values())), result)
