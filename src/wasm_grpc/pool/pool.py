@@ -107,14 +107,6 @@ class Pool:
         finally:
             self._abandon(job)
 
-    async def wait_idle(self) -> None:
-        """
-        Wait until nothing runs or waits.
-        """
-        while self._jobs:
-            await asyncio.wait([job.result for job in self._jobs.values()])
-            await asyncio.sleep(0)
-
     async def start(self) -> None:
         """
         Start the workers; done when one is up.

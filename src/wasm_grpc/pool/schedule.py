@@ -151,13 +151,6 @@ class Schedule:
         starting = sum(self._starting.values())
         return f"<Schedule {self._busy} busy, {idle} idle, {starting} starting, {waiting} waiting>"
 
-    @property
-    def busy(self) -> int:
-        """
-        Invocations that run now.
-        """
-        return self._busy
-
     def start(self) -> list[Action]:
         """
         Start the workers that are always kept.
