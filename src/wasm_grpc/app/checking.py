@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from wasm_grpc.app.preparation import Preparer, engines_of, open_preparer
+from wasm_grpc.app.preparation import Preparer, engines_of, module_problems, open_preparer
 from wasm_grpc.core.errors import ManifestError, ModuleError, UnsupportedModuleError
 from wasm_grpc.core.settings import Settings
 from wasm_grpc.functions.catalogue import make_catalogue
@@ -53,7 +53,6 @@ async def _check_function(function: Function, preparer: Preparer) -> FunctionRep
     later = later_features(function)
     if function.is_remote:
         return FunctionReport(function.name, (), (), tuple(later))
-    file = f"{function.folder.name}/{function.manifest.module}"
     takers: list[str] = []
     refusals: list[str] = []
     problems: dict[str, None] = {}
@@ -73,10 +72,10 @@ async def _check_function(function: Function, preparer: Preparer) -> FunctionRep
                 name=function.name,
             )
         except UnsupportedModuleError as exc:
-            refusals.append(f"{file}: {engine.value}: {exc}")
+            refusals += module_problems(function, UnsupportedModuleError(f"{engine.value}: {exc}"))
         except ModuleError as exc:
             # What is no engine's matter is said once.
-            problems.update(dict.fromkeys(f"{file}: {line}" for line in str(exc).splitlines()))
+            problems.update(dict.fromkeys(module_problems(function, exc)))
         else:
             takers.append(str(preparer.runtimes[engine]))
     if not takers:

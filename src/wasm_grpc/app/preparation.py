@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from wasm_grpc.core.errors import ManifestError, ModuleError, UnsupportedModuleError
+from wasm_grpc.core.errors import EngineUnavailableError, ManifestError, ModuleError, UnsupportedModuleError
 from wasm_grpc.core.model import EngineName, GuestKind, Limits, PoolPolicy, WorkerFunction
 from wasm_grpc.core.settings import Settings
 from wasm_grpc.functions.artifacts import Artifact, ArtifactCache, Refusal, artifact_key, default_cache_folder
@@ -20,7 +20,7 @@ from wasm_grpc.pool.compiler import compile_module
 from wasm_grpc.pool.pool import PoolFunction
 from wasm_grpc.pool.runtimes import FoundRuntime, find_runtimes, wanted_engines
 
-__all__ = ["Preparer", "engines_of", "open_preparer"]
+__all__ = ["Preparer", "engines_of", "module_problems", "open_preparer"]
 
 _log = logging.getLogger("wasm_grpc.app")
 
@@ -96,31 +96,58 @@ class Preparer:
             raise
         return await asyncio.to_thread(self.cache.put, key, native)
 
-    async def _prepare(self, function: Function, gate: asyncio.Semaphore) -> PoolFunction | ManifestError:
-        manifest = function.manifest
-        wasm = await asyncio.to_thread(read_module, function)
-        wanted = engines_of(manifest, self.settings)
-        had = [engine for engine in wanted if engine in self.runtimes]
+    async def compile_on_first(
+        self, wasm: bytes, *, guest: GuestKind, limits: Limits, engines: Sequence[EngineName], name: str
+    ) -> tuple[FoundRuntime, Artifact]:
+        """
+        Give a module's native code on the first of these engines that takes it.
+
+        Raises:
+            EngineUnavailableError: None of them can be had here.
+            ModuleError: None takes it; one line a reason.
+        """
+        had = [engine for engine in engines if engine in self.runtimes]
         if not had:
-            names = " or ".join(engine.value for engine in wanted)
-            return ManifestError(
-                [function.blame(f"engine: {names} can't be had here; `wasm-grpc check` says why")]
-            )
+            names = " or ".join(engine.value for engine in engines)
+            raise EngineUnavailableError(f"{names} can't be had here; expected an engine that can")
         refusals: list[str] = []
         for engine in had:
             try:
-                async with gate:
-                    artifact = await self.compile(
-                        wasm, guest=manifest.guest, limits=manifest.limits, engine=engine, name=function.name
-                    )
+                artifact = await self.compile(wasm, guest=guest, limits=limits, engine=engine, name=name)
             except UnsupportedModuleError as exc:
                 refusals.append(f"{engine.value}: {exc}")
-                _log.info("function '%s': %s refuses it: %s", function.name, engine.value, exc)
-            except ModuleError as exc:
-                return _module_problems(function, str(exc).splitlines())
+                _log.info("%s: %s refuses it: %s", name, engine.value, exc)
             else:
-                return _pool_function(function, artifact, self.runtimes[engine])
-        return _module_problems(function, refusals)
+                return self.runtimes[engine], artifact
+        raise ModuleError("\n".join(refusals))
+
+    async def _prepare(self, function: Function, gate: asyncio.Semaphore) -> PoolFunction | ManifestError:
+        manifest = function.manifest
+        try:
+            wasm = await asyncio.to_thread(read_module, function)
+            async with gate:
+                found, artifact = await self.compile_on_first(
+                    wasm,
+                    guest=manifest.guest,
+                    limits=manifest.limits,
+                    engines=engines_of(manifest, self.settings),
+                    name=function.name,
+                )
+        except ManifestError as exc:
+            return exc
+        except EngineUnavailableError as exc:
+            return ManifestError([function.blame(f"engine: {exc}")])
+        except ModuleError as exc:
+            return ManifestError(module_problems(function, exc))
+        return _pool_function(function, artifact, found)
+
+
+def module_problems(function: Function, error: ModuleError) -> list[str]:
+    """
+    Give each line of a module's error behind its file: ``<folder>/<file>: <problem>``.
+    """
+    file = f"{function.folder.name}/{function.manifest.module}"
+    return [f"{file}: {line}" for line in str(error).splitlines()]
 
 
 @contextlib.asynccontextmanager
@@ -135,11 +162,6 @@ async def open_preparer(engines: Iterable[EngineName], settings: Settings) -> As
     folder = Path(settings.cache_dir) if settings.cache_dir else default_cache_folder(os.environ)
     with ArtifactCache(folder) as cache:
         yield Preparer(settings, cache, runtimes)
-
-
-def _module_problems(function: Function, problems: Sequence[str]) -> ManifestError:
-    file = f"{function.folder.name}/{function.manifest.module}"
-    return ManifestError([f"{file}: {problem}" for problem in problems])
 
 
 def _pool_function(function: Function, artifact: Artifact, found: FoundRuntime) -> PoolFunction:

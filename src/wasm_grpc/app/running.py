@@ -6,13 +6,13 @@ import asyncio
 import contextlib
 import functools
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Protocol
 
 from wasm_grpc.app.preparation import Preparer, open_preparer
-from wasm_grpc.core.errors import ConfigError, ModuleError, UnsupportedModuleError
+from wasm_grpc.core.errors import ConfigError, ModuleError
 from wasm_grpc.core.model import MIB, EngineName, GuestKind, Limits, Outcome, Reason, WorkerFunction
 from wasm_grpc.core.settings import Settings
 from wasm_grpc.core.wire import (
@@ -23,8 +23,9 @@ from wasm_grpc.core.wire import (
     unpack_json,
     unpack_result,
 )
+from wasm_grpc.functions.artifacts import Artifact
 from wasm_grpc.pool.process import WorkerProcess, exit_text
-from wasm_grpc.pool.runtimes import wanted_engines
+from wasm_grpc.pool.runtimes import FoundRuntime, wanted_engines
 
 __all__ = ["GuestProgram", "Streams", "run_once"]
 
@@ -83,9 +84,18 @@ async def run_once(program: GuestProgram, settings: Settings, streams: Streams) 
         raise ConfigError(f"{program.file}: {exc.strerror}") from exc
     engines = wanted_engines(settings.engine)
     async with open_preparer(engines, settings) as preparer:
-        engine, function = await _prepare(program, wasm, preparer, engines)
+        found, artifact = await _compile(program, wasm, preparer, engines)
+        function = WorkerFunction(
+            name=program.file.name,
+            guest=GuestKind.WASI_COMMAND,
+            artifact=artifact.path,
+            digest=artifact.digest,
+            args=program.args,
+            env=program.env,
+            limits=program.limits,
+        )
         worker = await WorkerProcess.start(
-            preparer.runtimes[engine].runtime,
+            found.runtime,
             memory_bytes=settings.worker_bytes + 2 * program.limits.memory_bytes,
             body_limit=_FRAME_LIMIT_BYTES,
         )
@@ -100,36 +110,19 @@ async def run_once(program: GuestProgram, settings: Settings, streams: Streams) 
             await worker.end()
 
 
-async def _prepare(
-    program: GuestProgram, wasm: bytes, preparer: Preparer, engines: tuple[EngineName, ...]
-) -> tuple[EngineName, WorkerFunction]:
-    refusals: list[str] = []
-    for engine in engines:
-        if engine not in preparer.runtimes:
-            continue
-        try:
-            artifact = await preparer.compile(
-                wasm,
-                guest=GuestKind.WASI_COMMAND,
-                limits=program.limits,
-                engine=engine,
-                name=program.file.name,
-            )
-        except UnsupportedModuleError as exc:
-            refusals.append(f"{program.file}: {engine.value}: {exc}")
-            continue
-        except ModuleError as exc:
-            raise ModuleError("\n".join(f"{program.file}: {line}" for line in str(exc).splitlines())) from exc
-        return engine, WorkerFunction(
-            name=program.file.name,
+async def _compile(
+    program: GuestProgram, wasm: bytes, preparer: Preparer, engines: Sequence[EngineName]
+) -> tuple[FoundRuntime, Artifact]:
+    try:
+        return await preparer.compile_on_first(
+            wasm,
             guest=GuestKind.WASI_COMMAND,
-            artifact=artifact.path,
-            digest=artifact.digest,
-            args=program.args,
-            env=program.env,
             limits=program.limits,
+            engines=engines,
+            name=program.file.name,
         )
-    raise ModuleError("\n".join(refusals))
+    except ModuleError as exc:
+        raise ModuleError("\n".join(f"{program.file}: {line}" for line in str(exc).splitlines())) from exc
 
 
 async def _converse(
