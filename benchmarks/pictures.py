@@ -7,9 +7,8 @@ import random
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from PIL import Image, ImageChops, ImageDraw, ImageOps, ImageStat
-
 from benchmarks.apps.grey import grey_png
+from PIL import Image, ImageChops, ImageDraw, ImageOps, ImageStat
 
 __all__ = ["SIZE", "Likeness", "likeness", "paint_photo"]
 

@@ -40,7 +40,7 @@ class Plan:
     starts: int
 
 
-FULL = Plan(rounds=5, seconds=1.0, starts=5)
+FULL = Plan(rounds=8, seconds=0.5, starts=5)
 QUICK = Plan(rounds=2, seconds=0.4, starts=2)
 
 

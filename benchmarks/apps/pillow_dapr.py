@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import socket
 
-from dapr.ext.grpc import App, InvokeMethodRequest, InvokeMethodResponse
-
 from benchmarks.apps.grey import grey_png
+from dapr.ext.grpc import App, InvokeMethodRequest, InvokeMethodResponse
 
 __all__: list[str] = []
 

@@ -4,7 +4,7 @@ from rig.daprd import Daprd, Reply, find_daprd
 from rig.ports import free_port
 from rig.processes import Child, ChildError, Lines, child
 from rig.redis import redis
-from rig.server import Server, serve
+from rig.server import Server, installed_command, serve
 from rig.skip import missing, need
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "child",
     "find_daprd",
     "free_port",
+    "installed_command",
     "missing",
     "need",
     "redis",

@@ -13,7 +13,7 @@ from rig.environment import clean_environment
 from rig.processes import Child, child
 from rig.skip import need
 
-__all__ = ["Server", "serve"]
+__all__ = ["Server", "installed_command", "serve"]
 
 # `serving 127.0.0.1:50051 (2 functions, wasmer 1.1.0 on CPython 3.10.13, 2 workers)`
 READY = r"^serving (?P<host>\S+):(?P<port>\d+) \((?P<summary>.*)\)$"
@@ -48,12 +48,14 @@ async def serve(
 
     The default is the command that is installed beside this Python; `port` 0 is any free one.
     """
-    program = command or [need(_installed(), "no wasm-grpc beside this Python: make setup installs it")]
+    program = command or [installed_command()]
     flags = ["serve", str(functions), "--port", str(port), *arguments]
     async with child(*program, *flags, env=clean_environment(env or {})) as process:
         ready = await process.line(READY, timeout_s=start_timeout_s)
         yield Server(ready["host"], int(ready["port"]), ready["summary"], process)
 
 
-def _installed() -> str | None:
-    return shutil.which("wasm-grpc", path=str(Path(sys.executable).parent))
+def installed_command() -> str:
+    """Return the path of `wasm-grpc` beside this Python; where it isn't, the test is skipped."""
+    found = shutil.which("wasm-grpc", path=str(Path(sys.executable).parent))
+    return need(found, "no wasm-grpc beside this Python: make setup installs it")

@@ -1,0 +1,39 @@
+"""Pictures to send, and what is to come back."""
+
+from __future__ import annotations
+
+import io
+import random
+
+from PIL import Image, ImageChops
+
+__all__ = ["encoded", "grey_difference", "opened", "sample"]
+
+SIZE = (61, 43)  # no multiples of a JPEG's blocks
+
+
+def sample(mode: str = "RGB") -> Image.Image:
+    """Return a picture that no other call returns: a gradient under noise."""
+    channels = []
+    for _ in mode:
+        noise = Image.frombytes("L", SIZE, random.randbytes(SIZE[0] * SIZE[1]))
+        channels.append(Image.blend(Image.linear_gradient("L").resize(SIZE), noise, 0.3))
+    return Image.merge(mode, channels)
+
+
+def encoded(picture: Image.Image, kind: str) -> bytes:
+    """Return the picture as a file of a kind, such as PNG."""
+    file = io.BytesIO()
+    picture.save(file, kind)
+    return file.getvalue()
+
+
+def opened(file: bytes) -> Image.Image:
+    """Return the picture of a file."""
+    return Image.open(io.BytesIO(file))
+
+
+def grey_difference(grey: bytes, original: bytes) -> int:
+    """Return by how much, at most, a grey picture's pixels differ from those that Pillow makes grey."""
+    difference = ImageChops.difference(opened(grey).convert("L"), opened(original).convert("L"))
+    return max(level for level, count in enumerate(difference.histogram()) if count)
