@@ -34,6 +34,8 @@ def opened(file: bytes) -> Image.Image:
 
 
 def grey_difference(grey: bytes, original: bytes) -> int:
-    """Return by how much, at most, a grey picture's pixels differ from those that Pillow makes grey."""
-    difference = ImageChops.difference(opened(grey).convert("L"), opened(original).convert("L"))
-    return max(level for level, count in enumerate(difference.histogram()) if count)
+    """Return by how much, at most, a picture's colours differ from the greys that Pillow makes of another."""
+    expected = opened(original).convert("L").convert("RGB")
+    difference = ImageChops.difference(opened(grey).convert("RGB"), expected)
+    levels = difference.histogram()  # 256 a channel
+    return max(index % 256 for index, count in enumerate(levels) if count)

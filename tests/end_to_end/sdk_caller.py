@@ -35,7 +35,7 @@ def main() -> None:
 
 def failure(error: grpc.RpcError) -> dict[str, str]:
     """Return what a program can learn of a failed call."""
-    trailers = dict(error.trailing_metadata() or ())
+    trailers = {each.key: each.value for each in error.trailing_metadata() or ()}
     status = status_pb2.Status.FromString(bytes(trailers["grpc-status-details-bin"]))
     info = error_details_pb2.ErrorInfo()
     status.details[0].Unpack(info)
