@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -28,16 +29,20 @@ __all__: list[str] = []
 
 def main(argv: Sequence[str]) -> int:
     """
-    Measure and print; 1 if a program failed, 0 whatever the figures are.
+    Measure and print; 0 whatever the figures are, 1 if a program failed, 130 after a Ctrl-C.
     """
     options = _options(argv)
     plan = QUICK if options.quick else FULL
     try:
         runtimes = our_runtimes(_tell)
+        print(f"{', '.join(each.title for each in runtimes)}; {cores()} cores, shared by servers and client")
+        print(f"load before: {os.getloadavg()[0]:.1f}; above 0.5 the figures say less", flush=True)
         found = run(plan, options.only, runtimes=runtimes, pictures=options.picture, tell=_tell)
     except ProgramError as exc:
         _tell(str(exc))
         return 1
+    except KeyboardInterrupt:
+        return 130
     judged = verdicts(found.loads, found.likenesses, found.startups, [each.engine for each in runtimes])
     for line in _lines(found, judged, runtimes, plan):
         print(line)
@@ -72,7 +77,6 @@ def _lines(
 ) -> Iterator[str]:
     subjects = (*native_subjects(), *(our_subject(runtime.engine) for runtime in runtimes))
     titles = {subject.key: subject.title for subject in subjects}
-    yield f"{cores()} cores, shared by servers and client; {', '.join(each.title for each in runtimes)}"
     if found.loads:
         yield f"medians of {plan.rounds} rounds of {plan.seconds:g} s; ratios are of requests a second"
         yield from report.load_lines(found.loads, titles)

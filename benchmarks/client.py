@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from dataclasses import asdict
 
 import grpc
-from benchmarks.load import ON_INVOKE, OPTIONS, Load, Outcome
-from benchmarks.processes import ProgramError, program
 from dapr.proto.common.v1 import common_pb2
 from google.protobuf import any_pb2
+
+from benchmarks.load import ON_INVOKE, OPTIONS, Load, Outcome
+from benchmarks.processes import ProgramError, program
 
 __all__ = ["LoadClient", "invoke", "invoke_request", "load_client"]
 

@@ -7,8 +7,9 @@ import random
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from benchmarks.apps.grey import grey_png
 from PIL import Image, ImageChops, ImageDraw, ImageOps, ImageStat
+
+from benchmarks.apps.grey import grey_png
 
 __all__ = ["SIZE", "Likeness", "likeness", "paint_photo"]
 

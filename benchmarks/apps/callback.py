@@ -10,7 +10,6 @@ from typing import Any
 import grpc
 from dapr.proto.common.v1 import common_pb2
 from dapr.proto.runtime.v1 import appcallback_pb2_grpc as services
-from google.protobuf import any_pb2
 
 __all__ = ["serve"]
 
@@ -25,8 +24,10 @@ class _AppCallback(services.AppCallbackServicer):
         request: common_pb2.InvokeRequest,
         context: grpc.aio.ServicerContext[Any, Any],  # noqa: ARG002
     ) -> common_pb2.InvokeResponse:
-        body = await self._answer(request.data.value)
-        return common_pb2.InvokeResponse(data=any_pb2.Any(value=body), content_type=self._content_type)
+        response = common_pb2.InvokeResponse(content_type=self._content_type)
+        # Not `data=Any(value=…)`, which copies the body once more.
+        response.data.value = await self._answer(request.data.value)
+        return response
 
 
 async def serve(answer: Callable[[bytes], Awaitable[bytes]], *, content_type: str) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import socket
 
-from benchmarks.apps.grey import grey_png
 from dapr.ext.grpc import App, InvokeMethodRequest, InvokeMethodResponse
+
+from benchmarks.apps.grey import grey_png
 
 __all__: list[str] = []
 

@@ -9,7 +9,7 @@ import grpc
 from dapr.proto.common.v1 import common_pb2
 from dapr.proto.runtime.v1 import appcallback_pb2 as pb
 from dapr.proto.runtime.v1 import appcallback_pb2_grpc as services
-from google.protobuf import any_pb2, empty_pb2
+from google.protobuf import empty_pb2
 
 from wasm_grpc.core.errors import InvocationError
 from wasm_grpc.core.model import Reason
@@ -84,7 +84,10 @@ class AppCallback(
             await _abort(context, InvocationError(Reason.INTERNAL, "internal error"), invocation_id)
         if reply.has_log:
             await context.send_initial_metadata(((INVOCATION_ID_KEY, invocation_id),))
-        return common_pb2.InvokeResponse(data=any_pb2.Any(value=reply.body), content_type=reply.content_type)
+        response = common_pb2.InvokeResponse(content_type=reply.content_type)
+        # Set in place: handing over an Any of its own would copy the body once more.
+        response.data.value = reply.body
+        return response
 
     async def ListTopicSubscriptions(
         self, request: empty_pb2.Empty, context: _Context
