@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,7 +43,7 @@ async def check(folder: Path, settings: Settings) -> list[FunctionReport]:
         ManifestError: Manifests are wrong; modules are checked once they are right.
         ConfigError: There is nothing to check, or no engine can be had.
     """
-    functions = read_functions(folder, settings.only)
+    functions = await asyncio.to_thread(read_functions, folder, settings.only)
     make_catalogue(functions, settings.routes)
     engines = (engine for each in functions for engine in engines_of(each.manifest, settings))
     async with open_preparer(engines, settings) as preparer:
@@ -57,7 +58,7 @@ async def _check_function(function: Function, preparer: Preparer) -> FunctionRep
     refusals: list[str] = []
     problems: dict[str, None] = {}
     try:
-        wasm = read_module(function)
+        wasm = await asyncio.to_thread(read_module, function)
     except ManifestError as exc:
         return FunctionReport(function.name, (), exc.problems, tuple(later))
     for engine in engines_of(function.manifest, preparer.settings):

@@ -79,7 +79,7 @@ async def run_once(program: GuestProgram, settings: Settings, streams: Streams) 
         WorkerStartError: The worker can't be started.
     """
     try:
-        wasm = program.file.read_bytes()
+        wasm = await asyncio.to_thread(program.file.read_bytes)
     except OSError as exc:
         raise ConfigError(f"{program.file}: {exc.strerror}") from exc
     engines = wanted_engines(settings.engine)

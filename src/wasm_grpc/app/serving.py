@@ -31,6 +31,8 @@ async def serve(folder: Path, settings: Settings, announce: Callable[[str], None
     """
     Serve the functions below `folder` until SIGTERM or SIGINT, then drain.
 
+    A signal that comes before it serves ends it at once.
+
     Args:
         folder: See `read_functions`.
         settings: See `Settings`.
@@ -39,13 +41,24 @@ async def serve(folder: Path, settings: Settings, announce: Callable[[str], None
     Raises:
         WasmGrpcError: It can't be served; whatever was started is ended.
     """
-    check_address(settings.host, settings.port)
-    functions = read_functions(folder, settings.only)
+    with _stop_signals() as signals:
+        try:
+            await _serve(folder, settings, announce, signals)
+        except asyncio.CancelledError:
+            if not signals.first.is_set():
+                raise
+    _log.info("stopped")
+
+
+async def _serve(
+    folder: Path, settings: Settings, announce: Callable[[str], None], signals: _Signals
+) -> None:
+    await asyncio.to_thread(check_address, settings.host, settings.port)
+    functions = await asyncio.to_thread(read_functions, folder, settings.only)
     catalogue = make_catalogue(functions, settings.routes)
     _refuse_later(functions)
     engines = (engine for each in functions for engine in engines_of(each.manifest, settings))
     async with contextlib.AsyncExitStack() as stack:
-        signals = stack.enter_context(_stop_signals())
         preparer = await stack.enter_async_context(open_preparer(engines, settings))
         prepared = await preparer.prepare(functions)
         pool = await stack.enter_async_context(open_pool(prepared, settings))
@@ -57,11 +70,10 @@ async def serve(folder: Path, settings: Settings, announce: Callable[[str], None
         )
         address = await stack.enter_async_context(listen(server, settings.host, settings.port))
         announce(_announcement(address, len(functions), preparer, prepared, settings))
+        signals.starting = None
         await signals.first.wait()
         _log.info("draining for at most %g s; a second signal ends at once", settings.drain_s)
-        invoker.drain()
-        await drain(server, settings.drain_s, signals.second)
-    _log.info("stopped")
+        await drain(server, invoker.drain, seconds=settings.drain_s, hurry=signals.second)
 
 
 def _refuse_later(functions: Sequence[Function]) -> None:
@@ -84,22 +96,25 @@ def _counted(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Signals:
     """
-    The first asks for a drain, the second for the end.
+    The first asks for a drain, the second for the end; before anything is served the first cancels.
     """
 
     first: asyncio.Event
     second: asyncio.Event
+    starting: asyncio.Task[object] | None
 
     def arrive(self) -> None:
         (self.second if self.first.is_set() else self.first).set()
+        if self.starting is not None:
+            self.starting.cancel()
 
 
 @contextlib.contextmanager
 def _stop_signals() -> Iterator[_Signals]:
-    signals = _Signals(asyncio.Event(), asyncio.Event())
+    signals = _Signals(asyncio.Event(), asyncio.Event(), asyncio.current_task())
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, signals.arrive)

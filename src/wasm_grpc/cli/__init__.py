@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import NoReturn, TextIO
 
 from wasm_grpc import __version__
+from wasm_grpc.cli.arguments import Parser
 from wasm_grpc.core.errors import ConfigError, ManifestError, WasmGrpcError
 
 __all__ = ["main", "main_and_exit"]
@@ -38,6 +39,8 @@ _LATER = {
 EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
+_EXIT_CODES = {"run": (125, 125)}
+"""Of a command that failed, and of a wrong flag, where those are not 1 and 2: they may be the guest's."""
 
 
 def main(argv: Sequence[str], stdout: TextIO, stderr: TextIO) -> int:
@@ -56,8 +59,12 @@ def main(argv: Sequence[str], stdout: TextIO, stderr: TextIO) -> int:
     parser, module = _parser(command)
     try:
         options = parser.parse_args(list(argv))
-    except SystemExit as exc:
-        return EXIT_USAGE if exc.code else 0
+    except SystemExit:
+        # It has printed the help, or the version.
+        return 0
+    except ConfigError as exc:
+        print(f"wasm-grpc {command}: {exc}" if command else f"wasm-grpc: {exc}", file=stderr)
+        return _exit_codes(command)[1]
     if module is None:
         parser.print_help(stdout)
         return 0 if not argv else EXIT_USAGE
@@ -77,7 +84,7 @@ def _parser(command: str) -> tuple[argparse.ArgumentParser, ModuleType | None]:
     """
     Give the parser, and the wanted command's module: the others' libraries would cost start-up time.
     """
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="wasm-grpc",
         description="Run WebAssembly functions behind Dapr.",
         epilog="`wasm-grpc COMMAND --help` explains a command.",
@@ -110,10 +117,15 @@ def _execute(
         prefix = "" if isinstance(exc, ManifestError) else f"wasm-grpc {command}: "
         for line in str(exc).splitlines():
             print(f"{prefix}{line}", file=stderr)
-        return EXIT_USAGE if isinstance(exc, ConfigError) else EXIT_FAILED
+        failed, usage = _exit_codes(command)
+        return usage if isinstance(exc, ConfigError) else failed
     except Exception as exc:
         if os.environ.get("WASM_GRPC_DEBUG"):
             logging.getLogger("wasm_grpc").exception("internal error")
         hint = "with WASM_GRPC_DEBUG=1 it says where"
         print(f"wasm-grpc {command}: internal error: {type(exc).__name__}: {exc}; {hint}", file=stderr)
-        return EXIT_FAILED
+        return _exit_codes(command)[0]
+
+
+def _exit_codes(command: str) -> tuple[int, int]:
+    return _EXIT_CODES.get(command, (EXIT_FAILED, EXIT_USAGE))

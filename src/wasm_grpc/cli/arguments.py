@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Sequence
 from dataclasses import fields
-from typing import Any
+from typing import Any, NoReturn
 
+from wasm_grpc.core.errors import ConfigError
 from wasm_grpc.core.settings import ENGINES, Settings
 from wasm_grpc.functions.units import parse_duration, parse_size
 
 __all__ = [
+    "Parser",
     "add_engine",
     "add_folder",
     "duration",
@@ -22,6 +25,24 @@ __all__ = [
 ]
 
 _SETTINGS = frozenset(field.name for field in fields(Settings))
+_HEADER_KEY = re.compile(r"[0-9a-z_.-]+")
+_HEADER_VALUE = re.compile(r"[ -~]*")
+"""What gRPC's metadata may hold (its ``PROTOCOL-HTTP2.md``, "Custom-Metadata")."""
+
+
+class Parser(argparse.ArgumentParser):
+    """
+    A parser that raises what is wrong, without the usage, instead of ending the program.
+    """
+
+    def error(self, message: str) -> NoReturn:
+        """
+        See `argparse.ArgumentParser.error`.
+
+        Raises:
+            ConfigError: Always.
+        """
+        raise ConfigError(message)
 
 
 def duration(text: str) -> float:
@@ -56,9 +77,17 @@ def header(text: str) -> tuple[str, str]:
     Read ``key=value``; gRPC takes keys in lower case only.
     """
     key, equals, value = text.partition("=")
-    if not equals or not key or key != key.lower():
+    if not equals or not _HEADER_KEY.fullmatch(key):
         raise argparse.ArgumentTypeError(
             f"{text!r} is not a header; expected key=value with the key in lower case"
+        )
+    if not _HEADER_VALUE.fullmatch(value):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a header; expected key=value with the value in printable ASCII"
+        )
+    if key.endswith("-bin"):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is a binary header; expected key=value with another key than -bin"
         )
     return key, value
 

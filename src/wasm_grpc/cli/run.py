@@ -14,7 +14,6 @@ from wasm_grpc.app.running import GuestProgram, run_once
 from wasm_grpc.cli.arguments import add_engine, duration, later, setting_flags, size
 from wasm_grpc.cli.configuration import read_settings
 from wasm_grpc.cli.logs import log_to
-from wasm_grpc.core.errors import WasmGrpcError
 from wasm_grpc.core.model import PAGE_BYTES, Limits, Outcome, Reason
 
 __all__ = ["PARSER", "add_arguments", "execute"]
@@ -58,20 +57,15 @@ def execute(options: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int:
     """
     Run the file; the exit code is the guest's, or one of those above.
     """
-    try:
-        settings = read_settings(setting_flags(options))
-        log_to(stderr, default="warning")
-        program = GuestProgram(
-            file=Path(options.file),
-            args=tuple(options.args),
-            env=tuple(options.env),
-            limits=_limits(options),
-        )
-        outcome = asyncio.run(run_once(program, settings, _ProcessStreams(stdout.buffer, stderr.buffer)))
-    except WasmGrpcError as exc:
-        for line in str(exc).splitlines():
-            print(f"wasm-grpc run: {line}", file=stderr)
-        return EXIT_NOT_RUN
+    settings = read_settings(setting_flags(options))
+    log_to(stderr, default="warning")
+    program = GuestProgram(
+        file=Path(options.file),
+        args=tuple(options.args),
+        env=tuple(options.env),
+        limits=_limits(options),
+    )
+    outcome = asyncio.run(run_once(program, settings, _ProcessStreams(stdout.buffer, stderr.buffer)))
     if outcome.reason not in (Reason.OK, Reason.REJECTED, Reason.EXITED):
         print(f"wasm-grpc run: {options.file}: {outcome.message}", file=stderr)
     return _exit_code(outcome)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import signal
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TextIO
@@ -63,4 +64,7 @@ def execute(options: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int:
     settings = read_settings(setting_flags(options))
     log_to(stderr)
     asyncio.run(serve(Path(options.folder), settings, lambda line: print(line, file=stdout, flush=True)))
+    # One more signal on the way out must not make a failure of it.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
     return 0

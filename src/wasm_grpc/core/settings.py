@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -66,12 +67,12 @@ def make_settings(values: Mapping[str, Any]) -> Settings:
     unknown = set(values) - {field.name for field in fields(Settings)}
     if unknown:
         raise ConfigError(f"{min(unknown)}: unknown setting")
-    workers = values.get("workers") or _cores()
+    workers = values.get("workers", _cores())
     settings = Settings(
         **{
             **values,
             "workers": workers,
-            "max_workers": values.get("max_workers") or max(4 * workers, workers + 1),
+            "max_workers": values.get("max_workers", 4 * workers),
         }
     )
     _expect(0 <= settings.port <= 65535, "port", settings.port, "0 to 65535")
@@ -83,8 +84,8 @@ def make_settings(values: Mapping[str, Any]) -> Settings:
         settings.max_workers,
         f"{settings.workers} (the run slots) to 4096",
     )
-    _expect(settings.drain_s >= 0, "drain", settings.drain_s, "no negative time")
-    _expect(settings.compile_s > 0, "compile_s", settings.compile_s, "a time over 0 s")
+    _expect(0 <= settings.drain_s < math.inf, "drain", settings.drain_s, "0 s or more")
+    _expect(0 < settings.compile_s < math.inf, "compile_s", settings.compile_s, "a time over 0 s")
     _expect(settings.compile_bytes >= 64 * MIB, "compile_bytes", settings.compile_bytes, "64 MiB or more")
     _expect(settings.worker_bytes >= 64 * MIB, "worker_bytes", settings.worker_bytes, "64 MiB or more")
     return settings

@@ -66,6 +66,12 @@ class Connection(asyncio.Protocol):
         """
         self._on_frame = receiver
 
+    def on_lost(self, receiver: Callable[[], None]) -> None:
+        """
+        Call back once the connection has ended, whoever ended it.
+        """
+        self._lost.add_done_callback(lambda _: receiver())
+
     def close(self) -> None:
         """
         Close it once what was written is sent.

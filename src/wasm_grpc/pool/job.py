@@ -24,6 +24,7 @@ class Job:
         result: Its outcome, or why it was not run.
         worker: The worker that it was sent to; 0 while it waits.
         tries: How many workers it was sent to.
+        is_loading: Its worker takes the function up first; the guest has not started.
         ended_by: Why its worker was killed, if we did it.
     """
 
@@ -34,6 +35,7 @@ class Job:
     result: asyncio.Future[Outcome]
     worker: int = 0
     tries: int = 0
+    is_loading: bool = False
     ended_by: Outcome | None = None
     _timer: asyncio.TimerHandle | None = None
 

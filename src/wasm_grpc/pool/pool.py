@@ -187,11 +187,13 @@ class Pool:
         job.tries += 1
         self._running[worker_id] = job
         invocation = job.invocation
-        job.arm(job.function.limits.timeout_s, self._ran_too_long)
-        if job.index not in self._taken_up[worker_id]:
+        job.is_loading = job.index not in self._taken_up[worker_id]
+        if job.is_loading:
             self._load(worker_id, job.index)
             # Until it is LOADED the guest has not started, so its own time does not run yet.
-            job.arm(_LOAD_S, self._ran_too_long)
+            job.arm(_LOAD_S, self._loaded_too_long)
+        else:
+            job.arm(job.function.limits.timeout_s, self._ran_too_long)
         worker.send_invocation(pack_invoke(job.index, encode_env(invocation.env), invocation.body))
 
     def _receive(self, worker_id: int, frame: Frame) -> None:
@@ -221,7 +223,9 @@ class Pool:
         if worker_id in self._loading:
             self._loading[worker_id].discard(index)
             self._settle(worker_id)
-        elif job is not None and index == job.index:
+        elif job is not None and index == job.index and job.is_loading:
+            # Once: a worker can't buy its guest time by saying it again.
+            job.is_loading = False
             job.arm(job.function.limits.timeout_s, self._ran_too_long)
 
     def _pid(self, worker_id: int) -> int:
@@ -258,8 +262,11 @@ class Pool:
         seconds = job.function.limits.timeout_s
         self._kill(job, Reason.TIMEOUT, f"ran longer than {seconds:g} s", "limits.timeout")
 
+    def _loaded_too_long(self, job: Job) -> None:
+        self._kill(job, Reason.UNAVAILABLE, f"its worker took longer than {_LOAD_S:g} s to take it up")
+
     def _waited_too_long(self, job: Job) -> None:
-        if not self._schedule.withdraw(job.ticket) or job.result.done():
+        if job.result.done() or not self._schedule.withdraw(job.ticket):
             return
         self._jobs.pop(job.ticket, None)
         job.result.set_exception(

@@ -27,6 +27,8 @@ _log = logging.getLogger(__name__)
 
 _START_S = 20.0
 """The longest that a process may take to say HELLO; a cold disk needs a few seconds."""
+_END_S = 2.0
+"""The longest that a process may go on without its socket: it has nothing left to do."""
 _LAST_FRAMES_S = 1.0
 """The longest wait for what a process sent before it died; it is in the socket already."""
 _STDERR_PIECE_BYTES = 4 * KIB
@@ -67,6 +69,8 @@ class WorkerProcess:
         self._process = process
         self._board = board
         self._sent = 0
+        self._deadline: asyncio.TimerHandle | None = None
+        connection.on_lost(self._expect_end)
         self._reaper = asyncio.create_task(self._reap(), name=f"reap worker {process.pid}")
 
     @classmethod
@@ -147,9 +151,10 @@ class WorkerProcess:
 
     def retire(self) -> None:
         """
-        Let an idle process end by itself.
+        Let an idle process end by itself; one that doesn't is killed.
         """
         self.connection.close()
+        self._expect_end()
 
     async def wait_exit(self) -> int:
         """
@@ -167,27 +172,20 @@ class WorkerProcess:
 
     @classmethod
     async def _spawn(cls, argv: Sequence[str], *, body_limit: int) -> WorkerProcess:
-        ours, theirs = socket.socketpair()
-        with theirs, _board_file() as file:
-            board = mmap.mmap(file.fileno(), _BOARD.size)
-            try:
-                process = await asyncio.create_subprocess_exec(
-                    *argv,
-                    f"--fd={theirs.fileno()}",
-                    f"--board={file.fileno()}",
-                    stdin=asyncio.subprocess.DEVNULL,
-                    stdout=asyncio.subprocess.DEVNULL,
-                    stderr=asyncio.subprocess.PIPE,
-                    pass_fds=(theirs.fileno(), file.fileno()),
-                    env={name: os.environ[name] for name in _INHERITED if name in os.environ},
-                )
-            except OSError as exc:
-                ours.close()
-                reason = exc.strerror or type(exc).__name__
-                raise WorkerStartError(
-                    f"worker interpreter {argv[0]}: can't be started: {reason}; expected a Python"
-                ) from exc
-        return cls(process, await Connection.open(ours, body_limit=body_limit), board)
+        try:
+            with _board_file() as file:
+                board = mmap.mmap(file.fileno(), _BOARD.size)
+                connection, process = await _start_connected(argv, board=file.fileno(), body_limit=body_limit)
+        except OSError as exc:
+            reason = exc.strerror or type(exc).__name__
+            raise WorkerStartError(
+                f"worker interpreter {argv[0]}: can't be started: {reason}; expected a Python"
+            ) from exc
+        return cls(process, connection, board)
+
+    def _expect_end(self) -> None:
+        if self._deadline is None:
+            self._deadline = asyncio.get_running_loop().call_later(_END_S, self.kill)
 
     async def _reap(self) -> int:
         """
@@ -199,6 +197,8 @@ class WorkerProcess:
         code = await self._process.wait()
         await self.connection.wait_lost(_LAST_FRAMES_S)
         self.connection.abort()
+        if self._deadline is not None:
+            self._deadline.cancel()
         return code
 
     async def _greet(self, runtime: Runtime) -> Greeting:
@@ -232,6 +232,32 @@ def exit_text(code: int) -> str:
         return f"signal {signal.Signals(-code).name}"
     except ValueError:
         return f"signal {-code}"
+
+
+async def _start_connected(
+    argv: Sequence[str], *, board: int, body_limit: int
+) -> tuple[Connection, asyncio.subprocess.Process]:
+    """
+    Start a process that inherits the other end of the connection; nothing is left of either if it can't be.
+    """
+    ours, theirs = socket.socketpair()
+    with theirs:
+        connection = await Connection.open(ours, body_limit=body_limit)
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *argv,
+                f"--fd={theirs.fileno()}",
+                f"--board={board}",
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.DEVNULL,
+                stderr=asyncio.subprocess.PIPE,
+                pass_fds=(theirs.fileno(), board),
+                env={name: os.environ[name] for name in _INHERITED if name in os.environ},
+            )
+        except BaseException:
+            connection.abort()
+            raise
+    return connection, process
 
 
 async def _lines(stream: asyncio.StreamReader) -> AsyncIterator[str]:

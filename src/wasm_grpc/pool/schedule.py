@@ -284,6 +284,9 @@ class Schedule:
         """
         Start workers for the tickets that could run now but find none idle.
         """
+        if now_s < self._pause_until_s[runtime]:
+            # Nor may another runtime's worker go for one that isn't started.
+            return []
         wanted = self._runnable(runtime) - self._starting[runtime]
         actions: list[Action] = []
         for _ in range(wanted):

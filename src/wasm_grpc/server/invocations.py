@@ -62,15 +62,19 @@ class Invoker:
         self._catalogue = catalogue
         self._pool = pool
         self._is_draining = False
+        self._running = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
         # Distinct between servers and starts, and one increment a call.
         self._prefix = secrets.token_hex(4)
         self._numbers = itertools.count(1)
 
-    def drain(self) -> None:
+    async def drain(self) -> None:
         """
-        Refuse every invocation from now on.
+        Refuse every invocation from now on, and wait for those that run.
         """
         self._is_draining = True
+        await self._idle.wait()
 
     def next_id(self) -> str:
         """
@@ -85,6 +89,8 @@ class Invoker:
         Raises:
             InvocationError: There is no result; the failure has been logged.
         """
+        self._running += 1
+        self._idle.clear()
         try:
             return await self._invoke(request, invocation_id)
         except InvocationError as exc:
@@ -95,6 +101,10 @@ class Invoker:
                 "invocation %s: CANCELLED: method '%s': the caller is gone", invocation_id, request.method
             )
             raise
+        finally:
+            self._running -= 1
+            if not self._running:
+                self._idle.set()
 
     async def _invoke(self, request: Request, invocation_id: str) -> Reply:
         if self._is_draining:

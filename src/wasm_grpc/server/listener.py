@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import errno
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import grpc
 
@@ -47,7 +47,7 @@ async def listen(server: grpc.aio.Server, host: str, port: int) -> AsyncIterator
         ConfigError: The host is no address of this machine.
         HostError: It can't be listened on for another reason.
     """
-    check_address(host, port)
+    await asyncio.to_thread(check_address, host, port)
     address = f"[{host}]" if ":" in host else host
     try:
         bound = server.add_insecure_port(f"{address}:{port}")
@@ -60,11 +60,25 @@ async def listen(server: grpc.aio.Server, host: str, port: int) -> AsyncIterator
         await server.stop(None)
 
 
-async def drain(server: grpc.aio.Server, seconds: float, hurry: asyncio.Event) -> None:
+async def drain(
+    server: grpc.aio.Server, wait_idle: Callable[[], Awaitable[None]], *, seconds: float, hurry: asyncio.Event
+) -> None:
     """
-    Take no new call and wait for those that run, until `seconds` have passed or `hurry` is set.
+    Wait until nothing runs and every answer is sent, but not longer than `seconds`, nor once `hurry` is set.
+
+    Args:
+        server: Listens until nothing runs: gRPC cancels a call that it finds while it stops listening,
+            and a caller is to be told UNAVAILABLE.
+        wait_idle: Waits until nothing runs.
+        seconds: The longest wait.
+        hurry: Ends it.
     """
-    waits = [asyncio.create_task(server.stop(seconds)), asyncio.create_task(hurry.wait())]
+
+    async def stop() -> None:
+        await wait_idle()
+        await server.stop(seconds)
+
+    waits = [asyncio.create_task(asyncio.wait_for(stop(), seconds)), asyncio.create_task(hurry.wait())]
     try:
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
     finally:

@@ -1,0 +1,122 @@
+"""Small guests in WebAssembly's text format, and folders of functions made of them."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+
+import wasmtime
+
+__all__ = ["GUESTS", "assemble", "write_function", "write_functions"]
+
+_IMPORTS = """
+  (import "wasi_snapshot_preview1" "fd_read" (func $fd_read (param i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "fd_write" (func $fd_write (param i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "proc_exit" (func $proc_exit (param i32)))
+  (import "wasi_snapshot_preview1" "environ_sizes_get" (func $environ_sizes (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "environ_get" (func $environ (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "args_sizes_get" (func $args_sizes (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "args_get" (func $args (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "clock_time_get" (func $clock (param i32 i64 i32) (result i32)))
+  (memory (export "memory") 4)
+  (data (i32.const 64) "no picture: expected a PNG\\n")
+  (data (i32.const 128) "done")
+"""
+# Address 0: one iovec. 8: a size or count. 16: a time. 64: texts. 65536: a buffer of 64 KiB.
+
+_FUNCTIONS = """
+  (func $write (param $fd i32) (param $at i32) (param $size i32)
+    (i32.store (i32.const 0) (local.get $at))
+    (i32.store (i32.const 4) (local.get $size))
+    (drop (call $fd_write (local.get $fd) (i32.const 0) (i32.const 1) (i32.const 8))))
+  (func $read (result i32)
+    (i32.store (i32.const 0) (i32.const 65536))
+    (i32.store (i32.const 4) (i32.const 65536))
+    (drop (call $fd_read (i32.const 0) (i32.const 0) (i32.const 1) (i32.const 8)))
+    (i32.load (i32.const 8)))
+  (func $now (result i64)
+    (drop (call $clock (i32.const 1) (i64.const 0) (i32.const 16)))
+    (i64.load (i32.const 16)))
+"""
+
+GUESTS = {
+    # Standard input to standard output.
+    "echo": """
+      (local $n i32)
+      (loop $more
+        (local.set $n (call $read))
+        (if (local.get $n) (then
+          (call $write (i32.const 1) (i32.const 65536) (local.get $n))
+          (br $more))))""",
+    "spin": "(loop $ever (br $ever))",
+    # Computes for 800 ms, then says "done".
+    "work": """
+      (local $end i64)
+      (local.set $end (i64.add (call $now) (i64.const 800000000)))
+      (loop $more (br_if $more (i64.lt_u (call $now) (local.get $end))))
+      (call $write (i32.const 1) (i32.const 128) (i32.const 4))""",
+    # Takes memory until it is refused, as a C program that doesn't look would.
+    "allocate": """
+      (loop $more (br_if $more (i32.ne (memory.grow (i32.const 1)) (i32.const -1))))
+      (unreachable)""",
+    "flood-stdout": "(loop $ever (call $write (i32.const 1) (i32.const 65536) (i32.const 65536)) (br $ever))",
+    # 64 MiB of standard error, then "done".
+    "flood-stderr": """
+      (local $n i32)
+      (loop $more
+        (call $write (i32.const 2) (i32.const 65536) (i32.const 65536))
+        (local.set $n (i32.add (local.get $n) (i32.const 1)))
+        (br_if $more (i32.lt_u (local.get $n) (i32.const 1024))))
+      (call $write (i32.const 1) (i32.const 128) (i32.const 4))""",
+    # Exits with the first byte of its input as the code, after a sentence on standard error.
+    "exit": """
+      (drop (call $read))
+      (call $write (i32.const 2) (i32.const 64) (i32.const 27))
+      (call $proc_exit (i32.load8_u (i32.const 65536)))""",
+    "exit-300": "(call $proc_exit (i32.const 300))",
+    "trap": "(unreachable)",
+    # Its environment, each variable ended by NUL.
+    "environment": """
+      (drop (call $environ_sizes (i32.const 16) (i32.const 8)))
+      (drop (call $environ (i32.const 32768) (i32.const 65536)))
+      (call $write (i32.const 1) (i32.const 65536) (i32.load (i32.const 8)))""",
+    # Its arguments, each ended by NUL.
+    "arguments": """
+      (drop (call $args_sizes (i32.const 16) (i32.const 8)))
+      (drop (call $args (i32.const 32768) (i32.const 65536)))
+      (call $write (i32.const 1) (i32.const 65536) (i32.load (i32.const 8)))""",
+    # What the last invocation of this instance left in memory; then leaves its own input there.
+    "remember": """
+      (call $write (i32.const 1) (i32.const 131072) (i32.const 16))
+      (drop (call $read))
+      (i64.store (i32.const 131072) (i64.load (i32.const 65536)))
+      (i64.store (i32.const 131080) (i64.load (i32.const 65544)))""",
+}
+"""The body of each guest's ``_start``."""
+
+
+@functools.cache
+def assemble(guest: str) -> bytes:
+    """Return a guest's module, assembled once a test run."""
+    start = f'(func (export "_start") {GUESTS[guest]})'
+    return bytes(wasmtime.wat2wasm(f"(module {_IMPORTS} {_FUNCTIONS} {start})"))
+
+
+def write_function(
+    folder: Path, name: str, *, guest: str = "", sections: str = "", trigger: str | None = None
+) -> Path:
+    """Write ``<folder>/<name>/``: the guest of that name, invoked by its name, with `sections` added."""
+    place = folder / name
+    place.mkdir(parents=True)
+    (place / f"{name}.wasm").write_bytes(assemble(guest or name))
+    invoke = f'[[trigger.invoke]]\nmethod = "{name}"\n' if trigger is None else trigger
+    manifest = f'name = "{name}"\nmodule = "{name}.wasm"\nguest = "wasi-command"\n{sections}\n{invoke}'
+    (place / "function.toml").write_text(manifest)
+    return place
+
+
+def write_functions(folder: Path, functions: dict[str, str]) -> Path:
+    """Write functions by name, each with its further sections; each name is also its guest's."""
+    for name, sections in functions.items():
+        write_function(folder, name, sections=sections)
+    return folder

@@ -1,0 +1,234 @@
+"""What is wrong with functions on disk: one clear line each, and exit code 2."""
+
+from __future__ import annotations
+
+import importlib.util
+import platform
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from integration.commands import Ended, run_command
+from integration.guests import assemble, write_function
+from wasm_grpc import __version__
+
+ECHO = '[[trigger.invoke]]\nmethod = "echo"\n'
+
+
+def manifest(text: str) -> Callable[[Path], None]:
+    """Give what replaces the manifest of the function echo."""
+
+    def write(functions: Path) -> None:
+        (functions / "echo" / "function.toml").write_text(text)
+
+    return write
+
+
+def module(binary: bytes) -> Callable[[Path], None]:
+    """Give what replaces the module of the function echo."""
+
+    def write(functions: Path) -> None:
+        (functions / "echo" / "echo.wasm").write_bytes(binary)
+
+    return write
+
+
+def _second(functions: Path) -> None:
+    write_function(functions, "other", guest="echo", trigger=ECHO)
+
+
+def _without_module(functions: Path) -> None:
+    (functions / "echo" / "echo.wasm").unlink()
+
+
+def _without_manifest(functions: Path) -> None:
+    (functions / "echo" / "function.toml").unlink()
+
+
+def _empty(functions: Path) -> None:
+    for file in (functions / "echo").iterdir():
+        file.unlink()
+    (functions / "echo").rmdir()
+
+
+HEAD = 'name = "echo"\nmodule = "echo.wasm"\nguest = "wasi-command"\n'
+
+MANIFESTS: Mapping[str, tuple[Callable[[Path], None], str]] = {
+    "no manifest": (
+        _without_manifest,
+        "echo/function.toml: missing; expected a manifest beside the module",
+    ),
+    "TOML syntax": (
+        manifest("name = \n"),
+        "echo/function.toml: line 1, column 8: invalid value; expected TOML 1.0",
+    ),
+    "unknown key": (
+        manifest(f"{HEAD}{ECHO}[limits]\ntimeuot = '1s'\n"),
+        "echo/function.toml: limits.timeuot: unknown key; did you mean 'limits.timeout'?",
+    ),
+    "wrong type": (
+        manifest(f"{HEAD}args = 5\n{ECHO}"),
+        "echo/function.toml: args: 5 is an integer; expected an array",
+    ),
+    "two functions with one method": (
+        _second,
+        "other/function.toml: trigger.invoke[0].method: 'echo' is already served by function 'echo'; "
+        "expected another",
+    ),
+    "no module": (
+        _without_module,
+        "echo/function.toml: module: no file 'echo.wasm'; expected it below the function's folder",
+    ),
+    "no function": (
+        _empty,
+        "wasm-grpc {command}: functions: no function.toml here or one folder below; expected a folder of "
+        "functions, each with a function.toml, or one function's own folder",
+    ),
+}
+
+MODULES: Mapping[str, tuple[Callable[[Path], None], str]] = {
+    "no WebAssembly": (
+        module(b"#!/bin/sh\n"),
+        "module is not WebAssembly, it begins with b'#!/b'; a WebAssembly core module was expected",
+    ),
+    "empty": (module(b""), "module is empty; a WebAssembly core module was expected"),
+    "truncated": (
+        module(assemble("echo")[:100]),
+        "module is cut off or damaged at byte 100; a valid module was expected",
+    ),
+    "component": (
+        module(b"\0asm\x0d\0\x01\0"),
+        "module is a component; a WebAssembly core module was expected (WASI preview 1)",
+    ),
+    "memory over the limit": (
+        manifest(f'{HEAD}{ECHO}[limits]\nmemory = "64KiB"\n'),
+        "module wants at least 256 KiB of memory; limits.memory is 64 KiB",
+    ),
+}
+
+
+@pytest.fixture
+def functions(tmp_path: Path) -> Path:
+    """Write one sound function."""
+    write_function(tmp_path / "functions", "echo")
+    return tmp_path / "functions"
+
+
+def end(command: str, functions: Path, *flags: str | Path, env: Mapping[str, str]) -> Ended:
+    """Run a command on the functions, from the folder that holds theirs."""
+    environment = {**env, "WASM_GRPC_LOG": "warning", "APP_PORT": "0"}
+    return run_command(command, functions.name, *flags, env=environment, cwd=functions.parent)
+
+
+@pytest.mark.parametrize("command", ["serve", "check"])
+@pytest.mark.parametrize(("spoil", "error"), MANIFESTS.values(), ids=MANIFESTS)
+def test_a_wrong_manifest(
+    functions: Path,
+    cache_environment: dict[str, str],
+    command: str,
+    spoil: Callable[[Path], None],
+    error: str,
+) -> None:
+    """`serve` and `check` refuse it with one line that begins with its file, and exit code 2."""
+    spoil(functions)
+
+    ended = end(command, functions, env=cache_environment)
+
+    assert (ended.errors, ended.stdout, ended.code) == ([error.format(command=command)], b"", 2)
+
+
+@pytest.mark.parametrize("command", ["serve", "check"])
+@pytest.mark.parametrize(("spoil", "error"), MODULES.values(), ids=MODULES)
+def test_a_wrong_module(
+    engine: str,
+    functions: Path,
+    cache_environment: dict[str, str],
+    command: str,
+    spoil: Callable[[Path], None],
+    error: str,
+) -> None:
+    """A module that can't run is refused in the same words whatever the engine."""
+    spoil(functions)
+
+    ended = end(command, functions, "--engine", engine, env=cache_environment)
+
+    assert (ended.errors, ended.stdout, ended.code) == ([f"echo/echo.wasm: {error}"], b"", 2)
+
+
+def test_every_error_is_listed(functions: Path, cache_environment: dict[str, str]) -> None:
+    """Several broken functions are told of at once, a line each."""
+    for name in ("one", "two"):
+        write_function(functions, name, guest="echo", sections="arg = 1\n")
+
+    ended = end("serve", functions, env=cache_environment)
+
+    assert ended.errors == [
+        f"{name}/function.toml: arg: unknown key; did you mean 'args'?" for name in ("one", "two")
+    ]
+    assert ended.code == 2
+
+
+def test_a_feature_of_later(functions: Path, cache_environment: dict[str, str]) -> None:
+    """What this version doesn't serve yet is refused by name at `serve`, and only noted by `check`."""
+    binding = f'{HEAD}{ECHO}[[trigger.binding]]\nname = "cron"\n'
+    (functions / "echo" / "function.toml").write_text(binding)
+    problem = "echo/function.toml: trigger.binding: input bindings are not served by this version yet; "
+    problem += "expected only [[trigger.invoke]]"
+
+    served = end("serve", functions, env=cache_environment)
+    checked = end("check", functions, env=cache_environment)
+
+    assert (served.errors, served.code) == ([problem], 2)
+    assert (checked.errors, checked.code) == ([], 0)
+    assert checked.stdout.decode().splitlines()[0] == f"note: {problem}"
+
+
+def test_an_interpreter_that_is_not_there(
+    functions: Path, tmp_path: Path, cache_environment: dict[str, str]
+) -> None:
+    """A --worker-python that can't be started is named in one line, with exit code 2."""
+    python = tmp_path / "no-such-python"
+
+    ended = end("serve", functions, "--worker-python", python, env=cache_environment)
+
+    assert ended.errors == [
+        f"wasm-grpc serve: worker interpreter {python}: can't be started: No such file or directory; "
+        "expected a Python"
+    ]
+    assert ended.code == 2
+
+
+def test_an_interpreter_without_the_package(
+    functions: Path, tmp_path: Path, cache_environment: dict[str, str]
+) -> None:
+    """A --worker-python that is no worker is named in one line, with exit code 2."""
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\nexit 3\n")
+    python.chmod(0o755)
+
+    ended = end("serve", functions, "--worker-python", python, env=cache_environment)
+
+    assert ended.errors == [
+        f"wasm-grpc serve: worker interpreter {python}: ended with exit code 3 before it said hello; "
+        f"expected one with the package wasm-grpc {__version__}"
+    ]
+    assert ended.code == 2
+
+
+def test_an_engine_that_can_not_be_had(functions: Path, cache_environment: dict[str, str]) -> None:
+    """An interpreter that lacks the wanted engine is named with what was expected, with exit code 2."""
+    if importlib.util.find_spec("wasmer"):
+        pytest.skip("Wasmer can be had on this CPython")
+
+    ended = end(
+        "serve", functions, "--engine", "wasmer", "--worker-python", sys.executable, env=cache_environment
+    )
+
+    version = platform.python_version()
+    assert ended.errors == [
+        f"wasm-grpc serve: worker interpreter {sys.executable}: engine wasmer: CPython {version} has it not "
+        "(No module named 'wasmer'); CPython 3.10 or older with 'wasm-grpc[wasmer]' was expected"
+    ]
+    assert ended.code == 2

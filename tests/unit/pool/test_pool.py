@@ -1,0 +1,329 @@
+"""The pool over worker processes that break the rules; those that keep them are in `integration`."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import stat
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from wasm_grpc import __version__
+from wasm_grpc.core.errors import InvocationError, WasmGrpcError, WorkerStartError
+from wasm_grpc.core.model import (
+    EngineName,
+    GuestKind,
+    Invocation,
+    Limits,
+    Outcome,
+    PoolPolicy,
+    Reason,
+    Runtime,
+    WorkerFunction,
+)
+from wasm_grpc.core.settings import Settings, make_settings
+from wasm_grpc.core.wire import WIRE_VERSION
+from wasm_grpc.pool.pool import PoolFunction, open_pool
+from wasm_grpc.pool.process import WorkerProcess
+
+pytestmark = pytest.mark.asyncio
+
+INVOCATION = Invocation(id="1", function="f", body=b"body")
+OK = Outcome(reason=Reason.OK, body=b"body")
+
+PROLOGUE = """#!{python}
+# Says hello as a worker does; what it does then stands below.
+import mmap, os, signal, socket, struct, sys, time
+
+from wasm_grpc import __version__
+from wasm_grpc.core.model import Outcome, Reason
+from wasm_grpc.core.wire import WIRE_VERSION, FrameReader, Kind, pack, pack_json, pack_result
+
+flags = dict(each.lstrip("-").split("=") for each in sys.argv[4:])
+sock = socket.socket(fileno=int(flags["fd"]))
+board = mmap.mmap(int(flags["board"]), 8)
+reader = FrameReader(body_limit=1 << 30)
+
+
+def send(pieces):
+    for piece in pieces:
+        sock.sendall(piece)
+
+
+def frames():
+    while piece := sock.recv(1 << 20):
+        yield from reader.feed(piece)
+
+
+def answer(frame):
+    send(pack_result(Outcome(reason=Reason.OK, body=frame.body)))
+
+
+def begin():
+    board[:8] = struct.pack("<Q", struct.unpack("<Q", board[:8])[0] + 1)
+
+
+hello = {{"package": __version__, "wire": WIRE_VERSION, "python": "P 1", "version": "1", "target": "t"}}
+"""
+GREET = "send(pack_json(Kind.HELLO, hello))\n"
+SERVE = """
+for frame in frames():
+    if frame.kind is Kind.LOAD:
+        send(pack_json(Kind.LOADED, {"index": 0}))
+    else:
+        begin()
+        answer(frame)
+"""
+
+WriteWorker = Callable[[str], Runtime]
+
+
+@pytest.fixture
+def write_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> WriteWorker:
+    """Give a writer of programs that stand in for a worker's interpreter."""
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
+    monkeypatch.setattr("wasm_grpc.pool.process._END_S", 0.1)
+
+    def write(text: str) -> Runtime:
+        program = tmp_path / "worker"
+        program.write_text(PROLOGUE.format(python=sys.executable) + text)
+        program.chmod(program.stat().st_mode | stat.S_IXUSR)
+        return Runtime(EngineName.FAKE, str(program))
+
+    return write
+
+
+def function(runtime: Runtime, *, limits: Limits | None = None, prepared: int = 0) -> PoolFunction:
+    """Give the function f."""
+    worker_function = WorkerFunction(
+        name="f",
+        guest=GuestKind.WASI_COMMAND,
+        artifact="artifact",
+        digest="",
+        limits=limits or Limits(timeout_s=5),
+    )
+    return PoolFunction(function=worker_function, runtime=runtime, policy=PoolPolicy(min=prepared))
+
+
+@pytest.fixture
+def one_slot() -> Settings:
+    """Give settings with one run slot and one process."""
+    return make_settings({"workers": 1, "max_workers": 1})
+
+
+async def test_an_invocation_and_its_outcome(write_worker: WriteWorker, one_slot: Settings) -> None:
+    """A worker that keeps the rules answers one invocation after the other."""
+    async with open_pool([function(write_worker(GREET + SERVE))], one_slot) as pool:
+        outcomes = await asyncio.gather(*(pool.invoke(INVOCATION) for _ in range(5)))
+
+    assert outcomes == [OK] * 5
+
+
+@pytest.mark.parametrize(
+    "prelude",
+    ["frame = next(frames()); os._exit(0)", "frame = next(frames()); os.kill(os.getpid(), signal.SIGKILL)"],
+    ids=["exits", "is killed"],
+)
+async def test_a_worker_that_is_dead_before_it_begins(
+    write_worker: WriteWorker, one_slot: Settings, tmp_path: Path, prelude: str
+) -> None:
+    """An invocation whose worker died before it began it is no failure: the next worker takes it."""
+    once = f"mark = {str(tmp_path / 'mark')!r}\nif not os.path.exists(mark):\n    open(mark, 'w').close()\n"
+    worker = GREET + once + f"    {prelude}\n" + SERVE
+
+    async with open_pool([function(write_worker(worker))], one_slot) as pool:
+        assert await pool.invoke(INVOCATION) == OK
+
+
+async def test_a_function_that_kills_whoever_takes_it_up(
+    write_worker: WriteWorker, one_slot: Settings
+) -> None:
+    """After three workers died of it an invocation fails, though none of them had begun it."""
+    worker = GREET + "next(frames()); os._exit(7)\n"
+
+    async with open_pool([function(write_worker(worker))], one_slot) as pool:
+        outcome = await pool.invoke(INVOCATION)
+
+    assert outcome == Outcome(reason=Reason.CRASHED, message="its worker died while running it (exit code 7)")
+
+
+BREACHES = {
+    "unknown frame": r"sock.sendall(b'\xff' * 16)",
+    "wrong frame": "send(pack(Kind.OUTPUT, b'', b'x'))",
+    "result without its head": "send(pack(Kind.RESULT))",
+    "head that is no JSON": "send(pack(Kind.LOADED, b'{'))",
+    "answer to no LOAD": "send(pack_json(Kind.LOADED, {'index': 5}))",
+    "index of another type": "send(pack_json(Kind.LOADED, {'index': [0]}))",
+    "body over the limit": "sock.sendall(struct.pack('<BBHIQ', Kind.RESULT, 0, 0, 0, 1 << 40))",
+    "socket closed": "sock.close()",
+}
+
+
+@pytest.mark.parametrize("breach", BREACHES.values(), ids=BREACHES)
+async def test_a_worker_that_breaks_the_wire_is_ended(
+    write_worker: WriteWorker, one_slot: Settings, breach: str
+) -> None:
+    """A worker that sends what the wire does not allow is killed, even one that goes on for ever."""
+    worker = f"{GREET}next(frames())\nbegin()\n{breach}\nwhile True:\n    signal.pause()\n"
+    limits = Limits(timeout_s=None)
+
+    async with open_pool([function(write_worker(worker), limits=limits)], one_slot) as pool:
+        outcome = await pool.invoke(INVOCATION)
+
+    assert outcome.reason is Reason.CRASHED
+
+
+async def test_a_worker_that_says_loaded_again(write_worker: WriteWorker, one_slot: Settings) -> None:
+    """A worker can't put off its time limit by saying again that it has taken the function up."""
+    worker = GREET + "next(frames())\nbegin()\nwhile True:\n    send(pack_json(Kind.LOADED, {'index': 0}))\n"
+    worker += "    time.sleep(0.05)\n"
+
+    async with open_pool([function(write_worker(worker), limits=Limits(timeout_s=0.3))], one_slot) as pool:
+        outcome = await pool.invoke(INVOCATION)
+
+    assert outcome == Outcome(reason=Reason.TIMEOUT, message="ran longer than 0.3 s", limit="limits.timeout")
+
+
+async def test_a_tainted_worker_that_stays(write_worker: WriteWorker, one_slot: Settings) -> None:
+    """A worker that says it ends and doesn't is killed, and another takes what comes next."""
+    worker = f"{GREET}for frame in frames():\n"
+    worker += "    if frame.kind is Kind.INVOKE:\n        begin()\n"
+    worker += "        send(pack_result(Outcome(reason=Reason.OK, body=frame.body), is_tainted=True))\n"
+    worker += "        while True:\n            signal.pause()\n"
+
+    async with open_pool([function(write_worker(worker))], one_slot) as pool:
+        assert [await pool.invoke(INVOCATION) for _ in range(2)] == [OK, OK]
+        assert await _is_reaped(pool_size=2)
+
+
+async def _is_reaped(*, pool_size: int) -> bool:
+    """Wait for fewer children than were started: the kernel tells which are left."""
+    children = Path(f"/proc/self/task/{os.getpid()}/children")
+    for _ in range(500):
+        if len(children.read_text().split()) < pool_size:
+            return True
+        await asyncio.sleep(0.01)
+    return False
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        (
+            "os._exit(3)\n",
+            "worker interpreter {python}: ended with exit code 3 before it said hello; "
+            "expected one with the package wasm-grpc {version}",
+        ),
+        (
+            "send(pack_json(Kind.HELLO, {**hello, 'package': '0.0.0'}))\n",
+            "worker interpreter {python}: has wasm-grpc 0.0.0 (wire {wire}); expected {version} (wire {wire})",
+        ),
+        (
+            "send(pack_json(Kind.HELLO, {**hello, 'error': 'engine fake: it is not here; it was expected'}))\n",
+            "worker interpreter {python}: engine fake: it is not here; it was expected",
+        ),
+        ("send(pack(Kind.RESULT))\n", "RESULT frame where HELLO was expected"),
+    ],
+    ids=["silent", "another version", "no engine", "another frame"],
+)
+async def test_a_pool_that_no_worker_comes_up_for(
+    write_worker: WriteWorker, one_slot: Settings, text: str, error: str
+) -> None:
+    """Where no worker comes up, the pool says why, in one line."""
+    runtime = write_worker(text)
+
+    with pytest.raises(WasmGrpcError) as caught:
+        async with open_pool([function(runtime)], one_slot):
+            pass
+
+    assert str(caught.value) == error.format(python=runtime.python, version=__version__, wire=WIRE_VERSION)
+
+
+async def test_an_interpreter_that_is_not_there(tmp_path: Path, one_slot: Settings) -> None:
+    """An interpreter that can't be started is named with the reason."""
+    runtime = Runtime(EngineName.FAKE, str(tmp_path / "python"))
+
+    with pytest.raises(WorkerStartError) as caught:
+        async with open_pool([function(runtime)], one_slot):
+            pass
+
+    assert str(caught.value) == (
+        f"worker interpreter {runtime.python}: can't be started: No such file or directory; expected a Python"
+    )
+
+
+async def test_too_many_open_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that has no descriptor left for a worker is an error like any other start that fails."""
+
+    def refuse() -> None:
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr(socket, "socketpair", refuse)
+
+    with pytest.raises(WorkerStartError, match="can't be started: Too many open files"):
+        await WorkerProcess.start(Runtime(EngineName.FAKE, sys.executable), memory_bytes=0, body_limit=0)
+
+
+async def test_a_function_that_is_not_taken_up_in_time(
+    write_worker: WriteWorker, one_slot: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that never says LOADED is killed, also where the guest's own time is unlimited."""
+    monkeypatch.setattr("wasm_grpc.pool.pool._LOAD_S", 0.2)
+    worker = GREET + "while True:\n    signal.pause()\n"
+
+    async with open_pool([function(write_worker(worker), limits=Limits(timeout_s=None))], one_slot) as pool:
+        outcome = await pool.invoke(INVOCATION)
+
+    assert outcome == Outcome(
+        reason=Reason.UNAVAILABLE, message="its worker took longer than 0.2 s to take it up"
+    )
+
+
+async def test_a_caller_that_goes_while_it_waits(write_worker: WriteWorker, one_slot: Settings) -> None:
+    """A cancelled invocation that waited is never run, and leaves its place in the queue."""
+    worker = GREET + SERVE.replace("answer(frame)", "time.sleep(0.3); answer(frame)")
+    pooled = function(write_worker(worker))
+
+    async with open_pool([pooled], one_slot) as pool:
+        running = asyncio.ensure_future(pool.invoke(INVOCATION))
+        waiting = asyncio.ensure_future(pool.invoke(INVOCATION))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        outcomes = await asyncio.gather(running, waiting, return_exceptions=True)
+
+        assert outcomes[0] == OK
+        assert isinstance(outcomes[1], asyncio.CancelledError)
+        assert repr(pool) == "<Pool <Schedule 0 busy, 1 idle, 0 starting, 0 waiting>>"
+
+
+async def test_an_invocation_that_waits_too_long(write_worker: WriteWorker, one_slot: Settings) -> None:
+    """An invocation that finds no worker within its function's queue_wait is refused."""
+    worker = GREET + "next(frames())\nbegin()\nwhile True:\n    signal.pause()\n"
+    pooled = function(write_worker(worker), limits=Limits(queue_wait_s=0.1))
+
+    async with open_pool([pooled], one_slot) as pool:
+        running = asyncio.ensure_future(pool.invoke(INVOCATION))
+        await asyncio.sleep(0)
+        with pytest.raises(InvocationError, match=r"waited longer than 0\.1 s for a free worker"):
+            await pool.invoke(INVOCATION)
+        running.cancel()
+        await asyncio.wait([running])
+
+
+async def test_a_cancelled_start_leaves_nothing(write_worker: WriteWorker, one_slot: Settings) -> None:
+    """A pool that is given up while its workers start kills and reaps them."""
+    pool = open_pool([function(write_worker("while True:\n    signal.pause()\n"))], one_slot)
+    opening = asyncio.ensure_future(pool.__aenter__())
+    children = Path(f"/proc/self/task/{os.getpid()}/children")
+    while not children.read_text():
+        await asyncio.sleep(0)
+
+    opening.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await opening
+    assert children.read_text() == ""

@@ -1,0 +1,260 @@
+"""The schedule's decisions, each in the smallest server that shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from wasm_grpc.core.model import EngineName, Runtime
+from wasm_grpc.pool.schedule import FunctionPolicy, Run, Schedule, Start, Stop
+
+WASMTIME = Runtime(EngineName.WASMTIME, "python")
+WASMER = Runtime(EngineName.WASMER, "python3.10")
+
+
+def policy(*, runtime: Runtime = WASMTIME, at_most: int = 2, queue: int = 64) -> FunctionPolicy:
+    """Give a function's policy."""
+    return FunctionPolicy(runtime=runtime, max=at_most, queue=queue)
+
+
+def ready_schedule(
+    functions: Mapping[str, FunctionPolicy], *, slots: int = 2, max_workers: int = 8
+) -> Schedule:
+    """Give a schedule whose first workers are up, the longest idle first in number."""
+    schedule = Schedule(functions, slots=slots, max_workers=max_workers, idle_s=5)
+    for action in schedule.start():
+        assert isinstance(action, Start)
+        assert schedule.worker_ready(action.worker, 0) == []
+    return schedule
+
+
+@pytest.mark.parametrize(
+    ("slots", "max_workers", "workers"),
+    [(1, 8, 2), (2, 8, 3), (4, 4, 4), (1, 1, 1)],
+    ids=["one slot", "two slots", "no room for the spare", "one process"],
+)
+def test_a_worker_a_slot_and_a_spare(slots: int, max_workers: int, workers: int) -> None:
+    """At the start there is a worker for each run slot and one spare, as far as processes are allowed."""
+    schedule = Schedule({"f": policy()}, slots=slots, max_workers=max_workers)
+
+    assert schedule.start() == [Start(number, WASMTIME) for number in range(1, workers + 1)]
+
+
+def test_each_runtime_has_a_worker() -> None:
+    """The runtime of most functions has the workers of the slots, any other has one."""
+    functions = {"a": policy(), "b": policy(), "c": policy(runtime=WASMER)}
+    schedule = Schedule(functions, slots=2, max_workers=8)
+
+    assert schedule.start() == [
+        Start(1, WASMTIME),
+        Start(2, WASMTIME),
+        Start(3, WASMTIME),
+        Start(4, WASMER),
+    ]
+
+
+def test_a_server_without_functions_has_no_workers() -> None:
+    """Where nothing is served nothing is started."""
+    assert Schedule({}, slots=2, max_workers=8).start() == []
+
+
+def test_the_last_worker_used_is_used_first() -> None:
+    """A ticket goes to the worker that was used last, whose memory is warm."""
+    schedule = ready_schedule({"f": policy()})
+
+    assert schedule.submit(1, "f", 0) == [Run(1, 3)]
+    assert schedule.finished(3, 0) == []
+    assert schedule.submit(2, "f", 0) == [Run(2, 3)]
+
+
+def test_a_ticket_waits_for_a_worker_that_starts() -> None:
+    """A ticket is not reserved for a worker: whichever is up first takes it, and no further one is started."""
+    schedule = Schedule({"f": policy()}, slots=2, max_workers=8)
+    schedule.start()
+
+    assert schedule.submit(1, "f", 0) == []
+    assert schedule.worker_ready(2, 0) == [Run(1, 2)]
+    assert schedule.worker_ready(1, 0) == []
+
+
+def test_no_more_than_the_function_may() -> None:
+    """A function runs no more than its max, however many slots and workers are free."""
+    schedule = ready_schedule({"f": policy(at_most=1)})
+
+    assert schedule.submit(1, "f", 0) == [Run(1, 3)]
+    assert schedule.submit(2, "f", 0) == []
+    assert schedule.finished(3, 0) == [Run(2, 3)]
+
+
+def test_no_more_than_the_slots() -> None:
+    """Functions that already run don't run more than the slots together."""
+    schedule = ready_schedule({"f": policy(at_most=9)})
+
+    assert schedule.submit(1, "f", 0) == [Run(1, 3)]
+    assert schedule.submit(2, "f", 0) == [Run(2, 2)]
+    assert schedule.submit(3, "f", 0) == []
+
+
+def test_a_function_with_nothing_running_goes_beyond_the_slots() -> None:
+    """A flooded neighbour costs a share of a core, not a place in a queue."""
+    schedule = ready_schedule({"flooded": policy(at_most=9), "calm": policy(), "third": policy()})
+    for ticket in range(1, 20):
+        schedule.submit(ticket, "flooded", 0)
+
+    assert schedule.submit(20, "calm", 0) == [Run(20, 1)]
+    assert schedule.submit(21, "third", 0) == [Start(4, WASMTIME)]
+    assert schedule.worker_ready(4, 0) == [Run(21, 4)]
+    assert schedule.submit(22, "calm", 0) == []
+
+
+def test_the_function_with_fewest_running_goes_first() -> None:
+    """A slot that comes free goes to the function that runs least, then to the ticket that waits longest."""
+    schedule = ready_schedule({"a": policy(at_most=9), "b": policy(at_most=9)}, slots=4)
+    for ticket, name in enumerate("aaabaaab", start=1):
+        schedule.submit(ticket, name, 0)
+
+    assert schedule.finished(5, 0) == [Run(8, 5)]
+    assert schedule.finished(4, 0) == [Run(5, 4)]
+
+
+@pytest.mark.parametrize(
+    ("at_most", "queue", "taken"),
+    [(1, 0, 1), (1, 2, 3), (2, 3, 5)],
+    ids=["no queue", "max 1", "max 2"],
+)
+def test_there_is_room_for_the_queue(at_most: int, queue: int, taken: int) -> None:
+    """A function takes what it may run, and as many more as its queue is long."""
+    schedule = ready_schedule({"f": policy(at_most=at_most, queue=queue)})
+    tickets = 0
+
+    while schedule.has_room("f"):
+        tickets += 1
+        schedule.submit(tickets, "f", 0)
+
+    assert tickets == taken
+
+
+def test_a_ticket_that_waits_can_be_withdrawn() -> None:
+    """A withdrawn ticket is never run; one that runs can't be withdrawn."""
+    schedule = ready_schedule({"f": policy(at_most=1)})
+    schedule.submit(1, "f", 0)
+    schedule.submit(2, "f", 0)
+
+    assert schedule.withdraw(2)
+    assert not schedule.withdraw(2)
+    assert not schedule.withdraw(1)
+    assert schedule.finished(3, 0) == []
+
+
+def test_a_ticket_that_was_not_begun_goes_first() -> None:
+    """A ticket whose worker was found dead is run before those that came after it."""
+    schedule = ready_schedule({"f": policy(at_most=1)})
+    schedule.submit(1, "f", 0)
+    schedule.submit(2, "f", 0)
+    schedule.submit(3, "f", 0)
+
+    assert schedule.withdraw(2)
+    assert schedule.worker_lost(3, 0) == [Run(3, 2), Start(4, WASMTIME)]
+    assert schedule.run_again(1, "f", 0) == []
+    assert schedule.finished(2, 0) == [Run(1, 2)]
+
+
+def test_a_lost_worker_is_replaced() -> None:
+    """A worker that is gone, whatever it did, is made up for at once; its loss is told only once."""
+    schedule = ready_schedule({"f": policy()})
+    schedule.submit(1, "f", 0)
+
+    assert schedule.worker_lost(3, 0) == [Start(4, WASMTIME)]
+    assert schedule.worker_lost(1, 0) == [Start(5, WASMTIME)]
+    assert schedule.worker_lost(3, 0) == []
+
+
+def test_a_retiring_worker_is_replaced() -> None:
+    """A worker that ends after its invocation takes no other, and is made up for."""
+    schedule = ready_schedule({"f": policy()}, slots=1)
+    schedule.submit(1, "f", 0)
+    schedule.submit(2, "f", 0)
+
+    assert schedule.finished(2, 0, retires=True) == [Run(2, 1), Start(3, WASMTIME)]
+    assert schedule.worker_lost(2, 0) == []
+
+
+def test_a_worker_that_does_not_start_is_tried_again_later() -> None:
+    """After a failed start nothing is started for a second, so that a broken interpreter is no busy loop."""
+    schedule = Schedule({"f": policy()}, slots=1, max_workers=4)
+    schedule.start()
+
+    assert schedule.worker_lost(1, 10.0) == []
+    assert schedule.tick(10.9) == []
+    assert schedule.tick(11.0) == [Start(3, WASMTIME)]
+
+
+def test_workers_beyond_the_floor_retire() -> None:
+    """Workers that were idle for 5 s go, the longest idle first, but never below the floor."""
+    functions = {name: policy() for name in "abcde"}
+    schedule = ready_schedule(functions, slots=1)
+    for ticket, name in enumerate(functions):
+        schedule.submit(ticket, name, 0)
+    for worker in (3, 4, 5):
+        schedule.worker_ready(worker, 0)
+    for now_s, worker in enumerate((5, 4, 3, 2, 1), start=1):
+        schedule.finished(worker, now_s)
+
+    assert schedule.tick(5.9) == []
+    assert schedule.tick(7.0) == [Stop(5), Stop(4)]
+    assert schedule.tick(8.0) == [Stop(3)]
+    assert schedule.tick(1000.0) == []
+
+
+def test_an_idle_worker_makes_room_for_another_runtime() -> None:
+    """Where processes are few, one that is idle goes for a function of another runtime."""
+    schedule = Schedule({"a": policy(), "b": policy(runtime=WASMER)}, slots=1, max_workers=2)
+    assert schedule.start() == [Start(1, WASMTIME), Start(2, WASMTIME)]
+    schedule.worker_ready(1, 0)
+    schedule.worker_ready(2, 0)
+
+    assert schedule.submit(1, "b", 0) == [Stop(1), Start(3, WASMER)]
+    assert schedule.worker_ready(3, 0) == [Run(1, 3)]
+
+
+def test_a_function_of_a_rare_runtime_waits_for_no_flood_to_end() -> None:
+    """With one process, two flooded functions of two runtimes take turns."""
+    schedule = Schedule({"a": policy(), "b": policy(runtime=WASMER)}, slots=1, max_workers=1)
+    schedule.start()
+    for ticket in range(1, 7):
+        schedule.submit(ticket, "ab"[ticket % 2], 0)
+    served = []
+    actions = schedule.worker_ready(1, 0)
+    while actions:
+        for action in actions:
+            if isinstance(action, Run):
+                served.append(action.ticket)
+                actions = schedule.finished(action.worker, 0)
+            elif isinstance(action, Start):
+                actions = schedule.worker_ready(action.worker, 0)
+
+    assert served == [1, 2, 3, 4, 5, 6]
+
+
+def test_no_worker_goes_for_one_that_is_not_started() -> None:
+    """While a broken runtime's pause lasts, no idle worker of another is stopped in vain."""
+    schedule = Schedule({"a": policy(), "b": policy(runtime=WASMER)}, slots=1, max_workers=2)
+    schedule.start()
+    schedule.worker_ready(1, 0)
+    schedule.worker_ready(2, 0)
+    assert schedule.submit(1, "b", 0) == [Stop(1), Start(3, WASMER)]
+
+    assert schedule.worker_lost(3, 0) == [Start(4, WASMTIME)]
+    assert schedule.worker_ready(4, 0) == []
+    assert schedule.tick(0.5) == []
+    assert schedule.tick(1.0) == [Stop(2), Start(5, WASMER)]
+
+
+def test_its_text_counts() -> None:
+    """A log line of a schedule says what it has."""
+    schedule = ready_schedule({"f": policy(at_most=1)})
+    schedule.submit(1, "f", 0)
+    schedule.submit(2, "f", 0)
+
+    assert repr(schedule) == "<Schedule 1 busy, 2 idle, 0 starting, 1 waiting>"

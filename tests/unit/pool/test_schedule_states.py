@@ -1,0 +1,196 @@
+"""What holds for the schedule after any sequence of events."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hypothesis import settings, strategies
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from wasm_grpc.core.model import EngineName, Runtime
+from wasm_grpc.pool.schedule import Action, FunctionPolicy, Run, Schedule, Start
+
+RUNTIMES = (Runtime(EngineName.WASMTIME, "python"), Runtime(EngineName.WASMER, "python3.10"))
+PICK = strategies.integers(min_value=0, max_value=1 << 16)
+
+
+def pick(items: Sequence[int], number: int) -> int:
+    """Choose one of a few items that hypothesis can't know ahead."""
+    return items[number % len(items)]
+
+
+class ScheduledServer(RuleBasedStateMachine):
+    """A server seen from its schedule: every action is checked against what the server knows."""
+
+    @initialize(
+        slots=strategies.integers(min_value=1, max_value=3),
+        more_workers=strategies.integers(min_value=0, max_value=4),
+        policies=strategies.lists(
+            strategies.builds(
+                FunctionPolicy,
+                runtime=strategies.sampled_from(RUNTIMES),
+                max=strategies.integers(min_value=1, max_value=3),
+                queue=strategies.integers(min_value=0, max_value=4),
+            ),
+            min_size=1,
+            max_size=4,
+        ),
+    )
+    def open(self, slots: int, more_workers: int, policies: list[FunctionPolicy]) -> None:
+        """Start with any functions, slots and processes."""
+        self.slots = slots
+        self.max_workers = slots + more_workers
+        self.policies = {str(number): policy for number, policy in enumerate(policies)}
+        self.schedule = Schedule(self.policies, slots=slots, max_workers=self.max_workers)
+        self.now_s = 0.0
+        self.last_ticket = 0
+        self.workers: dict[int, Runtime] = {}
+        self.starting: set[int] = set()
+        self.idle: set[int] = set()
+        self.busy: dict[int, int] = {}  # worker: ticket
+        self.function: dict[int, str] = {}  # of a ticket
+        self.waiting: list[int] = []
+        self.paused_until_s = dict.fromkeys(RUNTIMES, 0.0)
+        self.perform(self.schedule.start())
+
+    def perform(self, actions: Sequence[Action]) -> None:
+        """Do what the schedule says, and check that it can be done."""
+        for action in actions:
+            if isinstance(action, Run):
+                assert action.worker in self.idle
+                assert action.ticket in self.waiting, "run twice, or withdrawn"
+                assert self.workers[action.worker] == self.policies[self.function[action.ticket]].runtime
+                self.idle.remove(action.worker)
+                self.waiting.remove(action.ticket)
+                self.busy[action.worker] = action.ticket
+            elif isinstance(action, Start):
+                assert action.worker not in self.workers
+                self.workers[action.worker] = action.runtime
+                self.starting.add(action.worker)
+            else:
+                self.idle.remove(action.worker)
+                del self.workers[action.worker]
+
+    def running(self, name: str) -> int:
+        """Count the running tickets of a function."""
+        return sum(self.function[ticket] == name for ticket in self.busy.values())
+
+    def may_run(self, ticket: int) -> bool:
+        """Say whether the rules let a ticket run now."""
+        name = self.function[ticket]
+        running = self.running(name)
+        return not running or (running < self.policies[name].max and len(self.busy) < self.slots)
+
+    @rule(number=PICK)
+    def submit(self, number: int) -> None:
+        """A call comes in."""
+        name = str(number % len(self.policies))
+        waits = sum(self.function[ticket] == name for ticket in self.waiting)
+        if not self.schedule.has_room(name):
+            assert waits >= self.policies[name].queue
+            return
+        self.last_ticket += 1
+        self.function[self.last_ticket] = name
+        self.waiting.append(self.last_ticket)
+        self.perform(self.schedule.submit(self.last_ticket, name, self.now_s))
+
+    @precondition(lambda self: self.waiting)
+    @rule(number=PICK)
+    def withdraw(self, number: int) -> None:
+        """A caller that waits goes."""
+        ticket = pick(self.waiting, number)
+        assert self.schedule.withdraw(ticket)
+        self.waiting.remove(ticket)
+
+    @precondition(lambda self: self.busy)
+    @rule(number=PICK)
+    def withdraw_too_late(self, number: int) -> None:
+        """A ticket that runs can't be withdrawn."""
+        assert not self.schedule.withdraw(pick(sorted(self.busy.values()), number))
+
+    @precondition(lambda self: self.starting)
+    @rule(number=PICK)
+    def worker_ready(self, number: int) -> None:
+        """A process is up."""
+        worker = pick(sorted(self.starting), number)
+        self.starting.remove(worker)
+        self.idle.add(worker)
+        self.paused_until_s[self.workers[worker]] = 0.0
+        self.perform(self.schedule.worker_ready(worker, self.now_s))
+
+    @precondition(lambda self: self.busy)
+    @rule(number=PICK, retires=strategies.booleans())
+    def finish(self, number: int, *, retires: bool) -> None:
+        """A guest ends."""
+        worker = pick(sorted(self.busy), number)
+        del self.busy[worker]
+        if retires:
+            del self.workers[worker]
+        else:
+            self.idle.add(worker)
+        self.perform(self.schedule.finished(worker, self.now_s, retires=retires))
+
+    @precondition(lambda self: self.workers)
+    @rule(number=PICK, again=strategies.booleans())
+    def lose(self, number: int, *, again: bool) -> None:
+        """A process dies; if it was busy, its ticket may not have been begun."""
+        worker = pick(sorted(self.workers), number)
+        runtime = self.workers.pop(worker)
+        if worker in self.starting:
+            self.paused_until_s[runtime] = self.now_s + 1
+        self.starting.discard(worker)
+        self.idle.discard(worker)
+        ticket = self.busy.pop(worker, None)
+        self.perform(self.schedule.worker_lost(worker, self.now_s))
+        assert self.schedule.worker_lost(worker, self.now_s) == []
+        if ticket is not None and again:
+            self.waiting.append(ticket)
+            self.perform(self.schedule.run_again(ticket, self.function[ticket], self.now_s))
+
+    @rule(seconds=strategies.sampled_from([0.3, 1.0, 6.0]))
+    def tick(self, seconds: float) -> None:
+        """Time passes."""
+        self.now_s += seconds
+        self.perform(self.schedule.tick(self.now_s))
+
+    @invariant()
+    def is_within_its_bounds(self) -> None:
+        """Processes, slots and each function's max are never exceeded."""
+        assert len(self.workers) <= self.max_workers
+        assert len(self.busy) <= self.slots + len(self.policies)
+        for name, policy in self.policies.items():
+            assert self.running(name) <= policy.max
+
+    @invariant()
+    def leaves_nothing_undone(self) -> None:
+        """No ticket that may run waits beside an idle worker, nor for a process that could be started."""
+        for ticket in filter(self.may_run, self.waiting):
+            runtime = self.policies[self.function[ticket]].runtime
+            assert not any(self.workers[worker] == runtime for worker in self.idle)
+            if self.now_s >= self.paused_until_s[runtime]:
+                comes = any(self.workers[worker] == runtime for worker in self.starting)
+                has_room = len(self.workers) < self.max_workers or bool(self.idle)
+                assert comes or not has_room
+
+    def teardown(self) -> None:
+        """Whatever came before, every ticket that was not withdrawn runs in the end."""
+        if not hasattr(self, "schedule"):
+            return
+        for _ in range(3 * (len(self.waiting) + len(self.workers)) + 10):
+            self.now_s += 1
+            for worker in sorted(self.starting):
+                self.starting.discard(worker)
+                self.idle.add(worker)
+                self.perform(self.schedule.worker_ready(worker, self.now_s))
+            for worker in sorted(self.busy):
+                del self.busy[worker]
+                self.idle.add(worker)
+                self.perform(self.schedule.finished(worker, self.now_s))
+            self.perform(self.schedule.tick(self.now_s))
+            self.leaves_nothing_undone()
+        assert not self.waiting
+        assert not self.busy
+
+
+ScheduledServer.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+test_any_sequence_of_events = ScheduledServer.TestCase

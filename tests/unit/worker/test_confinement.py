@@ -1,0 +1,69 @@
+"""What a worker gives up, tried in a process of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CONFINED = "from wasm_grpc.worker.confinement import confine, seal\nconfine()\nseal(memory_bytes=64 << 20)\n"
+
+
+def run(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run code in a confined process."""
+    return subprocess.run(
+        [sys.executable, "-c", CONFINED + code, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_signals_of_the_group_are_left_to_the_server(name: str) -> None:
+    """A signal that reaches the whole process group doesn't end a worker."""
+    ended = run(f"import os, signal\nos.kill(os.getpid(), signal.{name})\nprint('alive')")
+
+    assert (ended.stdout, ended.returncode) == ("alive\n", 0)
+
+
+def test_memory_is_limited() -> None:
+    """More memory than it was told to have is refused."""
+    ended = run("try:\n    bytearray(1 << 30)\nexcept MemoryError:\n    print('refused')")
+
+    assert ended.stdout == "refused\n"
+
+
+def test_nothing_is_written(tmp_path: Path) -> None:
+    """No file can be written where the kernel has Landlock; one can still be read."""
+    file = tmp_path / "file"
+    file.write_text("content")
+    code = """
+import sys
+from wasm_grpc.worker.landlock import give_up_writing
+if not give_up_writing():
+    sys.exit(77)
+print(open(sys.argv[1]).read())
+for path in (sys.argv[1], sys.argv[1] + ".new"):
+    try:
+        open(path, "w")
+    except PermissionError:
+        print("refused")
+"""
+
+    ended = run(code, str(file))
+
+    if ended.returncode == 77:
+        pytest.skip("this kernel, or this container, has no Landlock")
+    assert ended.stdout == "content\nrefused\nrefused\n"
+    assert file.read_text() == "content"
+
+
+def test_no_core_is_left() -> None:
+    """A worker that dies leaves no memory image with a guest's secrets."""
+    ended = run("import resource\nprint(resource.getrlimit(resource.RLIMIT_CORE))")
+
+    assert ended.stdout == "(0, 0)\n"

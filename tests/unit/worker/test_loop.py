@@ -1,0 +1,239 @@
+"""The worker's loop over a socket, with the fake engine in place of a real one."""
+
+from __future__ import annotations
+
+import dataclasses
+import mmap
+import socket
+import struct
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from wasm_grpc.core.artifact import ArtifactKind, pack_entry
+from wasm_grpc.core.errors import ProtocolError
+from wasm_grpc.core.model import GuestKind, Limits, Outcome, Reason, WorkerFunction
+from wasm_grpc.core.wire import (
+    Frame,
+    Kind,
+    encode_env,
+    pack,
+    pack_invoke,
+    pack_json,
+    unpack_json,
+    unpack_result,
+)
+from wasm_grpc.engines.fake import FakeEngine, write_fake
+from wasm_grpc.worker.link import Link
+from wasm_grpc.worker.loop import Board, serve
+
+
+class Server:
+    """The server's end of a worker that runs on a thread."""
+
+    def __init__(self, folder: Path) -> None:
+        ours, theirs = socket.socketpair()
+        ours.settimeout(10)
+        self.socket = ours
+        self.link = Link(ours)
+        self.board = mmap.mmap(-1, Board.SIZE)
+        self.error: Exception | None = None
+        self.code: int | None = None
+        self._folder = folder
+        self._worker = threading.Thread(target=self._run, args=(theirs,))
+        self._worker.start()
+
+    def _run(self, theirs: socket.socket) -> None:
+        with theirs:
+            try:
+                self.code = serve(Link(theirs), FakeEngine(), Board(self.board))
+            except ProtocolError as exc:
+                self.error = exc
+
+    def load(self, index: int, script: str, **fields: object) -> Frame:
+        """Send a LOAD of a script, and give its answer."""
+        payload = write_fake(script)
+        header, digest = pack_entry(ArtifactKind.NATIVE_CODE, key=bytes(32), payload=payload)
+        artifact = self._folder / f"{index}.artifact"
+        artifact.write_bytes(header + payload)
+        artifact.chmod(0o600)
+        function = WorkerFunction(
+            name="f", guest=GuestKind.WASI_COMMAND, artifact=str(artifact), digest=digest
+        )
+        head = {"index": index, **dataclasses.asdict(function), **fields}
+        self.link.send(pack_json(Kind.LOAD, head))
+        return self.receive()
+
+    def invoke(self, index: int, body: bytes = b"", *, streams: bool = False) -> None:
+        """Send an INVOKE."""
+        self.link.send(pack_invoke(index, encode_env(()), body, streams=streams))
+
+    def receive(self) -> Frame:
+        """Give the worker's next frame."""
+        frame = self.link.receive()
+        assert frame is not None
+        return frame
+
+    def outcome(self) -> tuple[Outcome, bool]:
+        """Give the worker's next frame as a RESULT: the outcome, and whether the worker ends."""
+        frame = self.receive()
+        assert frame.kind is Kind.RESULT
+        return unpack_result(frame)
+
+    def begun(self) -> int:
+        """Give how many guests the worker says it began."""
+        return int(struct.unpack("<Q", self.board[:8])[0])
+
+    def close(self) -> None:
+        """Close the socket and wait for the worker's end."""
+        self.socket.close()
+        self._worker.join(10)
+        assert not self._worker.is_alive()
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    """Start a worker's loop on a thread."""
+    running = Server(tmp_path)
+    yield running
+    running.close()
+
+
+def test_an_invocation(server: Server) -> None:
+    """A function that was taken up runs again and again, each run counted on the board before it begins."""
+    answer = server.load(0, "echo")
+    outcomes = []
+    for body in (b"one", b"two"):
+        server.invoke(0, body)
+        outcomes.append(server.outcome())
+
+    assert (answer.kind, unpack_json(answer)) == (Kind.LOADED, {"index": 0})
+    assert [(outcome.reason, outcome.body, is_tainted) for outcome, is_tainted in outcomes] == [
+        (Reason.OK, b"one", False),
+        (Reason.OK, b"two", False),
+    ]
+    assert server.begun() == 2
+
+
+def test_several_functions(server: Server) -> None:
+    """Functions are told apart by their index."""
+    server.load(0, "print zero")
+    server.load(5, "print five")
+
+    server.invoke(5)
+    server.invoke(0)
+
+    assert [server.outcome()[0].body for _ in range(2)] == [b"five", b"zero"]
+
+
+@pytest.mark.parametrize(
+    ("script", "outcome"),
+    [
+        ("log why\nexit 65", (Reason.REJECTED, b"why", 65)),
+        ("exit 3", (Reason.EXITED, b"", 3)),
+        ("trap unreachable", (Reason.TRAPPED, b"", 0)),
+    ],
+)
+def test_a_guest_that_fails(server: Server, script: str, outcome: tuple[Reason, bytes, int]) -> None:
+    """How a guest ended is in the outcome, and the worker goes on."""
+    server.load(0, script)
+    server.invoke(0)
+
+    found, is_tainted = server.outcome()
+
+    assert (found.reason, found.stderr, found.exit_code) == outcome
+    assert not is_tainted
+
+
+def test_a_tainted_engine_ends_the_worker(server: Server) -> None:
+    """After an end that an engine does not get over the worker says so, and ends with exit code 1."""
+    server.load(0, "taint unreachable")
+    server.invoke(0)
+
+    _, is_tainted = server.outcome()
+
+    assert is_tainted
+    assert server.link.receive() is None
+    server.close()
+    assert server.code == 1
+
+
+def test_a_function_that_can_not_be_taken_up(server: Server) -> None:
+    """What keeps a function from being taken up is told at once, and to whoever calls it; no path is in it."""
+    answer = server.load(0, "echo", artifact="/no/such/artifact")
+    server.invoke(0)
+
+    outcome, is_tainted = server.outcome()
+
+    error = "artifact: the file is gone; expected it until the server ends"
+    assert (answer.kind, unpack_json(answer)) == (Kind.LOAD_FAILED, {"index": 0, "error": error})
+    assert outcome == Outcome(reason=Reason.UNAVAILABLE, message=f"it can't be loaded: {error}")
+    assert not is_tainted
+
+
+def test_an_artifact_with_another_digest_is_not_loaded(server: Server) -> None:
+    """A worker loads nothing but the bytes whose digest the server told it."""
+    answer = server.load(0, "echo", digest="0" * 64)
+
+    assert answer.kind is Kind.LOAD_FAILED
+    assert "is another one" in unpack_json(answer)["error"]
+
+
+def test_a_function_can_be_taken_up_again(server: Server) -> None:
+    """A LOAD of an index that failed before puts it right."""
+    server.load(0, "echo", digest="0" * 64)
+
+    assert server.load(0, "echo").kind is Kind.LOADED
+    server.invoke(0, b"body")
+    assert server.outcome()[0].body == b"body"
+
+
+def test_the_output_limit(server: Server) -> None:
+    """A guest that writes over its limit is stopped there."""
+    server.load(0, "flood 5000", limits=dataclasses.asdict(Limits(output_bytes=4096)))
+    server.invoke(0)
+
+    outcome, _ = server.outcome()
+
+    assert (outcome.reason, outcome.body, outcome.limit) == (Reason.OUTPUT_LIMIT, b"", "limits.output")
+
+
+def test_a_stream(server: Server) -> None:
+    """A streaming guest's input is asked for piece by piece, and its output sent as it comes."""
+    server.load(0, "log hello\necho")
+    server.invoke(0, streams=True)
+    seen = []
+    pieces = [b"one", b"two", b""]
+    while (frame := server.receive()).kind is not Kind.RESULT:
+        seen.append((frame.kind, frame.body))
+        if frame.kind is Kind.READ:
+            server.link.send(pack(Kind.INPUT, b"", pieces.pop(0)))
+
+    assert seen == [
+        (Kind.LOG, b"hello"),
+        (Kind.READ, b""),
+        (Kind.OUTPUT, b"one"),
+        (Kind.READ, b""),
+        (Kind.OUTPUT, b"two"),
+        (Kind.READ, b""),
+    ]
+    outcome, _ = unpack_result(frame)
+    assert (outcome.reason, outcome.body, outcome.stderr) == (Reason.OK, b"", b"hello")
+
+
+def test_a_server_that_goes(server: Server) -> None:
+    """A worker whose server closes the socket ends with exit code 0."""
+    server.socket.shutdown(socket.SHUT_WR)
+    server.close()
+
+    assert server.code == 0
+
+
+def test_a_frame_out_of_place(server: Server) -> None:
+    """A frame that no server sends then is an error of the protocol."""
+    server.link.send(pack(Kind.RESULT))
+    server.close()
+
+    assert str(server.error) == "RESULT frame where LOAD or INVOKE was expected"
