@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from wasm_grpc.core.model import GuestKind, ResponseKind, ReuseKind
+from wasm_grpc.core.model import GuestKind, ReuseKind
 from wasm_grpc.functions.capabilities import Capabilities
 from wasm_grpc.functions.function import Function
 from wasm_grpc.functions.manifest import FunctionManifest, Secret
@@ -29,8 +29,6 @@ def _asked(manifest: FunctionManifest, *, is_remote: bool) -> Iterator[tuple[str
         yield "module", "modules from elsewhere are", "a file below the function's folder"
     if manifest.guest is not GuestKind.WASI_COMMAND:
         yield "guest", f"{manifest.guest.value!r} is", "'wasi-command'"
-    if manifest.response is not ResponseKind.RAW:
-        yield "response", f"{manifest.response.value!r} is", "'raw'"
     for name, value in manifest.env.items():
         if isinstance(value, Secret):
             yield f"env.{name}", "secrets are", "a text"
