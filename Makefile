@@ -6,7 +6,7 @@
 
 export PYTHON PYTHON310
 
-.PHONY: help setup demo test lint format bench functions check lock clean
+.PHONY: help setup demo test lint format bench functions schema check lock clean
 
 help: ## list the jobs
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 20
@@ -31,6 +31,9 @@ bench: ## measure ours against bare gRPC and native apps
 
 functions: ## rebuild every committed .wasm from its source
 	@functions/build $(ARGS)
+
+schema: ## write docs/function.schema.json anew from the manifest's definitions
+	@scripts/schema
 
 check: ## all that CI runs
 	@CI=true .ci/run

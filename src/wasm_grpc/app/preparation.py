@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import os
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -37,25 +37,42 @@ def engines_of(manifest: FunctionManifest, settings: Settings) -> tuple[EngineNa
     return wanted_engines(settings.engine)
 
 
+def _ignore(_: object) -> None:
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Preparer:
     """
     Compiles modules, or finds them compiled, on the engines of this machine.
+
+    Attributes:
+        settings: See `Settings`.
+        cache: Where the native code is kept.
+        runtimes: The engines that can be had.
+        on_compiled: Called with the name of each module that was compiled and not found compiled.
     """
 
     settings: Settings
     cache: ArtifactCache
     runtimes: Mapping[EngineName, FoundRuntime]
+    on_compiled: Callable[[str], None]
 
-    async def prepare(self, functions: Sequence[Function]) -> tuple[PoolFunction, ...]:
+    async def prepare(
+        self, functions: Sequence[Function], on_ready: Callable[[Function], None] = _ignore
+    ) -> tuple[PoolFunction, ...]:
         """
         Give each function on the first engine that takes it.
+
+        Args:
+            functions: What is to be served.
+            on_ready: Called for each that is done, well or not.
 
         Raises:
             ManifestError: Every module that no engine takes, with each reason.
         """
         gate = asyncio.Semaphore(_COMPILES_AT_ONCE)
-        results = await asyncio.gather(*(self._prepare(function, gate) for function in functions))
+        results = await asyncio.gather(*(self._prepare(function, gate, on_ready) for function in functions))
         problems = [
             line for result in results if isinstance(result, ManifestError) for line in result.problems
         ]
@@ -94,7 +111,9 @@ class Preparer:
         except UnsupportedModuleError as exc:
             await asyncio.to_thread(self.cache.put_refusal, key, str(exc))
             raise
-        return await asyncio.to_thread(self.cache.put, key, native)
+        artifact = await asyncio.to_thread(self.cache.put, key, native)
+        self.on_compiled(name)
+        return artifact
 
     async def compile_on_first(
         self, wasm: bytes, *, guest: GuestKind, limits: Limits, engines: Sequence[EngineName], name: str
@@ -121,7 +140,16 @@ class Preparer:
                 return self.runtimes[engine], artifact
         raise ModuleError("\n".join(refusals))
 
-    async def _prepare(self, function: Function, gate: asyncio.Semaphore) -> PoolFunction | ManifestError:
+    async def _prepare(
+        self, function: Function, gate: asyncio.Semaphore, on_ready: Callable[[Function], None]
+    ) -> PoolFunction | ManifestError:
+        prepared = await self._try_to_prepare(function, gate)
+        on_ready(function)
+        return prepared
+
+    async def _try_to_prepare(
+        self, function: Function, gate: asyncio.Semaphore
+    ) -> PoolFunction | ManifestError:
         manifest = function.manifest
         try:
             wasm = await asyncio.to_thread(read_module, function)
@@ -151,7 +179,9 @@ def module_problems(function: Function, error: ModuleError) -> list[str]:
 
 
 @contextlib.asynccontextmanager
-async def open_preparer(engines: Iterable[EngineName], settings: Settings) -> AsyncIterator[Preparer]:
+async def open_preparer(
+    engines: Iterable[EngineName], settings: Settings, on_compiled: Callable[[str], None] = _ignore
+) -> AsyncIterator[Preparer]:
     """
     Find these engines, and the artifact cache. What was prepared can be loaded until the end.
 
@@ -161,7 +191,7 @@ async def open_preparer(engines: Iterable[EngineName], settings: Settings) -> As
     runtimes = await find_runtimes(tuple(dict.fromkeys(engines)), settings)
     folder = Path(settings.cache_dir) if settings.cache_dir else default_cache_folder(os.environ)
     with ArtifactCache(folder) as cache:
-        yield Preparer(settings, cache, runtimes)
+        yield Preparer(settings, cache, runtimes, on_compiled)
 
 
 def _pool_function(function: Function, artifact: Artifact, found: FoundRuntime) -> PoolFunction:

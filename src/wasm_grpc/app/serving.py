@@ -11,12 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wasm_grpc.app.preparation import Preparer, engines_of, open_preparer
-from wasm_grpc.core.errors import ManifestError
 from wasm_grpc.core.settings import Settings
 from wasm_grpc.functions.catalogue import make_catalogue
 from wasm_grpc.functions.folder import read_functions
-from wasm_grpc.functions.function import Function
-from wasm_grpc.functions.later import later_features
+from wasm_grpc.functions.later import refuse_later
 from wasm_grpc.pool.pool import PoolFunction, open_pool
 from wasm_grpc.server.callback import AppCallback, add_callbacks
 from wasm_grpc.server.invocations import Invoker
@@ -56,7 +54,7 @@ async def _serve(
     await asyncio.to_thread(check_address, settings.host, settings.port)
     functions = await asyncio.to_thread(read_functions, folder, settings.only)
     catalogue = make_catalogue(functions, settings.routes)
-    _refuse_later(functions)
+    refuse_later(functions)
     engines = (engine for each in functions for engine in engines_of(each.manifest, settings))
     async with contextlib.AsyncExitStack() as stack:
         preparer = await stack.enter_async_context(open_preparer(engines, settings))
@@ -74,12 +72,6 @@ async def _serve(
         await signals.first.wait()
         _log.info("draining for at most %g s; a second signal ends at once", settings.drain_s)
         await drain(server, invoker.drain, seconds=settings.drain_s, hurry=signals.second)
-
-
-def _refuse_later(functions: Sequence[Function]) -> None:
-    problems = [line for function in functions for line in later_features(function)]
-    if problems:
-        raise ManifestError(problems)
 
 
 def _announcement(

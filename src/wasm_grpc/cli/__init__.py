@@ -23,14 +23,14 @@ _COMMANDS = {
     "run": "run one WebAssembly file once, here",
     "check": "check manifests and modules on every engine that can be had",
     "list": "list the functions of a folder and what they are called by",
+    "compile": "fill the artifact cache, so that a server starts at once",
+    "doctor": "say what this machine can run, and what to do about the rest",
     "demo": "serve the sample functions and turn a picture grey",
 }
-_MODULES = {"list": "listing"}
+_MODULES = {"list": "listing", "compile": "compiling"}
 """Where a module can't have its command's name: it would hide the built-in here."""
 
 _LATER = {
-    "compile": "fill the artifact cache",
-    "doctor": "what this machine can run, and why not",
     "bench": "a load test with a table and a plot",
     "new": "start a function from a template",
     "build": "build a function",
@@ -87,7 +87,9 @@ def _parser(command: str) -> tuple[argparse.ArgumentParser, ModuleType | None]:
     parser = Parser(
         prog="wasm-grpc",
         description="Run WebAssembly functions behind Dapr.",
-        epilog="`wasm-grpc COMMAND --help` explains a command.",
+        epilog="example: wasm-grpc serve functions\n\n"
+        "`wasm-grpc COMMAND --help` explains a command; `wasm-grpc doctor` says what is missing.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"wasm-grpc {__version__}")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND")

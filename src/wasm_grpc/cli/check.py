@@ -16,8 +16,11 @@ from wasm_grpc.cli.logs import log_to
 __all__ = ["PARSER", "add_arguments", "execute"]
 
 PARSER: Mapping[str, Any] = {
-    "description": "Check every manifest below DIR, and every module on every engine that can be had.",
-    "epilog": "example: wasm-grpc check functions/grayscale",
+    "description": "Check every manifest below DIR, and every module on every engine that can be had.\n"
+    "Each problem begins with its file and says what was expected.",
+    "epilog": "example: wasm-grpc check functions/grayscale\n\n"
+    "Exits with 2 if anything is wrong. A `note:` tells what another engine refuses, or what a later\n"
+    "version will serve. docs/manifest.md has every key.",
 }
 
 

@@ -21,7 +21,10 @@ __all__ = ["PARSER", "add_arguments", "execute"]
 
 PARSER: Mapping[str, Any] = {
     "description": "Call a method of a running server, directly or through the sidecar.",
-    "epilog": "example: wasm-grpc invoke grayscale --data photo.jpg --output grey.png",
+    "epilog": "example: wasm-grpc invoke grayscale --data photo.jpg --output grey.png\n"
+    "through a sidecar: wasm-grpc invoke grayscale --data photo.jpg --output grey.png --app-id images\n\n"
+    "The token is taken from APP_API_TOKEN, through the sidecar from DAPR_API_TOKEN.\n"
+    "Exits with 1 and one line `CODE: message` if the call fails, 2 for a missing file or a wrong flag.",
 }
 
 _DEFAULT_ADDRESS = "127.0.0.1:50051"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
 from wasm_grpc.cli.arguments import add_folder
+from wasm_grpc.cli.tables import aligned
 from wasm_grpc.functions.folder import read_functions
 from wasm_grpc.functions.function import Function
 from wasm_grpc.functions.units import format_size
@@ -16,7 +17,8 @@ from wasm_grpc.functions.units import format_size
 __all__ = ["PARSER", "add_arguments", "execute"]
 
 PARSER: Mapping[str, Any] = {
-    "description": "List the functions below DIR and what they are called by.",
+    "description": "List the functions below DIR: their limits, and what they are called by.\n"
+    "It reads the manifests alone; `check` looks at the modules too.",
     "epilog": "example: wasm-grpc list functions --json",
 }
 
@@ -39,7 +41,7 @@ def execute(options: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int:
     if options.json:
         print(json.dumps([_object(function) for function in functions], indent=2), file=stdout)
         return 0
-    for row in _aligned([_TITLES, *map(_row, functions)]):
+    for row in aligned([_TITLES, *map(_row, functions)]):
         print(row, file=stdout)
     return 0
 
@@ -81,10 +83,3 @@ def _row(function: Function) -> tuple[str, ...]:
         "unlimited" if timeout is None else f"{timeout:g}s",
         ", ".join(_triggers(function)),
     )
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    ]

@@ -17,9 +17,14 @@ from wasm_grpc.cli.logs import log_to
 __all__ = ["PARSER", "add_arguments", "execute"]
 
 PARSER: Mapping[str, Any] = {
-    "description": "Serve every function below DIR to Dapr, until SIGTERM or Ctrl-C.",
-    "epilog": "example: dapr run --app-id images --app-port 50051 --app-protocol grpc "
-    "--enable-app-health-check -- wasm-grpc serve functions",
+    "description": "Serve every function below DIR to Dapr, until SIGTERM or Ctrl-C.\n"
+    "When it is ready it prints one line: serving 127.0.0.1:50051 (2 functions, ...).",
+    "epilog": "example: wasm-grpc serve functions --port 50051\n"
+    "behind a sidecar: dapr run --app-id images --app-port 50051 --app-protocol grpc\n"
+    "                  --enable-app-health-check -- wasm-grpc serve functions\n\n"
+    "Every flag can be a variable too (WASM_GRPC_WORKERS=4), or stand in the TOML file that\n"
+    "WASM_GRPC_CONFIG names; docs/settings.md has all. The first signal lets running calls end\n"
+    "(--drain), a second ends at once. Exits with 2 for a wrong function or flag, 1 for a port in use.",
 }
 
 

@@ -18,6 +18,7 @@ from wasm_grpc.core.model import Reason
 __all__ = [
     "ConfigError",
     "EngineUnavailableError",
+    "GuestStatusError",
     "HostError",
     "InvocationError",
     "ManifestError",
@@ -112,3 +113,20 @@ class InvocationError(WasmGrpcError):
         self.reason = reason
         self.function = function
         self.limit = limit
+
+
+class GuestStatusError(InvocationError):
+    """
+    The guest answered with an HTTP status that is no success (``response = "cgi"``).
+
+    Attributes:
+        http_status: The status, 300 to 599.
+        headers: What the guest sends beside it, names in lower case.
+    """
+
+    def __init__(
+        self, http_status: int, message: str, *, function: str, headers: Sequence[tuple[str, str]] = ()
+    ) -> None:
+        super().__init__(Reason.STATUS, message, function=function)
+        self.http_status = http_status
+        self.headers = tuple(headers)

@@ -92,6 +92,8 @@ class Reason(str, enum.Enum):
     TIMEOUT = "TIMEOUT"
     CPU_LIMIT = "CPU_LIMIT"
     DENIED = "DENIED"
+    STATUS = "STATUS"
+    BAD_RESPONSE = "BAD_RESPONSE"
     # Its worker failed it.
     CRASHED = "CRASHED"
     WORKER_MEMORY = "WORKER_MEMORY"

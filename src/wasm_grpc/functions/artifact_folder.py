@@ -133,6 +133,15 @@ class ArtifactFolder:
         """
         self._store(key, ArtifactKind.REFUSAL, message.encode("utf-8", "replace"))
 
+    def usage(self) -> tuple[int, int]:
+        """
+        Give the number of entries, and the bytes that they hold together.
+        """
+        sizes = []
+        with contextlib.suppress(OSError):
+            sizes += [path.lstat().st_size for path in self._folder.iterdir() if path.name.endswith(_SUFFIX)]
+        return len(sizes), sum(sizes)
+
     def _store(self, key: bytes, kind: ArtifactKind, payload: bytes) -> tuple[Artifact | None, str]:
         try:
             header, digest = pack_entry(kind, key=key, payload=payload)

@@ -92,6 +92,13 @@ class ArtifactCache:
     ) -> None:
         self.close()
 
+    @property
+    def is_kept(self) -> bool:
+        """
+        Whether all that was stored outlives this run; False once a stand-in had to be used.
+        """
+        return self._folder is not None and self._private is None
+
     def get(self, key: bytes) -> Artifact | Refusal | None:
         """
         Give what is stored under a key; what is damaged or foreign is as good as not there.

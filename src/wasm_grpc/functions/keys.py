@@ -153,5 +153,5 @@ Template = Annotated[StrictStr, Field(min_length=1), AfterValidator(_template)]
 Grant = Annotated[StrictStr, AfterValidator(_grant)]
 Method = Annotated[MethodPattern, PlainValidator(_method), WithJsonSchema({"type": "string", "minLength": 1})]
 EngineChoice = Annotated[
-    EngineName | None, PlainValidator(_engine), WithJsonSchema({"enum": sorted(_ENGINES)})
+    EngineName | None, PlainValidator(_engine), WithJsonSchema({"enum": sorted(_ENGINES), "default": "auto"})
 ]

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from wasm_grpc.core.model import GuestKind, ResponseKind, ReuseKind
+from wasm_grpc.core.errors import ManifestError
+from wasm_grpc.core.model import GuestKind, ReuseKind
 from wasm_grpc.functions.capabilities import Capabilities
 from wasm_grpc.functions.function import Function
 from wasm_grpc.functions.manifest import FunctionManifest, Secret
 from wasm_grpc.functions.triggers import Triggers
 
-__all__ = ["later_features"]
+__all__ = ["later_features", "refuse_later"]
+
+
+def refuse_later(functions: Iterable[Function]) -> None:
+    """
+    Check that every function can be served by this version.
+
+    Raises:
+        ManifestError: Names each key that it must refuse.
+    """
+    problems = [line for function in functions for line in later_features(function)]
+    if problems:
+        raise ManifestError(problems)
 
 
 def later_features(function: Function) -> list[str]:
@@ -29,8 +42,6 @@ def _asked(manifest: FunctionManifest, *, is_remote: bool) -> Iterator[tuple[str
         yield "module", "modules from elsewhere are", "a file below the function's folder"
     if manifest.guest is not GuestKind.WASI_COMMAND:
         yield "guest", f"{manifest.guest.value!r} is", "'wasi-command'"
-    if manifest.response is not ResponseKind.RAW:
-        yield "response", f"{manifest.response.value!r} is", "'raw'"
     for name, value in manifest.env.items():
         if isinstance(value, Secret):
             yield f"env.{name}", "secrets are", "a text"

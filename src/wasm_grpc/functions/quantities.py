@@ -14,6 +14,7 @@ from wasm_grpc.functions.checks import not_a, wrong
 from wasm_grpc.functions.units import (
     DURATION_PATTERN,
     SIZE_PATTERN,
+    format_duration,
     format_size,
     parse_duration,
     parse_size,
@@ -21,6 +22,7 @@ from wasm_grpc.functions.units import (
 from wasm_grpc.functions.wording import shown
 
 __all__ = [
+    "AS_WRITTEN",
     "BodySize",
     "Count",
     "Duration",
@@ -33,6 +35,9 @@ __all__ = [
     "Timeout",
     "Wait",
 ]
+
+AS_WRITTEN = "wasm_grpc_as_written"
+"""Key of a schema's metadata: the function that gives a default as an author writes it."""
 
 _UNLIMITED = "unlimited"
 
@@ -66,7 +71,9 @@ class _DurationIn:
     unlimited: bool = False
 
     def __get_pydantic_core_schema__(self, source: object, inner: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_plain_validator_function(self._read)
+        return core_schema.no_info_plain_validator_function(
+            self._read, metadata={AS_WRITTEN: format_duration}
+        )
 
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, inner: GetJsonSchemaHandler
@@ -99,7 +106,7 @@ class _SizeIn:
     unlimited: bool = False
 
     def __get_pydantic_core_schema__(self, source: object, inner: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_plain_validator_function(self._read)
+        return core_schema.no_info_plain_validator_function(self._read, metadata={AS_WRITTEN: format_size})
 
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, inner: GetJsonSchemaHandler

@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import is_dataclass
 from typing import cast
 
 from pydantic import TypeAdapter
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import core_schema
 
 from wasm_grpc.functions.manifest import FunctionManifest
+from wasm_grpc.functions.quantities import AS_WRITTEN
 
-__all__ = ["Key", "KeySchema", "key_text", "manifest_schema"]
+__all__ = ["Key", "KeySchema", "key_text", "manifest_schema", "schema_text"]
 
 Key = tuple[str | int, ...]
 """Where a value stands in a manifest: names of tables and keys, and indexes of arrays."""
@@ -38,9 +42,44 @@ def key_text(key: Sequence[str | int]) -> str:
 
 def manifest_schema() -> dict[str, object]:
     """
-    Make the JSON schema of a manifest.
+    Make the JSON schema of a manifest (draft 2020-12), with defaults as an author writes them.
     """
-    return TypeAdapter(FunctionManifest).json_schema()
+    schema = TypeAdapter(FunctionManifest).json_schema(schema_generator=_AuthorSchema)
+    return {
+        "$schema": _AuthorSchema.schema_dialect,
+        **schema,
+        "title": "function.toml",
+        "description": "The manifest of a function that wasm-grpc serves.",
+    }
+
+
+def schema_text() -> str:
+    """
+    Write the JSON schema as a file for editors.
+    """
+    return json.dumps(manifest_schema(), indent=2) + "\n"
+
+
+class _AuthorSchema(GenerateJsonSchema):
+    """
+    The schema in the author's terms: TOML has no null, and a table left out needs no default.
+    """
+
+    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
+        inner = schema["schema"]
+        write = inner.get("metadata", {}).get(AS_WRITTEN)
+        default = schema.get("default")
+        if default is None or is_dataclass(default):
+            return self.generate_inner(inner)
+        if write is None:
+            return super().default_schema(schema)
+        return self.generate_inner(inner) | {"default": write(default)}
+
+    def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
+        return self.generate_inner(schema["schema"])
+
+    def field_title_should_be_set(self, schema: object) -> bool:  # noqa: ARG002 - pydantic's
+        return False
 
 
 class KeySchema:

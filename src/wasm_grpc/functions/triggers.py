@@ -31,7 +31,7 @@ _EXPECTED = "a line [[trigger.invoke]] and below it method = '<name>'; or a topi
 @dataclass(frozen=True, slots=True, kw_only=True, config=TABLE)
 class PublishOutput:
     """
-    Publish the result.
+    A topic for the result.
     """
 
     pubsub: Template = Field(description="The pub/sub component.", examples=["pubsub"])
@@ -41,7 +41,7 @@ class PublishOutput:
 @dataclass(frozen=True, slots=True, kw_only=True, config=TABLE)
 class StateOutput:
     """
-    Store the result.
+    A place in a state store for the result.
     """
 
     store: Template = Field(description="The state store component.", examples=["statestore"])
@@ -51,7 +51,7 @@ class StateOutput:
 @dataclass(frozen=True, slots=True, kw_only=True, config=TABLE)
 class BindingOutput:
     """
-    Hand the result to an output binding.
+    An output binding for the result.
     """
 
     name: Template = Field(description="The binding component.", examples=["mail"])

@@ -6,7 +6,14 @@ import re
 
 from wasm_grpc.core.model import KIB, MIB
 
-__all__ = ["DURATION_PATTERN", "SIZE_PATTERN", "format_size", "parse_duration", "parse_size"]
+__all__ = [
+    "DURATION_PATTERN",
+    "SIZE_PATTERN",
+    "format_duration",
+    "format_size",
+    "parse_duration",
+    "parse_size",
+]
 
 # "m" must not take the first letter of "ms".
 DURATION_PATTERN = r"^(?=.)(?:(\d{1,9})h)?(?:(\d{1,9})m(?!s))?(?:(\d{1,9}(?:\.\d{1,9})?)s)?(?:(\d{1,9})ms)?$"
@@ -17,6 +24,7 @@ SIZE_PATTERN = r"^(\d{1,15})(B|KiB|MiB|GiB)$"
 
 _GIB = 1024 * MIB
 _SECONDS = (3600.0, 60.0, 1.0, 0.001)
+_MILLISECONDS = {"h": 3_600_000, "m": 60_000, "s": 1000, "ms": 1}
 _BYTES = {"GiB": _GIB, "MiB": MIB, "KiB": KIB, "B": 1}
 
 
@@ -28,6 +36,18 @@ def parse_duration(text: str) -> float | None:
     if match is None:
         return None
     return sum(float(number) * unit for number, unit in zip(match.groups(), _SECONDS, strict=True) if number)
+
+
+def format_duration(seconds: float) -> str:
+    """
+    Write a duration as `parse_duration` reads it, to the millisecond.
+    """
+    rest = round(seconds * 1000)
+    text = ""
+    for unit, milliseconds in _MILLISECONDS.items():
+        count, rest = divmod(rest, milliseconds)
+        text += f"{count}{unit}" if count else ""
+    return text or "0s"
 
 
 def parse_size(text: str) -> int | None:

@@ -47,11 +47,13 @@ class Greeting:
         python: Implementation and version of its interpreter ("CPython 3.10.13").
         version: The engine's.
         target: What native code of this engine depends on.
+        is_sealed: The kernel keeps it from writing files (Landlock).
     """
 
     python: str
     version: str
     target: str
+    is_sealed: bool = False
 
 
 class WorkerProcess:
@@ -219,7 +221,12 @@ class WorkerProcess:
             )
         if "error" in hello:
             raise EngineUnavailableError(f"worker interpreter {runtime.python}: {hello['error']}")
-        return Greeting(python=hello["python"], version=hello["version"], target=hello["target"])
+        return Greeting(
+            python=hello["python"],
+            version=hello["version"],
+            target=hello["target"],
+            is_sealed=hello["sealed"] is True,
+        )
 
 
 def exit_text(code: int) -> str:

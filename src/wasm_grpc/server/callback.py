@@ -11,7 +11,7 @@ from dapr.proto.runtime.v1 import appcallback_pb2 as pb
 from dapr.proto.runtime.v1 import appcallback_pb2_grpc as services
 from google.protobuf import empty_pb2
 
-from wasm_grpc.core.errors import InvocationError
+from wasm_grpc.core.errors import GuestStatusError, InvocationError
 from wasm_grpc.core.model import Reason
 from wasm_grpc.server.invocations import Invoker, Request
 from wasm_grpc.server.status import status_of
@@ -82,8 +82,9 @@ class AppCallback(
             # The edge: a fault of ours is logged whole and told to nobody.
             _log.exception("invocation %s: internal error", invocation_id)
             await _abort(context, InvocationError(Reason.INTERNAL, "internal error"), invocation_id)
-        if reply.has_log:
-            await context.send_initial_metadata(((INVOCATION_ID_KEY, invocation_id),))
+        if reply.has_log or reply.headers:
+            own = ((INVOCATION_ID_KEY, invocation_id),) if reply.has_log else ()
+            await context.send_initial_metadata((*reply.headers, *own))
         response = common_pb2.InvokeResponse(content_type=reply.content_type)
         # Set in place: handing over an Any of its own would copy the body once more.
         response.data.value = reply.body
@@ -197,6 +198,7 @@ def add_callbacks(callback: AppCallback, server: grpc.aio.Server) -> None:
 async def _abort(context: _Context, error: InvocationError, invocation_id: str) -> NoReturn:
     status = status_of(error, invocation_id)
     if invocation_id:
-        await context.send_initial_metadata(((INVOCATION_ID_KEY, invocation_id),))
+        headers = error.headers if isinstance(error, GuestStatusError) else ()
+        await context.send_initial_metadata((*headers, (INVOCATION_ID_KEY, invocation_id)))
     await context.abort(status.code, status.message, ((_DETAILS_KEY, status.details),))
     raise AssertionError("abort returned")

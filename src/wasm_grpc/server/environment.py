@@ -52,6 +52,7 @@ def request_environment(
     path_info: str,
     metadata: Metadata,
     withheld: Container[str] = (),
+    is_cgi: bool = False,
 ) -> tuple[tuple[str, str], ...]:
     """
     Give the variables of RFC 3875 (CGI) that a request has.
@@ -65,6 +66,7 @@ def request_environment(
         metadata: The call's metadata, keys in lower case. Binary values (``-bin``) have no place
             in an environment and are left out.
         withheld: Names that the function's manifest sets itself.
+        is_cgi: The response is read as CGI: the guest learns it from ``GATEWAY_INTERFACE``.
     """
     env = {
         "REQUEST_METHOD": verb or "POST",
@@ -73,6 +75,8 @@ def request_environment(
         "CONTENT_LENGTH": str(content_length),
         "PATH_INFO": path_info,
     }
+    if is_cgi:
+        env["GATEWAY_INTERFACE"] = "CGI/1.1"
     for key, value in metadata:
         name = _variable(key)
         if not name or not isinstance(value, str):

@@ -9,11 +9,13 @@ import secrets
 from dataclasses import dataclass
 
 from wasm_grpc.core.errors import InvocationError
-from wasm_grpc.core.model import Invocation, Outcome, Reason
+from wasm_grpc.core.model import Invocation, Outcome, Reason, ResponseKind
 from wasm_grpc.functions.catalogue import Catalogue
+from wasm_grpc.functions.manifest import FunctionManifest
 from wasm_grpc.pool.pool import Pool
+from wasm_grpc.server.cgi import CgiError, parse_cgi_response
 from wasm_grpc.server.environment import Metadata, request_environment
-from wasm_grpc.server.status import failure
+from wasm_grpc.server.status import cgi_failure, failure
 
 __all__ = ["Invoker", "Reply", "Request"]
 
@@ -45,11 +47,13 @@ class Reply:
     Attributes:
         body: The result.
         content_type: Of the result.
+        headers: Further headers, for the initial metadata; names in lower case.
         has_log: The function wrote to standard error: the log names the invocation.
     """
 
     body: bytes
     content_type: str
+    headers: tuple[tuple[str, str], ...] = ()
     has_log: bool
 
 
@@ -127,17 +131,34 @@ class Invoker:
             path_info=route.path_info,
             metadata=request.metadata,
             withheld=function.env.keys(),
+            is_cgi=function.response is ResponseKind.CGI,
         )
         invocation = Invocation(id=invocation_id, function=function.name, body=request.body, env=env)
         outcome = await self._pool.invoke(invocation)
         _log_stderr(invocation, outcome)
         if outcome.reason is not Reason.OK:
             raise failure(outcome, function.name)
-        return Reply(
-            body=outcome.body,
-            content_type=function.content_type or _CONTENT_TYPE,
-            has_log=bool(outcome.stderr),
-        )
+        return _reply(function, outcome)
+
+
+def _reply(function: FunctionManifest, outcome: Outcome) -> Reply:
+    default = function.content_type or _CONTENT_TYPE
+    has_log = bool(outcome.stderr)
+    if function.response is not ResponseKind.CGI:
+        return Reply(body=outcome.body, content_type=default, has_log=has_log)
+    try:
+        response = parse_cgi_response(outcome.body)
+    except CgiError as exc:
+        outcome = Outcome(reason=Reason.BAD_RESPONSE, message=f"its response: {exc}", stderr=outcome.stderr)
+        raise failure(outcome, function.name) from exc
+    if not 200 <= response.status < 300:
+        raise cgi_failure(response, function.name)
+    return Reply(
+        body=response.body,
+        content_type=response.content_type or default,
+        headers=response.headers,
+        has_log=has_log,
+    )
 
 
 def _log_stderr(invocation: Invocation, outcome: Outcome) -> None:

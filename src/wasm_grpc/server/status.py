@@ -1,7 +1,8 @@
-"""The one table from how an invocation ended to the gRPC status that its caller gets."""
+"""The one place from how an invocation ended to the gRPC status that its caller gets."""
 
 from __future__ import annotations
 
+import codecs
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -9,10 +10,11 @@ import grpc
 from google.protobuf import any_pb2
 from google.rpc import error_details_pb2, status_pb2
 
-from wasm_grpc.core.errors import InvocationError
+from wasm_grpc.core.errors import GuestStatusError, InvocationError
 from wasm_grpc.core.model import Outcome, Reason
+from wasm_grpc.server.cgi import CgiResponse
 
-__all__ = ["ERROR_DOMAIN", "STATUS_CODES", "Status", "failure", "status_of"]
+__all__ = ["ERROR_DOMAIN", "HTTP_CODES", "STATUS_CODES", "Status", "cgi_failure", "failure", "status_of"]
 
 ERROR_DOMAIN = "wasm-grpc"
 """``domain`` of every ``google.rpc.ErrorInfo`` that this server sends."""
@@ -37,15 +39,35 @@ STATUS_CODES = {
     Reason.TIMEOUT: grpc.StatusCode.DEADLINE_EXCEEDED,
     Reason.CPU_LIMIT: grpc.StatusCode.DEADLINE_EXCEEDED,
     Reason.DENIED: grpc.StatusCode.PERMISSION_DENIED,
+    Reason.BAD_RESPONSE: grpc.StatusCode.INTERNAL,
     Reason.CRASHED: grpc.StatusCode.INTERNAL,
     Reason.WORKER_MEMORY: grpc.StatusCode.RESOURCE_EXHAUSTED,
     Reason.INTERNAL: grpc.StatusCode.INTERNAL,
 }
+"""Every reason but ``STATUS``, whose code is that of its HTTP status."""
+
+HTTP_CODES = {
+    400: grpc.StatusCode.INVALID_ARGUMENT,
+    401: grpc.StatusCode.UNAUTHENTICATED,
+    403: grpc.StatusCode.PERMISSION_DENIED,
+    404: grpc.StatusCode.NOT_FOUND,
+    408: grpc.StatusCode.CANCELLED,
+    409: grpc.StatusCode.ALREADY_EXISTS,
+    429: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    500: grpc.StatusCode.INTERNAL,
+    501: grpc.StatusCode.UNIMPLEMENTED,
+    503: grpc.StatusCode.UNAVAILABLE,
+    504: grpc.StatusCode.DEADLINE_EXCEEDED,
+}
+"""Dapr's ``HTTPStatusFromCode`` (``pkg/messaging/v1/util.go``) backwards, so that daprd's HTTP callers
+see the status that the guest gave. Of codes that share one, the most common stands here."""
 
 _MESSAGE_LIMIT_BYTES = 3072
 """Of a status message as it travels (percent-encoded). With the same text in the details it stays
 below the 8 KiB of metadata that gRPC peers take by default, and below the 4,096 bytes promised."""
 _STDERR_LIMIT_BYTES = 1024
+_BODY_LIMIT_BYTES = 1024
+"""How much of the body of a status that is no success becomes the message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +98,27 @@ def failure(outcome: Outcome, function: str) -> InvocationError:
     return InvocationError(outcome.reason, message, function=function, limit=outcome.limit)
 
 
+def cgi_failure(response: CgiResponse, function: str) -> GuestStatusError:
+    """
+    Give the error of a CGI response whose status is no success; its text is the body's, else the phrase.
+    """
+    text = _text(response.body) or " ".join(filter(None, (str(response.status), response.phrase)))
+    return GuestStatusError(
+        response.status, f"function '{function}': {text}", function=function, headers=response.headers
+    )
+
+
 def status_of(error: InvocationError, invocation_id: str) -> Status:
     """
     Give the status of a failed invocation.
     """
-    code = STATUS_CODES[error.reason]
-    message = _clip(str(error))
     metadata = {"invocation_id": invocation_id, "function": error.function, "limit": error.limit}
+    if isinstance(error, GuestStatusError):
+        code = _code_of(error.http_status)
+        metadata["http_status"] = str(error.http_status)
+    else:
+        code = STATUS_CODES[error.reason]
+    message = _clip(str(error))
     info = error_details_pb2.ErrorInfo(
         reason=error.reason.value,
         domain=ERROR_DOMAIN,
@@ -95,13 +131,37 @@ def status_of(error: InvocationError, invocation_id: str) -> Status:
     return Status(code, message, status.SerializeToString())
 
 
+def _code_of(http_status: int) -> grpc.StatusCode:
+    """
+    Give the code of a status that is no success; an unknown one counts as its class (RFC 9110, 15).
+    """
+    if http_status < 400:
+        # gRPC has no redirection.
+        return grpc.StatusCode.UNKNOWN
+    return HTTP_CODES.get(http_status, HTTP_CODES[http_status // 100 * 100])
+
+
 def _tail(stderr: bytes) -> str:
     """
     Give the end of a guest's standard error as one line of valid text.
     """
     text = stderr[-_STDERR_LIMIT_BYTES:].decode("utf-8", "replace")
-    if len(stderr) > _STDERR_LIMIT_BYTES:
-        text = "…" + text
+    return _one_line("…" + text if len(stderr) > _STDERR_LIMIT_BYTES else text)
+
+
+def _text(body: bytes) -> str:
+    """
+    Give the beginning of a body as one line; "" for what is no text.
+    """
+    try:
+        # A character that the limit cuts is left out.
+        text = codecs.getincrementaldecoder("utf-8")().decode(body[:_BODY_LIMIT_BYTES])
+    except UnicodeDecodeError:
+        return ""
+    return _one_line(text + "…" if len(body) > _BODY_LIMIT_BYTES else text)
+
+
+def _one_line(text: str) -> str:
     lines = (line.strip() for line in text.splitlines())
     return " | ".join(filter(None, ("".join(filter(str.isprintable, line)) for line in lines)))
 

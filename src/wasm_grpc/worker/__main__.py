@@ -48,8 +48,8 @@ def main(argv: Sequence[str]) -> int:
     except WasmGrpcError as exc:
         link.send(pack_json(Kind.HELLO, {**_greeting(), "error": str(exc)}))
         return 1
-    seal(memory_bytes=options.memory_bytes)
-    link.send(pack_json(Kind.HELLO, {**_greeting(), **_engine(engine)}))
+    is_sealed = seal(memory_bytes=options.memory_bytes)
+    link.send(pack_json(Kind.HELLO, {**_greeting(), **_engine(engine), "sealed": is_sealed}))
     # What lives now lives until the end: the collector needn't walk it at each round.
     gc.collect()
     gc.freeze()

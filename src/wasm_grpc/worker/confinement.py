@@ -40,7 +40,7 @@ def confine(*, cpu_s: int | None = None) -> None:
         _limit(resource.RLIMIT_CPU, cpu_s)
 
 
-def seal(*, memory_bytes: int) -> None:
+def seal(*, memory_bytes: int) -> bool:
     """
     Give up the rest once the engine is open: more memory than told, and every file to write to.
 
@@ -51,9 +51,12 @@ def seal(*, memory_bytes: int) -> None:
 
     Args:
         memory_bytes: Writable memory beyond what is taken already.
+
+    Returns:
+        Whether the kernel refuses files from now on; see `give_up_writing`.
     """
     _limit(resource.RLIMIT_DATA, _writable_bytes() + memory_bytes)
-    give_up_writing()
+    return give_up_writing()
 
 
 def _writable_bytes() -> int:

@@ -16,7 +16,6 @@ _CASES: list[tuple[dict[str, object], str]] = [
     ({"module": "https://x/f.wasm"}, "module: modules from elsewhere are|a file below the function's folder"),
     ({"guest": "wapc"}, "guest: 'wapc' is|'wasi-command'"),
     ({"guest": "wasmedge-bindgen"}, "guest: 'wasmedge-bindgen' is|'wasi-command'"),
-    ({"response": "cgi"}, "response: 'cgi' is|'raw'"),
     ({"env": {"A": "x", "B": {"secret": "s/k"}}}, "env.B: secrets are|a text"),
     (
         {"trigger": {"topic": [{"pubsub": "p", "topic": "t"}]}},
@@ -63,9 +62,9 @@ def test_later_feature(more: dict[str, object], line: str) -> None:
 
 def test_every_later_feature_is_named() -> None:
     """Several later features of one manifest give a line each."""
-    lines = later_features(_function({"guest": "wapc", "response": "cgi", "pool": {"reuse": "warm"}}))
+    lines = later_features(_function({"guest": "wapc", "pool": {"reuse": "warm"}}))
 
-    assert [line.split(": ")[1] for line in lines] == ["guest", "response", "pool.reuse"]
+    assert [line.split(": ")[1] for line in lines] == ["guest", "pool.reuse"]
 
 
 @pytest.mark.parametrize(
@@ -74,9 +73,10 @@ def test_every_later_feature_is_named() -> None:
         {},
         {"limits": {"idle_timeout": "1s", "scratch": 1, "host_calls": 1, "timeout": "unlimited"}},
         {"capabilities": {"nn": {"load": False}, "dapr": {"state": []}}},
+        {"response": "cgi"},
         {"outcome": {"crash": "drop"}, "pool": {"reuse": "fresh"}, "engine": "wasmer"},
     ],
-    ids=["minimal", "limits", "nothing granted", "outcome"],
+    ids=["minimal", "limits", "nothing granted", "cgi", "outcome"],
 )
 def test_harmless_keys_are_served(more: dict[str, object]) -> None:
     """A key that changes nothing until its feature comes is no reason to refuse."""

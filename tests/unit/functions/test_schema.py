@@ -28,6 +28,27 @@ def test_every_key_is_described() -> None:
 
 
 @pytest.mark.parametrize(
+    ("table", "key", "default"),
+    [
+        ("LimitsTable", "timeout", "5s"),
+        ("LimitsTable", "memory", "64MiB"),
+        ("LimitsTable", "cpu", None),
+        ("LimitsTable", "host_calls", 1000),
+        ("Bulk", "max_await", "1s"),
+        ("OutcomePolicy", "crash", "retry"),
+        ("InvokeTrigger", "verbs", None),
+        ("Capabilities", "nn", None),
+    ],
+)
+def test_defaults_are_written_as_in_a_manifest(table: str, key: str, default: object) -> None:
+    """A default is what an author would write: a duration or size with its unit, nothing for none."""
+    tables = manifest_schema()["$defs"]
+    assert isinstance(tables, dict)
+
+    assert tables[table]["properties"][key].get("default") == default
+
+
+@pytest.mark.parametrize(
     ("table", "keys"),
     [
         (

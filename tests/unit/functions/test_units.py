@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wasm_grpc.functions.units import format_size, parse_duration, parse_size
+from wasm_grpc.functions.units import format_duration, format_size, parse_duration, parse_size
 
 
 @pytest.mark.parametrize(
@@ -64,3 +64,12 @@ def test_size(text: str, size: int | None) -> None:
 def test_a_written_size_is_read_back(size: int) -> None:
     """What `format_size` writes, `parse_size` reads as the same number of bytes."""
     assert parse_size(format_size(size)) == size
+
+
+@given(st.integers(min_value=0, max_value=100 * 3_600_000))
+def test_a_written_duration_is_read_back(milliseconds: int) -> None:
+    """What `format_duration` writes, `parse_duration` reads as the same number of milliseconds."""
+    seconds = parse_duration(format_duration(milliseconds / 1000))
+
+    assert seconds is not None
+    assert round(seconds * 1000) == milliseconds
