@@ -13,6 +13,7 @@ from wasm_grpc.functions.catalogue import make_catalogue
 from wasm_grpc.functions.folder import read_functions
 from wasm_grpc.functions.function import Function, read_module
 from wasm_grpc.functions.later import later_features
+from wasm_grpc.functions.mounts import read_mounts
 
 __all__ = ["FunctionReport", "check"]
 
@@ -59,6 +60,7 @@ async def _check_function(function: Function, preparer: Preparer) -> FunctionRep
     problems: dict[str, None] = {}
     try:
         wasm = await asyncio.to_thread(read_module, function)
+        await asyncio.to_thread(read_mounts, function)
     except ManifestError as exc:
         return FunctionReport(function.name, (), exc.problems, tuple(later))
     for engine in engines_of(function.manifest, preparer.settings):

@@ -11,11 +11,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from wasm_grpc.core.errors import EngineUnavailableError, ManifestError, ModuleError, UnsupportedModuleError
-from wasm_grpc.core.model import EngineName, GuestKind, Limits, PoolPolicy, WorkerFunction
+from wasm_grpc.core.model import EngineName, GuestKind, Limits, Mount, PoolPolicy, WorkerFunction
 from wasm_grpc.core.settings import Settings
 from wasm_grpc.functions.artifacts import Artifact, ArtifactCache, Refusal, artifact_key, default_cache_folder
 from wasm_grpc.functions.function import Function, read_module
 from wasm_grpc.functions.manifest import FunctionManifest
+from wasm_grpc.functions.mounts import read_mounts
 from wasm_grpc.pool.compiler import compile_module
 from wasm_grpc.pool.pool import PoolFunction
 from wasm_grpc.pool.runtimes import FoundRuntime, find_runtimes, wanted_engines
@@ -153,6 +154,7 @@ class Preparer:
         manifest = function.manifest
         try:
             wasm = await asyncio.to_thread(read_module, function)
+            mounts = await asyncio.to_thread(read_mounts, function)
             async with gate:
                 found, artifact = await self.compile_on_first(
                     wasm,
@@ -167,7 +169,7 @@ class Preparer:
             return ManifestError([function.blame(f"engine: {exc}")])
         except ModuleError as exc:
             return ManifestError(module_problems(function, exc))
-        return _pool_function(function, artifact, found)
+        return _pool_function(function, mounts, artifact, found)
 
 
 def module_problems(function: Function, error: ModuleError) -> list[str]:
@@ -194,7 +196,9 @@ async def open_preparer(
         yield Preparer(settings, cache, runtimes, on_compiled)
 
 
-def _pool_function(function: Function, artifact: Artifact, found: FoundRuntime) -> PoolFunction:
+def _pool_function(
+    function: Function, mounts: tuple[Mount, ...], artifact: Artifact, found: FoundRuntime
+) -> PoolFunction:
     manifest = function.manifest
     worker_function = WorkerFunction(
         name=manifest.name,
@@ -205,6 +209,7 @@ def _pool_function(function: Function, artifact: Artifact, found: FoundRuntime) 
         env=tuple((name, value) for name, value in manifest.env.items() if isinstance(value, str)),
         # Plain data from here on: the manifest's own class checks and renames what it is made of.
         limits=Limits(**asdict(manifest.limits)),
+        mounts=mounts,
         prepared=manifest.pool.min > 0,
     )
     return PoolFunction(

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from wasm_grpc.app.preparation import Preparer, open_preparer
 from wasm_grpc.core.errors import ConfigError, ModuleError
-from wasm_grpc.core.model import MIB, EngineName, GuestKind, Limits, Outcome, Reason, WorkerFunction
+from wasm_grpc.core.model import MIB, EngineName, GuestKind, Limits, Mount, Outcome, Reason, WorkerFunction
 from wasm_grpc.core.settings import Settings
 from wasm_grpc.core.wire import (
     Kind,
@@ -62,12 +62,20 @@ class Streams(Protocol):
 class GuestProgram:
     """
     What is to be run.
+
+    Attributes:
+        file: The module.
+        args: The guest's arguments, without its name.
+        env: Its environment.
+        limits: Its limits.
+        mounts: Directories that it may see.
     """
 
     file: Path
     args: tuple[str, ...] = ()
     env: tuple[tuple[str, str], ...] = ()
     limits: Limits
+    mounts: tuple[Mount, ...] = ()
 
 
 async def run_once(program: GuestProgram, settings: Settings, streams: Streams) -> Outcome:
@@ -93,10 +101,11 @@ async def run_once(program: GuestProgram, settings: Settings, streams: Streams) 
             args=program.args,
             env=program.env,
             limits=program.limits,
+            mounts=program.mounts,
         )
         worker = await WorkerProcess.start(
             found.runtime,
-            memory_bytes=settings.worker_bytes + 2 * program.limits.memory_bytes,
+            memory_bytes=_worker_bytes(program, settings),
             body_limit=_FRAME_LIMIT_BYTES,
         )
         try:
@@ -123,6 +132,13 @@ async def _compile(
         )
     except ModuleError as exc:
         raise ModuleError("\n".join(f"{program.file}: {line}" for line in str(exc).splitlines())) from exc
+
+
+def _worker_bytes(program: GuestProgram, settings: Settings) -> int:
+    # Files twice: one that is written to becomes a copy; scratch twice, what grows is moved.
+    files_bytes = sum(mount.size_bytes for mount in program.mounts)
+    limits = program.limits
+    return settings.worker_bytes + 2 * (limits.memory_bytes + limits.scratch_bytes + files_bytes)
 
 
 async def _converse(

@@ -14,7 +14,9 @@ from wasm_grpc.app.running import GuestProgram, run_once
 from wasm_grpc.cli.arguments import add_engine, duration, later, setting_flags, size
 from wasm_grpc.cli.configuration import read_settings
 from wasm_grpc.cli.logs import log_to
-from wasm_grpc.core.model import PAGE_BYTES, Limits, Outcome, Reason
+from wasm_grpc.core.errors import ConfigError
+from wasm_grpc.core.model import PAGE_BYTES, Limits, Mount, Outcome, Reason
+from wasm_grpc.functions.mounts import read_mount
 
 __all__ = ["PARSER", "add_arguments", "execute"]
 
@@ -44,8 +46,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--timeout", metavar="TIME", type=duration, help="time limit, such as 5s (default: none)"
     )
     parser.add_argument("--memory", metavar="SIZE", type=size, help="memory limit (default: 64MiB)")
-    later(parser, "--file", "files for the guest", metavar="HOST:GUEST", nargs=1)
-    later(parser, "--scratch", "files for the guest", metavar="HOST:GUEST", nargs=1)
+    parser.add_argument(
+        "--file",
+        dest="files",
+        metavar="HOST:GUEST",
+        type=_mount,
+        action="append",
+        default=[],
+        help="file or folder that the guest may read",
+    )
+    parser.add_argument(
+        "--scratch",
+        dest="scratches",
+        metavar="HOST:GUEST",
+        type=_mount,
+        action="append",
+        default=[],
+        help="folder that the guest gets a copy of, in memory: writable, and nothing is written back",
+    )
     later(parser, "--nn", "inference")
     later(parser, "--nn-model", "inference", metavar="NAME=PATH", nargs=1)
     later(parser, "--call", "calling an export", metavar="NAME", nargs=1)
@@ -64,6 +82,7 @@ def execute(options: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int:
         args=tuple(options.args),
         env=tuple(options.env),
         limits=_limits(options),
+        mounts=_mounts(options),
     )
     outcome = asyncio.run(run_once(program, settings, _ProcessStreams(stdout.buffer, stderr.buffer)))
     if outcome.reason not in (Reason.OK, Reason.REJECTED, Reason.EXITED):
@@ -107,6 +126,31 @@ def _limits(options: argparse.Namespace) -> Limits:
     if options.memory is None:
         return limits
     return dataclasses.replace(limits, memory_bytes=max(options.memory // PAGE_BYTES, 1) * PAGE_BYTES)
+
+
+def _mounts(options: argparse.Namespace) -> tuple[Mount, ...]:
+    mounts: dict[str, Mount] = {}
+    asked = [("--file", *each) for each in options.files] + [
+        ("--scratch", *each) for each in options.scratches
+    ]
+    for flag, host, guest in asked:
+        try:
+            mount = read_mount(host, guest, is_writable=flag == "--scratch")
+        except ConfigError as exc:
+            raise ConfigError(f"{flag} {host}:{guest}: {exc}") from exc
+        if mount.guest in mounts:
+            raise ConfigError(
+                f"{flag} {host}:{guest}: {mount.guest!r} is given twice; expected another place"
+            )
+        mounts[mount.guest] = mount
+    return tuple(mounts.values())
+
+
+def _mount(text: str) -> tuple[str, str]:
+    host, colon, guest = text.rpartition(":")
+    if not colon or not host or not guest:
+        raise argparse.ArgumentTypeError(f"{text!r} is no mount; expected HOST:GUEST, such as model:/model")
+    return host, guest.rstrip("/") or "/"
 
 
 def _variable(text: str) -> tuple[str, str]:

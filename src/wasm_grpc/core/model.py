@@ -13,6 +13,8 @@ __all__ = [
     "GuestKind",
     "Invocation",
     "Limits",
+    "Mount",
+    "MountEntry",
     "Outcome",
     "PoolPolicy",
     "Reason",
@@ -167,6 +169,51 @@ class Runtime:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MountEntry:
+    """
+    A file, link or folder that a guest sees: a file has `host`, a link `link`, a folder neither.
+
+    Attributes:
+        path: Below the mount, parts joined by "/"; what holds it stands before it.
+        host: Path of the file's contents on this machine.
+        size: Bytes of the file.
+        sha256: Digest of the file's contents, in hex; a worker takes no other.
+        link: Where a link leads, relative to the folder that holds it.
+        modified_ns: Time of its last change, in nanoseconds since 1970.
+    """
+
+    path: str
+    host: str = ""
+    size: int = 0
+    sha256: str = ""
+    link: str = ""
+    modified_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mount:
+    """
+    A directory that is open from a guest's start.
+
+    Attributes:
+        guest: Where the guest finds it.
+        entries: All that is below it.
+        is_writable: Each invocation gets a copy of its own, in memory, thrown away at its end.
+    """
+
+    guest: str
+    entries: tuple[MountEntry, ...]
+    is_writable: bool = False
+
+    @property
+    def size_bytes(self) -> int:
+        """
+        Bytes of all its files.
+        """
+        return sum(entry.size for entry in self.entries)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerFunction:
     """
     What a worker must know to run one function.
@@ -179,6 +226,7 @@ class WorkerFunction:
         args: The guest's arguments, without its name.
         env: Environment of every invocation; it wins over an invocation's own.
         limits: The function's limits.
+        mounts: Directories that the guest may see, beside its scratch folder.
         prepared: Keep an instance ready ahead of the next invocation.
     """
 
@@ -189,6 +237,7 @@ class WorkerFunction:
     args: tuple[str, ...] = ()
     env: tuple[tuple[str, str], ...] = ()
     limits: Limits = field(default_factory=Limits)
+    mounts: tuple[Mount, ...] = ()
     prepared: bool = True
 
 

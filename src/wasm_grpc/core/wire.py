@@ -57,7 +57,7 @@ __all__ = [
     "unpack_result",
 ]
 
-WIRE_VERSION = 1
+WIRE_VERSION = 2
 """Raised with every change of a frame; both sides must agree."""
 
 HEAD_LIMIT_BYTES = 4 * MIB

@@ -65,8 +65,6 @@ def _triggers(trigger: Triggers) -> Iterator[tuple[str, str, str]]:
 
 
 def _capabilities(granted: Capabilities) -> Iterator[tuple[str, str, str]]:
-    if granted.files:
-        yield "capabilities.files", "files are", "none"
     for kind in ("state", "publish", "invoke", "secrets", "bindings", "configuration"):
         if getattr(granted.dapr, kind):
             yield f"capabilities.dapr.{kind}", "calls to Dapr are", "none"

@@ -93,7 +93,12 @@ class ReadyCommand:
         try:
             if self._instance is not None:
                 self._context.bind(
-                    args=call.args, env=call.env, stdin=call.stdin, stdout=call.stdout, stderr=call.stderr
+                    args=call.args,
+                    env=call.env,
+                    stdin=call.stdin,
+                    stdout=call.stdout,
+                    stderr=call.stderr,
+                    preopens=call.preopens,
                 )
                 end = _call_start(self._instance)
                 memory_bytes = self._instance.memory_bytes()

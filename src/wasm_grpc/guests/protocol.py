@@ -8,13 +8,14 @@ an instance ahead of its invocation, `ReadyGuest.run` is the invocation. Whateve
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from wasm_grpc.core.model import Limits, Outcome
 from wasm_grpc.engines.binary import Module
 from wasm_grpc.engines.protocol import HostModules, Prepared
+from wasm_grpc.hosts.wasi.descriptors import Descriptor
 from wasm_grpc.hosts.wasi.streams import Stderr, Stdin, Stdout
 
 __all__ = ["Ending", "Guest", "GuestCall", "ReadyGuest"]
@@ -32,6 +33,7 @@ class GuestCall:
         stdout: Where the result goes; its `collected` becomes the outcome's body.
         stderr: Where the log goes; its tail is in the outcome.
         limits: Of the function.
+        preopens: Directories that are open from its start.
     """
 
     args: bytes
@@ -40,6 +42,7 @@ class GuestCall:
     stdout: Stdout
     stderr: Stderr
     limits: Limits
+    preopens: Iterable[Descriptor] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,15 +30,21 @@ def result_bytes(limits: Iterable[Limits]) -> int:
     return max(map(output_bytes, limits), default=0) + _RESULT_SLACK_BYTES
 
 
-def worker_bytes(limits: Iterable[Limits], settings: Settings) -> int:
+def worker_bytes(limits: Iterable[Limits], settings: Settings, *, files_bytes: int = 0) -> int:
     """
     Give what one worker may take: its own, a guest and one prepared beside it, a body and its result.
+
+    Args:
+        limits: Of its functions.
+        settings: The worker's own.
+        files_bytes: All files that its functions were granted.
     """
     memory = traffic = 0
     for limit in limits:
-        memory = max(memory, limit.memory_bytes)
+        # Scratch twice too: what grows is moved.
+        memory = max(memory, limit.memory_bytes + limit.scratch_bytes)
         traffic = max(traffic, 2 * limit.body_bytes + 3 * output_bytes(limit))
-    return settings.worker_bytes + 2 * memory + traffic
+    return settings.worker_bytes + 2 * memory + traffic + files_bytes
 
 
 def resident_bytes(pid: int) -> int:

@@ -58,7 +58,8 @@ class Pool:
             max_workers=settings.max_workers,
         )
         limits = [each.function.limits for each in functions]
-        self._worker_bytes = worker_bytes(limits, settings)
+        files_bytes = sum(mount.size_bytes for each in functions for mount in each.function.mounts)
+        self._worker_bytes = worker_bytes(limits, settings, files_bytes=files_bytes)
         self._body_limit = result_bytes(limits)
         self._tickets = itertools.count(1)
         self._jobs: dict[int, Job] = {}

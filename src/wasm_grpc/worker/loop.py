@@ -10,7 +10,7 @@ from typing import Any
 
 from wasm_grpc.core.artifact import read_payload
 from wasm_grpc.core.errors import ProtocolError, WasmGrpcError
-from wasm_grpc.core.model import GuestKind, Limits, Outcome, Reason, WorkerFunction
+from wasm_grpc.core.model import GuestKind, Limits, Mount, MountEntry, Outcome, Reason, WorkerFunction
 from wasm_grpc.core.wire import (
     Frame,
     Kind,
@@ -24,6 +24,7 @@ from wasm_grpc.engines.protocol import Engine, Prepared
 from wasm_grpc.guests.protocol import Ending, Guest, GuestCall, ReadyGuest
 from wasm_grpc.guests.registry import guest_for
 from wasm_grpc.hosts.wasi.context import encode_strings
+from wasm_grpc.hosts.wasi.mounts import FileSystem
 from wasm_grpc.hosts.wasi.streams import BytesStdin, CollectedStdout, Stderr
 from wasm_grpc.worker.link import Link, LinkStderr, LinkStdin, LinkStdout
 
@@ -60,6 +61,7 @@ class _Loaded:
     env: bytes
     guest: Guest
     prepared: Prepared
+    files: FileSystem
     ready: ReadyGuest | None = None
 
 
@@ -92,7 +94,8 @@ def _load(link: Link, engine: Engine, loaded: _Table, head: dict[str, Any]) -> N
         guest = guest_for(function.guest)
         prepared = engine.load(read_payload(function.artifact, function.digest), guest.hosts)
         args = encode_strings((function.name, *function.args))
-        entry = _Loaded(function, args, encode_env(function.env), guest, prepared)
+        files = FileSystem(function.mounts, scratch_bytes=function.limits.scratch_bytes)
+        entry = _Loaded(function, args, encode_env(function.env), guest, prepared, files)
         _prepare(entry)
     except (WasmGrpcError, OSError, MemoryError) as exc:
         loaded[index] = str(exc) or type(exc).__name__
@@ -107,7 +110,13 @@ def _function(head: dict[str, Any]) -> WorkerFunction:
     head["args"] = tuple(head["args"])
     head["env"] = tuple((name, value) for name, value in head["env"])
     head["limits"] = Limits(**head["limits"])
+    head["mounts"] = tuple(_mount(mount) for mount in head["mounts"])
     return WorkerFunction(**head)
+
+
+def _mount(head: dict[str, Any]) -> Mount:
+    head["entries"] = tuple(MountEntry(**entry) for entry in head["entries"])
+    return Mount(**head)
 
 
 def _invoke(link: Link, board: Board, loaded: _Table, frame: Frame) -> bool:
@@ -136,6 +145,7 @@ def _run(link: Link, entry: _Loaded, env: bytes, body: bytes, *, streams: bool) 
         stdout=LinkStdout(link) if streams else CollectedStdout(limits.output_bytes),
         stderr=LinkStderr(link, limits.stderr_bytes) if streams else Stderr(limits.stderr_bytes),
         limits=limits,
+        preopens=entry.files.preopens(),
     )
     if limits.cpu_s is not None:
         signal.setitimer(signal.ITIMER_PROF, limits.cpu_s)

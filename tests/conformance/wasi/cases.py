@@ -20,6 +20,7 @@ class Case:
     Attributes:
         start: Body of its ``_start``; `PRELUDE` has what it may call.
         also: What stands beside ``_start`` in the module.
+        has_files: It finds what the fixture `mounts` holds, and /tmp; else no directory is open.
         exit_code: 0 and `Reason.OK` is success; a failed check exits with 100 + the errno found.
     """
 
@@ -35,6 +36,7 @@ class Case:
     exit_code: int = 0
     message: str = ""
     limit: str = ""
+    has_files: bool = False
 
 
 def _imports() -> str:

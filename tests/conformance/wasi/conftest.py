@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -11,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from wasm_grpc.core.errors import EngineUnavailableError
-from wasm_grpc.core.model import EngineName
+from wasm_grpc.core.model import EngineName, Mount, MountEntry
 from wasm_grpc.engines.protocol import Engine
 from wasm_grpc.engines.registry import open_engine
 
-__all__ = ["assemble", "engine"]
+__all__ = ["assemble", "engine", "mounts"]
 
 
 def _open_wasmtime(api: str) -> Engine:
@@ -56,3 +57,20 @@ def assemble(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], bytes]
         return (folder / "guest.wasm").read_bytes()
 
     return assembled
+
+
+@pytest.fixture(scope="session")
+def mounts(tmp_path_factory: pytest.TempPathFactory) -> list[Mount]:
+    """Give the folder /model that the file cases are written for."""
+    folder: Path = tmp_path_factory.mktemp("model")
+
+    def file(path: str, content: bytes) -> MountEntry:
+        host = folder / path.replace("/", "-")
+        host.write_bytes(content)
+        digest = hashlib.sha256(content).hexdigest()
+        return MountEntry(path=path, host=str(host), size=len(content), sha256=digest)
+
+    links = {"up": "sub/../a.txt", "loop": "loop", "gone": "nowhere", "out": "../../etc", "dir": "sub"}
+    entries = [file("a.txt", b"hello\n"), MountEntry(path="sub"), file("sub/b.txt", b"below\n")]
+    entries += [MountEntry(path=path, link=link) for path, link in links.items()]
+    return [Mount(guest="/model", entries=tuple(entries))]

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 
 from conformance.wasi.cases import CASES, Case, module_text
-from wasm_grpc.core.model import MIB, GuestKind, Limits, Outcome, Reason
+from conformance.wasi.file_cases import FILE_CASES
+from wasm_grpc.core.model import MIB, GuestKind, Limits, Mount, Outcome, Reason
 from wasm_grpc.engines.binary import read_module
 from wasm_grpc.engines.limits import write_limits
 from wasm_grpc.engines.protocol import Engine, Prepared
 from wasm_grpc.guests.protocol import Ending, GuestCall
 from wasm_grpc.guests.registry import guest_for
 from wasm_grpc.hosts.wasi.context import encode_strings
+from wasm_grpc.hosts.wasi.mounts import FileSystem
 from wasm_grpc.hosts.wasi.streams import BytesStdin, CollectedStdout, Stderr
 
 __all__ = []
@@ -29,7 +31,8 @@ def _prepare(engine: Engine, wasm: bytes, limits: Limits) -> Prepared:
     return engine.load(engine.compile(limited), GUEST.hosts)
 
 
-def _call(case: Case) -> GuestCall:
+def _call(case: Case, mounts: Sequence[Mount] = ()) -> GuestCall:
+    files = FileSystem(mounts, scratch_bytes=case.limits.scratch_bytes)
     return GuestCall(
         args=encode_strings(case.args),
         env=encode_strings(case.env),
@@ -37,17 +40,21 @@ def _call(case: Case) -> GuestCall:
         stdout=CollectedStdout(case.limits.output_bytes),
         stderr=Stderr(case.limits.stderr_bytes),
         limits=case.limits,
+        preopens=files.preopens() if case.has_files else (),
     )
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_case(engine: Engine, assemble: Assemble, name: str) -> None:
+ALL_CASES = CASES | FILE_CASES
+
+
+@pytest.mark.parametrize("name", ALL_CASES)
+def test_case(engine: Engine, assemble: Assemble, mounts: Sequence[Mount], name: str) -> None:
     """The guest links, runs and ends as its case says."""
-    case = CASES[name]
+    case = ALL_CASES[name]
     wasm = assemble(module_text(case))
     ready = GUEST.ready(_prepare(engine, wasm, case.limits))
 
-    ending = ready.run(_call(case))
+    ending = ready.run(_call(case, mounts))
 
     assert GUEST.check(read_module(wasm)) == []
     # Engines may add where it trapped; how much memory is left is another test's.

@@ -30,7 +30,6 @@ _CASES: list[tuple[dict[str, object], str]] = [
         {"trigger": {"invoke": [{"method": "a"}, {"method": "b", "then": _OUTPUT}]}},
         "trigger.invoke[1].then: results beside the reply are|no then",
     ),
-    ({"capabilities": {"files": [{"host": "a", "guest": "/a"}]}}, "capabilities.files: files are|none"),
     ({"capabilities": {"dapr": {"state": ["a/b"]}}}, "capabilities.dapr.state: calls to Dapr are|none"),
     ({"capabilities": {"dapr": {"publish": ["a/b"]}}}, "capabilities.dapr.publish: calls to Dapr are|none"),
     ({"capabilities": {"dapr": {"invoke": ["a/b"]}}}, "capabilities.dapr.invoke: calls to Dapr are|none"),
@@ -72,11 +71,12 @@ def test_every_later_feature_is_named() -> None:
     [
         {},
         {"limits": {"idle_timeout": "1s", "scratch": 1, "host_calls": 1, "timeout": "unlimited"}},
+        {"capabilities": {"files": [{"host": "a", "guest": "/a"}]}},
         {"capabilities": {"nn": {"load": False}, "dapr": {"state": []}}},
         {"response": "cgi"},
         {"outcome": {"crash": "drop"}, "pool": {"reuse": "fresh"}, "engine": "wasmer"},
     ],
-    ids=["minimal", "limits", "nothing granted", "cgi", "outcome"],
+    ids=["minimal", "limits", "files", "nothing granted", "cgi", "outcome"],
 )
 def test_harmless_keys_are_served(more: dict[str, object]) -> None:
     """A key that changes nothing until its feature comes is no reason to refuse."""

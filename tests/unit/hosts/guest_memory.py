@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from wasm_grpc.core.model import PAGE_BYTES
 from wasm_grpc.engines.protocol import Value
 from wasm_grpc.hosts.wasi import preview1
 from wasm_grpc.hosts.wasi.context import WasiContext, encode_strings
+from wasm_grpc.hosts.wasi.descriptors import Descriptor
 from wasm_grpc.hosts.wasi.streams import BytesStdin, CollectedStdout, Stderr
 
 __all__ = ["MemoryGuest"]
@@ -16,7 +17,14 @@ __all__ = ["MemoryGuest"]
 class MemoryGuest:
     """One page of memory and a bound WASI context."""
 
-    def __init__(self, *, body: bytes = b"", args: Sequence[str] = (), env: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        *,
+        body: bytes = b"",
+        args: Sequence[str] = (),
+        env: Sequence[str] = (),
+        preopens: Iterable[Descriptor] = (),
+    ) -> None:
         self.memory = bytearray(PAGE_BYTES)
         self.context = WasiContext()
         self.context.memory = lambda: memoryview(self.memory)
@@ -28,6 +36,7 @@ class MemoryGuest:
             stdin=BytesStdin(body),
             stdout=self.stdout,
             stderr=self.stderr,
+            preopens=preopens,
         )
 
     def call(self, name: str, *args: int) -> Value | None:

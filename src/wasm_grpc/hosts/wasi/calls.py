@@ -10,21 +10,12 @@ from wasm_grpc.engines.protocol import FuncType, HostFunction
 from wasm_grpc.hosts.wasi.abi import EBADF, EFAULT, SUCCESS, U32_MAX, U64_MAX
 from wasm_grpc.hosts.wasi.context import WasiContext
 from wasm_grpc.hosts.wasi.descriptors import Descriptor
+from wasm_grpc.hosts.wasi.refusal import Refusal
 
 __all__ = ["Refusal", "declare", "declare_hot", "open_descriptor", "refuse", "region"]
 
 _LETTERS = {"i": "i32", "I": "i64"}
 _MASKS = {"i": U32_MAX, "I": U64_MAX}
-
-
-class Refusal(Exception):
-    """
-    The function answers with this errno.
-    """
-
-    def __init__(self, errno: int) -> None:
-        super().__init__(errno)
-        self.errno = errno
 
 
 def declare(params: str, call: Callable[..., None]) -> HostFunction:

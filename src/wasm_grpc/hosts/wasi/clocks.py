@@ -60,6 +60,7 @@ class _Wait:
     kind: int
     delay_ns: int = 0
     errno: int = SUCCESS
+    nbytes: int = 0
 
 
 def _clock_time_get(context: WasiContext, clock: int, precision: int, time_at: int) -> None:
@@ -96,9 +97,8 @@ def _poll_oneoff(context: WasiContext, waits_at: int, events_at: int, count: int
     ready = 0
     for wait in waits:
         if wait.delay_ns <= due_ns:
-            nbytes = int(wait.kind == EVENT_FD_READ and not wait.errno)
             EVENT.pack_into(
-                memory, events_at + ready * EVENT.size, wait.userdata, wait.errno, wait.kind, nbytes, 0
+                memory, events_at + ready * EVENT.size, wait.userdata, wait.errno, wait.kind, wait.nbytes, 0
             )
             ready += 1
     SIZE.pack_into(memory, ready_at, ready)
@@ -113,7 +113,7 @@ def _wait(context: WasiContext, userdata: int, kind: int, of: bytes) -> _Wait:
     descriptor = context.descriptors.get(SIZE.unpack_from(of)[0])
     if descriptor is None or not descriptor.rights & right:
         return _Wait(userdata, kind, errno=EBADF)
-    return _Wait(userdata, kind)
+    return _Wait(userdata, kind, nbytes=descriptor.ready_bytes() if kind == EVENT_FD_READ else 0)
 
 
 def _clock_wait(context: WasiContext, userdata: int, of: bytes) -> _Wait:

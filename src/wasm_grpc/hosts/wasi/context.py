@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from wasm_grpc.engines.protocol import Context
+from wasm_grpc.hosts.wasi.abi import EMFILE
 from wasm_grpc.hosts.wasi.descriptors import Descriptor, InputStream, OutputStream
+from wasm_grpc.hosts.wasi.refusal import Refusal
 from wasm_grpc.hosts.wasi.streams import Sink, Stdin
 
 __all__ = ["WasiContext", "encode_strings"]
+
+_FIRST_FILE = 3
+_DESCRIPTORS_LIMIT = 1024
+"""Linux's usual limit of a process; bounds what a guest makes us hold."""
 
 
 def encode_strings(strings: Sequence[str]) -> bytes:
@@ -42,11 +48,45 @@ class WasiContext(Context):
         self.descriptors: dict[int, Descriptor] = {}
         self.cpu_zero_ns = time.thread_time_ns()
 
-    def bind(self, *, args: bytes, env: bytes, stdin: Stdin, stdout: Sink, stderr: Sink) -> None:
+    def bind(
+        self,
+        *,
+        args: bytes,
+        env: bytes,
+        stdin: Stdin,
+        stdout: Sink,
+        stderr: Sink,
+        preopens: Iterable[Descriptor] = (),
+    ) -> None:
         """
         Begin an invocation; called once.
+
+        Args:
+            args: See the attribute.
+            env: See the attribute.
+            stdin: Descriptor 0.
+            stdout: Descriptor 1.
+            stderr: Descriptor 2.
+            preopens: Directories that are open from the start, from descriptor 3 on.
         """
         self.args = args
         self.env = env
         self.descriptors = {0: InputStream(stdin), 1: OutputStream(stdout), 2: OutputStream(stderr)}
         self.cpu_zero_ns = time.thread_time_ns()
+        for fd, preopen in enumerate(preopens, _FIRST_FILE):
+            self.descriptors[fd] = preopen
+
+    def add(self, descriptor: Descriptor) -> int:
+        """
+        Give a descriptor the lowest free number from 3 on.
+
+        Raises:
+            Refusal: EMFILE, too many are open.
+        """
+        if len(self.descriptors) >= _DESCRIPTORS_LIMIT:
+            raise Refusal(EMFILE)
+        fd = _FIRST_FILE
+        while fd in self.descriptors:
+            fd += 1
+        self.descriptors[fd] = descriptor
+        return fd

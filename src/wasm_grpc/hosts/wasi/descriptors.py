@@ -1,4 +1,4 @@
-"""What a guest's file descriptor stands for."""
+"""What a guest's file descriptor stands for, and those of streams."""
 
 from __future__ import annotations
 
@@ -46,6 +46,17 @@ class Descriptor:
     rights: int
     inheriting: int
     flags: int
+
+    def close(self) -> None:
+        """
+        Let go of what it holds; called once.
+        """
+
+    def ready_bytes(self) -> int:
+        """
+        Give what ``poll_oneoff`` says can be read now; of a stream it knows no more than "some".
+        """
+        return 1
 
 
 class InputStream(Descriptor):

@@ -1,4 +1,4 @@
-"""The other ``fd_*`` functions: what they answer for a stream."""
+"""``fd_*`` for what every descriptor has: its end, its number, rights, flags and attributes."""
 
 from __future__ import annotations
 
@@ -7,30 +7,34 @@ from typing import Final
 from wasm_grpc.hosts.wasi.abi import (
     EBADF,
     EINVAL,
+    ENAMETOOLONG,
     ENOTCAPABLE,
-    ENOTDIR,
-    ESPIPE,
     FDFLAGS,
     FDSTAT,
     FILESTAT,
+    PRESTAT,
     RIGHT_FD_FDSTAT_SET_FLAGS,
     RIGHT_FD_FILESTAT_GET,
+    RIGHT_FD_FILESTAT_SET_TIMES,
 )
-from wasm_grpc.hosts.wasi.calls import Refusal, declare, open_descriptor, refuse
+from wasm_grpc.hosts.wasi.attributes import put_filestat, set_times
+from wasm_grpc.hosts.wasi.calls import Refusal, declare, open_descriptor, region
 from wasm_grpc.hosts.wasi.context import WasiContext
+from wasm_grpc.hosts.wasi.opened import OpenFile, OpenFolder
 
 __all__ = ["FUNCTIONS"]
 
 
 def _fd_close(context: WasiContext, fd: int) -> None:
-    open_descriptor(context, fd)
+    open_descriptor(context, fd).close()
     del context.descriptors[fd]
 
 
 def _fd_renumber(context: WasiContext, fd: int, to: int) -> None:
     descriptor = open_descriptor(context, fd)
-    open_descriptor(context, to)
+    replaced = open_descriptor(context, to)
     if fd != to:
+        replaced.close()
         context.descriptors[to] = descriptor
         del context.descriptors[fd]
 
@@ -69,29 +73,50 @@ def _fd_filestat_get(context: WasiContext, fd: int, stat_at: int) -> None:
     descriptor = open_descriptor(context, fd)
     if not descriptor.rights & RIGHT_FD_FILESTAT_GET:
         raise Refusal(ENOTCAPABLE)
-    FILESTAT.pack_into(context.memory(), stat_at, 0, 0, descriptor.filetype, 0, 0, 0, 0, 0)
+    if isinstance(descriptor, (OpenFile, OpenFolder)):
+        put_filestat(context, stat_at, descriptor.volume, descriptor.node)
+    else:
+        FILESTAT.pack_into(context.memory(), stat_at, 0, 0, descriptor.filetype, 0, 0, 0, 0, 0)
 
 
-# The errno of each refusal is the one that POSIX has for a pipe.
+def _fd_filestat_set_times(
+    context: WasiContext, fd: int, accessed_ns: int, modified_ns: int, which: int
+) -> None:
+    descriptor = open_descriptor(context, fd)
+    if not isinstance(descriptor, (OpenFile, OpenFolder)):
+        raise Refusal(ENOTCAPABLE)
+    if not descriptor.rights & RIGHT_FD_FILESTAT_SET_TIMES:
+        raise Refusal(ENOTCAPABLE)
+    set_times(descriptor.volume, descriptor.node, accessed_ns, modified_ns, which)
+
+
+def _fd_prestat_get(context: WasiContext, fd: int, prestat_at: int) -> None:
+    PRESTAT.pack_into(context.memory(), prestat_at, 0, len(_preopen_name(context, fd)))
+
+
+def _fd_prestat_dir_name(context: WasiContext, fd: int, at: int, length: int) -> None:
+    name = _preopen_name(context, fd)
+    if length < len(name):
+        raise Refusal(ENAMETOOLONG)
+    region(context.memory(), at, length)[: len(name)] = name
+
+
+def _preopen_name(context: WasiContext, fd: int) -> bytes:
+    descriptor = open_descriptor(context, fd)
+    if not isinstance(descriptor, OpenFolder) or descriptor.name is None:
+        # A libc asks for 3, 4, … until EBADF.
+        raise Refusal(EBADF)
+    return descriptor.name
+
+
 FUNCTIONS: Final = {
-    "fd_advise": declare("iIIi", refuse(ESPIPE)),
-    "fd_allocate": declare("iII", refuse(ESPIPE)),
     "fd_close": declare("i", _fd_close),
-    "fd_datasync": declare("i", refuse(EINVAL)),
     "fd_fdstat_get": declare("ii", _fd_fdstat_get),
     "fd_fdstat_set_flags": declare("ii", _fd_fdstat_set_flags),
     "fd_fdstat_set_rights": declare("iII", _fd_fdstat_set_rights),
     "fd_filestat_get": declare("ii", _fd_filestat_get),
-    "fd_filestat_set_size": declare("iI", refuse(EINVAL)),
-    "fd_filestat_set_times": declare("iIIi", refuse(ENOTCAPABLE)),
-    "fd_pread": declare("iiiIi", refuse(ESPIPE)),
-    # A libc asks for 3, 4, … until EBADF: nothing is opened ahead.
-    "fd_prestat_dir_name": declare("iii", refuse(EBADF)),
-    "fd_prestat_get": declare("ii", refuse(EBADF)),
-    "fd_pwrite": declare("iiiIi", refuse(ESPIPE)),
-    "fd_readdir": declare("iiiIi", refuse(ENOTDIR)),
+    "fd_filestat_set_times": declare("iIIi", _fd_filestat_set_times),
+    "fd_prestat_dir_name": declare("iii", _fd_prestat_dir_name),
+    "fd_prestat_get": declare("ii", _fd_prestat_get),
     "fd_renumber": declare("ii", _fd_renumber),
-    "fd_seek": declare("iIii", refuse(ESPIPE)),
-    "fd_sync": declare("i", refuse(EINVAL)),
-    "fd_tell": declare("ii", refuse(ESPIPE)),
 }

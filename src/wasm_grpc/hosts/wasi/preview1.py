@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from wasm_grpc.engines.protocol import HostModules
-from wasm_grpc.hosts.wasi import clocks, fds, paths, program, sockets, transfer
+from wasm_grpc.hosts.wasi import clocks, fds, files, opening, paths, program, sockets, transfer
 
 __all__ = ["FUNCTIONS", "MODULE"]
 
@@ -13,7 +13,7 @@ MODULE: Final = "wasi_snapshot_preview1"
 
 FUNCTIONS: Final[HostModules] = {
     (MODULE, name): function
-    for room in (transfer, fds, paths, sockets, clocks, program)
+    for room in (transfer, fds, files, paths, opening, sockets, clocks, program)
     for name, function in room.FUNCTIONS.items()
 }
 """Called with a `WasiContext`."""

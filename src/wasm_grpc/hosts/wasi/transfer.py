@@ -1,4 +1,4 @@
-"""``fd_read`` and ``fd_write``: the two functions that every request pays for."""
+"""``fd_read`` and ``fd_write``, which every request pays for, and the same at an offset."""
 
 from __future__ import annotations
 
@@ -9,15 +9,18 @@ from wasm_grpc.hosts.wasi.abi import (
     EBADF,
     EFAULT,
     EINVAL,
+    ENOTCAPABLE,
     RIGHT_FD_READ,
+    RIGHT_FD_SEEK,
     RIGHT_FD_WRITE,
     SIZE,
     SUCCESS,
     U32_MAX,
     VECTOR,
 )
-from wasm_grpc.hosts.wasi.calls import declare_hot
+from wasm_grpc.hosts.wasi.calls import Refusal, declare, declare_hot, region
 from wasm_grpc.hosts.wasi.context import WasiContext
+from wasm_grpc.hosts.wasi.opened import Cursor, open_file
 
 __all__ = ["FUNCTIONS"]
 
@@ -68,7 +71,10 @@ def _fd_write(context: WasiContext, fd: int, vectors: int, count: int, written_a
     if end > size:
         return EFAULT
     if length:
-        descriptor.write(memory[at:end])
+        try:
+            descriptor.write(memory[at:end])
+        except Refusal as refusal:
+            return refusal.errno
     _pack_size(memory, written_at, length)
     return SUCCESS
 
@@ -98,14 +104,49 @@ def _write_many(
     write: Callable[[memoryview], object], memory: memoryview, vectors: int, count: int, written_at: int
 ) -> int:
     listed = memory[vectors : vectors + 8 * count]
-    total, errno = _total(listed, len(memory))
+    _, errno = _total(listed, len(memory))
     if errno:
         return errno
+    written = 0
     for at, length in VECTOR.iter_unpack(listed):
         if length:
-            write(memory[at : at + length])
-    _pack_size(memory, written_at, total)
+            try:
+                write(memory[at : at + length])
+            except Refusal as refusal:
+                # What was written stays written, and is told: the next call meets the errno.
+                if not written:
+                    return refusal.errno
+                break
+            written += length
+    _pack_size(memory, written_at, written)
     return SUCCESS
+
+
+def _fd_pread(context: WasiContext, fd: int, vectors: int, count: int, offset: int, read_at: int) -> None:
+    file = open_file(context, fd, RIGHT_FD_READ)
+    if not file.rights & RIGHT_FD_SEEK:
+        raise Refusal(ENOTCAPABLE)
+    memory = _checked_memory(context, vectors, count, read_at)
+    errno = _read_many(Cursor(file, offset).read, memory, vectors, count, read_at)
+    if errno:
+        raise Refusal(errno)
+
+
+def _fd_pwrite(context: WasiContext, fd: int, vectors: int, count: int, offset: int, written_at: int) -> None:
+    file = open_file(context, fd, RIGHT_FD_WRITE)
+    if not file.rights & RIGHT_FD_SEEK:
+        raise Refusal(ENOTCAPABLE)
+    memory = _checked_memory(context, vectors, count, written_at)
+    errno = _write_many(Cursor(file, offset).write, memory, vectors, count, written_at)
+    if errno:
+        raise Refusal(errno)
+
+
+def _checked_memory(context: WasiContext, vectors: int, count: int, size_at: int) -> memoryview:
+    memory = context.memory()
+    region(memory, vectors, VECTOR.size * count)
+    region(memory, size_at, SIZE.size)
+    return memory
 
 
 def _total(vectors: bytes | memoryview, size: int) -> tuple[int, int]:
@@ -119,6 +160,8 @@ def _total(vectors: bytes | memoryview, size: int) -> tuple[int, int]:
 
 
 FUNCTIONS: Final = {
+    "fd_pread": declare("iiiIi", _fd_pread),
+    "fd_pwrite": declare("iiiIi", _fd_pwrite),
     "fd_read": declare_hot("iiii", _fd_read),
     "fd_write": declare_hot("iiii", _fd_write),
 }

@@ -1,0 +1,149 @@
+"""``fd_*`` for files and directories alone: position, size, sync and listing."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from wasm_grpc.hosts.wasi.abi import (
+    ADVICES,
+    DIRENT,
+    EBADF,
+    EINVAL,
+    ENOSPC,
+    ENOTCAPABLE,
+    ENOTDIR,
+    RIGHT_FD_ADVISE,
+    RIGHT_FD_ALLOCATE,
+    RIGHT_FD_DATASYNC,
+    RIGHT_FD_FILESTAT_SET_SIZE,
+    RIGHT_FD_READDIR,
+    RIGHT_FD_SEEK,
+    RIGHT_FD_SYNC,
+    RIGHT_FD_TELL,
+    RIGHT_FD_WRITE,
+    SIZE,
+    TIMESTAMP,
+    U64_MAX,
+    WHENCE_CUR,
+    WHENCE_END,
+    WHENCE_SET,
+)
+from wasm_grpc.hosts.wasi.calls import Refusal, declare, open_descriptor, region
+from wasm_grpc.hosts.wasi.context import WasiContext
+from wasm_grpc.hosts.wasi.opened import OpenFile, OpenFolder, open_file
+
+__all__ = ["FUNCTIONS"]
+
+_OFFSET_LIMIT: Final = 1 << 63
+"""An offset is a signed 64-bit integer wherever a libc looks at it."""
+
+_SELF_AND_ABOVE: Final = (b".", b"..")
+
+
+def _fd_seek(context: WasiContext, fd: int, delta: int, whence: int, offset_at: int) -> None:
+    # "fd_tell" alone lets a guest ask where it is (the standard's text on rights).
+    asks_only = whence == WHENCE_CUR and not delta
+    file = open_file(context, fd, RIGHT_FD_SEEK | (RIGHT_FD_TELL if asks_only else 0))
+    delta -= (delta >= _OFFSET_LIMIT) * (U64_MAX + 1)
+    starts = {WHENCE_SET: 0, WHENCE_CUR: file.position, WHENCE_END: file.node.size}
+    if whence not in starts:
+        raise Refusal(EINVAL)
+    offset = starts[whence] + delta
+    if not 0 <= offset < _OFFSET_LIMIT:
+        raise Refusal(EINVAL)
+    TIMESTAMP.pack_into(context.memory(), offset_at, offset)
+    file.position = offset
+
+
+def _fd_tell(context: WasiContext, fd: int, offset_at: int) -> None:
+    file = open_file(context, fd, RIGHT_FD_TELL)
+    TIMESTAMP.pack_into(context.memory(), offset_at, file.position)
+
+
+def _fd_advise(context: WasiContext, fd: int, offset: int, length: int, advice: int) -> None:
+    open_file(context, fd, RIGHT_FD_ADVISE)
+    if advice >= ADVICES or offset + length >= _OFFSET_LIMIT:
+        raise Refusal(EINVAL)
+
+
+def _fd_allocate(context: WasiContext, fd: int, offset: int, length: int) -> None:
+    file = open_file(context, fd, RIGHT_FD_ALLOCATE)
+    _check_writable(file)
+    if not length or offset + length >= _OFFSET_LIMIT:
+        raise Refusal(EINVAL)
+    _check_room(file, offset + length)
+    if offset + length > file.node.size:
+        file.node.resize(file.volume, offset + length)
+
+
+def _fd_filestat_set_size(context: WasiContext, fd: int, size: int) -> None:
+    file = open_file(context, fd, RIGHT_FD_FILESTAT_SET_SIZE, stream_errno=EINVAL)
+    _check_writable(file)
+    _check_room(file, size)
+    file.node.resize(file.volume, size)
+
+
+def _check_writable(file: OpenFile) -> None:
+    if not file.rights & RIGHT_FD_WRITE:
+        raise Refusal(EBADF)
+
+
+def _check_room(file: OpenFile, size: int) -> None:
+    if size - file.node.size > file.volume.room_bytes:
+        raise Refusal(ENOSPC)
+
+
+def _fd_sync(context: WasiContext, fd: int) -> None:
+    _check_sync(context, fd, RIGHT_FD_SYNC)
+
+
+def _fd_datasync(context: WasiContext, fd: int) -> None:
+    _check_sync(context, fd, RIGHT_FD_DATASYNC)
+
+
+def _check_sync(context: WasiContext, fd: int, right: int) -> None:
+    """What is in memory has nowhere to be written to: all that is asked is whether it may be."""
+    descriptor = open_descriptor(context, fd)
+    if not isinstance(descriptor, (OpenFile, OpenFolder)):
+        raise Refusal(EINVAL)
+    if not descriptor.rights & right:
+        raise Refusal(ENOTCAPABLE)
+
+
+def _fd_readdir(context: WasiContext, fd: int, at: int, length: int, cookie: int, used_at: int) -> None:
+    # A cookie is the place in the names as they were at cookie 0: stable, whatever is made or removed since.
+    opened = open_descriptor(context, fd)
+    if not isinstance(opened, OpenFolder):
+        raise Refusal(ENOTDIR)
+    if not opened.rights & RIGHT_FD_READDIR:
+        raise Refusal(EBADF)
+    memory = context.memory()
+    target = region(memory, at, length)
+    region(memory, used_at, SIZE.size)
+    if not cookie or opened.names is None:
+        opened.names = (*_SELF_AND_ABOVE, *opened.node.listing())
+    used = 0
+    while used < length and cookie < len(opened.names):
+        name = opened.names[cookie]
+        cookie += 1
+        node = opened.node if name in _SELF_AND_ABOVE else opened.node.entries.get(name)
+        if node is None:
+            continue
+        entry = DIRENT.pack(cookie, node.inode, len(name), node.filetype) + name
+        # One that doesn't fit is cut: a full buffer is how the guest learns that there is more.
+        piece = entry[: length - used]
+        target[used : used + len(piece)] = piece
+        used += len(piece)
+    SIZE.pack_into(memory, used_at, used)
+
+
+FUNCTIONS: Final = {
+    "fd_advise": declare("iIIi", _fd_advise),
+    "fd_allocate": declare("iII", _fd_allocate),
+    "fd_datasync": declare("i", _fd_datasync),
+    "fd_filestat_set_size": declare("iI", _fd_filestat_set_size),
+    "fd_readdir": declare("iiiIi", _fd_readdir),
+    "fd_seek": declare("iIii", _fd_seek),
+    "fd_sync": declare("i", _fd_sync),
+    "fd_tell": declare("ii", _fd_tell),
+}

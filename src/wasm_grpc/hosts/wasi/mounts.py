@@ -1,0 +1,107 @@
+"""The directories that are open from a guest's start: read once a worker, handed to each invocation."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+
+from wasm_grpc.core.errors import HostError
+from wasm_grpc.core.model import Mount, MountEntry
+from wasm_grpc.hosts.wasi.abi import FILE_RIGHTS, FOLDER_RIGHTS
+from wasm_grpc.hosts.wasi.opened import OpenFolder
+from wasm_grpc.hosts.wasi.tree import File, Folder, Link, Node, Volume
+
+__all__ = ["SCRATCH", "FileSystem"]
+
+SCRATCH = "/tmp"  # noqa: S108 - the guest's, in memory
+"""Where a guest finds its scratch folder."""
+
+_SCRATCH_DEVICE = 1
+
+
+class FileSystem:
+    """
+    What one function may see of files.
+
+    What was granted read-only is one tree that all its invocations share: another costs nothing.
+    """
+
+    __slots__ = ("_mounts", "_scratch_bytes")
+
+    def __init__(self, mounts: Sequence[Mount], *, scratch_bytes: int) -> None:
+        """
+        Read the files of the mounts into memory.
+
+        Args:
+            mounts: As the server checked them.
+            scratch_bytes: The most that each writable folder may take in one invocation.
+
+        Raises:
+            HostError: A file isn't what the server checked.
+        """
+        self._scratch_bytes = scratch_bytes
+        self._mounts = [_ReadMount(mount, device) for device, mount in enumerate(mounts, _SCRATCH_DEVICE + 1)]
+
+    def preopens(self) -> Iterator[OpenFolder]:
+        """
+        Give the open directories of one invocation: the mounts in their order, then the scratch folder.
+        """
+        has_scratch = False
+        for mount in self._mounts:
+            has_scratch = has_scratch or mount.name == SCRATCH
+            yield mount.open(self._scratch_bytes)
+        if not has_scratch:
+            volume = Volume(_SCRATCH_DEVICE, is_writable=True, room_bytes=self._scratch_bytes)
+            yield _opened(volume, Folder(volume), SCRATCH.encode())
+
+
+class _ReadMount:
+    __slots__ = ("_device", "_root", "_volume", "name")
+
+    def __init__(self, mount: Mount, device: int) -> None:
+        self.name = mount.guest
+        self._device = device
+        self._volume = Volume(device, is_writable=mount.is_writable)
+        self._root = Folder(self._volume)
+        folders = {"": self._root}
+        for entry in mount.entries:
+            above, _, name = entry.path.rpartition("/")
+            node = _read(self._volume, mount.guest, entry)
+            folders[above].entries[name.encode()] = node
+            if isinstance(node, Folder):
+                folders[entry.path] = node
+
+    def open(self, scratch_bytes: int) -> OpenFolder:
+        volume, root = self._volume, self._root
+        if volume.is_writable:
+            volume = Volume(self._device, is_writable=True, room_bytes=scratch_bytes)
+            root = root.copy(volume)
+        return _opened(volume, root, self.name.encode())
+
+
+def _opened(volume: Volume, root: Folder, name: bytes) -> OpenFolder:
+    return OpenFolder(volume, root, rights=FOLDER_RIGHTS, inheriting=FOLDER_RIGHTS | FILE_RIGHTS, name=name)
+
+
+def _read(volume: Volume, guest: str, entry: MountEntry) -> Node:
+    if entry.link:
+        return Link(volume, entry.link.encode(), entry.modified_ns)
+    if not entry.host:
+        return Folder(volume, entry.modified_ns)
+    return File(volume, _content(f"{guest}/{entry.path}", entry), entry.modified_ns)
+
+
+def _content(where: str, entry: MountEntry) -> bytes:
+    # Read, not mapped: a mapping of a file that is cut later kills the process that touches it.
+    try:
+        # Not blocking: it may have become a pipe since.
+        with os.fdopen(os.open(entry.host, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
+            content = file.read(entry.size + 1)
+    except OSError as exc:
+        raise HostError(
+            f"file {where!r}: can't be read: {exc.strerror}; expected what was there at the start"
+        ) from exc
+    if hashlib.sha256(content).hexdigest() != entry.sha256:
+        raise HostError(f"file {where!r}: changed since the start; expected what was there at the start")
+    return content

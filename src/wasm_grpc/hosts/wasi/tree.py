@@ -1,0 +1,238 @@
+"""The files that a guest sees: nodes in memory, and the volumes that bound them."""
+
+from __future__ import annotations
+
+import time
+
+from wasm_grpc.hosts.wasi.abi import (
+    ENOSPC,
+    FILETYPE_DIRECTORY,
+    FILETYPE_REGULAR_FILE,
+    FILETYPE_SYMBOLIC_LINK,
+)
+from wasm_grpc.hosts.wasi.refusal import Refusal
+
+__all__ = ["NODE_BYTES", "File", "Folder", "Link", "Node", "Volume"]
+
+NODE_BYTES = 512
+"""What a node counts against its volume beside its contents: about what Python takes for it and its name."""
+
+
+class Volume:
+    """
+    What holds the nodes of one mount together.
+
+    Attributes:
+        device: Number of the device, as ``filestat`` tells it.
+        is_writable: False for what was granted read-only; then it is shared by all invocations.
+        room_bytes: What may still be added to it.
+    """
+
+    __slots__ = ("_inode", "device", "is_writable", "room_bytes")
+
+    def __init__(self, device: int, *, is_writable: bool, room_bytes: int = 0) -> None:
+        self.device = device
+        self.is_writable = is_writable
+        self.room_bytes = room_bytes
+        self._inode = 0
+
+    def next_inode(self) -> int:
+        """
+        Give the number of a new node.
+        """
+        self._inode += 1
+        return self._inode
+
+    def take(self, size: int) -> None:
+        """
+        Count so many bytes more; gives them back where `size` is negative.
+
+        Raises:
+            Refusal: ENOSPC, there is no room for them.
+        """
+        if size > self.room_bytes:
+            raise Refusal(ENOSPC)
+        self.room_bytes -= size
+
+
+class Node:
+    """
+    A file, folder or link.
+
+    Attributes:
+        inode: Unique in its volume.
+        links: How many names it has.
+        accessed_ns, modified_ns, changed_ns: Times, in nanoseconds since 1970.
+    """
+
+    __slots__ = ("accessed_ns", "changed_ns", "inode", "links", "modified_ns")
+
+    filetype = 0
+
+    def __init__(self, volume: Volume, modified_ns: int | None = None) -> None:
+        self.inode = volume.next_inode()
+        self.links = 1
+        now_ns = time.time_ns() if modified_ns is None else modified_ns
+        self.accessed_ns = self.modified_ns = self.changed_ns = now_ns
+
+    @property
+    def size(self) -> int:
+        """
+        Its size as ``filestat`` tells it.
+        """
+        return 0
+
+    def copy(self, volume: Volume) -> Node:
+        """
+        Give a copy for another volume, contents shared until one is written to.
+        """
+        raise NotImplementedError
+
+
+class File(Node):
+    """
+    A regular file.
+
+    Attributes:
+        content: ``bytes`` until it is first written to; those may be shared by several files.
+        opened: How many descriptors are open on it.
+    """
+
+    __slots__ = ("content", "opened")
+
+    filetype = FILETYPE_REGULAR_FILE
+
+    def __init__(self, volume: Volume, content: bytes = b"", modified_ns: int | None = None) -> None:
+        super().__init__(volume, modified_ns)
+        self.content: bytes | bytearray = content
+        self.opened = 0
+
+    @property
+    def size(self) -> int:
+        """
+        See `Node.size`.
+        """
+        return len(self.content)
+
+    def copy(self, volume: Volume) -> File:
+        """
+        See `Node.copy`.
+        """
+        return File(volume, bytes(self.content), self.modified_ns)
+
+    def write(self, volume: Volume, at: int, chunk: memoryview) -> None:
+        """
+        Put `chunk` at an offset; what lies before it and wasn't written is zero.
+
+        Raises:
+            Refusal: ENOSPC.
+        """
+        end = at + len(chunk)
+        if end > len(self.content) or not isinstance(self.content, bytearray):
+            self.resize(volume, max(end, len(self.content)))
+        self.content[at:end] = chunk  # type: ignore[index]  # `resize` made it a bytearray
+        self.modified_ns = self.changed_ns = time.time_ns()
+
+    def resize(self, volume: Volume, size: int) -> None:
+        """
+        Cut it, or lengthen it with zeros.
+
+        Raises:
+            Refusal: ENOSPC.
+        """
+        content = self.content
+        volume.take(size - len(content))
+        if not isinstance(content, bytearray):
+            self.content = content = bytearray(content)
+        if size < len(content):
+            del content[size:]
+        else:
+            content.extend(bytes(size - len(content)))
+        self.modified_ns = self.changed_ns = time.time_ns()
+
+    def release(self, volume: Volume) -> None:
+        """
+        Give back its room once it has neither a name nor a descriptor.
+        """
+        if volume.is_writable and not self.links and not self.opened:
+            volume.take(-NODE_BYTES - len(self.content))
+            self.content = b""
+
+
+class Link(Node):
+    """
+    A symbolic link.
+    """
+
+    __slots__ = ("target",)
+
+    filetype = FILETYPE_SYMBOLIC_LINK
+
+    def __init__(self, volume: Volume, target: bytes, modified_ns: int | None = None) -> None:
+        super().__init__(volume, modified_ns)
+        self.target = target
+
+    @property
+    def size(self) -> int:
+        """
+        See `Node.size`.
+        """
+        return len(self.target)
+
+    def copy(self, volume: Volume) -> Link:
+        """
+        See `Node.copy`.
+        """
+        return Link(volume, self.target, self.modified_ns)
+
+
+class Folder(Node):
+    """
+    A directory.
+
+    Attributes:
+        entries: Its nodes by name.
+    """
+
+    __slots__ = ("_listing", "entries")
+
+    filetype = FILETYPE_DIRECTORY
+
+    def __init__(self, volume: Volume, modified_ns: int | None = None) -> None:
+        super().__init__(volume, modified_ns)
+        self.entries: dict[bytes, Node] = {}
+        self._listing: tuple[bytes, ...] | None = None
+
+    def copy(self, volume: Volume) -> Folder:
+        """
+        See `Node.copy`.
+        """
+        twin = Folder(volume, self.modified_ns)
+        twin.entries = {name: node.copy(volume) for name, node in self.entries.items()}
+        return twin
+
+    def listing(self) -> tuple[bytes, ...]:
+        """
+        Give its names as they are now; one tuple as long as they stay.
+        """
+        if self._listing is None:
+            self._listing = tuple(self.entries)
+        return self._listing
+
+    def put(self, name: bytes, node: Node) -> None:
+        """
+        Give `node` a name here, in place of what had it.
+        """
+        self.entries[name] = node
+        self._changed()
+
+    def drop(self, name: bytes) -> None:
+        """
+        Remove a name.
+        """
+        del self.entries[name]
+        self._changed()
+
+    def _changed(self) -> None:
+        self._listing = None
+        self.modified_ns = self.changed_ns = time.time_ns()

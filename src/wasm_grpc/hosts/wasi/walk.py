@@ -1,0 +1,155 @@
+"""From a guest's path to a node: names are followed below one directory and never out of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from wasm_grpc.hosts.wasi.abi import (
+    EILSEQ,
+    EINVAL,
+    ELOOP,
+    ENAMETOOLONG,
+    ENOENT,
+    ENOTDIR,
+    EPERM,
+)
+from wasm_grpc.hosts.wasi.refusal import Refusal
+from wasm_grpc.hosts.wasi.tree import Folder, Link, Node
+
+__all__ = ["PATH_LIMIT_BYTES", "Place", "check_text", "walk"]
+
+PATH_LIMIT_BYTES = 4096
+"""Of a path, and of a link's target: Linux's ``PATH_MAX``."""
+
+_NAME_LIMIT_BYTES = 255
+"""Of one name: Linux's ``NAME_MAX``."""
+
+_LINKS_LIMIT = 40
+"""Links followed on one path, as on Linux; a loop ends here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """
+    Where a path led.
+
+    Attributes:
+        above: The folders from the directory that the path began at down to the one it ended in.
+        name: The last name, to be made or removed in the last folder; b"" where the path ends in
+            the folder itself (".", or "..").
+        node: What is there now, if anything is.
+        wants_folder: The path ended with a slash.
+    """
+
+    above: tuple[Folder, ...]
+    name: bytes
+    node: Node | None
+    wants_folder: bool
+
+    @property
+    def folder(self) -> Folder:
+        """
+        The folder that holds the last name.
+        """
+        return self.above[-1]
+
+    def existing(self) -> Node:
+        """
+        Give what is there.
+
+        Raises:
+            Refusal: ENOENT; ENOTDIR, where the path ended with a slash.
+        """
+        if self.node is None:
+            raise Refusal(ENOENT)
+        if self.wants_folder and not isinstance(self.node, Folder):
+            raise Refusal(ENOTDIR)
+        return self.node
+
+
+def walk(base: Folder, path: bytes, *, follows_last: bool) -> Place:
+    """
+    Follow `path` from `base`; only the last name need not be there.
+
+    A path that ends with a slash has its last link followed, whatever `follows_last` says.
+    Leaving `base`, by "..", an absolute path or a link's target, is EPERM, as the standard's own
+    tests expect (``interesting_paths``).
+
+    Args:
+        base: Where it begins.
+        path: As the guest gave it.
+        follows_last: Whether a link in the last place is followed.
+
+    Raises:
+        Refusal: The errno of what is wrong.
+    """
+    check_text(path)
+    above = [base]
+    # The names to come, the next one last.
+    names = _names(path)
+    wants_folder = path.endswith(b"/")
+    links = 0
+    while names:
+        name = names.pop()
+        if name in (b".", b".."):
+            _step_up(above, name)
+            continue
+        node = above[-1].entries.get(name)
+        if isinstance(node, Link) and (names or follows_last or wants_folder):
+            links += 1
+            if links > _LINKS_LIMIT:
+                raise Refusal(ELOOP)
+            _check_relative(node.target)
+            wants_folder = wants_folder or (not names and node.target.endswith(b"/"))
+            names += _names(node.target)
+        elif not names:
+            return Place(tuple(above), name, node, wants_folder)
+        else:
+            above.append(_folder(node))
+    return Place(tuple(above), b"", above[-1], wants_folder=True)
+
+
+def _step_up(above: list[Folder], name: bytes) -> None:
+    if name == b"..":
+        above.pop()
+        if not above:
+            raise Refusal(EPERM)
+
+
+def _folder(node: Node | None) -> Folder:
+    if node is None:
+        raise Refusal(ENOENT)
+    if not isinstance(node, Folder):
+        raise Refusal(ENOTDIR)
+    return node
+
+
+def check_text(path: bytes) -> None:
+    """
+    Hold a path to what every path must be.
+
+    Raises:
+        Refusal: ENOENT, it is empty; EILSEQ, it is not UTF-8; EINVAL, it has a NUL;
+            EPERM, it is absolute.
+    """
+    try:
+        path.decode()
+    except UnicodeDecodeError:
+        raise Refusal(EILSEQ) from None
+    if b"\0" in path:
+        raise Refusal(EINVAL)
+    _check_relative(path)
+
+
+def _check_relative(path: bytes) -> None:
+    if not path:
+        raise Refusal(ENOENT)
+    if path.startswith(b"/"):
+        raise Refusal(EPERM)
+
+
+def _names(path: bytes) -> list[bytes]:
+    names = [name for name in reversed(path.split(b"/")) if name]
+    if any(len(name) > _NAME_LIMIT_BYTES for name in names):
+        raise Refusal(ENAMETOOLONG)
+    return names
