@@ -221,12 +221,15 @@ class WorkerProcess:
             )
         if "error" in hello:
             raise EngineUnavailableError(f"worker interpreter {runtime.python}: {hello['error']}")
-        return Greeting(
-            python=hello["python"],
-            version=hello["version"],
-            target=hello["target"],
-            is_sealed=hello["sealed"] is True,
-        )
+        try:
+            return Greeting(
+                python=str(hello["python"]),
+                version=str(hello["version"]),
+                target=str(hello["target"]),
+                is_sealed=hello["sealed"] is True,
+            )
+        except KeyError as exc:
+            raise ProtocolError(f"HELLO frame: no {exc}; expected it of wasm-grpc {__version__}") from exc
 
 
 def exit_text(code: int) -> str:

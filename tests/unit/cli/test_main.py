@@ -35,7 +35,7 @@ def test_no_command_is_help() -> None:
     assert all(f"\n    {command} " in stdout for command in ("serve", "invoke", "run", "check", "list"))
 
 
-@pytest.mark.parametrize("command", ["compile", "doctor", "bench", "new", "build", "up"])
+@pytest.mark.parametrize("command", ["bench", "new", "build", "up"])
 def test_a_command_of_later(command: str) -> None:
     """A command that is promised says that it has not come yet."""
     assert run(command, "--any") == (

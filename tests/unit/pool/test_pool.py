@@ -68,6 +68,7 @@ def begin():
 
 
 hello = {{"package": __version__, "wire": WIRE_VERSION, "python": "P 1", "version": "1", "target": "t"}}
+hello["sealed"] = True
 """
 GREET = "send(pack_json(Kind.HELLO, hello))\n"
 SERVE = """
