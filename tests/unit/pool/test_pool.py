@@ -196,16 +196,21 @@ async def test_a_tainted_worker_that_stays(write_worker: WriteWorker, one_slot: 
     worker += "        send(pack_result(Outcome(reason=Reason.OK, body=frame.body), is_tainted=True))\n"
     worker += "        while True:\n            signal.pause()\n"
 
+    before = _children()
     async with open_pool([function(write_worker(worker))], one_slot) as pool:
         assert [await pool.invoke(INVOCATION) for _ in range(2)] == [OK, OK]
-        assert await _is_reaped(pool_size=2)
+        assert await _are_fewer(before, 2)
 
 
-async def _is_reaped(*, pool_size: int) -> bool:
-    """Wait for fewer children than were started: the kernel tells which are left."""
-    children = Path(f"/proc/self/task/{os.getpid()}/children")
+def _children() -> set[str]:
+    """Return the processes that this one has started: fixtures of other tests have some too."""
+    return set(Path(f"/proc/self/task/{os.getpid()}/children").read_text().split())
+
+
+async def _are_fewer(before: set[str], count: int) -> bool:
+    """Wait until fewer than so many are left of those started since; the kernel tells which."""
     for _ in range(500):
-        if len(children.read_text().split()) < pool_size:
+        if len(_children() - before) < count:
             return True
         await asyncio.sleep(0.01)
     return False
@@ -318,13 +323,13 @@ async def test_an_invocation_that_waits_too_long(write_worker: WriteWorker, one_
 async def test_a_cancelled_start_leaves_nothing(write_worker: WriteWorker, one_slot: Settings) -> None:
     """A pool that is given up while its workers start kills and reaps them."""
     pool = open_pool([function(write_worker("while True:\n    signal.pause()\n"))], one_slot)
+    before = _children()
     opening = asyncio.ensure_future(pool.__aenter__())
-    children = Path(f"/proc/self/task/{os.getpid()}/children")
-    while not children.read_text():
+    while not _children() - before:
         await asyncio.sleep(0)
 
     opening.cancel()
 
     with pytest.raises(asyncio.CancelledError):
         await opening
-    assert children.read_text() == ""
+    assert not _children() - before
