@@ -1,4 +1,4 @@
-"""A server from its settings to its end: read, prepare, listen, drain."""
+"""A server from its settings to its end: read, prepare, wait for the sidecar, listen, drain."""
 
 from __future__ import annotations
 
@@ -6,19 +6,24 @@ import asyncio
 import contextlib
 import logging
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from wasm_grpc.app.preparation import Preparer, engines_of, open_preparer
 from wasm_grpc.core.settings import Settings
+from wasm_grpc.dapr.outputs import Outputs
+from wasm_grpc.dapr.sidecar import open_sidecar
 from wasm_grpc.functions.catalogue import make_catalogue
 from wasm_grpc.functions.folder import read_functions
+from wasm_grpc.functions.function import Function
 from wasm_grpc.functions.later import refuse_later
 from wasm_grpc.pool.pool import PoolFunction, open_pool
 from wasm_grpc.server.callback import AppCallback, add_callbacks
 from wasm_grpc.server.invocations import Invoker
 from wasm_grpc.server.listener import check_address, drain, listen, new_server
+from wasm_grpc.server.runner import Runner
+from wasm_grpc.server.topics import Consumer
 
 __all__ = ["serve"]
 
@@ -60,18 +65,46 @@ async def _serve(
         preparer = await stack.enter_async_context(open_preparer(engines, settings))
         prepared = await preparer.prepare(functions)
         pool = await stack.enter_async_context(open_pool(prepared, settings))
-        invoker = Invoker(catalogue, pool)
+        outputs = await stack.enter_async_context(_open_outputs(functions, settings))
+        runner = Runner(pool, outputs)
         server = new_server(body_limit=max(each.manifest.limits.body_bytes for each in functions))
-        add_callbacks(
-            AppCallback(invoker, token=settings.app_api_token, is_event_token_checked=settings.event_token),
-            server,
+        callback = AppCallback(
+            Invoker(catalogue, runner),
+            Consumer(catalogue, runner),
+            catalogue.subscriptions.values(),
+            token=settings.app_api_token,
+            is_event_token_checked=settings.event_token,
         )
+        add_callbacks(callback, server)
         address = await stack.enter_async_context(listen(server, settings.host, settings.port))
         announce(_announcement(address, len(functions), preparer, prepared, settings))
         signals.starting = None
         await signals.first.wait()
         _log.info("draining for at most %g s; a second signal ends at once", settings.drain_s)
-        await drain(server, invoker.drain, seconds=settings.drain_s, hurry=signals.second)
+        await drain(server, runner.drain, seconds=settings.drain_s, hurry=signals.second)
+
+
+@contextlib.asynccontextmanager
+async def _open_outputs(functions: Sequence[Function], settings: Settings) -> AsyncIterator[Outputs]:
+    """
+    Connect to the sidecar, and wait for it if a result has to go through it.
+
+    Raises:
+        ConfigError: It can't be had.
+    """
+    senders = [function.name for function in functions if function.has_outputs]
+    if not settings.dapr_grpc_endpoint:
+        if senders:
+            _log.warning(
+                "no sidecar is configured (DAPR_GRPC_PORT): no `then` of %s works", ", ".join(senders)
+            )
+        yield Outputs(None, app_id=settings.app_id)
+        return
+    async with open_sidecar(settings.dapr_grpc_endpoint, token=settings.dapr_api_token) as sidecar:
+        app_id = settings.app_id
+        if senders:
+            app_id = await sidecar.wait(settings.sidecar_wait_s) or app_id
+        yield Outputs(sidecar, app_id=app_id)
 
 
 def _announcement(

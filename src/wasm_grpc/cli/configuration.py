@@ -11,6 +11,7 @@ from typing import Any
 
 from wasm_grpc.core.errors import ConfigError
 from wasm_grpc.core.settings import Settings, make_settings
+from wasm_grpc.dapr.endpoint import endpoint_from
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -23,6 +24,13 @@ CONFIG_VARIABLE = "WASM_GRPC_CONFIG"
 """Names a TOML file of settings; without it there is none."""
 
 _PREFIX = "WASM_GRPC_"
+_DAPR_VARIABLES = {
+    "APP_PORT": "port",
+    "APP_API_TOKEN": "app_api_token",
+    "APP_ID": "app_id",
+    "DAPR_API_TOKEN": "dapr_api_token",
+}
+"""Set by ``dapr run``, and by Dapr's injector on Kubernetes."""
 _BOOLEANS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 _TYPES = {field.name: str(field.type) for field in fields(Settings)}
 _EXPECTED = {
@@ -40,17 +48,18 @@ def read_settings(flags: Mapping[str, Any], environ: Mapping[str, str] = os.envi
 
     Args:
         flags: Values of the flags that were given, by setting.
-        environ: The environment. Dapr's own ``APP_PORT`` and ``APP_API_TOKEN`` count too, below
-            ``WASM_GRPC_PORT`` and ``WASM_GRPC_APP_API_TOKEN``.
+        environ: The environment. Dapr's own variables (``APP_PORT``, ``DAPR_GRPC_PORT``, …) count too,
+            below those of the same settings that begin with ``WASM_GRPC_``.
 
     Raises:
         ConfigError: Names the variable, or the file and key.
     """
     values = _from_file(environ.get(CONFIG_VARIABLE, ""))
-    if environ.get("APP_PORT"):
-        values["port"] = _parse("APP_PORT", environ["APP_PORT"], _TYPES["port"])
-    if environ.get("APP_API_TOKEN"):
-        values["app_api_token"] = environ["APP_API_TOKEN"]
+    for variable, name in _DAPR_VARIABLES.items():
+        if text := environ.get(variable):
+            values[name] = _parse(variable, text, _TYPES[name])
+    if endpoint := endpoint_from(environ):
+        values["dapr_grpc_endpoint"] = endpoint
     for name, kind in _TYPES.items():
         text = environ.get(variable := _PREFIX + name.upper())
         if text:

@@ -16,6 +16,7 @@ from google.protobuf import any_pb2
 
 from wasm_grpc.cli.arguments import duration, header, later
 from wasm_grpc.core.errors import ConfigError
+from wasm_grpc.dapr.endpoint import Endpoint, endpoint_from, parse_endpoint
 
 __all__ = ["PARSER", "add_arguments", "execute"]
 
@@ -28,7 +29,7 @@ PARSER: Mapping[str, Any] = {
 }
 
 _DEFAULT_ADDRESS = "127.0.0.1:50051"
-_DEFAULT_SIDECAR_PORT = "50001"
+_DEFAULT_SIDECAR = "127.0.0.1:50001"
 _TOKEN_KEY = "dapr-api-token"
 _VERBS = [name for name, _ in common_pb2.HTTPExtension.Verb.items() if name != "NONE"]
 
@@ -74,13 +75,14 @@ def execute(options: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int:
         ),
     )
     address = options.address or _DEFAULT_ADDRESS
+    endpoint = Endpoint(address, is_secure=False)
     if options.app_id is not None:
-        address = f"127.0.0.1:{os.environ.get('DAPR_GRPC_PORT', _DEFAULT_SIDECAR_PORT)}"
+        address = endpoint_from(os.environ) or _DEFAULT_SIDECAR
+        endpoint = parse_endpoint(address)
     token = os.environ.get("APP_API_TOKEN" if options.app_id is None else "DAPR_API_TOKEN")
     if token:
         metadata.append((_TOKEN_KEY, token))
-    limits = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
-    with grpc.insecure_channel(address, options=limits) as channel:
+    with _open(endpoint) as channel:
         try:
             response = _call(channel, options.app_id, request, timeout=options.timeout, metadata=metadata)
         except grpc.RpcError as exc:
@@ -88,6 +90,13 @@ def execute(options: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int:
             return 1
     _write(response.data.value, options.output, stdout)
     return 0
+
+
+def _open(endpoint: Endpoint) -> grpc.Channel:
+    limits = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
+    if endpoint.is_secure:
+        return grpc.secure_channel(endpoint.target, grpc.ssl_channel_credentials(), options=limits)
+    return grpc.insecure_channel(endpoint.target, options=limits)
 
 
 def _call(

@@ -25,6 +25,7 @@ __all__ = [
     "ModuleError",
     "PortInUseError",
     "ProtocolError",
+    "SidecarError",
     "UnsupportedModuleError",
     "WasmGrpcError",
     "WorkerStartError",
@@ -95,6 +96,12 @@ class WorkerStartError(HostError):
 class ProtocolError(HostError):
     """
     A peer sent a frame that the wire format does not allow; the connection is closed.
+    """
+
+
+class SidecarError(ConfigError):
+    """
+    The sidecar that was configured can't be used: it did not answer in time, or refuses this app's token.
     """
 
 

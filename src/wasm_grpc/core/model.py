@@ -85,6 +85,7 @@ class Reason(str, enum.Enum):
     DRAINING = "DRAINING"
     CANCELLED = "CANCELLED"
     UNAVAILABLE = "UNAVAILABLE"
+    EVENT_EMPTIED = "EVENT_EMPTIED"
     # The guest ran.
     REJECTED = "REJECTED"
     EXITED = "EXITED"
@@ -96,6 +97,9 @@ class Reason(str, enum.Enum):
     DENIED = "DENIED"
     STATUS = "STATUS"
     BAD_RESPONSE = "BAD_RESPONSE"
+    # It ran well, and its result did not get where it belongs.
+    THEN_FAILED = "THEN_FAILED"
+    THEN_UNAVAILABLE = "THEN_UNAVAILABLE"
     # Its worker failed it.
     CRASHED = "CRASHED"
     WORKER_MEMORY = "WORKER_MEMORY"

@@ -38,6 +38,11 @@ class Settings:
         worker_bytes: Memory of a worker beyond what its functions' limits need.
         app_api_token: Token that daprd sends (``APP_API_TOKEN``); empty asks for none.
         event_token: Ask event calls for the token too; daprd before 1.16.2 sends none there.
+        dapr_grpc_endpoint: Address of the sidecar's gRPC API (``DAPR_GRPC_ENDPOINT``, else
+            ``DAPR_GRPC_PORT`` on this machine); empty where there is none.
+        dapr_api_token: Token that the sidecar asks for (``DAPR_API_TOKEN``).
+        app_id: Name of this app in Dapr (``APP_ID``); empty asks the sidecar.
+        sidecar_wait_s: Longest wait for the sidecar at the start, where a function needs it.
     """
 
     host: str = "127.0.0.1"
@@ -55,6 +60,10 @@ class Settings:
     worker_bytes: int = 512 * MIB
     app_api_token: str = ""
     event_token: bool = True
+    dapr_grpc_endpoint: str = ""
+    dapr_api_token: str = ""
+    app_id: str = ""
+    sidecar_wait_s: float = 60.0
 
 
 def make_settings(values: Mapping[str, Any]) -> Settings:
@@ -87,6 +96,7 @@ def make_settings(values: Mapping[str, Any]) -> Settings:
     _expect(0 <= settings.drain_s < math.inf, "drain", settings.drain_s, "0 s or more")
     _expect(0 < settings.compile_s < math.inf, "compile_s", settings.compile_s, "a time over 0 s")
     _expect(settings.compile_bytes >= 64 * MIB, "compile_bytes", settings.compile_bytes, "64 MiB or more")
+    _expect(0 <= settings.sidecar_wait_s < math.inf, "sidecar_wait_s", settings.sidecar_wait_s, "0 s or more")
     _expect(settings.worker_bytes >= 64 * MIB, "worker_bytes", settings.worker_bytes, "64 MiB or more")
     return settings
 

@@ -1,4 +1,4 @@
-"""Who serves which method: an immutable snapshot of the functions and their routes."""
+"""Who serves which method and topic: an immutable snapshot of the functions and their routes."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from wasm_grpc.core.model import Reason
 from wasm_grpc.functions.function import Function
 from wasm_grpc.functions.keys import Verb
 from wasm_grpc.functions.methods import MethodPattern, method_fault, parse_method_pattern
+from wasm_grpc.functions.subscriptions import Subscriptions, make_subscriptions
+from wasm_grpc.functions.triggers import Then
 from wasm_grpc.functions.wording import closest, enumerate_names, shown
 
 __all__ = ["Catalogue", "Route", "make_catalogue"]
@@ -28,11 +30,13 @@ class Route:
         function: Name of the function that serves it.
         call: The export or operation to call, for guests that have several.
         path_info: What follows a prefix, with its leading "/"; "" where the method is exact.
+        then: Where the result goes beside the reply.
     """
 
     function: str
     call: str
     path_info: str
+    then: Then | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +45,7 @@ class _Entry:
     function: str
     call: str
     verbs: tuple[str, ...]
+    then: Then | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,9 +55,11 @@ class Catalogue:
 
     Attributes:
         functions: Every function by its name.
+        subscriptions: What they subscribe to, by (pubsub, topic).
     """
 
     functions: Mapping[str, Function]
+    subscriptions: Subscriptions
     _exact: Mapping[str, _Entry]
     _prefixes: Mapping[str, _Entry]
 
@@ -94,7 +101,7 @@ class Catalogue:
             )
         rest = path[len(entry.pattern.path) :] if entry.pattern.is_prefix else ""
         path_info = rest if rest.startswith("/") or not rest else f"/{rest}"
-        return Route(function=entry.function, call=entry.call, path_info=path_info)
+        return Route(function=entry.function, call=entry.call, path_info=path_info, then=entry.then)
 
     def _longest_prefix(self, path: str) -> _Entry | None:
         end = path.rfind("/")
@@ -130,6 +137,7 @@ def make_catalogue(functions: Iterable[Function], routes: Sequence[str] = ()) ->
             function=function.name,
             call=trigger.call or trigger.method.path or function.name,
             verbs=tuple(verb.value for verb in trigger.verbs or ()),
+            then=trigger.then,
         )
         for function in by_name.values()
         for trigger in function.manifest.trigger.invoke
@@ -145,7 +153,12 @@ def make_catalogue(functions: Iterable[Function], routes: Sequence[str] = ()) ->
         entries[entry.pattern] = entry
     exact = {entry.pattern.path: entry for entry in entries.values() if not entry.pattern.is_prefix}
     prefixes = {entry.pattern.path: entry for entry in entries.values() if entry.pattern.is_prefix}
-    return Catalogue(functions=MappingProxyType(by_name), _exact=exact, _prefixes=prefixes)
+    return Catalogue(
+        functions=MappingProxyType(by_name),
+        subscriptions=make_subscriptions(by_name.values()),
+        _exact=exact,
+        _prefixes=prefixes,
+    )
 
 
 def _extra_route(route: str, functions: Mapping[str, Function]) -> _Entry:

@@ -8,6 +8,7 @@ from pathlib import Path
 from wasm_grpc.core.errors import ConfigError, ManifestError
 from wasm_grpc.functions.document import MANIFEST_NAME, Document, DocumentReader
 from wasm_grpc.functions.function import Function, read_module
+from wasm_grpc.functions.subscriptions import subscription_problems
 from wasm_grpc.functions.wording import closest, enumerate_names
 
 __all__ = ["read_functions"]
@@ -41,6 +42,7 @@ def read_functions(folder: Path, only: Sequence[str] = ()) -> tuple[Function, ..
     problems += _module_problems(functions)
     problems += _repeated_names(functions)
     problems += _repeated_methods(functions)
+    problems += subscription_problems(functions)
     if problems:
         raise ManifestError(problems)
     return tuple(functions)

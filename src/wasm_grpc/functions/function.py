@@ -46,6 +46,15 @@ class Function:
         """
         return self.manifest.module.startswith(REMOTE_SCHEMES)
 
+    @property
+    def has_outputs(self) -> bool:
+        """
+        A trigger sends its result on (``then``), so that the function needs a sidecar.
+        """
+        trigger = self.manifest.trigger
+        each_kind = (trigger.invoke, trigger.topic, trigger.binding, trigger.job)
+        return any(each.then is not None for triggers in each_kind for each in triggers)
+
     def blame(self, problem: str) -> str:
         """
         Give a problem's whole line: ``<folder>/function.toml: <key>: <problem>``.

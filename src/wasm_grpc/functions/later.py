@@ -52,16 +52,16 @@ def _asked(manifest: FunctionManifest, *, is_remote: bool) -> Iterator[tuple[str
 
 
 def _triggers(trigger: Triggers) -> Iterator[tuple[str, str, str]]:
-    invoke = "only [[trigger.invoke]]"
-    if trigger.topic:
-        yield "trigger.topic", "topics are", invoke
+    served = "only [[trigger.invoke]] and [[trigger.topic]]"
     if trigger.binding:
-        yield "trigger.binding", "input bindings are", invoke
+        yield "trigger.binding", "input bindings are", served
     if trigger.job:
-        yield "trigger.job", "jobs are", invoke
-    for index, each in enumerate(trigger.invoke):
-        if each.then is not None:
-            yield f"trigger.invoke[{index}].then", "results beside the reply are", "no then"
+        yield "trigger.job", "jobs are", served
+    outputs = [(f"invoke[{index}]", each.then) for index, each in enumerate(trigger.invoke)]
+    outputs += [(f"topic[{index}]", each.then) for index, each in enumerate(trigger.topic)]
+    for place, then in outputs:
+        if then is not None and then.publish is None:
+            yield f"trigger.{place}.then.{'state' if then.state else 'binding'}", "it is", "publish"
 
 
 def _capabilities(granted: Capabilities) -> Iterator[tuple[str, str, str]]:

@@ -10,7 +10,7 @@ from pydantic.dataclasses import dataclass
 
 from wasm_grpc.functions.checks import TABLE, wrong
 from wasm_grpc.functions.keys import Argument, Method, Template, Text, Verb
-from wasm_grpc.functions.quantities import PositiveCount, Wait
+from wasm_grpc.functions.quantities import Duration, PositiveCount
 
 __all__ = [
     "BindingOutput",
@@ -117,7 +117,7 @@ class Bulk:
     """
 
     max_messages: PositiveCount = Field(default=100, description="Most messages of one delivery.")
-    max_await: Wait = Field(default=1.0, description="Longest wait for a delivery to fill.")
+    max_await: Duration = Field(default=1.0, description="Longest wait for a delivery to fill.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=TABLE)

@@ -52,8 +52,9 @@ class Pool:
         self._indexes = {name: index for index, name in enumerate(self._functions)}
         self._loads = [_pack_load(index, f.function) for index, f in enumerate(functions)]
         self._settings = settings
+        self._policies = {name: _schedule_policy(f, settings.workers) for name, f in self._functions.items()}
         self._schedule = Schedule(
-            {name: _schedule_policy(f, settings.workers) for name, f in self._functions.items()},
+            self._policies,
             slots=settings.workers,
             max_workers=settings.max_workers,
         )
@@ -75,6 +76,13 @@ class Pool:
 
     def __repr__(self) -> str:
         return f"<Pool {self._schedule!r}>"
+
+    def room(self, function: str) -> int:
+        """
+        Give how many invocations of a function run at once, and as many that follow them if they may wait.
+        """
+        policy = self._policies[function]
+        return policy.max + min(policy.max, policy.queue)
 
     async def invoke(self, invocation: Invocation) -> Outcome:
         """

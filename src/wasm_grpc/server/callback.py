@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 
 import grpc
@@ -13,9 +14,14 @@ from google.protobuf import empty_pb2
 
 from wasm_grpc.core.errors import GuestStatusError, InvocationError
 from wasm_grpc.core.model import Reason
+from wasm_grpc.dapr.subscriptions import subscriptions_response
+from wasm_grpc.functions.subscriptions import Subscription
+from wasm_grpc.server.events import bulk_events, topic_event
 from wasm_grpc.server.invocations import Invoker, Request
+from wasm_grpc.server.outcomes import Verdict
 from wasm_grpc.server.status import status_of
 from wasm_grpc.server.token import check_token
+from wasm_grpc.server.topics import Consumer
 
 __all__ = ["INVOCATION_ID_KEY", "AppCallback", "add_callbacks"]
 
@@ -26,6 +32,11 @@ INVOCATION_ID_KEY = "wasm-grpc-invocation-id"
 _DETAILS_KEY = "grpc-status-details-bin"
 
 _Context = grpc.aio.ServicerContext[Any, Any]
+_STATUSES = {
+    Verdict.SUCCESS: pb.TopicEventResponse.SUCCESS,
+    Verdict.RETRY: pb.TopicEventResponse.RETRY,
+    Verdict.DROP: pb.TopicEventResponse.DROP,
+}
 _VERBS = {number: name for name, number in common_pb2.HTTPExtension.Verb.items() if name != "NONE"}
 
 
@@ -41,16 +52,28 @@ class AppCallback(
     that for an acknowledgement and loses the message.
     """
 
-    def __init__(self, invoker: Invoker, *, token: str, is_event_token_checked: bool) -> None:
+    def __init__(
+        self,
+        invoker: Invoker,
+        consumer: Consumer,
+        subscriptions: Iterable[Subscription],
+        *,
+        token: str,
+        is_event_token_checked: bool,
+    ) -> None:
         """
         Answer for one app.
 
         Args:
-            invoker: Runs the functions.
+            invoker: Takes the service invocations.
+            consumer: Takes the topics' messages.
+            subscriptions: What the functions subscribe to.
             token: Of this app; empty asks for none.
             is_event_token_checked: Ask for it on event calls too; daprd before 1.16.2 sends none there.
         """
         self._invoker = invoker
+        self._consumer = consumer
+        self._subscriptions = subscriptions_response(subscriptions)
         self._token = token
         self._event_token = token if is_event_token_checked else ""
 
@@ -94,9 +117,9 @@ class AppCallback(
         self, request: empty_pb2.Empty, context: _Context
     ) -> pb.ListTopicSubscriptionsResponse:
         """
-        No function of this version subscribes to a topic.
+        Say what the functions subscribe to; daprd asks once in its life, and without a token.
         """
-        return pb.ListTopicSubscriptionsResponse()
+        return self._subscriptions
 
     async def ListInputBindings(
         self, request: empty_pb2.Empty, context: _Context
@@ -108,33 +131,24 @@ class AppCallback(
 
     async def OnTopicEvent(self, request: pb.TopicEventRequest, context: _Context) -> pb.TopicEventResponse:
         """
-        Ask for the message again: nobody here takes it, and it must not be lost.
+        Run the function that takes the message; whatever happens, daprd learns what becomes of the message.
         """
-        await self._check_event(context)
-        _log.warning(
-            "topic %s/%s: no function takes it; the message is to be retried",
-            request.pubsub_name,
-            request.topic,
-        )
-        return pb.TopicEventResponse(status=pb.TopicEventResponse.RETRY)
+        metadata = await self._event_metadata(context)
+        verdict = await self._consumer.consume(topic_event(request), metadata)
+        return pb.TopicEventResponse(status=_STATUSES[verdict])
 
     async def OnBulkTopicEvent(
         self, request: pb.TopicEventBulkRequest, context: _Context
     ) -> pb.TopicEventBulkResponse:
         """
-        Ask for every message of the batch again.
+        The same for a batch: every entry has its own answer, since daprd retries those that have none.
         """
-        await self._check_event(context)
-        _log.warning(
-            "topic %s/%s: no function takes it; %d messages are to be retried",
-            request.pubsub_name,
-            request.topic,
-            len(request.entries),
-        )
+        metadata = await self._event_metadata(context)
+        verdicts = await self._consumer.consume_batch(bulk_events(request), metadata)
         return pb.TopicEventBulkResponse(
             statuses=[
-                pb.TopicEventBulkResponseEntry(entry_id=entry.entry_id, status=pb.TopicEventResponse.RETRY)
-                for entry in request.entries
+                pb.TopicEventBulkResponseEntry(entry_id=entry.entry_id, status=_STATUSES[verdict])
+                for entry, verdict in zip(request.entries, verdicts, strict=True)
             ]
         )
 
@@ -152,14 +166,14 @@ class AppCallback(
         """
         Refuse the event, so that its component delivers it again.
         """
-        await self._check_event(context)
+        await self._event_metadata(context)
         await self._refuse(context, f"binding '{request.name}': no function takes it")
 
     async def OnJobEvent(self, request: pb.JobEventRequest, context: _Context) -> pb.JobEventResponse:
         """
         Refuse the job, so that its failure policy decides; NOT_FOUND would count as done.
         """
-        await self._check_event(context)
+        await self._event_metadata(context)
         await self._refuse(context, f"job '{request.name}': no function takes it")
 
     async def OnJobEventAlpha1(self, request: pb.JobEventRequest, context: _Context) -> pb.JobEventResponse:
@@ -174,11 +188,16 @@ class AppCallback(
         """
         return pb.HealthCheckResponse()
 
-    async def _check_event(self, context: _Context) -> None:
+    async def _event_metadata(self, context: _Context) -> Sequence[tuple[str, str | bytes]]:
+        """
+        Give an event call's metadata, once it has shown the token.
+        """
+        metadata = tuple(context.invocation_metadata() or ())
         try:
-            check_token(self._event_token, context.invocation_metadata() or ())
+            check_token(self._event_token, metadata)
         except InvocationError as exc:
             await _abort(context, exc, "")
+        return metadata
 
     async def _refuse(self, context: _Context, message: str) -> NoReturn:
         _log.warning("%s; the event is to be retried", message)

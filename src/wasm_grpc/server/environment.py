@@ -1,17 +1,22 @@
-"""The CGI environment of an invocation: what a guest learns of the request beside its body."""
+"""The CGI environment of an invocation: what a guest learns of the request or the event beside its data."""
 
 from __future__ import annotations
 
 from collections.abc import Container, Iterable
 from functools import lru_cache
 
-__all__ = ["Metadata", "request_environment"]
+from wasm_grpc.dapr.envelope import Trace
+from wasm_grpc.server.events import Event
+
+__all__ = ["Metadata", "event_environment", "request_environment", "trace_of"]
 
 Metadata = Iterable[tuple[str, str | bytes]]
 
 _WITHHELD = frozenset({"dapr-api-token", "content-type", "content-length", "proxy", "te", "dapr-proxy"})
 """The server's own token; what has variables of its own; what libraries would take for the name of
 a proxy (``HTTP_PROXY``, the httpoxy advisory of 2016); gRPC's own."""
+_TRACE_KEYS = frozenset({"traceparent", "tracestate"})
+"""W3C Trace Context."""
 _HTTP_HEADERS = frozenset(
     {
         "accept",
@@ -75,6 +80,52 @@ def request_environment(
         "CONTENT_LENGTH": str(content_length),
         "PATH_INFO": path_info,
     }
+    return _environment(env, metadata, withheld, is_cgi=is_cgi)
+
+
+def event_environment(
+    event: Event, metadata: Metadata, *, withheld: Container[str] = (), is_cgi: bool = False
+) -> tuple[tuple[str, str], ...]:
+    """
+    Give the variables of an event: CloudEvents' attributes as ``CE_*``, and those of a POST of its data.
+
+    Args:
+        event: What was delivered; attributes that it has not are left out.
+        metadata: The call's metadata, in which daprd hands on the broker's.
+        withheld: Names that the function's manifest sets itself.
+        is_cgi: The response is read as CGI.
+    """
+    env = {
+        "REQUEST_METHOD": "POST",
+        "QUERY_STRING": "",
+        "CONTENT_TYPE": event.content_type,
+        "CONTENT_LENGTH": str(len(event.data)),
+        "PATH_INFO": "",
+    }
+    attributes = {
+        "CE_ID": event.id,
+        "CE_SOURCE": event.source,
+        "CE_TYPE": event.type,
+        "CE_SPECVERSION": event.spec_version,
+    }
+    env |= {name: value for name, value in attributes.items() if value}
+    for key, value in event.extensions:
+        if name := _attribute(key):
+            env.setdefault(name, value)
+    return _environment(env, metadata, withheld, is_cgi=is_cgi)
+
+
+def trace_of(metadata: Metadata) -> Trace:
+    """
+    Give the trace that a call belongs to.
+    """
+    found = {key: value for key, value in metadata if key in _TRACE_KEYS and isinstance(value, str)}
+    return Trace(parent=found.get("traceparent", ""), state=found.get("tracestate", ""))
+
+
+def _environment(
+    env: dict[str, str], metadata: Metadata, withheld: Container[str], *, is_cgi: bool
+) -> tuple[tuple[str, str], ...]:
     if is_cgi:
         env["GATEWAY_INTERFACE"] = "CGI/1.1"
     for key, value in metadata:
@@ -95,6 +146,16 @@ def _variable(key: str) -> str:
     if name in _WITHHELD or name.startswith((":", "grpc-")) or name.endswith("-bin"):
         return ""
     return "HTTP_" + name.upper().replace("-", "_").replace(".", "_")
+
+
+@lru_cache(maxsize=1024)
+def _attribute(key: str) -> str:
+    """
+    Give the variable of an extension attribute, or "" if it has none.
+
+    CloudEvents' names are lower-case letters and digits (1.0.2, 3.1); daprd hands on any.
+    """
+    return f"CE_{key.upper()}" if key.isascii() and key.replace("_", "").isalnum() else ""
 
 
 def _without_nul(value: str) -> str:

@@ -1,26 +1,19 @@
-"""From a request to its reply, whatever call it came by: route, check, run, log the failures."""
+"""Dapr's service invocations: from a request to its reply; route, run, log the failures."""
 
 from __future__ import annotations
 
 import asyncio
-import itertools
 import logging
-import secrets
 from dataclasses import dataclass
 
 from wasm_grpc.core.errors import InvocationError
-from wasm_grpc.core.model import Invocation, Outcome, Reason, ResponseKind
-from wasm_grpc.functions.catalogue import Catalogue
-from wasm_grpc.functions.manifest import FunctionManifest
-from wasm_grpc.pool.pool import Pool
-from wasm_grpc.server.cgi import CgiError, parse_cgi_response
-from wasm_grpc.server.environment import Metadata, request_environment
-from wasm_grpc.server.status import cgi_failure, failure
+from wasm_grpc.core.model import ResponseKind
+from wasm_grpc.dapr.outputs import Cause, Output
+from wasm_grpc.functions.catalogue import Catalogue, Route
+from wasm_grpc.server.environment import Metadata, request_environment, trace_of
+from wasm_grpc.server.runner import Reply, Runner
 
-__all__ = ["Invoker", "Reply", "Request"]
-
-_CONTENT_TYPE = "application/octet-stream"
-"""Of a result whose manifest says none."""
+__all__ = ["Invoker", "Request"]
 
 _log = logging.getLogger("wasm_grpc.invocation")
 
@@ -39,52 +32,20 @@ class Request:
     metadata: Metadata
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
-    """
-    What the function answered.
-
-    Attributes:
-        body: The result.
-        content_type: Of the result.
-        headers: Further headers, for the initial metadata; names in lower case.
-        has_log: The function wrote to standard error: the log names the invocation.
-    """
-
-    body: bytes
-    content_type: str
-    headers: tuple[tuple[str, str], ...] = ()
-    has_log: bool
-
-
 class Invoker:
     """
-    Runs the functions of one catalogue on one pool.
+    Answers the service invocations of one catalogue.
     """
 
-    def __init__(self, catalogue: Catalogue, pool: Pool) -> None:
+    def __init__(self, catalogue: Catalogue, runner: Runner) -> None:
         self._catalogue = catalogue
-        self._pool = pool
-        self._is_draining = False
-        self._running = 0
-        self._idle = asyncio.Event()
-        self._idle.set()
-        # Distinct between servers and starts, and one increment a call.
-        self._prefix = secrets.token_hex(4)
-        self._numbers = itertools.count(1)
-
-    async def drain(self) -> None:
-        """
-        Refuse every invocation from now on, and wait for those that run.
-        """
-        self._is_draining = True
-        await self._idle.wait()
+        self._runner = runner
 
     def next_id(self) -> str:
         """
         Give the id of the next invocation.
         """
-        return f"{self._prefix}-{next(self._numbers):x}"
+        return self._runner.next_id()
 
     async def invoke(self, request: Request, invocation_id: str) -> Reply:
         """
@@ -93,8 +54,6 @@ class Invoker:
         Raises:
             InvocationError: There is no result; the failure has been logged.
         """
-        self._running += 1
-        self._idle.clear()
         try:
             return await self._invoke(request, invocation_id)
         except InvocationError as exc:
@@ -105,24 +64,10 @@ class Invoker:
                 "invocation %s: CANCELLED: method '%s': the caller is gone", invocation_id, request.method
             )
             raise
-        finally:
-            self._running -= 1
-            if not self._running:
-                self._idle.set()
 
     async def _invoke(self, request: Request, invocation_id: str) -> Reply:
-        if self._is_draining:
-            raise InvocationError(Reason.DRAINING, "the server is draining; expected to be called elsewhere")
         route = self._catalogue.route(request.method, request.verb)
         function = self._catalogue.functions[route.function].manifest
-        if len(request.body) > function.limits.body_bytes:
-            raise InvocationError(
-                Reason.BODY_TOO_LARGE,
-                f"function '{function.name}': body of {len(request.body)} bytes; "
-                f"expected at most {function.limits.body_bytes}",
-                function=function.name,
-                limit="limits.body",
-            )
         env = request_environment(
             verb=request.verb,
             query=request.query,
@@ -133,40 +78,22 @@ class Invoker:
             withheld=function.env.keys(),
             is_cgi=function.response is ResponseKind.CGI,
         )
-        invocation = Invocation(id=invocation_id, function=function.name, body=request.body, env=env)
-        outcome = await self._pool.invoke(invocation)
-        _log_stderr(invocation, outcome)
-        if outcome.reason is not Reason.OK:
-            raise failure(outcome, function.name)
-        return _reply(function, outcome)
+        return await self._runner.run(
+            function,
+            request.body,
+            env=env,
+            invocation_id=invocation_id,
+            output=_output(route, request, invocation_id),
+        )
 
 
-def _reply(function: FunctionManifest, outcome: Outcome) -> Reply:
-    default = function.content_type or _CONTENT_TYPE
-    has_log = bool(outcome.stderr)
-    if function.response is not ResponseKind.CGI:
-        return Reply(body=outcome.body, content_type=default, has_log=has_log)
-    try:
-        response = parse_cgi_response(outcome.body)
-    except CgiError as exc:
-        outcome = Outcome(reason=Reason.BAD_RESPONSE, message=f"its response: {exc}", stderr=outcome.stderr)
-        raise failure(outcome, function.name) from exc
-    if not 200 <= response.status < 300:
-        raise cgi_failure(response, function.name)
-    return Reply(
-        body=response.body,
-        content_type=response.content_type or default,
-        headers=response.headers,
-        has_log=has_log,
+def _output(route: Route, request: Request, invocation_id: str) -> Output | None:
+    if route.then is None:
+        return None
+    cause = Cause(
+        id=invocation_id,
+        method=request.method.removeprefix("/"),
+        name=route.function,
+        trace=trace_of(request.metadata),
     )
-
-
-def _log_stderr(invocation: Invocation, outcome: Outcome) -> None:
-    """
-    Log what a function said on standard error of a call that went well; a failure's is in its error.
-    """
-    if not outcome.stderr or outcome.reason is not Reason.OK or not _log.isEnabledFor(logging.INFO):
-        return
-    for line in outcome.stderr.decode("utf-8", "replace").splitlines():
-        text = "".join(filter(str.isprintable, line))
-        _log.info("function '%s' (invocation %s): %s", invocation.function, invocation.id, text)
+    return Output(route.then, cause)

@@ -1,0 +1,56 @@
+"""Where the sidecar's gRPC API is, as Dapr's environment variables name it."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from dapr.conf.helpers import GrpcEndpoint
+
+from wasm_grpc.core.errors import ConfigError
+
+__all__ = ["Endpoint", "endpoint_from", "parse_endpoint"]
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """
+    What a gRPC channel dials.
+
+    Attributes:
+        target: In gRPC's name syntax: ``dns:127.0.0.1:50001``.
+        is_secure: The connection is by TLS.
+    """
+
+    target: str
+    is_secure: bool
+
+
+def endpoint_from(environ: Mapping[str, str]) -> str:
+    """
+    Give ``DAPR_GRPC_ENDPOINT``, else ``DAPR_GRPC_PORT`` on this machine, else "".
+    """
+    if endpoint := environ.get("DAPR_GRPC_ENDPOINT", ""):
+        return endpoint
+    port = environ.get("DAPR_GRPC_PORT", "")
+    return f"127.0.0.1:{port}" if port else ""
+
+
+def parse_endpoint(text: str) -> Endpoint:
+    """
+    Read an endpoint as Dapr's SDKs do: ``host:port``, ``dns:host:port?tls=true``, ``unix:path``.
+
+    Raises:
+        ConfigError: It is none.
+    """
+    try:
+        with warnings.catch_warnings():
+            # Of http:// and https://, which Dapr's documentation still shows.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            parsed = GrpcEndpoint(text)
+            return Endpoint(target=parsed.endpoint, is_secure=parsed.tls)
+    except ValueError as exc:
+        raise ConfigError(
+            f"DAPR_GRPC_ENDPOINT: {text!r} is no endpoint ({exc}); expected one such as '127.0.0.1:50001'"
+        ) from exc

@@ -1,0 +1,112 @@
+"""The client of the sidecar's gRPC API: one connection, kept by gRPC, for as long as the server runs."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from collections.abc import AsyncIterator
+
+import grpc
+from dapr.proto.runtime.v1 import dapr_pb2_grpc, metadata_pb2, pubsub_pb2
+
+from wasm_grpc.core.errors import InvocationError, SidecarError
+from wasm_grpc.core.model import Reason
+from wasm_grpc.dapr.endpoint import parse_endpoint
+
+__all__ = ["Sidecar", "open_sidecar"]
+
+_log = logging.getLogger("wasm_grpc.dapr")
+
+TOKEN_KEY = "dapr-api-token"
+"""Metadata key by which the sidecar knows its app."""
+_CALL_S = 10.0
+"""The longest that a publish may take: what answers later has most likely failed, and the message waits."""
+_OPTIONS = (
+    # daprd restarts within a second: gRPC's own waits, 1 s and up to 2 minutes, would outlast it by far.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 2000),
+    ("grpc.max_send_message_length", -1),
+)
+_UNREACHABLE = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
+
+
+class Sidecar:
+    """
+    One sidecar. Calls may run side by side; made by `open_sidecar`.
+    """
+
+    def __init__(self, channel: grpc.aio.Channel, *, endpoint: str, token: str) -> None:
+        self._stub = dapr_pb2_grpc.DaprStub(channel)
+        self._endpoint = endpoint
+        self._metadata = ((TOKEN_KEY, token),) if token else ()
+
+    async def wait(self, seconds: float) -> str:
+        """
+        Wait until it answers, and give the app id that it was started with.
+
+        Raises:
+            SidecarError: It doesn't, or it refuses the token.
+        """
+        _log.info("waiting for the sidecar at %s, %g s at most", self._endpoint, seconds)
+        began = time.monotonic()
+        try:
+            answer = await self._stub.GetMetadata(
+                metadata_pb2.GetMetadataRequest(),
+                timeout=seconds,
+                metadata=self._metadata,
+                wait_for_ready=True,
+            )
+        except grpc.aio.AioRpcError as exc:
+            raise SidecarError(self._refusal(exc.code(), seconds)) from exc
+        _log.info("the sidecar of app '%s' answered after %.1f s", answer.id, time.monotonic() - began)
+        return str(answer.id)
+
+    async def publish(self, pubsub: str, topic: str, data: bytes, content_type: str) -> None:
+        """
+        Publish a message.
+
+        Raises:
+            InvocationError: THEN_UNAVAILABLE where the sidecar can't be reached, else THEN_FAILED. What
+                the sidecar said is in the log alone: it may name hosts of the broker.
+        """
+        request = pubsub_pb2.PublishEventRequest(
+            pubsub_name=pubsub, topic=topic, data=data, data_content_type=content_type
+        )
+        try:
+            await self._stub.PublishEvent(request, timeout=_CALL_S, metadata=self._metadata)
+        except grpc.aio.AioRpcError as exc:
+            code = exc.code()
+            _log.warning("publish to %s/%s: %s: %s", pubsub, topic, code.name, exc.details())
+            reason = Reason.THEN_UNAVAILABLE if code in _UNREACHABLE else Reason.THEN_FAILED
+            raise InvocationError(
+                reason, f"its result could not be published to {pubsub}/{topic}: {code.name}"
+            ) from exc
+
+    def _refusal(self, code: grpc.StatusCode, seconds: float) -> str:
+        if code in (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED):
+            return f"the sidecar at {self._endpoint} refuses the token; expected DAPR_API_TOKEN to be its own"
+        if code in _UNREACHABLE:
+            return (
+                f"no sidecar answered at {self._endpoint} within {seconds:g} s; "
+                "expected one where DAPR_GRPC_ENDPOINT or DAPR_GRPC_PORT says"
+            )
+        return f"the sidecar at {self._endpoint} answered {code.name}; expected a Dapr sidecar"
+
+
+@contextlib.asynccontextmanager
+async def open_sidecar(endpoint: str, *, token: str) -> AsyncIterator[Sidecar]:
+    """
+    Connect to a sidecar, which need not be there yet.
+
+    Raises:
+        ConfigError: The endpoint can't be read.
+    """
+    parsed = parse_endpoint(endpoint)
+    if parsed.is_secure:
+        channel = grpc.aio.secure_channel(parsed.target, grpc.ssl_channel_credentials(), options=_OPTIONS)
+    else:
+        channel = grpc.aio.insecure_channel(parsed.target, options=_OPTIONS)
+    async with channel:
+        yield Sidecar(channel, endpoint=endpoint, token=token)

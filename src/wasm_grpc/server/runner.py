@@ -1,0 +1,163 @@
+"""One run of one function, whatever called it: from its input to its reply, and where that goes."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import secrets
+from dataclasses import dataclass
+
+from wasm_grpc.core.errors import InvocationError
+from wasm_grpc.core.model import Invocation, Outcome, Reason, ResponseKind
+from wasm_grpc.dapr.outputs import Output, Outputs, Result
+from wasm_grpc.functions.manifest import FunctionManifest
+from wasm_grpc.pool.pool import Pool
+from wasm_grpc.server.cgi import CgiError, parse_cgi_response
+from wasm_grpc.server.status import cgi_failure, failure
+
+__all__ = ["Reply", "Runner"]
+
+_CONTENT_TYPE = "application/octet-stream"
+"""Of a result whose manifest says none."""
+
+_log = logging.getLogger("wasm_grpc.invocation")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """
+    What the function answered.
+
+    Attributes:
+        body: The result.
+        content_type: Of the result.
+        headers: Further headers, for the initial metadata; names in lower case.
+        has_log: The function wrote to standard error: the log names the invocation.
+    """
+
+    body: bytes
+    content_type: str
+    headers: tuple[tuple[str, str], ...] = ()
+    has_log: bool
+
+
+class Runner:
+    """
+    Runs functions on one pool, sends their results on, and knows when nothing runs any more.
+    """
+
+    def __init__(self, pool: Pool, outputs: Outputs) -> None:
+        self._pool = pool
+        self._outputs = outputs
+        self._is_draining = False
+        self._running = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+        # Distinct between servers and starts, and one increment a call.
+        self._prefix = secrets.token_hex(4)
+        self._numbers = itertools.count(1)
+
+    async def drain(self) -> None:
+        """
+        Refuse every call from now on, and wait for those that run.
+        """
+        self._is_draining = True
+        await self._idle.wait()
+
+    def next_id(self) -> str:
+        """
+        Give the id of the next invocation.
+        """
+        return f"{self._prefix}-{next(self._numbers):x}"
+
+    def room(self, function: str) -> int:
+        """
+        Give how many calls of a function may be handed in at once without filling its queue.
+        """
+        return self._pool.room(function)
+
+    async def run(
+        self,
+        function: FunctionManifest,
+        body: bytes,
+        *,
+        env: tuple[tuple[str, str], ...],
+        invocation_id: str,
+        output: Output | None = None,
+    ) -> Reply:
+        """
+        Run a function once; done when its result is where it belongs.
+
+        Args:
+            function: What is called.
+            body: What the guest reads on standard input.
+            env: Its environment, beside the manifest's.
+            invocation_id: See `next_id`.
+            output: Where the result goes beside the reply.
+
+        Raises:
+            InvocationError: There is no result, or it did not get there. It is the caller's to log.
+        """
+        self._running += 1
+        self._idle.clear()
+        try:
+            reply = await self._run(function, body, env, invocation_id)
+            if output is not None:
+                await self._outputs.send(output, Result(body=reply.body, content_type=reply.content_type))
+            return reply
+        finally:
+            self._running -= 1
+            if not self._running:
+                self._idle.set()
+
+    async def _run(
+        self, function: FunctionManifest, body: bytes, env: tuple[tuple[str, str], ...], invocation_id: str
+    ) -> Reply:
+        if self._is_draining:
+            raise InvocationError(Reason.DRAINING, "the server is draining; expected to be called elsewhere")
+        if len(body) > function.limits.body_bytes:
+            raise InvocationError(
+                Reason.BODY_TOO_LARGE,
+                f"function '{function.name}': body of {len(body)} bytes; "
+                f"expected at most {function.limits.body_bytes}",
+                function=function.name,
+                limit="limits.body",
+            )
+        invocation = Invocation(id=invocation_id, function=function.name, body=body, env=env)
+        outcome = await self._pool.invoke(invocation)
+        _log_stderr(invocation, outcome)
+        if outcome.reason is not Reason.OK:
+            raise failure(outcome, function.name)
+        return _reply(function, outcome)
+
+
+def _reply(function: FunctionManifest, outcome: Outcome) -> Reply:
+    default = function.content_type or _CONTENT_TYPE
+    has_log = bool(outcome.stderr)
+    if function.response is not ResponseKind.CGI:
+        return Reply(body=outcome.body, content_type=default, has_log=has_log)
+    try:
+        response = parse_cgi_response(outcome.body)
+    except CgiError as exc:
+        outcome = Outcome(reason=Reason.BAD_RESPONSE, message=f"its response: {exc}", stderr=outcome.stderr)
+        raise failure(outcome, function.name) from exc
+    if not 200 <= response.status < 300:
+        raise cgi_failure(response, function.name)
+    return Reply(
+        body=response.body,
+        content_type=response.content_type or default,
+        headers=response.headers,
+        has_log=has_log,
+    )
+
+
+def _log_stderr(invocation: Invocation, outcome: Outcome) -> None:
+    """
+    Log what a function said on standard error of a call that went well; a failure's is in its error.
+    """
+    if not outcome.stderr or outcome.reason is not Reason.OK or not _log.isEnabledFor(logging.INFO):
+        return
+    for line in outcome.stderr.decode("utf-8", "replace").splitlines():
+        text = "".join(filter(str.isprintable, line))
+        _log.info("function '%s' (invocation %s): %s", invocation.function, invocation.id, text)
