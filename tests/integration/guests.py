@@ -75,6 +75,21 @@ GUESTS = {
       (call $proc_exit (i32.load8_u (i32.const 65536)))""",
     "exit-300": "(call $proc_exit (i32.const 300))",
     "trap": "(unreachable)",
+    # Does what its input begins with: r(ejects), f(ails), t(raps), s(pins), w(orks for 800 ms); then echoes.
+    "act": """
+      (local $n i32) (local $first i32) (local $end i64)
+      (local.set $n (call $read))
+      (local.set $first (i32.load8_u (i32.const 65536)))
+      (if (i32.eq (local.get $first) (i32.const 0x72)) (then
+        (call $write (i32.const 2) (i32.const 64) (i32.const 27))
+        (call $proc_exit (i32.const 65))))
+      (if (i32.eq (local.get $first) (i32.const 0x66)) (then (call $proc_exit (i32.const 1))))
+      (if (i32.eq (local.get $first) (i32.const 0x74)) (then (unreachable)))
+      (if (i32.eq (local.get $first) (i32.const 0x73)) (then (loop $ever (br $ever))))
+      (if (i32.eq (local.get $first) (i32.const 0x77)) (then
+        (local.set $end (i64.add (call $now) (i64.const 800000000)))
+        (loop $more (br_if $more (i64.lt_u (call $now) (local.get $end))))))
+      (call $write (i32.const 1) (i32.const 65536) (local.get $n))""",
     # Its environment, each variable ended by NUL.
     "environment": """
       (drop (call $environ_sizes (i32.const 16) (i32.const 8)))

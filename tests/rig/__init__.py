@@ -1,5 +1,6 @@
-"""Real programs for tests to talk to: our server, a Dapr sidecar, Redis; each an async context."""
+"""Real programs for tests to talk to: our server, a Dapr sidecar, Redis, a broker; each an async context."""
 
+from rig.broker import PUBSUB, Broker, broker
 from rig.daprd import Daprd, Reply, find_daprd
 from rig.ports import free_port
 from rig.processes import Child, ChildError, Lines, child
@@ -8,12 +9,15 @@ from rig.server import Server, installed_command, serve
 from rig.skip import missing, need
 
 __all__ = [
+    "PUBSUB",
+    "Broker",
     "Child",
     "ChildError",
     "Daprd",
     "Lines",
     "Reply",
     "Server",
+    "broker",
     "child",
     "find_daprd",
     "free_port",

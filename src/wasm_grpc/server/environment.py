@@ -110,7 +110,8 @@ def event_environment(
     }
     env |= {name: value for name, value in attributes.items() if value}
     for key, value in event.extensions:
-        if name := _attribute(key):
+        # daprd has some of every event, empty where it knows nothing.
+        if value and (name := _attribute(key)):
             env.setdefault(name, value)
     return _environment(env, metadata, withheld, is_cgi=is_cgi)
 

@@ -123,8 +123,8 @@ class Consumer:
 
 def _taken_by_none(event: Event, subscription: Subscription | None) -> Verdict:
     if subscription is not None and subscription.bulk is not None and not event.path:
-        # In a batch, what no rule matched comes all the same, when daprd has dropped it already
-        # (`getRouteIfProcessable` of its pkg/runtime/subscription): again, the dead letter would have it twice.
+        # What no rule matched comes in a batch all the same, when daprd has dropped it already
+        # (`getRouteIfProcessable` of its pkg/runtime/subscription); the dead letter would have it twice.
         _log.debug("%s: no rule matches it", _shown(event))
         return Verdict.SUCCESS
     _log.warning("%s is to be retried: no function takes it (path '%s')", _shown(event), event.path)

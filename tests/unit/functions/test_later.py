@@ -12,23 +12,28 @@ from wasm_grpc.functions.later import later_features
 from wasm_grpc.functions.manifest import FunctionManifest
 
 _OUTPUT = {"state": {"store": "s", "key": "k"}}
+_BINDING = {"binding": {"name": "b", "operation": "create"}}
+_PUBLISH = {"publish": {"pubsub": "p", "topic": "u"}}
 _CASES: list[tuple[dict[str, object], str]] = [
     ({"module": "https://x/f.wasm"}, "module: modules from elsewhere are|a file below the function's folder"),
     ({"guest": "wapc"}, "guest: 'wapc' is|'wasi-command'"),
     ({"guest": "wasmedge-bindgen"}, "guest: 'wasmedge-bindgen' is|'wasi-command'"),
     ({"env": {"A": "x", "B": {"secret": "s/k"}}}, "env.B: secrets are|a text"),
     (
-        {"trigger": {"topic": [{"pubsub": "p", "topic": "t"}]}},
-        "trigger.topic: topics are|only [[trigger.invoke]]",
+        {"trigger": {"binding": [{"name": "b"}]}},
+        "trigger.binding: input bindings are|only [[trigger.invoke]] and [[trigger.topic]]",
     ),
     (
-        {"trigger": {"binding": [{"name": "b"}]}},
-        "trigger.binding: input bindings are|only [[trigger.invoke]]",
+        {"trigger": {"job": [{"name": "j"}]}},
+        "trigger.job: jobs are|only [[trigger.invoke]] and [[trigger.topic]]",
     ),
-    ({"trigger": {"job": [{"name": "j"}]}}, "trigger.job: jobs are|only [[trigger.invoke]]"),
     (
         {"trigger": {"invoke": [{"method": "a"}, {"method": "b", "then": _OUTPUT}]}},
-        "trigger.invoke[1].then: results beside the reply are|no then",
+        "trigger.invoke[1].then.state: it is|publish",
+    ),
+    (
+        {"trigger": {"topic": [{"pubsub": "p", "topic": "t", "then": _BINDING}]}},
+        "trigger.topic[0].then.binding: it is|publish",
     ),
     ({"capabilities": {"dapr": {"state": ["a/b"]}}}, "capabilities.dapr.state: calls to Dapr are|none"),
     ({"capabilities": {"dapr": {"publish": ["a/b"]}}}, "capabilities.dapr.publish: calls to Dapr are|none"),
@@ -74,9 +79,10 @@ def test_every_later_feature_is_named() -> None:
         {"capabilities": {"files": [{"host": "a", "guest": "/a"}]}},
         {"capabilities": {"nn": {"load": False}, "dapr": {"state": []}}},
         {"response": "cgi"},
+        {"trigger": {"topic": [{"pubsub": "p", "topic": "t", "then": _PUBLISH}]}},
         {"outcome": {"crash": "drop"}, "pool": {"reuse": "fresh"}, "engine": "wasmer"},
     ],
-    ids=["minimal", "limits", "files", "nothing granted", "cgi", "outcome"],
+    ids=["minimal", "limits", "files", "nothing granted", "cgi", "topic", "outcome"],
 )
 def test_harmless_keys_are_served(more: dict[str, object]) -> None:
     """A key that changes nothing until its feature comes is no reason to refuse."""

@@ -1,0 +1,91 @@
+"""An app whose functions take topics' messages: our server and its sidecar, on one broker."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from integration.guests import write_function
+from rig import PUBSUB, Broker, Daprd, Server, free_port, serve
+
+__all__ = ["APP_ID", "TopicApp", "publish", "run_topics", "topic_trigger", "write_topic_function"]
+
+APP_ID = "consumer"
+
+
+def topic_trigger(topic: str, *more: str) -> str:
+    """Return the manifest's table of a topic, with more lines of it."""
+    return "\n".join(["[[trigger.topic]]", f'pubsub = "{PUBSUB}"', f'topic = "{topic}"', *more, ""])
+
+
+def write_topic_function(
+    folder: Path, name: str, *triggers: str, guest: str = "act", sections: str = ""
+) -> Path:
+    """Write a function that topics call: the guest of that name, with further sections of its manifest."""
+    return write_function(folder, name, guest=guest, sections=sections, trigger="\n".join(triggers))
+
+
+async def publish(
+    sidecar: Daprd, topic: str, data: bytes, content_type: str = "text/plain", *, is_raw: bool = False
+) -> None:
+    """Publish a message by HTTP, as a CloudEvent or bare."""
+    query = "?metadata.rawPayload=true" if is_raw else ""
+    reply = await sidecar.request(
+        "POST", f"/v1.0/publish/{PUBSUB}/{topic}{query}", data, headers={"content-type": content_type}
+    )
+    assert reply.status == 204, reply
+
+
+@dataclass(frozen=True, kw_only=True)
+class TopicApp:
+    """A server behind its sidecar, on a broker."""
+
+    server: Server
+    sidecar: Daprd
+    broker: Broker
+
+    async def publish(
+        self, topic: str, data: bytes, content_type: str = "text/plain", *, is_raw: bool = False
+    ) -> None:
+        """Publish a message through the app's own sidecar."""
+        await publish(self.sidecar, topic, data, content_type, is_raw=is_raw)
+
+    async def settled(self, topic: str) -> None:
+        """Wait until every message of a topic has been taken and acknowledged."""
+        await self.broker.settled(topic, APP_ID)
+
+    def said(self, what: str) -> list[str]:
+        """Return what the server has logged that holds `what`."""
+        return [line for line in self.server.process.stderr.lines if what in line]
+
+
+@asynccontextmanager
+async def run_topics(
+    functions: Path, folder: Path, broker: Broker, *flags: str, env: Mapping[str, str]
+) -> AsyncIterator[TopicApp]:
+    """Run a server and its sidecar, with health checks; `flags` and `env` are for `wasm-grpc serve`."""
+    sidecar = topic_sidecar(folder, broker)
+    async with (
+        sidecar,
+        serve(
+            functions, *flags, port=sidecar.app_port or 0, env={**sidecar.app_environment, **env}
+        ) as server,
+    ):
+        await sidecar.app_ready()
+        yield TopicApp(server=server, sidecar=sidecar, broker=broker)
+
+
+def topic_sidecar(folder: Path, broker: Broker) -> Daprd:
+    """Return the sidecar of an app of topics, not started yet."""
+    return Daprd(
+        app_id=APP_ID,
+        folder=folder,
+        app_port=free_port(),
+        app_token="the app's token",  # noqa: S106 - of a test
+        api_token="the sidecar's token",  # noqa: S106 - of a test
+        app_health_check=True,
+        arguments=["--app-health-probe-interval=1"],
+        resources=broker.resources,
+    )
