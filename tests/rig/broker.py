@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,9 +40,10 @@ class Broker:
         while len(bodies) < count:
             left_ms = round((end_s - loop.time()) * 1000)
             assert left_ms > 0, f"{topic}: {len(bodies)} messages after {timeout_s:g} s; expected {count}"
-            for _, entries in await self.client.xread({topic: last}, block=left_ms):
-                for last, fields in entries:  # noqa: B007 - the last id of all
-                    bodies.append(fields[b"data"])
+            answer: Any = await self.client.xread({topic: last}, block=left_ms)
+            for _, entries in answer:
+                bodies += [fields[b"data"] for _, fields in entries]
+                last = entries[-1][0]
         return bodies
 
     async def events(self, topic: str, count: int) -> list[dict[str, Any]]:
@@ -65,7 +66,7 @@ class Broker:
 
     async def _group(self, topic: str, app_id: str) -> Mapping[str, Any]:
         try:
-            groups: Sequence[Mapping[str, Any]] = await self.client.xinfo_groups(topic)
+            groups: Any = await self.client.xinfo_groups(topic)
         except ResponseError:  # the topic isn't there yet
             return {}
         return next((group for group in groups if group["name"] == app_id.encode()), {})
