@@ -74,6 +74,7 @@ def functions(tmp_path_factory: pytest.TempPathFactory) -> Path:
         folder,
         "bulk",
         topic_trigger("bulk", bulk, 'dead_letter = "bulk-dead"', to("bulk-out")),
+        topic_trigger("bulk-bytes", bulk, 'dead_letter = "bulk-emptied"'),
         topic_trigger("bulk-raw", bulk, 'metadata = { rawPayload = "true" }', to("bulk-raws")),
         topic_trigger(
             "bulk-rule", bulk, "match = 'event.data == \"wanted\"'", 'dead_letter = "unwanted"', to("wanted")
@@ -299,6 +300,17 @@ async def test_a_batch_with_every_end(app: TopicApp) -> None:
     taken = [text for text in texts if text.startswith("o")]
     assert sorted(await texts_of(app.broker, "bulk-out")) == taken
     assert sorted(await texts_of(app.broker, "bulk-dead")) == sorted(set(texts) - set(taken))
+
+
+async def test_bytes_that_daprd_leaves_out_of_a_batch(app: TopicApp) -> None:
+    """The data of a binary CloudEvent is lost in a batch, which we say; the dead letter has it."""
+    await app.publish("bulk-bytes", b"lost bytes", "application/octet-stream")
+    await app.settled("bulk-bytes")
+
+    assert await texts_of(app.broker, "bulk-emptied") == ["lost bytes"]
+    assert app.said(
+        "daprd left out the data of type 'application/octet-stream'; expected a raw payload, JSON or text"
+    )
 
 
 async def test_a_batch_of_raw_payloads(app: TopicApp) -> None:

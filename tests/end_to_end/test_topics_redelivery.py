@@ -119,6 +119,19 @@ async def test_what_is_lost_without_policy_and_health_check(
         assert await texts_of(running, "out") == []
 
 
+@pytest.mark.timeout(60)
+async def test_a_dead_letter_holds_what_came_while_the_server_was_down(
+    engine: str, functions: Path, cache_environment: dict[str, str], tmp_path: Path
+) -> None:
+    """Without policy and health check, a dead letter is where each of those messages goes."""
+    async with broker(tmp_path, has_policy=False) as running:
+        texts = await publish_while_down(
+            running, engine, functions, cache_environment, tmp_path, topic="in", has_health_check=False
+        )
+
+        assert sorted(await texts_of(running, "dead")) == texts
+
+
 async def publish_while_down(
     running: Broker,
     engine: str,
@@ -126,6 +139,7 @@ async def publish_while_down(
     env: dict[str, str],
     folder: Path,
     *,
+    topic: str = "plain",
     has_health_check: bool,
 ) -> list[str]:
     """Kill a server, publish, and start it again under the same sidecar; return what was published, sorted."""
@@ -136,13 +150,13 @@ async def publish_while_down(
     async with sidecar:
         async with serve(functions, *flags, port=sidecar.app_port or 0, env=env) as server:
             await sidecar.app_ready()
-            await running.joined("plain", "consumer")
+            await running.joined(topic, "consumer")
             server.process.signal(signal.SIGKILL)
             await server.process.wait(timeout_s=5)
-        await asyncio.gather(*(publish(sidecar, "plain", text.encode()) for text in texts))
+        await asyncio.gather(*(publish(sidecar, topic, text.encode()) for text in texts))
         if not has_health_check:
-            await running.settled("plain", "consumer")
+            await running.settled(topic, "consumer")
         async with serve(functions, *flags, port=sidecar.app_port or 0, env=env):
             if has_health_check:
-                await running.settled("plain", "consumer", timeout_s=30)
+                await running.settled(topic, "consumer", timeout_s=30)
     return texts
