@@ -50,3 +50,14 @@ def test_a_wrong_expression(expression: str, fault: str) -> None:
 
     assert found.startswith(fault)
     assert "\n" not in found
+
+
+def test_without_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the library can't be had a rule is refused, since daprd would find its fault too late."""
+    monkeypatch.setitem(sys.modules, "cel_expr_python", None)
+    match_fault.cache_clear()
+
+    fault = match_fault("true")
+    match_fault.cache_clear()
+
+    assert fault == "can't be checked without the package cel-expr-python, which needs CPython 3.11 or newer"

@@ -15,8 +15,8 @@ from wasm_grpc.functions.subscriptions import (
     Subscription,
     TopicRoute,
     make_subscriptions,
-    subscription_problems,
 )
+from wasm_grpc.functions.topic_checks import subscription_problems
 from wasm_grpc.functions.triggers import Bulk
 
 Trigger = dict[str, Any]
