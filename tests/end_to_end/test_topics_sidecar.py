@@ -84,19 +84,21 @@ async def test_a_sidecar_with_another_token(cache_environment: dict[str, str], t
 async def test_a_result_waits_for_a_sidecar_that_went(
     cache_environment: dict[str, str], tmp_path: Path
 ) -> None:
-    """A sidecar that is started anew is found again, without a restart of the server."""
+    """A sidecar that is started anew is found again by the server, which it told its name before."""
     functions = tmp_path / "functions"
     write_topic_function(functions, "act", topic_trigger("in", OUT))
     async with broker(tmp_path) as running, AsyncExitStack() as stack:
         sidecar = topic_sidecar(tmp_path, running)
-        env = {**sidecar.app_environment, **cache_environment}
+        env = {**sidecar.app_environment, **cache_environment, "APP_ID": ""}
         async with sidecar:
             await stack.enter_async_context(serve(functions, port=sidecar.app_port or 0, env=env))
         async with sidecar:
             await sidecar.app_ready()
             await publish(sidecar, "in", b"after")
 
-            assert len(await running.messages("out", 1)) == 1
+            (event,) = await running.events("out", 1)
+
+    assert event["source"] == "wasm-grpc/consumer/act"
 
 
 async def test_a_picture_comes_out_grey(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -205,6 +206,23 @@ async def test_daprd_that_waits_no_more_stops_the_guest(server: Server, caller: 
     assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
     await until(lambda: busy not in children(server.process.pid), "the guest's worker to be gone")
     assert busy in before
+
+
+async def test_crashes_are_counted_until_a_message_is_taken(server: Server, caller: Caller) -> None:
+    """A message is dropped when two workers died of it in a row; once it was taken, the count begins anew."""
+
+    async def status_of(data: bytes, *, is_killed: bool) -> int:
+        await settled(server.process.pid, 2)
+        delivery = asyncio.ensure_future(caller.callback.OnTopicEvent(event(data, message_id="deadly")))
+        if is_killed:
+            os.kill(await busy_worker(server.process.pid), signal.SIGKILL)
+        return int((await delivery).status)
+
+    killed = [await status_of(b"w", is_killed=True)]
+    taken = await status_of(b"ok", is_killed=False)
+    killed += [await status_of(b"w", is_killed=True) for _ in range(2)]
+
+    assert (taken, killed) == (SUCCESS, [RETRY, RETRY, DROP])
 
 
 async def test_a_reply_that_can_not_be_sent_on(caller: Caller) -> None:
