@@ -14,6 +14,9 @@ from integration.commands import run_command, run_shell
 from integration.guests import assemble
 from integration.processes import busy_worker, children, is_alive, until
 from rig import child
+from wasm_grpc.hosts.wasi.mounts import SCRATCH
+
+C_GUEST = Path(__file__).parents[1] / "conformance" / "guests" / "c" / "guest.wasm"
 
 
 @pytest.fixture
@@ -126,6 +129,25 @@ def test_environment(engine: str, guest: Path, env: dict[str, str]) -> None:
     ended = run_command("run", "--engine", engine, *flags, guest / "environment.wasm", env=env)
 
     assert ended.stdout == b"A=1\0B=x=y\0"
+
+
+@pytest.mark.parametrize(
+    ("limit", "error"),
+    [
+        ([], ""),
+        (["--scratch-limit", "4KiB"], "write: No space left on device\n"),
+        (["--scratch-limit", "0"], f"{SCRATCH}/file: Capabilities insufficient\n"),
+    ],
+    ids=["default", "4 KiB", "none"],
+)
+def test_scratch_is_bounded(engine: str, env: dict[str, str], limit: list[str], error: str) -> None:
+    """What /tmp may hold is a flag; with none of it there is no /tmp."""
+    options = ["--engine", engine, *limit]
+    file = f"{SCRATCH}/file"
+
+    ended = run_command("run", *options, C_GUEST, "scratch", file, stdin=b"x" * 5000, env=env)
+
+    assert (ended.stderr, ended.code) == (error, 74 if error else 0)
 
 
 def test_a_reader_that_goes(engine: str, guest: Path, env: dict[str, str]) -> None:

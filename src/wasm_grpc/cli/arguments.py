@@ -22,6 +22,7 @@ __all__ = [
     "later",
     "setting_flags",
     "size",
+    "size_or_none",
 ]
 
 _SETTINGS = frozenset(field.name for field in fields(Settings))
@@ -70,6 +71,13 @@ def size(text: str) -> int:
     if not size_bytes:
         raise argparse.ArgumentTypeError(f"{text!r} is not a size; expected one such as 64MiB")
     return size_bytes
+
+
+def size_or_none(text: str) -> int:
+    """
+    Read a size that may be none at all.
+    """
+    return 0 if text in ("0", "0B") else size(text)
 
 
 def header(text: str) -> tuple[str, str]:

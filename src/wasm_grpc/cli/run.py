@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
 from wasm_grpc.app.running import GuestProgram, run_once
-from wasm_grpc.cli.arguments import add_engine, duration, later, setting_flags, size
+from wasm_grpc.cli.arguments import add_engine, duration, later, setting_flags, size, size_or_none
 from wasm_grpc.cli.configuration import read_settings
 from wasm_grpc.cli.logs import log_to
 from wasm_grpc.core.errors import ConfigError
@@ -63,6 +63,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         help="folder that the guest gets a copy of, in memory: writable, and nothing is written back",
+    )
+    parser.add_argument(
+        "--scratch-limit",
+        metavar="SIZE",
+        type=size_or_none,
+        help="most that each --scratch folder may grow by, and /tmp may hold (default: 16MiB; 0B: no /tmp)",
     )
     later(parser, "--nn", "inference")
     later(parser, "--nn-model", "inference", metavar="NAME=PATH", nargs=1)
@@ -123,6 +129,8 @@ def _exit_code(outcome: Outcome) -> int:
 
 def _limits(options: argparse.Namespace) -> Limits:
     limits = dataclasses.replace(Limits(), timeout_s=options.timeout, output_bytes=None)
+    if options.scratch_limit is not None:
+        limits = dataclasses.replace(limits, scratch_bytes=options.scratch_limit)
     if options.memory is None:
         return limits
     return dataclasses.replace(limits, memory_bytes=max(options.memory // PAGE_BYTES, 1) * PAGE_BYTES)

@@ -248,6 +248,12 @@ POSITIONS = {
         _open(0, TMP, "b", oflags=CREAT),
         limits=Limits(scratch_bytes=600),
     ),
+    "no-scratch-at-all": calls(
+        (0, "fd_prestat_get", MODEL, RESULT),
+        (abi.EBADF, "fd_prestat_get", TMP, RESULT),
+        (abi.EBADF, "sock_shutdown", TMP, 3),
+        limits=Limits(scratch_bytes=0),
+    ),
     "set-times": calls(
         _make("file"),
         (0, "fd_filestat_set_times", FIRST, 100, 200, abi.FSTFLAG_ATIM | abi.FSTFLAG_MTIM),
