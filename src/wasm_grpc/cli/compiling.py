@@ -15,7 +15,7 @@ from wasm_grpc.cli.arguments import add_engine, add_folder, setting_flags
 from wasm_grpc.cli.configuration import read_settings
 from wasm_grpc.cli.logs import log_to
 from wasm_grpc.cli.tables import aligned
-from wasm_grpc.core.model import MIB
+from wasm_grpc.core.model import KIB
 
 __all__ = ["PARSER", "add_arguments", "execute"]
 
@@ -70,5 +70,5 @@ def execute(options: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int:
 
 
 def _row(compiled: CompiledFunction) -> tuple[str, ...]:
-    size = f"{compiled.size_bytes / MIB:.1f} MiB"
+    size = f"{compiled.size_bytes / KIB:,.0f} KiB"
     return compiled.name, compiled.engine, size, "compiled" if compiled.is_new else "was there"

@@ -23,7 +23,8 @@ __all__ = ["PARSER", "add_arguments", "execute"]
 PARSER: Mapping[str, Any] = {
     "description": "Run one WASI command once, here, in a worker under the same limits as a function.\n"
     "Options stand before FILE; all after it is the guest's.",
-    "epilog": "example: wasm-grpc run functions/grayscale/grayscale.wasm < photo.jpg > grey.png\n\n"
+    "epilog": "example: wasm-grpc run functions/grayscale/grayscale.wasm < photo.jpg > grey.png\n"
+    "with files: wasm-grpc run --file words:/words --scratch out:/out guest.wasm /words/list.txt\n\n"
     "Exits with the guest's code (255 for any above), 134 on a trap, 124 on the time limit,\n"
     "125 when it failed before the guest ran.",
 }
