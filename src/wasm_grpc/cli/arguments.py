@@ -132,13 +132,15 @@ def add_folder(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_engine(parser: argparse.ArgumentParser) -> None:
+def add_engine(
+    parser: argparse.ArgumentParser,
+    *,
+    meaning: str = "engine to run on (default: auto, Wasmer where it can be had)",
+) -> None:
     """
-    Declare what chooses the engine.
+    Declare what chooses the engine; `meaning` is what it is chosen for.
     """
-    parser.add_argument(
-        "--engine", choices=ENGINES, help="engine to run on (default: auto, Wasmer where it can be had)"
-    )
+    parser.add_argument("--engine", choices=ENGINES, help=meaning)
     parser.add_argument(
         "--worker-python", metavar="PATH", help="interpreter of the workers (default: searched for)"
     )

@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     Declare the command's arguments.
     """
     add_folder(parser)
-    add_engine(parser)
+    add_engine(parser, meaning="compile for this engine (default: auto, the one that `serve` would take)")
     parser.add_argument("--only", nargs="+", action="extend", metavar="NAME", help="only these functions")
     parser.add_argument("--json", action="store_true", help="print JSON, for scripts")
 
