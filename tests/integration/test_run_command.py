@@ -150,6 +150,23 @@ def test_scratch_is_bounded(engine: str, env: dict[str, str], limit: list[str], 
     assert (ended.stderr, ended.code) == (error, 74 if error else 0)
 
 
+def test_files_of_one_folder(engine: str, tmp_path: Path, env: dict[str, str]) -> None:
+    """Files granted one by one lie side by side, in a folder that was granted too or in none."""
+    (tmp_path / "model").mkdir()
+    for name in ("a", "b", "model/c"):
+        (tmp_path / name).write_text(f"text of {name}")
+    options = ["--engine", engine]
+    for host, place in (("a", "/model/a"), ("model", "/model"), ("b", "/model/b"), ("a", "/a"), ("b", "/b")):
+        options += ["--file", f"{tmp_path / host}:{place}"]
+
+    found = [
+        run_command("run", *options, C_GUEST, "read", place, env=env).stdout.decode()
+        for place in ("/model/a", "/model/b", "/model/c", "/a", "/b")
+    ]
+
+    assert found == ["text of a", "text of b", "text of model/c", "text of a", "text of b"]
+
+
 def test_a_reader_that_goes(engine: str, guest: Path, env: dict[str, str]) -> None:
     """A guest whose output nobody reads any more is stopped, without a word."""
     command = f'"{sys.executable}" -m wasm_grpc run --engine {engine} flood-stdout.wasm | head -c 5 | wc -c'

@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import dataclasses
 import os
+import posixpath
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
@@ -139,20 +140,36 @@ def _limits(options: argparse.Namespace) -> Limits:
 
 def _mounts(options: argparse.Namespace) -> tuple[Mount, ...]:
     mounts: dict[str, Mount] = {}
+    taken: set[str] = set()
     asked = [("--file", *each) for each in options.files] + [
         ("--scratch", *each) for each in options.scratches
     ]
     for flag, host, guest in asked:
+        if guest in taken:
+            raise ConfigError(f"{flag} {host}:{guest}: {guest!r} is given twice; expected another place")
+        taken.add(guest)
         try:
             mount = read_mount(host, guest, is_writable=flag == "--scratch")
+            mounts[mount.guest] = _joined(mounts.get(mount.guest), mount)
         except ConfigError as exc:
             raise ConfigError(f"{flag} {host}:{guest}: {exc}") from exc
-        if mount.guest in mounts:
-            raise ConfigError(
-                f"{flag} {host}:{guest}: {mount.guest!r} is given twice; expected another place"
-            )
-        mounts[mount.guest] = mount
     return tuple(mounts.values())
+
+
+def _joined(there: Mount | None, mount: Mount) -> Mount:
+    """
+    Give one folder with what is in both: files that are granted one by one may lie in the same one.
+    """
+    if there is None:
+        return mount
+    if mount.is_writable:
+        raise ConfigError(f"{mount.guest!r} holds what is read-only; expected a folder of its own")
+    names = {entry.path for entry in there.entries}
+    for entry in mount.entries:
+        if entry.path in names:
+            place = posixpath.join(mount.guest, entry.path)
+            raise ConfigError(f"{place!r} is given twice; expected another place")
+    return dataclasses.replace(there, entries=there.entries + mount.entries)
 
 
 def _mount(text: str) -> tuple[str, str]:
