@@ -336,6 +336,7 @@ NAMES = {
         (abi.EINVAL, "path_link", TMP, FOLLOW, "file", TMP, "new"),
         (0, "path_create_directory", TMP, "d"),
         (abi.EPERM, "path_link", TMP, 0, "d", TMP, "new"),
+        (abi.EEXIST, "path_link", TMP, 0, "d", TMP, "d"),
         (abi.EXDEV, "path_link", MODEL, 0, "a.txt", TMP, "new"),
         (0, "path_unlink_file", TMP, "file"),
         _open(0, TMP, "link"),

@@ -129,9 +129,9 @@ def _path_link(
         raise Refusal(EINVAL)
     node = find(context, source, at, length).existing()
     place = _find_to_change(context, target, new_at, new_length)
+    _check_vacant(place, makes_folder=False)
     if isinstance(node, Folder):
         raise Refusal(EPERM)
-    _check_vacant(place, makes_folder=False)
     _check_one_volume(source, target)
     _add(target.volume, place, 0)
     place.folder.put(place.name, node)
