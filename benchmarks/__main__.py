@@ -43,7 +43,8 @@ def main(argv: Sequence[str]) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
-    judged = verdicts(found.loads, found.likenesses, found.startups, [each.engine for each in runtimes])
+    engines = [each.engine for each in runtimes]
+    judged = verdicts(found.loads, found.likenesses, found.files, found.startups, engines)
     for line in _lines(found, judged, runtimes, plan):
         print(line)
     if options.json is not None:
@@ -83,6 +84,8 @@ def _lines(
         yield from report.cost_lines(found.loads, titles)
     if found.steps:
         yield from report.step_lines(found.steps)
+    if found.files:
+        yield from report.file_lines(found.files)
     if found.likenesses:
         yield from report.likeness_lines(found.likenesses)
     if found.startups:

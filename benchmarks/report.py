@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from benchmarks.file_cost import FILE_COSTS
 from benchmarks.guest_cost import STEPS
 from benchmarks.pictures import Likeness
 from benchmarks.results import CaseResult
 from benchmarks.startup import Startup
 from benchmarks.targets import Verdict
 
-__all__ = ["cost_lines", "likeness_lines", "load_lines", "startup_lines", "step_lines", "verdict_lines"]
+__all__ = [
+    "cost_lines",
+    "file_lines",
+    "likeness_lines",
+    "load_lines",
+    "startup_lines",
+    "step_lines",
+    "verdict_lines",
+]
 
 
 def load_lines(results: Iterable[CaseResult], titles: Mapping[str, str]) -> Iterator[str]:
@@ -53,6 +62,20 @@ def step_lines(steps: Mapping[str, Mapping[str, Mapping[str, float]]]) -> Iterat
     for engine, sizes in steps.items():
         for size, medians in sizes.items():
             yield f"  {engine:<10} {size:>11} " + "".join(f"{medians[step]:>13.1f}" for step in STEPS)
+
+
+def file_lines(files: Mapping[str, Mapping[str, float]]) -> Iterator[str]:
+    """
+    Give the rates of writes, and the cost of a grant, by engine.
+    """
+    *writes, grant = FILE_COSTS
+    yield ""
+    yield f"100 MB in pieces of 4 KiB, MB/s{'':<3}" + "".join(f"{to:>17}" for to in writes)
+    for engine, costs in files.items():
+        yield f"  {engine:<32}" + "".join(f"{costs[to]:>17,.0f}" for to in writes)
+    yield f"echo, {grant}, of one without"
+    for engine, costs in files.items():
+        yield f"  {engine:<32}{costs[grant]:>17.2f}"
 
 
 def likeness_lines(likenesses: Mapping[str, Mapping[str, Likeness]]) -> Iterator[str]:

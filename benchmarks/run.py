@@ -16,11 +16,11 @@ from benchmarks.results import CaseResult
 from benchmarks.rounds import run_rounds
 from benchmarks.runtimes import OurRuntime
 from benchmarks.startup import Startup, measure_startup
-from benchmarks.steps import Steps, measure_steps
+from benchmarks.steps import FileCosts, Steps, measure_files, measure_steps
 
 __all__ = ["FULL", "PARTS", "QUICK", "Findings", "Plan", "run"]
 
-PARTS = ("echo", "grayscale", "steps", "startup")
+PARTS = ("echo", "grayscale", "steps", "files", "startup")
 """What can be measured on its own."""
 
 
@@ -53,6 +53,7 @@ class Findings:
     loads: Sequence[CaseResult]
     likenesses: Likenesses
     steps: Steps
+    files: FileCosts
     startups: dict[str, Startup]
 
 
@@ -99,8 +100,12 @@ def run(
         if "steps" in parts:
             tell("steps in a worker")
             steps = measure_steps(runtimes)
+        files: FileCosts = {}
+        if "files" in parts:
+            tell("files in a worker")
+            files = measure_files(runtimes)
         startups: dict[str, Startup] = {}
         if "startup" in parts:
             tell("starts")
             startups = {each.key: measure_startup(each, times=plan.starts, env=cache) for each in ours}
-    return Findings(loads=loads, likenesses=likenesses, steps=steps, startups=startups)
+    return Findings(loads=loads, likenesses=likenesses, steps=steps, files=files, startups=startups)
