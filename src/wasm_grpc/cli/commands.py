@@ -20,7 +20,8 @@ COMMANDS = {
     "compile": "fill the artifact cache, so that a server starts at once",
     "doctor": "say what this machine can run, and what to do about the rest",
     "completion": "print a script that completes this command line in a shell",
-    "demo": "serve the sample functions and turn a picture grey",
+    "web": "serve the demo's page beside a sidecar",
+    "demo": "show the page, its functions and their sidecars in one command",
 }
 _MODULES = {"list": "listing", "compile": "compiling"}
 """Where a module can't have its command's name: it would hide the built-in here."""

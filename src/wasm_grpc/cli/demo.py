@@ -41,8 +41,7 @@ def execute(options: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int:
     Show the demo; 0 when it was ended by Ctrl-C or SIGTERM.
     """
     try:
-        import aiohttp  # noqa: F401 - said before anything is started
-
+        import wasm_grpc.web.app  # noqa: F401 - said before anything is started
         from wasm_grpc.demo.show import Demo, show
     except ImportError as exc:
         raise ConfigError(f"the demo needs {exc.name}; expected wasm-grpc[demo] in this environment") from exc

@@ -1,0 +1,181 @@
+"""The page's web server: its files, and ``POST /api/hello``."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+from aiohttp import web
+
+from wasm_grpc.core.errors import HostError
+from wasm_grpc.core.model import MIB
+from wasm_grpc.web.errors import ApiError
+from wasm_grpc.web.services import Services, service_of
+
+__all__ = ["BODY_LIMIT_BYTES", "make_app", "open_page"]
+
+_log = logging.getLogger("wasm_grpc.web")
+
+BODY_LIMIT_BYTES = 16 * MIB
+"""Of a picture; what the demo's functions take (``limits.body`` of their manifests)."""
+_DRAINED_BYTES = 4 * BODY_LIMIT_BYTES
+"""Of a larger one this much is read and thrown away: a browser hears an answer only once it has sent all."""
+_UPLOAD_S = 30.0
+_AT_ONCE = 64
+"""Uploads that are held in memory at a time; one more is refused with a sentence."""
+_BACKLOG = 256
+_STATIC = Path(__file__).with_name("static")
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
+    "img-src 'self' blob: data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+
+_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class _Api:
+    """
+    ``POST /api/hello``: the body is the picture, the header ``api`` names the function.
+    """
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._running = 0
+
+    async def hello(self, request: web.Request) -> web.Response:
+        """
+        Answer with the function's result.
+
+        Raises:
+            ApiError: There is none.
+        """
+        if self._running >= _AT_ONCE:
+            raise ApiError(503, "Too many pictures at once; try again in a moment.")
+        self._running += 1
+        try:
+            service = service_of(request.headers.get("api"))
+            picture = await _read_picture(request)
+            answer = await self._services.call(service, picture, request.content_type)
+        finally:
+            self._running -= 1
+        return web.Response(body=answer.body, headers={"Content-Type": answer.content_type})
+
+
+async def _read_picture(request: web.Request) -> bytes:
+    """
+    Read a body that has to be a picture.
+
+    Raises:
+        ApiError: It is none, too large, or doesn't come.
+    """
+    kind = request.headers.get("Content-Type", "application/octet-stream")
+    if not kind.startswith(("image/", "application/octet-stream")):
+        raise ApiError(400, "That is no picture; expected a JPEG, PNG, GIF, BMP or WebP.")
+    try:
+        picture = await asyncio.wait_for(_read(request), _UPLOAD_S)
+    except asyncio.TimeoutError:
+        raise ApiError(408, f"The picture did not arrive within {_UPLOAD_S:g} seconds.") from None
+    if not picture:
+        raise ApiError(400, "There is no picture in the request.")
+    return picture
+
+
+async def _read(request: web.Request) -> bytes:
+    pieces: list[bytes] = []
+    size = 0
+    async for piece in request.content.iter_any():
+        size += len(piece)
+        if size <= BODY_LIMIT_BYTES:
+            pieces.append(piece)
+            continue
+        pieces.clear()
+        if size > _DRAINED_BYTES:
+            break
+    if size > BODY_LIMIT_BYTES:
+        raise ApiError(413, f"The picture is too large; expected at most {BODY_LIMIT_BYTES // MIB} MiB.")
+    return b"".join(pieces)
+
+
+@web.middleware
+async def _answer(request: web.Request, handler: _Handler) -> web.StreamResponse:
+    """
+    Give errors of the interface as JSON, and every answer the headers that keep a page safe.
+    """
+    is_api = request.path.startswith("/api/")
+    try:
+        response = await handler(request)
+    except ApiError as exc:
+        response = _error(exc.status, str(exc))
+    except web.HTTPException as exc:
+        if not is_api:
+            exc.headers.update(_HEADERS)
+            raise
+        sentence = (
+            "Pictures are sent with POST."
+            if exc.status == web.HTTPMethodNotAllowed.status_code
+            else exc.reason
+        )
+        response = _error(exc.status, sentence)
+        if "Allow" in exc.headers:
+            response.headers["Allow"] = exc.headers["Allow"]
+    except Exception:  # noqa: BLE001 - the edge
+        # The edge: a fault of ours is logged whole and told to nobody.
+        _log.exception("%s %s: internal error", request.method, request.path)
+        response = _error(500, "Something went wrong here; the log says what.")
+    response.headers.update(_HEADERS)
+    response.headers["Cache-Control"] = "no-store" if is_api else "no-cache"
+    return response
+
+
+def _error(status: int, sentence: str) -> web.Response:
+    response = web.json_response({"error": sentence}, status=status)
+    if status in {408, 413}:
+        response.force_close()
+    return response
+
+
+async def _index(_: web.Request) -> web.FileResponse:
+    return web.FileResponse(_STATIC / "index.html")
+
+
+def make_app(services: Services) -> web.Application:
+    """
+    Give the application.
+    """
+    app = web.Application(middlewares=[_answer])
+    app.router.add_post("/api/hello", _Api(services).hello)
+    app.router.add_get("/", _index)
+    app.router.add_static("/static", _STATIC)
+    return app
+
+
+@contextlib.asynccontextmanager
+async def open_page(services: Services, host: str, port: int) -> AsyncIterator[str]:
+    """
+    Serve the page as long as the context lasts, and give its address.
+
+    Raises:
+        HostError: The address can't be listened on.
+    """
+    runner = web.AppRunner(make_app(services), access_log=None, handler_cancellation=True)
+    await runner.setup()
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        sock = socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    except OSError as exc:
+        await runner.cleanup()
+        raise HostError(f"{host}:{port}: can't be listened on: {exc.strerror}") from exc
+    try:
+        await web.SockSite(runner, sock, backlog=_BACKLOG).start()
+        shown = f"[{host}]" if ":" in host else host
+        yield f"http://{shown}:{sock.getsockname()[1]}"
+    finally:
+        await runner.cleanup()

@@ -1,0 +1,73 @@
+"""What a call through the sidecar came to, as an HTTP status and a sentence for people."""
+
+from __future__ import annotations
+
+import re
+
+import grpc
+from google.rpc import error_details_pb2, status_pb2
+
+from wasm_grpc.core.model import Reason
+
+__all__ = ["ApiError", "error_of"]
+
+_DETAILS_KEY = "grpc-status-details-bin"
+_DOMAIN = "wasm-grpc"
+_BUSY = frozenset({Reason.QUEUE_FULL, Reason.QUEUE_WAIT, Reason.WORKER_MEMORY, Reason.DRAINING})
+_LATE = frozenset({Reason.TIMEOUT, Reason.CPU_LIMIT})
+_PREFIX = re.compile(r"^function '[^']*': (?:rejected the input: )?")
+
+
+class ApiError(Exception):
+    """
+    A request that has no result; the text is one sentence.
+
+    Attributes:
+        status: HTTP status.
+    """
+
+    def __init__(self, status: int, sentence: str) -> None:
+        super().__init__(sentence)
+        self.status = status
+
+
+def error_of(error: grpc.aio.AioRpcError, service: str) -> ApiError:
+    """
+    Give the error of a failed call; nothing of a service's inside is in it but why it rejected a picture.
+
+    Args:
+        error: What the sidecar answered with.
+        service: The function's name, for the sentence.
+    """
+    reason = _reason(error)
+    if reason is Reason.REJECTED:
+        return ApiError(400, _sentence(_PREFIX.sub("", error.details() or "")))
+    if reason is Reason.BODY_TOO_LARGE:
+        return ApiError(413, f"The picture is larger than {service} takes.")
+    if reason in _BUSY:
+        return ApiError(503, f"{service.capitalize()} is busy; try again in a moment.")
+    if reason in _LATE or error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
+        return ApiError(504, f"{service.capitalize()} took too long.")
+    if reason is None:
+        # Not a word of ours: the sidecar found no app, or no server behind it.
+        return ApiError(503, f"{service.capitalize()} can't be reached; is it running?")
+    return ApiError(500, f"{service.capitalize()} failed on this picture; its log says why.")
+
+
+def _reason(error: grpc.aio.AioRpcError) -> Reason | None:
+    """
+    Give the reason that a function's server sent along, or None if none did.
+    """
+    for key, value in error.trailing_metadata():
+        if key != _DETAILS_KEY or not isinstance(value, bytes):
+            continue
+        info = error_details_pb2.ErrorInfo()
+        for detail in status_pb2.Status.FromString(value).details:
+            if detail.Unpack(info) and info.domain == _DOMAIN:
+                return Reason(info.reason) if info.reason in Reason.__members__ else Reason.INTERNAL
+    return None
+
+
+def _sentence(text: str) -> str:
+    text = text.strip()
+    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith(('.', '!', '?', '…')) else '.'}"
