@@ -100,7 +100,7 @@ async def test_mistakes_are_told(caller: Caller) -> None:
     lacking = await caller.fail("own", model_bytes("custom"))
 
     assert unknown == exited(
-        "unnamed", 8, "load_by_name: no model 'default'; expected a name of capabilities.nn.models"
+        "unnamed", 8, "load_by_name: no model 'default'; expected one that is granted (none is)"
     )
     assert wrong == exited(
         "picture", 1, "set_input: input 0 'picture': has 4 bytes; expected 1x2x2x3:u8, 12 bytes"
@@ -116,7 +116,8 @@ async def test_an_own_model_must_be_allowed(caller: Caller) -> None:
     """Without `load = true` a guest that brings its model is denied."""
     assert await caller.fail("denied", model_bytes("double")) == Failure(
         code=CODES.PERMISSION_DENIED,
-        message="function 'denied': may not load a model of its own; expected capabilities.nn.load = true",
+        message="function 'denied': may not load a model of its own; "
+        "expected capabilities.nn.load = true, or `wasm-grpc run --nn`",
         reason="DENIED",
         function="denied",
     )
