@@ -16,7 +16,7 @@ def model(digest: str, memory: int, *, threads: int = 1) -> Model:
 
 def test_a_model_counts_once() -> None:
     """Ten functions that name one model need it once; other contents or threads are another's."""
-    same = [Inference(models=(model("a", 7 * MIB),))] * 10
+    same = [Inference(models=(model("a", 7 * MIB),)) for _ in range(10)]
 
     assert models_bytes(same) == 7 * MIB
     assert models_bytes([*same, Inference(models=(model("b", MIB), model("a", MIB, threads=2)))]) == 9 * MIB
