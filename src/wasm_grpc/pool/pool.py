@@ -26,7 +26,7 @@ _log = logging.getLogger("wasm_grpc.pool")
 
 _TICK_S = 1.0
 _LOAD_S = 10.0
-"""The longest that a worker may take to take up a function; a 20 MB artifact takes some 50 ms."""
+"""The longest that a worker may take to take up a function: a 20 MB artifact some 50 ms, a model 0.2 s."""
 _TRIES = 3
 """Workers that an invocation may find dead before it is begun."""
 
