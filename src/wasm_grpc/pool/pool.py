@@ -16,7 +16,7 @@ from wasm_grpc.core.model import MIB, Invocation, Outcome, PoolPolicy, Reason, R
 from wasm_grpc.core.settings import Settings
 from wasm_grpc.core.wire import Frame, Kind, encode_env, pack_invoke, pack_json, unpack_json, unpack_result
 from wasm_grpc.pool.job import Job
-from wasm_grpc.pool.memory import output_bytes, resident_bytes, result_bytes, worker_bytes
+from wasm_grpc.pool.memory import models_bytes, output_bytes, resident_bytes, result_bytes, worker_bytes
 from wasm_grpc.pool.process import WorkerProcess, exit_text
 from wasm_grpc.pool.schedule import Action, FunctionPolicy, Run, Schedule, Start, Stop
 
@@ -26,7 +26,7 @@ _log = logging.getLogger("wasm_grpc.pool")
 
 _TICK_S = 1.0
 _LOAD_S = 10.0
-"""The longest that a worker may take to take up a function; a 20 MB artifact takes some 50 ms."""
+"""The longest that a worker may take to take up a function: a 20 MB artifact some 50 ms, a model 0.2 s."""
 _TRIES = 3
 """Workers that an invocation may find dead before it is begun."""
 
@@ -60,7 +60,12 @@ class Pool:
         )
         limits = [each.function.limits for each in functions]
         files_bytes = sum(mount.size_bytes for each in functions for mount in each.function.mounts)
-        self._worker_bytes = worker_bytes(limits, settings, files_bytes=files_bytes)
+        self._worker_bytes = worker_bytes(
+            limits,
+            settings,
+            files_bytes=files_bytes,
+            models_bytes=models_bytes(each.function.inference for each in functions),
+        )
         self._body_limit = result_bytes(limits)
         self._tickets = itertools.count(1)
         self._jobs: dict[int, Job] = {}
@@ -73,6 +78,7 @@ class Pool:
         self._loop = asyncio.get_running_loop()
         self._tick_handle: asyncio.TimerHandle | None = None
         self._start_error: WasmGrpcError | None = None
+        self._all_up = asyncio.Event()
 
     def __repr__(self) -> str:
         return f"<Pool {self._schedule!r}>"
@@ -118,7 +124,7 @@ class Pool:
 
     async def start(self) -> None:
         """
-        Start the workers; done when one is up.
+        Start the workers; done when those that are always kept take work, so that no call finds one cold.
 
         Raises:
             EngineUnavailableError, WorkerStartError: None came up.
@@ -130,6 +136,9 @@ class Pool:
         if not self._workers and self._functions:
             await self.aclose()
             raise self._start_error or ProtocolError("no worker came up")
+        with contextlib.suppress(asyncio.TimeoutError):
+            # One that is late is no reason not to serve.
+            await asyncio.wait_for(self._all_up.wait(), _LOAD_S)
 
     async def aclose(self) -> None:
         """
@@ -144,6 +153,8 @@ class Pool:
         await asyncio.gather(*(worker.end() for worker in self._workers.values()))
 
     def _perform(self, actions: Sequence[Action]) -> None:
+        if not self._schedule.is_starting:
+            self._all_up.set()
         for action in actions:
             if isinstance(action, Run):
                 self._run(action.ticket, action.worker)
@@ -325,7 +336,7 @@ async def open_pool(functions: Sequence[PoolFunction], settings: Settings) -> As
     """
     Start the workers and, at the end, kill and reap every one of them.
 
-    Gives the pool once a worker is up; the others follow.
+    Gives the pool once its workers take work.
 
     Raises:
         EngineUnavailableError, WorkerStartError: None came up.
