@@ -49,6 +49,7 @@ class Verdict:
 
 def verdicts(
     results: Iterable[CaseResult],
+    *,
     likenesses: Mapping[str, Mapping[str, Likeness]],
     files: Mapping[str, Mapping[str, float]],
     startups: Mapping[str, Startup],
