@@ -53,7 +53,14 @@ def main(argv: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return 130
     engines = [each.engine for each in runtimes]
-    judged = verdicts(found.loads, found.likenesses, found.files, found.startups, found.first_calls, engines)
+    judged = verdicts(
+        found.loads,
+        likenesses=found.likenesses,
+        files=found.files,
+        startups=found.startups,
+        first_calls=found.first_calls,
+        engines=engines,
+    )
     if found.first_calls and classifier is not None:
         print(f"classify runs {classifier.title}")
     for line in _lines(found, judged, runtimes, plan):

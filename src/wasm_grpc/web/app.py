@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 
 from aiohttp import web
@@ -16,7 +16,7 @@ from wasm_grpc.core.model import MIB
 from wasm_grpc.web.errors import ApiError
 from wasm_grpc.web.services import Services, service_of
 
-__all__ = ["BODY_LIMIT_BYTES", "make_app", "open_page"]
+__all__ = ["BODY_LIMIT_BYTES", "make_app", "open_page", "read_files"]
 
 _log = logging.getLogger("wasm_grpc.web")
 
@@ -29,6 +29,7 @@ _AT_ONCE = 64
 """Uploads that are held in memory at a time; one more is refused with a sentence."""
 _BACKLOG = 256
 _STATIC = Path(__file__).with_name("static")
+_TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
     "img-src 'self' blob: data:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
@@ -143,19 +144,36 @@ def _error(status: int, sentence: str) -> web.Response:
     return response
 
 
-async def _index(_: web.Request) -> web.FileResponse:
-    return web.FileResponse(_STATIC / "index.html")
-
-
-def make_app(services: Services) -> web.Application:
+def make_app(services: Services, files: Mapping[str, bytes]) -> web.Application:
     """
     Give the application.
+
+    Args:
+        services: Answers the pictures.
+        files: Of the page, by name; see `read_files`.
     """
+
+    def file(name: str) -> _Handler:
+        content_type = _TYPES[Path(name).suffix]
+
+        async def send(_: web.Request) -> web.Response:
+            return web.Response(body=files[name], content_type=content_type, charset="utf-8")
+
+        return send
+
     app = web.Application(middlewares=[_answer])
     app.router.add_post("/api/hello", _Api(services).hello)
-    app.router.add_get("/", _index)
-    app.router.add_static("/static", _STATIC)
+    app.router.add_get("/", file("index.html"))
+    for name in files:
+        app.router.add_get(f"/static/{name}", file(name))
     return app
+
+
+def read_files() -> dict[str, bytes]:
+    """
+    Give the page's files by name: few and small, so they are held in memory.
+    """
+    return {path.name: path.read_bytes() for path in _STATIC.iterdir() if path.suffix in _TYPES}
 
 
 @contextlib.asynccontextmanager
@@ -166,7 +184,8 @@ async def open_page(services: Services, host: str, port: int) -> AsyncIterator[s
     Raises:
         HostError: The address can't be listened on.
     """
-    runner = web.AppRunner(make_app(services), access_log=None, handler_cancellation=True)
+    files = await asyncio.to_thread(read_files)
+    runner = web.AppRunner(make_app(services, files), access_log=None, handler_cancellation=True)
     await runner.setup()
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET

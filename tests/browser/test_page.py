@@ -1,0 +1,217 @@
+"""The page as a person meets it."""
+
+from __future__ import annotations
+
+import io
+import re
+from typing import Any
+
+import pytest
+from axe_playwright_python.async_playwright import Axe
+from PIL import Image
+from playwright.async_api import Browser, Page, expect
+
+from browser.conftest import Site, Visit, open_page
+
+__all__ = []
+
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(60)]
+
+NETWORK = "Failed to load resource"  # the browser's own line about a status, not ours
+
+
+def upload(name: str, content: bytes, kind: str = "image/png") -> Any:
+    """Give a file as a person would choose it."""
+    return {"name": name, "mimeType": kind, "buffer": content}
+
+
+def png(size: tuple[int, int] = (120, 80)) -> bytes:
+    """Give a picture in colours."""
+    file = io.BytesIO()
+    Image.merge("RGB", [Image.linear_gradient("L").resize(size)] * 3).save(file, "PNG")
+    return file.getvalue()
+
+
+def clean(visit: Visit) -> list[str]:
+    """Give what the console said that is ours."""
+    return [line for line in visit.said if NETWORK not in line]
+
+
+async def natural_size(page: Page, selector: str) -> tuple[int, int]:
+    """Give the size of a picture's own pixels."""
+    script = "picture => picture.decode().then(() => [picture.naturalWidth, picture.naturalHeight])"
+    width, height = await page.locator(selector).evaluate(script)
+    return width, height
+
+
+async def test_a_file_turns_grey(visit: Visit) -> None:
+    """A chosen file comes back grey, at its own size, beside the picture that it was, and can be downloaded."""
+    page = visit.page
+    await page.set_input_files("input[type=file]", upload("photo.png", png()))
+    await page.get_by_role("button", name="Grayscale").click()
+    await expect(page.locator("#after")).to_be_visible()
+
+    assert await natural_size(page, "#after") == await natural_size(page, "#original") == (120, 80)
+    assert re.fullmatch(r"Done in \d+ ms\.", await page.get_by_role("status").inner_text())
+    async with page.expect_download() as download:
+        await page.get_by_role("link", name="Download").click()
+    file = await (await download.value).path()
+    assert (await download.value).suggested_filename == "grey.png"
+    assert Image.open(file).mode == "L"
+    await visit.shoot("grayscale")
+    assert visit.said == []
+
+
+async def test_a_sample_is_classified(visit: Visit) -> None:
+    """The sample digit gets labels with scores, best first, each label's text beside its score."""
+    page = visit.page
+    await page.get_by_role("button", name="Sample digit").click()
+    await page.get_by_role("button", name="Classify").click()
+    rows = page.get_by_role("list", name="Labels").get_by_role("listitem")
+    await expect(rows.first).to_be_visible()
+
+    texts = [re.fullmatch(r"(.+?)\s*([\d.]+) %", text) for text in await rows.all_inner_texts()]
+    scores = [float(text[2]) for text in texts if text]
+    assert len(scores) == len(texts) >= 1
+    assert scores == sorted(scores, reverse=True)
+    await visit.shoot("classify")
+    assert visit.said == []
+
+
+async def test_a_drawn_digit_is_read(visit: Visit) -> None:
+    """A seven that is drawn with the mouse is read as one."""
+    page = visit.page
+    await page.get_by_role("button", name="Draw a digit").click()
+    box = await page.locator("#board").bounding_box()
+    assert box is not None
+    stroke = [(0.28, 0.2), (0.72, 0.2), (0.6, 0.45), (0.5, 0.62), (0.42, 0.85)]
+    places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in stroke]
+    await page.mouse.move(*places[0])
+    await page.mouse.down()
+    for place in places[1:]:
+        await page.mouse.move(*place, steps=8)
+    await page.mouse.up()
+    await page.get_by_role("button", name="Use the drawing").click()
+    await page.get_by_role("button", name="Classify").click()
+    best = page.get_by_role("list", name="Labels").get_by_role("listitem").first
+    await expect(best).to_be_visible()
+
+    await visit.shoot("drawn")
+    assert (await best.inner_text()).split()[0].lower() in {"7", "seven"}
+    assert visit.said == []
+
+
+async def test_nothing_drawn(visit: Visit) -> None:
+    """An empty board is no picture, and neither is one that was cleared."""
+    page = visit.page
+    await page.get_by_role("button", name="Draw a digit").click()
+    await page.locator("#board").click()
+    await page.get_by_role("button", name="Clear").click()
+    await page.get_by_role("button", name="Use the drawing").click()
+
+    await expect(page.get_by_role("alert")).to_have_text("Nothing is drawn yet.")
+
+
+async def test_a_text_that_is_called_a_picture(visit: Visit) -> None:
+    """A text file renamed to .png is refused with the function's own sentence, and the page goes on."""
+    page = visit.page
+    await page.set_input_files("input[type=file]", upload("note.png", b"a letter, and no picture"))
+    await page.get_by_role("button", name="Grayscale").click()
+    alert = page.get_by_role("alert")
+
+    await expect(alert).to_have_text(re.compile("is no picture that this function knows; expected a JPEG"))
+    await visit.shoot("error")
+    await page.get_by_role("button", name="Sample landscape").click()
+    await expect(alert).to_be_hidden()
+    await page.get_by_role("button", name="Grayscale").click()
+    await expect(page.locator("#after")).to_be_visible()
+    assert clean(visit) == []
+
+
+async def test_a_file_that_is_too_large(visit: Visit) -> None:
+    """A file over the limit is told so at once, and nothing can be done with it."""
+    page = visit.page
+    await page.set_input_files("input[type=file]", upload("huge.png", bytes(16 * 1024 * 1024 + 1)))
+
+    await expect(page.get_by_role("alert")).to_have_text(
+        "huge.png is too large: it has 16.0 MiB; at most 16 are taken."
+    )
+    await expect(page.get_by_role("button", name="Grayscale")).to_be_disabled()
+    await visit.shoot("too-large")
+    assert visit.said == []
+
+
+async def test_a_dropped_file(visit: Visit) -> None:
+    """A file that is dropped anywhere on the page is chosen."""
+    page = visit.page
+    dropped = await page.evaluate_handle(
+        """async () => {
+            const canvas = document.createElement("canvas");
+            const blob = await new Promise((resolve) => canvas.toBlob(resolve));
+            const dropped = new DataTransfer();
+            dropped.items.add(new File([blob], "dropped.png", { type: "image/png" }));
+            return dropped;
+        }"""
+    )
+    await page.dispatch_event("body", "drop", {"dataTransfer": dropped})
+
+    await expect(page.locator("#chosen-name")).to_have_text(re.compile(r"^dropped\.png, "))
+    await expect(page.get_by_role("button", name="Classify")).to_be_enabled()
+
+
+async def test_by_keyboard_alone(visit: Visit) -> None:
+    """A person without a mouse takes a sample, draws a stroke, and has the result read out."""
+    page = visit.page
+
+    async def focused() -> str:
+        return str(await page.evaluate("document.activeElement.id"))
+
+    reached = []
+    for _ in range(4):
+        await page.keyboard.press("Tab")
+        reached.append(await focused())
+    assert reached == ["file", "sample-landscape", "sample-digit", "draw-open"]
+    await page.keyboard.press("Enter")
+    assert await focused() == "board"
+    for key in ["ArrowUp", *["Shift+ArrowDown"] * 6]:
+        await page.keyboard.press(key)
+    await page.keyboard.press("Tab")
+    await page.keyboard.press("Tab")
+    assert await focused() == "draw-use"
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#chosen-name")).to_have_text(re.compile("^Drawing, "))
+    await page.keyboard.press("Tab")
+    assert await focused() == "grayscale"
+    await page.keyboard.press("Space")
+
+    await expect(page.locator("#after")).to_be_visible()
+    assert await focused() == "result-title"
+    assert visit.said == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1000])
+async def test_it_can_be_read(browser: Browser, site: Site, scheme: Any, width: int) -> None:
+    """At a phone's width and a desk's, light and dark, nothing runs over and axe finds no fault."""
+    profile = await browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)
+    visit = await open_page(profile, site.address)
+    page = visit.page
+    await page.get_by_role("button", name="Draw a digit").click()
+    await page.get_by_role("button", name="Sample digit").click()
+    await page.get_by_role("button", name="Classify").click()
+    await expect(page.locator("#labels")).to_be_visible()
+    faults = [(await Axe().run(page)).generate_report()]
+    await page.get_by_role("button", name="Grayscale").click()
+    await expect(page.locator("#pictures")).to_be_visible()
+    faults.append((await Axe().run(page)).generate_report())
+    await page.set_input_files("input[type=file]", upload("note.png", b"no picture"))
+    await page.get_by_role("button", name="Classify").click()
+    await expect(page.get_by_role("alert")).to_be_visible()
+    faults.append((await Axe().run(page)).generate_report())
+
+    overflow = await page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+    await visit.shoot(f"{scheme}-{width}")
+    await profile.close()
+    assert [fault for fault in faults if "Found 0 accessibility violations" not in fault] == []
+    assert overflow <= 0
+    assert clean(visit) == []
