@@ -22,6 +22,29 @@ _IMPORTS = """
   (data (i32.const 64) "no picture: expected a PNG\\n")
   (data (i32.const 128) "done")
 """
+_INFERENCE = """
+  (import "wasi_ephemeral_nn" "load" (func $load (param i32 i32 i32 i32 i32) (result i32)))
+  (import "wasi_ephemeral_nn" "load_by_name" (func $by_name (param i32 i32 i32) (result i32)))
+  (import "wasi_ephemeral_nn" "init_execution_context" (func $begin (param i32 i32) (result i32)))
+  (import "wasi_ephemeral_nn" "set_input" (func $set_input (param i32 i32 i32) (result i32)))
+  (import "wasi_ephemeral_nn" "compute" (func $compute (param i32) (result i32)))
+  (import "wasi_ephemeral_nn" "get_output" (func $output (param i32 i32 i32 i32 i32) (result i32)))
+"""
+# 256: a tensor's record, its one dimension and "default"; 320: a graph; 324: a context.
+# Each errno that is no success is the exit code.
+_INFERENCE_FUNCTIONS = """
+  (data (i32.const 256) "\\14\\01\\00\\00\\01\\00\\00\\00\\04\\00\\00\\00\\00\\00\\01\\00\\04\\00\\00\\00")
+  (data (i32.const 276) "\\01\\00\\00\\00default")
+  (func $try (param $errno i32) (if (local.get $errno) (then (call $proc_exit (local.get $errno)))))
+  (func $infer
+    (call $try (call $begin (i32.load (i32.const 320)) (i32.const 324)))
+    (call $try (call $set_input (i32.load (i32.const 324)) (i32.const 0) (i32.const 256)))
+    (call $try (call $compute (i32.load (i32.const 324))))
+    (call $try (call $output (i32.load (i32.const 324)) (i32.const 0) (i32.const 128) (i32.const 4)
+      (i32.const 8)))
+    (call $write (i32.const 1) (i32.const 128) (i32.const 4)))
+"""
+
 # Address 0: one iovec. 8: a size or count. 16: a time. 64: texts. 65536: a buffer of 64 KiB.
 
 _FUNCTIONS = """
@@ -91,6 +114,17 @@ GUESTS = {
       (drop (call $read))
       (i64.store (i32.const 131072) (i64.load (i32.const 65536)))
       (i64.store (i32.const 131080) (i64.load (i32.const 65544)))""",
+    # Runs the model "default" on a tensor of one i32, the first bytes of its input, and writes the result.
+    "infer": """
+      (drop (call $read))
+      (call $try (call $by_name (i32.const 280) (i32.const 7) (i32.const 320)))
+      (call $infer)""",
+    # Runs its input, a model, on a tensor of one i32 that is the model's first bytes.
+    "infer-own": """
+      (i32.store (i32.const 332) (call $read))
+      (i32.store (i32.const 328) (i32.const 65536))
+      (call $try (call $load (i32.const 328) (i32.const 1) (i32.const 4) (i32.const 0) (i32.const 320)))
+      (call $infer)""",
 }
 """The body of each guest's ``_start``."""
 
@@ -99,7 +133,10 @@ GUESTS = {
 def assemble(guest: str) -> bytes:
     """Return a guest's module, assembled once a test run."""
     start = f'(func (export "_start") {GUESTS[guest]})'
-    return bytes(wasmtime.wat2wasm(f"(module {_IMPORTS} {_FUNCTIONS} {start})"))
+    imports, functions = _IMPORTS, _FUNCTIONS
+    if guest.startswith("infer"):
+        imports, functions = _INFERENCE + imports, functions + _INFERENCE_FUNCTIONS
+    return bytes(wasmtime.wat2wasm(f"(module {imports} {functions} {start})"))
 
 
 def write_function(

@@ -7,12 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wasm_grpc.app.preparation import Preparer, engines_of, module_problems, open_preparer
-from wasm_grpc.core.errors import ManifestError, ModuleError, UnsupportedModuleError
+from wasm_grpc.core.errors import (
+    ManifestError,
+    ModuleError,
+    UnsupportedModuleError,
+)
 from wasm_grpc.core.settings import Settings
 from wasm_grpc.functions.catalogue import make_catalogue
 from wasm_grpc.functions.folder import read_functions
 from wasm_grpc.functions.function import Function, read_module
 from wasm_grpc.functions.later import later_features
+from wasm_grpc.functions.models import read_inference
 from wasm_grpc.functions.mounts import read_mounts
 
 __all__ = ["FunctionReport", "check"]
@@ -61,12 +66,17 @@ async def _check_function(function: Function, preparer: Preparer) -> FunctionRep
     try:
         wasm = await asyncio.to_thread(read_module, function)
         await asyncio.to_thread(read_mounts, function)
+        inference = await asyncio.to_thread(read_inference, function)
+        engines = await preparer.inspector.engines_for_function(
+            function, inference, engines_of(function.manifest, preparer.settings)
+        )
     except ManifestError as exc:
         return FunctionReport(function.name, (), exc.problems, tuple(later))
-    for engine in engines_of(function.manifest, preparer.settings):
+    for engine in engines:
         if engine not in preparer.runtimes:
             continue
         try:
+            await preparer.inspector.inspect_function(function, inference, engine)
             await preparer.compile(
                 wasm,
                 guest=function.manifest.guest,
@@ -76,6 +86,8 @@ async def _check_function(function: Function, preparer: Preparer) -> FunctionRep
             )
         except UnsupportedModuleError as exc:
             refusals += module_problems(function, UnsupportedModuleError(f"{engine.value}: {exc}"))
+        except ManifestError as exc:
+            problems.update(dict.fromkeys(exc.problems))
         except ModuleError as exc:
             # What is no engine's matter is said once.
             problems.update(dict.fromkeys(module_problems(function, exc)))

@@ -10,12 +10,14 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from wasm_grpc.app.inference import Inspector
 from wasm_grpc.core.errors import EngineUnavailableError, ManifestError, ModuleError, UnsupportedModuleError
-from wasm_grpc.core.model import EngineName, GuestKind, Limits, Mount, PoolPolicy, WorkerFunction
+from wasm_grpc.core.model import EngineName, GuestKind, Inference, Limits, Mount, PoolPolicy, WorkerFunction
 from wasm_grpc.core.settings import Settings
 from wasm_grpc.functions.artifacts import Artifact, ArtifactCache, Refusal, artifact_key, default_cache_folder
 from wasm_grpc.functions.function import Function, read_module
 from wasm_grpc.functions.manifest import FunctionManifest
+from wasm_grpc.functions.models import read_inference
 from wasm_grpc.functions.mounts import read_mounts
 from wasm_grpc.pool.compiler import compile_module
 from wasm_grpc.pool.pool import PoolFunction
@@ -52,12 +54,14 @@ class Preparer:
         cache: Where the native code is kept.
         runtimes: The engines that can be had.
         on_compiled: Called with the name of each module that was compiled and not found compiled.
+        inspector: Tries models.
     """
 
     settings: Settings
     cache: ArtifactCache
     runtimes: Mapping[EngineName, FoundRuntime]
     on_compiled: Callable[[str], None]
+    inspector: Inspector
 
     async def prepare(
         self, functions: Sequence[Function], on_ready: Callable[[Function], None] = _ignore
@@ -155,21 +159,24 @@ class Preparer:
         try:
             wasm = await asyncio.to_thread(read_module, function)
             mounts = await asyncio.to_thread(read_mounts, function)
+            inference = await asyncio.to_thread(read_inference, function)
+            engines = await self.inspector.engines_for(inference, engines_of(manifest, self.settings))
             async with gate:
                 found, artifact = await self.compile_on_first(
                     wasm,
                     guest=manifest.guest,
                     limits=manifest.limits,
-                    engines=engines_of(manifest, self.settings),
+                    engines=engines,
                     name=function.name,
                 )
+            inference = await self.inspector.inspect_function(function, inference, found.runtime.engine)
         except ManifestError as exc:
             return exc
         except EngineUnavailableError as exc:
             return ManifestError([function.blame(f"engine: {exc}")])
         except ModuleError as exc:
             return ManifestError(module_problems(function, exc))
-        return _pool_function(function, mounts, artifact, found)
+        return _pool_function(function, mounts, inference, artifact, found)
 
 
 def module_problems(function: Function, error: ModuleError) -> list[str]:
@@ -193,11 +200,15 @@ async def open_preparer(
     runtimes = await find_runtimes(tuple(dict.fromkeys(engines)), settings)
     folder = Path(settings.cache_dir) if settings.cache_dir else default_cache_folder(os.environ)
     with ArtifactCache(folder) as cache:
-        yield Preparer(settings, cache, runtimes, on_compiled)
+        yield Preparer(settings, cache, runtimes, on_compiled, Inspector(settings, runtimes))
 
 
 def _pool_function(
-    function: Function, mounts: tuple[Mount, ...], artifact: Artifact, found: FoundRuntime
+    function: Function,
+    mounts: tuple[Mount, ...],
+    inference: Inference,
+    artifact: Artifact,
+    found: FoundRuntime,
 ) -> PoolFunction:
     manifest = function.manifest
     worker_function = WorkerFunction(
@@ -210,6 +221,7 @@ def _pool_function(
         # Plain data from here on: the manifest's own class checks and renames what it is made of.
         limits=Limits(**asdict(manifest.limits)),
         mounts=mounts,
+        inference=inference,
         prepared=manifest.pool.min > 0,
     )
     return PoolFunction(

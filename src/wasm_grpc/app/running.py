@@ -7,13 +7,23 @@ import contextlib
 import functools
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from wasm_grpc.app.preparation import Preparer, open_preparer
-from wasm_grpc.core.errors import ConfigError, ModuleError
-from wasm_grpc.core.model import MIB, EngineName, GuestKind, Limits, Mount, Outcome, Reason, WorkerFunction
+from wasm_grpc.core.errors import ConfigError, ModelError, ModuleError
+from wasm_grpc.core.model import (
+    MIB,
+    EngineName,
+    GuestKind,
+    Inference,
+    Limits,
+    Mount,
+    Outcome,
+    Reason,
+    WorkerFunction,
+)
 from wasm_grpc.core.settings import Settings
 from wasm_grpc.core.wire import (
     Kind,
@@ -24,6 +34,7 @@ from wasm_grpc.core.wire import (
     unpack_result,
 )
 from wasm_grpc.functions.artifacts import Artifact
+from wasm_grpc.pool.memory import models_bytes
 from wasm_grpc.pool.process import WorkerProcess, exit_text
 from wasm_grpc.pool.runtimes import FoundRuntime, wanted_engines
 
@@ -69,6 +80,7 @@ class GuestProgram:
         env: Its environment.
         limits: Its limits.
         mounts: Directories that it may see.
+        inference: Models that it may run.
     """
 
     file: Path
@@ -76,6 +88,7 @@ class GuestProgram:
     env: tuple[tuple[str, str], ...] = ()
     limits: Limits
     mounts: tuple[Mount, ...] = ()
+    inference: Inference = field(default_factory=Inference)
 
 
 async def run_once(program: GuestProgram, settings: Settings, streams: Streams) -> Outcome:
@@ -83,7 +96,7 @@ async def run_once(program: GuestProgram, settings: Settings, streams: Streams) 
     Run a program in a worker process of its own; a cancelled caller stops it.
 
     Raises:
-        ConfigError: The file can't be read, is no command, or no engine takes it.
+        ConfigError: The file can't be read, is no command, no engine takes it, or a model can't be run.
         WorkerStartError: The worker can't be started.
     """
     try:
@@ -92,7 +105,9 @@ async def run_once(program: GuestProgram, settings: Settings, streams: Streams) 
         raise ConfigError(f"{program.file}: {exc.strerror}") from exc
     engines = wanted_engines(settings.engine)
     async with open_preparer(engines, settings) as preparer:
+        engines = await preparer.inspector.engines_for(program.inference, engines)
         found, artifact = await _compile(program, wasm, preparer, engines)
+        inference = await preparer.inspector.inspect(program.inference, found.runtime.engine, _blame)
         function = WorkerFunction(
             name=program.file.name,
             guest=GuestKind.WASI_COMMAND,
@@ -102,10 +117,11 @@ async def run_once(program: GuestProgram, settings: Settings, streams: Streams) 
             env=program.env,
             limits=program.limits,
             mounts=program.mounts,
+            inference=inference,
         )
         worker = await WorkerProcess.start(
             found.runtime,
-            memory_bytes=_worker_bytes(program, settings),
+            memory_bytes=_worker_bytes(program, settings) + models_bytes([inference]),
             body_limit=_FRAME_LIMIT_BYTES,
         )
         try:
@@ -117,6 +133,10 @@ async def run_once(program: GuestProgram, settings: Settings, streams: Streams) 
             return Outcome(reason=Reason.TIMEOUT, message=message, limit="limits.timeout")
         finally:
             await worker.end()
+
+
+def _blame(model: str, error: ModelError) -> str:
+    return f"model {model!r}: {error}; expected one that runs"
 
 
 async def _compile(

@@ -15,7 +15,8 @@ from wasm_grpc.cli.arguments import add_engine, duration, later, setting_flags, 
 from wasm_grpc.cli.configuration import read_settings
 from wasm_grpc.cli.logs import log_to
 from wasm_grpc.core.errors import ConfigError
-from wasm_grpc.core.model import PAGE_BYTES, Limits, Mount, Outcome, Reason
+from wasm_grpc.core.model import PAGE_BYTES, Inference, Limits, Model, Mount, Outcome, Reason
+from wasm_grpc.functions.models import read_model
 from wasm_grpc.functions.mounts import read_mount
 
 __all__ = ["PARSER", "add_arguments", "execute"]
@@ -64,8 +65,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="folder that the guest gets a copy of, in memory: writable, and nothing is written back",
     )
-    later(parser, "--nn", "inference")
-    later(parser, "--nn-model", "inference", metavar="NAME=PATH", nargs=1)
+    parser.add_argument("--nn", action="store_true", help="the guest may load its own TensorFlow Lite models")
+    parser.add_argument(
+        "--nn-model",
+        dest="models",
+        metavar="NAME=PATH",
+        type=_named_path,
+        action="append",
+        default=[],
+        help="TensorFlow Lite model that the guest may run by its name",
+    )
     later(parser, "--call", "calling an export", metavar="NAME", nargs=1)
     parser.add_argument("file", metavar="FILE", help="WebAssembly file")
     parser.add_argument("args", metavar="ARGS", nargs=argparse.REMAINDER, help="the guest's arguments")
@@ -83,6 +92,7 @@ def execute(options: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int:
         env=tuple(options.env),
         limits=_limits(options),
         mounts=_mounts(options),
+        inference=_inference(options),
     )
     outcome = asyncio.run(run_once(program, settings, _ProcessStreams(stdout.buffer, stderr.buffer)))
     if outcome.reason not in (Reason.OK, Reason.REJECTED, Reason.EXITED):
@@ -144,6 +154,28 @@ def _mounts(options: argparse.Namespace) -> tuple[Mount, ...]:
             )
         mounts[mount.guest] = mount
     return tuple(mounts.values())
+
+
+def _inference(options: argparse.Namespace) -> Inference:
+    models: dict[str, Model] = {}
+    for name, path in options.models:
+        flag = f"--nn-model {name}={path}"
+        if name in models:
+            raise ConfigError(f"{flag}: {name!r} is given twice; expected another name")
+        try:
+            models[name] = read_model(name, Path(path), path)
+        except ConfigError as exc:
+            raise ConfigError(f"{flag}: {exc}") from exc
+    return Inference(models=tuple(models.values()), may_load=options.nn)
+
+
+def _named_path(text: str) -> tuple[str, str]:
+    name, equals, path = text.partition("=")
+    if not equals or not name or not path:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no model; expected NAME=PATH, such as default=model.tflite"
+        )
+    return name, path
 
 
 def _mount(text: str) -> tuple[str, str]:

@@ -20,11 +20,14 @@ __all__ = [
     "EngineUnavailableError",
     "GuestStatusError",
     "HostError",
+    "InferenceUnavailableError",
     "InvocationError",
     "ManifestError",
+    "ModelError",
     "ModuleError",
     "PortInUseError",
     "ProtocolError",
+    "UnsupportedModelError",
     "UnsupportedModuleError",
     "WasmGrpcError",
     "WorkerStartError",
@@ -68,6 +71,18 @@ class UnsupportedModuleError(ModuleError):
     """
 
 
+class ModelError(ConfigError):
+    """
+    A file or a guest's bytes are no model that can be run.
+    """
+
+
+class UnsupportedModelError(ModelError):
+    """
+    A model has operators or tensors that the inference backend lacks.
+    """
+
+
 class HostError(WasmGrpcError):
     """
     This machine can't do what was asked, though the configuration is right; exit code 1.
@@ -83,6 +98,12 @@ class PortInUseError(HostError):
 class EngineUnavailableError(ConfigError):
     """
     No interpreter was found that has the wanted engine; names what was tried and the remedy.
+    """
+
+
+class InferenceUnavailableError(ConfigError):
+    """
+    An interpreter has no inference backend that works; names the remedy.
     """
 
 

@@ -11,8 +11,10 @@ __all__ = [
     "PAGE_BYTES",
     "EngineName",
     "GuestKind",
+    "Inference",
     "Invocation",
     "Limits",
+    "Model",
     "Mount",
     "MountEntry",
     "Outcome",
@@ -21,6 +23,7 @@ __all__ = [
     "ResponseKind",
     "ReuseKind",
     "Runtime",
+    "TensorTypes",
     "WorkerFunction",
 ]
 
@@ -213,6 +216,61 @@ class Mount:
         return sum(entry.size for entry in self.entries)
 
 
+class TensorTypes(str, enum.Enum):
+    """
+    Which of wasi-nn's two tables of tensor types a guest was built with.
+    """
+
+    AUTO = "auto"
+    OLD = "old"
+    NEW = "new"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """
+    A model that a guest may run by its name.
+
+    Attributes:
+        name: What the guest calls it.
+        host: Path of the file on this machine.
+        size: Bytes of the file.
+        sha256: Digest of the file, in hex; a worker takes no other.
+        threads: Threads of one inference.
+        memory_bytes: What it takes of a worker once it is loaded, the mapped file included.
+    """
+
+    name: str
+    host: str
+    size: int
+    sha256: str
+    threads: int = 1
+    memory_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inference:
+    """
+    What a function may ask of inference.
+
+    Attributes:
+        models: What it may run by name.
+        may_load: It may bring models of its own.
+        tensor_types: How the types of its tensors are read.
+    """
+
+    models: tuple[Model, ...] = ()
+    may_load: bool = False
+    tensor_types: TensorTypes = TensorTypes.AUTO
+
+    @property
+    def is_granted(self) -> bool:
+        """
+        Whether it may run any model at all.
+        """
+        return bool(self.models) or self.may_load
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerFunction:
     """
@@ -227,6 +285,7 @@ class WorkerFunction:
         env: Environment of every invocation; it wins over an invocation's own.
         limits: The function's limits.
         mounts: Directories that the guest may see, beside its scratch folder.
+        inference: Models that the guest may run.
         prepared: Keep an instance ready ahead of the next invocation.
     """
 
@@ -238,6 +297,7 @@ class WorkerFunction:
     env: tuple[tuple[str, str], ...] = ()
     limits: Limits = field(default_factory=Limits)
     mounts: tuple[Mount, ...] = ()
+    inference: Inference = field(default_factory=Inference)
     prepared: bool = True
 
 

@@ -25,6 +25,8 @@ OUTPUT / LOG          worker     a streaming guest wrote to standard output / er
 RESULT                worker     the invocation ended
 COMPILE               server     check, limit and compile the module in the body
 COMPILED / REFUSED    worker     the artifact in the body / why there is none
+INSPECT               server     try a model, or the inference backend alone
+INSPECTED / REFUSED   worker     the backend, and the memory that the model takes / why it can't be run
 ====================  =========  ==============================================================
 """
 
@@ -57,7 +59,7 @@ __all__ = [
     "unpack_result",
 ]
 
-WIRE_VERSION = 2
+WIRE_VERSION = 3
 """Raised with every change of a frame; both sides must agree."""
 
 HEAD_LIMIT_BYTES = 4 * MIB
@@ -91,6 +93,8 @@ class Kind(enum.IntEnum):
     COMPILE = 11
     COMPILED = 12
     REFUSED = 13
+    INSPECT = 14
+    INSPECTED = 15
 
 
 _KINDS = {int(kind): kind for kind in Kind}

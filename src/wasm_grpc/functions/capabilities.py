@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import Field, StrictBool, StrictInt
 from pydantic.dataclasses import dataclass
 
+from wasm_grpc.core.model import TensorTypes
 from wasm_grpc.functions.checks import TABLE
 from wasm_grpc.functions.keys import Grant, GuestPath, RelativePath, Sha256, Text
 
@@ -63,6 +64,9 @@ class InferenceGrants:
 
     load: StrictBool = Field(default=False, description="The guest may bring its own model.")
     models: Mapping[Text, InferenceModel] = Field(default_factory=dict, description="Models by name.")
+    tensor_types: TensorTypes = Field(
+        default=TensorTypes.AUTO, description="Which of wasi-nn's two tables the guest's tensor types are of."
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=TABLE)

@@ -68,5 +68,3 @@ def _capabilities(granted: Capabilities) -> Iterator[tuple[str, str, str]]:
     for kind in ("state", "publish", "invoke", "secrets", "bindings", "configuration"):
         if getattr(granted.dapr, kind):
             yield f"capabilities.dapr.{kind}", "calls to Dapr are", "none"
-    if granted.nn.load or granted.nn.models:
-        yield "capabilities.nn", "inference is", "none"

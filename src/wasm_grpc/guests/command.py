@@ -1,7 +1,8 @@
 """
 The guest interface ``wasi-command``: body on standard input, result on standard output.
 
-Exit code 0 is success, 65 rejects the input, any other code is a failure.
+It may import WASI preview 1 and wasi-nn. Exit code 0 is success, 65 rejects the input, any other
+code is a failure.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from wasm_grpc.engines.protocol import (
 from wasm_grpc.guests.checks import check_function_export, check_imports, check_memory_export
 from wasm_grpc.guests.endings import GuestEnd, conclude
 from wasm_grpc.guests.protocol import Ending, GuestCall
+from wasm_grpc.hosts.nn import ephemeral
+from wasm_grpc.hosts.nn.state import InferenceState
 from wasm_grpc.hosts.wasi import preview1
 from wasm_grpc.hosts.wasi.context import WasiContext
 
@@ -29,6 +32,19 @@ __all__ = ["Command", "ReadyCommand"]
 
 _START: Final = "_start"
 _START_TYPE: Final = FuncType(())
+_HOSTS: Final[HostModules] = {**preview1.FUNCTIONS, **ephemeral.FUNCTIONS}
+
+
+class _CommandContext(WasiContext):
+    """
+    What a command's host functions share.
+    """
+
+    __slots__ = ("inference",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inference = InferenceState()
 
 
 class Command:
@@ -43,7 +59,7 @@ class Command:
         """
         See `Guest.hosts`.
         """
-        return preview1.FUNCTIONS
+        return _HOSTS
 
     def check(self, module: Module) -> Sequence[str]:
         """
@@ -75,7 +91,7 @@ class ReadyCommand:
     __slots__ = ("_context", "_end", "_instance")
 
     def __init__(self, prepared: Prepared) -> None:
-        self._context = WasiContext()
+        self._context = _CommandContext()
         self._instance: Instance | None = None
         self._end: GuestEnd | None = None
         try:
@@ -100,6 +116,7 @@ class ReadyCommand:
                     stderr=call.stderr,
                     preopens=call.preopens,
                 )
+                self._context.inference.bind(call.inference, call.log)
                 end = _call_start(self._instance)
                 memory_bytes = self._instance.memory_bytes()
         finally:

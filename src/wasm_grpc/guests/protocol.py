@@ -9,12 +9,13 @@ an instance ahead of its invocation, `ReadyGuest.run` is the invocation. Whateve
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from wasm_grpc.core.model import Limits, Outcome
 from wasm_grpc.engines.binary import Module
 from wasm_grpc.engines.protocol import HostModules, Prepared
+from wasm_grpc.hosts.nn.state import InferenceGrants
 from wasm_grpc.hosts.wasi.descriptors import Descriptor
 from wasm_grpc.hosts.wasi.streams import Stderr, Stdin, Stdout
 
@@ -34,6 +35,7 @@ class GuestCall:
         stderr: Where the log goes; its tail is in the outcome.
         limits: Of the function.
         preopens: Directories that are open from its start.
+        inference: Models that it may run.
     """
 
     args: bytes
@@ -43,6 +45,13 @@ class GuestCall:
     stderr: Stderr
     limits: Limits
     preopens: Iterable[Descriptor] = ()
+    inference: InferenceGrants = field(default_factory=InferenceGrants)
+
+    def log(self, line: str) -> None:
+        """
+        Write a line of the host's to the guest's log.
+        """
+        self.stderr.write(memoryview(f"{line}\n".encode("utf-8", "replace")))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

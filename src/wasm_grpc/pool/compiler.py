@@ -10,7 +10,7 @@ from wasm_grpc.core.settings import Settings
 from wasm_grpc.core.wire import Kind, pack_json, unpack_json
 from wasm_grpc.pool.process import Greeting, WorkerProcess, exit_text
 
-__all__ = ["compile_module", "greet"]
+__all__ = ["compile_module", "greet", "start_compiler"]
 
 _ARTIFACT_LIMIT_BYTES = 1 << 30
 """Native code is some 4 to 10 times its module; a module of 100 MiB still passes."""
@@ -24,7 +24,7 @@ async def greet(runtime: Runtime, settings: Settings) -> Greeting:
         EngineUnavailableError: The interpreter lacks the engine.
         WorkerStartError: It can't be started.
     """
-    worker = await _start(runtime, settings)
+    worker = await start_compiler(runtime, settings)
     await worker.end()
     return worker.greeting
 
@@ -40,7 +40,7 @@ async def compile_module(
         ModuleError: It can't be a function of this kind; one line a problem.
         WorkerStartError: The process can't be started.
     """
-    worker = await _start(runtime, settings)
+    worker = await start_compiler(runtime, settings)
     try:
         request = {"guest": guest.value, "memory_bytes": limits.memory_bytes}
         worker.connection.send(pack_json(Kind.COMPILE, request, wasm))
@@ -60,7 +60,14 @@ async def compile_module(
     raise kind("\n".join(head["problems"]))
 
 
-async def _start(runtime: Runtime, settings: Settings) -> WorkerProcess:
+async def start_compiler(runtime: Runtime, settings: Settings) -> WorkerProcess:
+    """
+    Start a process that does one job under the limits of compiling.
+
+    Raises:
+        EngineUnavailableError: The interpreter lacks the engine.
+        WorkerStartError: It can't be started.
+    """
     return await WorkerProcess.start(
         runtime,
         memory_bytes=settings.compile_bytes,

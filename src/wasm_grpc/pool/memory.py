@@ -6,14 +6,16 @@ import os
 import resource
 from collections.abc import Iterable
 
-from wasm_grpc.core.model import KIB, MIB, Limits
+from wasm_grpc.core.model import KIB, MIB, Inference, Limits
 from wasm_grpc.core.settings import Settings
 
-__all__ = ["output_bytes", "resident_bytes", "result_bytes", "worker_bytes"]
+__all__ = ["models_bytes", "output_bytes", "resident_bytes", "result_bytes", "worker_bytes"]
 
 _UNLIMITED_OUTPUT_BYTES = 64 * MIB
 """What "unlimited" means to a result that is gathered: only a stream's is sent on as it comes."""
 _RESULT_SLACK_BYTES = 64 * KIB
+_SUPPLIED_BYTES = 256 * MIB
+"""Of the models that guests bring: a worker keeps 64 MiB of them, each beside what its run takes."""
 
 
 def output_bytes(limits: Limits) -> int:
@@ -30,7 +32,22 @@ def result_bytes(limits: Iterable[Limits]) -> int:
     return max(map(output_bytes, limits), default=0) + _RESULT_SLACK_BYTES
 
 
-def worker_bytes(limits: Iterable[Limits], settings: Settings, *, files_bytes: int = 0) -> int:
+def models_bytes(inferences: Iterable[Inference]) -> int:
+    """
+    Give what one worker may take for models: each once, whoever names it, and those that guests bring.
+    """
+    named: dict[tuple[str, int], int] = {}
+    supplied = 0
+    for inference in inferences:
+        named.update({(model.sha256, model.threads): model.memory_bytes for model in inference.models})
+        if inference.may_load:
+            supplied = _SUPPLIED_BYTES
+    return sum(named.values()) + supplied
+
+
+def worker_bytes(
+    limits: Iterable[Limits], settings: Settings, *, files_bytes: int = 0, models_bytes: int = 0
+) -> int:
     """
     Give what one worker may take: its own, a guest and one prepared beside it, a body and its result.
 
@@ -38,13 +55,14 @@ def worker_bytes(limits: Iterable[Limits], settings: Settings, *, files_bytes: i
         limits: Of its functions.
         settings: The worker's own.
         files_bytes: All files that its functions were granted.
+        models_bytes: See `models_bytes`.
     """
     memory = traffic = 0
     for limit in limits:
         # Scratch twice too: what grows is moved.
         memory = max(memory, limit.memory_bytes + limit.scratch_bytes)
         traffic = max(traffic, 2 * limit.body_bytes + 3 * output_bytes(limit))
-    return settings.worker_bytes + 2 * memory + traffic + files_bytes
+    return settings.worker_bytes + 2 * memory + traffic + files_bytes + models_bytes
 
 
 def resident_bytes(pid: int) -> int:

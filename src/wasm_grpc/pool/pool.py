@@ -16,7 +16,7 @@ from wasm_grpc.core.model import MIB, Invocation, Outcome, PoolPolicy, Reason, R
 from wasm_grpc.core.settings import Settings
 from wasm_grpc.core.wire import Frame, Kind, encode_env, pack_invoke, pack_json, unpack_json, unpack_result
 from wasm_grpc.pool.job import Job
-from wasm_grpc.pool.memory import output_bytes, resident_bytes, result_bytes, worker_bytes
+from wasm_grpc.pool.memory import models_bytes, output_bytes, resident_bytes, result_bytes, worker_bytes
 from wasm_grpc.pool.process import WorkerProcess, exit_text
 from wasm_grpc.pool.schedule import Action, FunctionPolicy, Run, Schedule, Start, Stop
 
@@ -59,7 +59,12 @@ class Pool:
         )
         limits = [each.function.limits for each in functions]
         files_bytes = sum(mount.size_bytes for each in functions for mount in each.function.mounts)
-        self._worker_bytes = worker_bytes(limits, settings, files_bytes=files_bytes)
+        self._worker_bytes = worker_bytes(
+            limits,
+            settings,
+            files_bytes=files_bytes,
+            models_bytes=models_bytes(each.function.inference for each in functions),
+        )
         self._body_limit = result_bytes(limits)
         self._tickets = itertools.count(1)
         self._jobs: dict[int, Job] = {}

@@ -11,7 +11,7 @@ import signal
 import socket
 import struct
 import tempfile
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -33,6 +33,8 @@ _LAST_FRAMES_S = 1.0
 """The longest wait for what a process sent before it died; it is in the socket already."""
 _STDERR_PIECE_BYTES = 4 * KIB
 _STDERR_LINES = 100
+_SMALL_TALK = "INFO: "
+"""How TensorFlow Lite begins what needs nobody's attention; nothing turns it off."""
 _INHERITED = ("PATH", "LANG", "LC_ALL", "PYTHONPATH", "LD_LIBRARY_PATH", "TMPDIR")
 """A worker holds no credentials, so it gets no more of the environment than it needs to start."""
 _BOARD = struct.Struct("<Q")
@@ -195,7 +197,8 @@ class WorkerProcess:
         """
         if self._process.stderr is not None:
             async for line in _lines(self._process.stderr):
-                _log.warning("worker %d: %s", self.pid, line)
+                level = logging.DEBUG if line.startswith(_SMALL_TALK) else logging.WARNING
+                _log.log(level, "worker %d: %s", self.pid, line)
         code = await self._process.wait()
         await self.connection.wait_lost(_LAST_FRAMES_S)
         self.connection.abort()
@@ -275,11 +278,24 @@ async def _lines(stream: asyncio.StreamReader) -> AsyncIterator[str]:
     Give the first lines that are printed; a flood is read on to its end, so that nobody blocks.
     """
     left = _STDERR_LINES
+    begun = b""
     while piece := await stream.read(_STDERR_PIECE_BYTES):
-        for line in piece.decode("utf-8", "replace").splitlines()[:left]:
-            if line.strip():
-                left -= 1
-                yield line.rstrip()
+        # A line may come in pieces, and need not end.
+        *whole, begun = (begun + piece).split(b"\n") if left else [b""]
+        if len(begun) > _STDERR_PIECE_BYTES:
+            whole, begun = [*whole, begun], b""
+        for line in _printable(whole[:left]):
+            left -= 1
+            yield line
+    for line in _printable([begun]):
+        yield line
+
+
+def _printable(lines: Iterable[bytes]) -> Iterator[str]:
+    for line in lines:
+        text = line.decode("utf-8", "replace").rstrip()
+        if text:
+            yield text
 
 
 def _board_file() -> BinaryIO:

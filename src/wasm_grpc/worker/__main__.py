@@ -2,7 +2,7 @@
 Entry of a worker or compile process: ``python -m wasm_grpc.worker serve|compile --fd N …``.
 
 Started by the server only. It says HELLO over the inherited socket, then runs what it is sent
-until the socket closes, or compiles one module.
+until the socket closes, or compiles one module or tries one model.
 """
 
 from __future__ import annotations
@@ -17,13 +17,14 @@ import sys
 from collections.abc import Sequence
 
 from wasm_grpc import __version__
-from wasm_grpc.core.errors import WasmGrpcError
+from wasm_grpc.core.errors import ProtocolError, WasmGrpcError
 from wasm_grpc.core.model import EngineName
 from wasm_grpc.core.wire import WIRE_VERSION, Kind, pack_json
 from wasm_grpc.engines.protocol import Engine
 from wasm_grpc.engines.registry import open_engine
 from wasm_grpc.worker.compiling import compile_one
 from wasm_grpc.worker.confinement import confine, seal
+from wasm_grpc.worker.inspecting import inspect_one
 from wasm_grpc.worker.link import Link
 from wasm_grpc.worker.loop import Board, serve
 
@@ -54,11 +55,23 @@ def main(argv: Sequence[str]) -> int:
     gc.collect()
     gc.freeze()
     if options.job == "compile":
-        compile_one(link, engine)
+        _do_one(link, engine)
         return 0
     board = mmap.mmap(options.board, Board.SIZE)
     os.close(options.board)
     return serve(link, engine, Board(board))
+
+
+def _do_one(link: Link, engine: Engine) -> None:
+    frame = link.receive()
+    if frame is None:
+        return
+    if frame.kind is Kind.COMPILE:
+        compile_one(link, engine, frame)
+    elif frame.kind is Kind.INSPECT:
+        inspect_one(link, frame)
+    else:
+        raise ProtocolError(f"{frame.kind.name} frame where COMPILE or INSPECT was expected")
 
 
 def _greeting() -> dict[str, object]:

@@ -1,10 +1,10 @@
-"""The compile process's one job: check a module, write its limits into it, compile it."""
+"""One job of a compile process: check a module, write its limits into it, compile it."""
 
 from __future__ import annotations
 
-from wasm_grpc.core.errors import ConfigError, ProtocolError, UnsupportedModuleError
+from wasm_grpc.core.errors import ConfigError, UnsupportedModuleError
 from wasm_grpc.core.model import GuestKind
-from wasm_grpc.core.wire import Kind, pack_json, unpack_json
+from wasm_grpc.core.wire import Frame, Kind, pack_json, unpack_json
 from wasm_grpc.engines.binary import read_module
 from wasm_grpc.engines.limits import write_limits
 from wasm_grpc.engines.protocol import Engine
@@ -14,15 +14,10 @@ from wasm_grpc.worker.link import Link
 __all__ = ["compile_one"]
 
 
-def compile_one(link: Link, engine: Engine) -> None:
+def compile_one(link: Link, engine: Engine, frame: Frame) -> None:
     """
-    Answer one COMPILE frame with COMPILED, or with REFUSED and every problem found.
+    Answer a COMPILE frame with COMPILED, or with REFUSED and every problem found.
     """
-    frame = link.receive()
-    if frame is None:
-        return
-    if frame.kind is not Kind.COMPILE:
-        raise ProtocolError(f"{frame.kind.name} frame where COMPILE was expected")
     head = unpack_json(frame)
     try:
         problems = guest_for(GuestKind(head["guest"])).check(read_module(frame.body))

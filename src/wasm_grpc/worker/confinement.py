@@ -11,7 +11,7 @@ from pathlib import Path
 from wasm_grpc.core.model import KIB
 from wasm_grpc.worker.landlock import give_up_writing
 
-__all__ = ["confine", "seal"]
+__all__ = ["confine", "seal", "writable_bytes"]
 
 _PR_SET_PDEATHSIG = 1
 """From <linux/prctl.h>."""
@@ -55,11 +55,11 @@ def seal(*, memory_bytes: int) -> bool:
     Returns:
         Whether the kernel refuses files from now on; see `give_up_writing`.
     """
-    _limit(resource.RLIMIT_DATA, _writable_bytes() + memory_bytes)
+    _limit(resource.RLIMIT_DATA, writable_bytes() + memory_bytes)
     return give_up_writing()
 
 
-def _writable_bytes() -> int:
+def writable_bytes() -> int:
     """
     Give what ``RLIMIT_DATA`` counts; 0 where there is no Linux to say it.
     """

@@ -10,7 +10,7 @@ from typing import Any
 
 from wasm_grpc.core.artifact import read_payload
 from wasm_grpc.core.errors import ProtocolError, WasmGrpcError
-from wasm_grpc.core.model import GuestKind, Limits, Mount, MountEntry, Outcome, Reason, WorkerFunction
+from wasm_grpc.core.model import Inference, Outcome, Reason, WorkerFunction
 from wasm_grpc.core.wire import (
     Frame,
     Kind,
@@ -23,9 +23,13 @@ from wasm_grpc.core.wire import (
 from wasm_grpc.engines.protocol import Engine, Prepared
 from wasm_grpc.guests.protocol import Ending, Guest, GuestCall, ReadyGuest
 from wasm_grpc.guests.registry import guest_for
+from wasm_grpc.hosts.nn.state import InferenceGrants
 from wasm_grpc.hosts.wasi.context import encode_strings
 from wasm_grpc.hosts.wasi.mounts import FileSystem
 from wasm_grpc.hosts.wasi.streams import BytesStdin, CollectedStdout, Stderr
+from wasm_grpc.inference.models import Models
+from wasm_grpc.inference.registry import open_backend
+from wasm_grpc.worker.heads import read_function
 from wasm_grpc.worker.link import Link, LinkStderr, LinkStdin, LinkStdout
 
 __all__ = ["Board", "serve"]
@@ -62,6 +66,7 @@ class _Loaded:
     guest: Guest
     prepared: Prepared
     files: FileSystem
+    inference: InferenceGrants
     ready: ReadyGuest | None = None
 
 
@@ -74,12 +79,13 @@ def serve(link: Link, engine: Engine, board: Board) -> int:
     Answer the server's frames until it closes the socket; returns the exit code.
     """
     loaded: _Table = {}
+    models = Models(open_backend)
     while True:
         frame = link.receive()
         if frame is None:
             return 0
         if frame.kind is Kind.LOAD:
-            _load(link, engine, loaded, unpack_json(frame))
+            _load(link, engine, models, loaded, unpack_json(frame))
         elif frame.kind is Kind.INVOKE:
             if _invoke(link, board, loaded, frame):
                 return 1
@@ -87,15 +93,16 @@ def serve(link: Link, engine: Engine, board: Board) -> int:
             raise ProtocolError(f"{frame.kind.name} frame where LOAD or INVOKE was expected")
 
 
-def _load(link: Link, engine: Engine, loaded: _Table, head: dict[str, Any]) -> None:
+def _load(link: Link, engine: Engine, models: Models, loaded: _Table, head: dict[str, Any]) -> None:
     index = head.pop("index")
     try:
-        function = _function(head)
+        function = read_function(head)
         guest = guest_for(function.guest)
         prepared = engine.load(read_payload(function.artifact, function.digest), guest.hosts)
         args = encode_strings((function.name, *function.args))
         files = FileSystem(function.mounts, scratch_bytes=function.limits.scratch_bytes)
-        entry = _Loaded(function, args, encode_env(function.env), guest, prepared, files)
+        inference = _grants(function.inference, models)
+        entry = _Loaded(function, args, encode_env(function.env), guest, prepared, files, inference)
         _prepare(entry)
     except (WasmGrpcError, OSError, MemoryError) as exc:
         loaded[index] = str(exc) or type(exc).__name__
@@ -105,18 +112,16 @@ def _load(link: Link, engine: Engine, loaded: _Table, head: dict[str, Any]) -> N
     link.send(pack_json(Kind.LOADED, {"index": index}))
 
 
-def _function(head: dict[str, Any]) -> WorkerFunction:
-    head["guest"] = GuestKind(head["guest"])
-    head["args"] = tuple(head["args"])
-    head["env"] = tuple((name, value) for name, value in head["env"])
-    head["limits"] = Limits(**head["limits"])
-    head["mounts"] = tuple(_mount(mount) for mount in head["mounts"])
-    return WorkerFunction(**head)
-
-
-def _mount(head: dict[str, Any]) -> Mount:
-    head["entries"] = tuple(MountEntry(**entry) for entry in head["entries"])
-    return Mount(**head)
+def _grants(inference: Inference, models: Models) -> InferenceGrants:
+    if not inference.is_granted:
+        return InferenceGrants()
+    # Also where the guest brings its model: its first call need not wait for the backend.
+    _ = models.backend
+    return InferenceGrants(
+        models={model.name: models.named(model) for model in inference.models},
+        load=models.supplied if inference.may_load else None,
+        tensor_types=inference.tensor_types,
+    )
 
 
 def _invoke(link: Link, board: Board, loaded: _Table, frame: Frame) -> bool:
@@ -146,6 +151,7 @@ def _run(link: Link, entry: _Loaded, env: bytes, body: bytes, *, streams: bool) 
         stderr=LinkStderr(link, limits.stderr_bytes) if streams else Stderr(limits.stderr_bytes),
         limits=limits,
         preopens=entry.files.preopens(),
+        inference=entry.inference,
     )
     if limits.cpu_s is not None:
         signal.setitimer(signal.ITIMER_PROF, limits.cpu_s)

@@ -16,6 +16,7 @@ from wasm_grpc.core.model import (
     PoolPolicy,
     ResponseKind,
     ReuseKind,
+    TensorTypes,
 )
 from wasm_grpc.functions.document import DocumentReader
 from wasm_grpc.functions.keys import Verb
@@ -93,6 +94,7 @@ dapr.configuration = ["configstore/*"]
 [capabilities.nn]
 load = true
 models.default = {{ path = "model/model.tflite", threads = 2, sha256 = "{PIN}" }}
+tensor_types = "old"
 
 [outcome]
 rejected = "retry"
@@ -207,6 +209,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
             "nn": {
                 "load": True,
                 "models": {"default": {"path": "model/model.tflite", "threads": 2, "sha256": PIN}},
+                "tensor_types": TensorTypes.OLD,
             },
         },
         "outcome": {
@@ -396,6 +399,10 @@ WRONG_VALUES = [
     (
         "capabilities.nn.models.m = { path = 'm', threads = 0 }",
         "capabilities.nn.models.m.threads: 0 is too small; expected at least 1",
+    ),
+    (
+        "capabilities.nn.tensor_types = 'newest'",
+        "capabilities.nn.tensor_types: 'newest' is not known here; expected 'auto', 'old' or 'new'",
     ),
     ("capabilities.nn.models.m = 'm'", "capabilities.nn.models.m: 'm' is a string; expected a table"),
 ]

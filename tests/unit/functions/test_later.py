@@ -39,8 +39,6 @@ _CASES: list[tuple[dict[str, object], str]] = [
         {"capabilities": {"dapr": {"configuration": ["a/b"]}}},
         "capabilities.dapr.configuration: calls to Dapr are|none",
     ),
-    ({"capabilities": {"nn": {"load": True}}}, "capabilities.nn: inference is|none"),
-    ({"capabilities": {"nn": {"models": {"m": {"path": "m"}}}}}, "capabilities.nn: inference is|none"),
 ]
 
 
@@ -72,7 +70,7 @@ def test_every_later_feature_is_named() -> None:
         {},
         {"limits": {"idle_timeout": "1s", "scratch": 1, "host_calls": 1, "timeout": "unlimited"}},
         {"capabilities": {"files": [{"host": "a", "guest": "/a"}]}},
-        {"capabilities": {"nn": {"load": False}, "dapr": {"state": []}}},
+        {"capabilities": {"nn": {"load": True, "models": {"m": {"path": "m"}}}, "dapr": {"state": []}}},
         {"response": "cgi"},
         {"outcome": {"crash": "drop"}, "pool": {"reuse": "fresh"}, "engine": "wasmer"},
     ],

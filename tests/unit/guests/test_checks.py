@@ -71,7 +71,7 @@ IMPORTS: dict[str, tuple[list[Import], list[str]]] = {
         [
             (
                 "import env.emscripten_notify is a function that nothing provides; "
-                "functions of 'wasi_snapshot_preview1' were expected"
+                "functions of 'wasi_ephemeral_nn', 'wasi_snapshot_preview1' were expected"
             )
         ],
     ),

@@ -1,0 +1,154 @@
+"""Which engine's workers can run a function's models, each tried before anything is served."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+
+from wasm_grpc.core.errors import InferenceUnavailableError, ManifestError, ModelError, WasmGrpcError
+from wasm_grpc.core.model import EngineName, Inference, Model
+from wasm_grpc.core.settings import Settings
+from wasm_grpc.functions.function import Function
+from wasm_grpc.functions.models import model_key
+from wasm_grpc.functions.wording import shown
+from wasm_grpc.pool.inspector import find_backend, inspect_model
+from wasm_grpc.pool.runtimes import FoundRuntime
+
+__all__ = ["Inspector"]
+
+_Key = tuple[EngineName, str, int]
+
+
+class Inspector:
+    """
+    Tries inference backends and models, each once, and remembers what came of it.
+    """
+
+    def __init__(self, settings: Settings, runtimes: Mapping[EngineName, FoundRuntime]) -> None:
+        self._settings = settings
+        self._runtimes = runtimes
+        self._backends: dict[EngineName, str | InferenceUnavailableError] = {}
+        self._models: dict[_Key, Model | ModelError] = {}
+        # One at a time: ten functions that name one model wait for one try of it.
+        self._lock = asyncio.Lock()
+
+    async def backend(self, engine: EngineName) -> str:
+        """
+        Give name and version of the backend that an engine's workers have.
+
+        Raises:
+            InferenceUnavailableError: They have none.
+        """
+        async with self._lock:
+            if engine not in self._backends:
+                try:
+                    found: str | InferenceUnavailableError = await find_backend(
+                        self._runtimes[engine].runtime, self._settings
+                    )
+                except InferenceUnavailableError as exc:
+                    found = exc
+                self._backends[engine] = found
+        backend = self._backends[engine]
+        if isinstance(backend, InferenceUnavailableError):
+            raise backend
+        return backend
+
+    async def engines_for(
+        self, inference: Inference, engines: Sequence[EngineName]
+    ) -> tuple[EngineName, ...]:
+        """
+        Give those of the engines whose workers can run what was granted; all, where nothing was.
+
+        Raises:
+            InferenceUnavailableError: None can.
+        """
+        if not inference.is_granted:
+            return tuple(engines)
+        able: list[EngineName] = []
+        lacks: dict[str, None] = {}
+        for engine in engines:
+            if engine not in self._runtimes:
+                continue
+            try:
+                await self.backend(engine)
+            except InferenceUnavailableError as exc:
+                lacks[str(exc)] = None
+            else:
+                able.append(engine)
+        if lacks and not able:
+            raise InferenceUnavailableError("; ".join(lacks))
+        # An engine that can't be had at all is another's error.
+        return tuple(able) or tuple(engines)
+
+    async def engines_for_function(
+        self, function: Function, inference: Inference, engines: Sequence[EngineName]
+    ) -> tuple[EngineName, ...]:
+        """
+        Give those of the engines whose workers can run a function's models, as `engines_for` does.
+
+        Raises:
+            ManifestError: None can.
+        """
+        try:
+            return await self.engines_for(inference, engines)
+        except InferenceUnavailableError as exc:
+            raise ManifestError([function.blame(f"capabilities.nn: {exc}")]) from exc
+
+    async def inspect(
+        self, inference: Inference, engine: EngineName, blame: Callable[[str, ModelError], str]
+    ) -> Inference:
+        """
+        Try every model on an engine's workers' backend; gives them with the memory that each takes.
+
+        Args:
+            inference: What was granted.
+            engine: Whose workers.
+            blame: Gives the line for a model's name and what is wrong with it.
+
+        Raises:
+            ManifestError: Some can't be run.
+        """
+        models: list[Model] = []
+        problems: list[str] = []
+        for model in inference.models:
+            tried = await self._inspect(model, engine)
+            if isinstance(tried, ModelError):
+                problems.append(blame(model.name, tried))
+            else:
+                models.append(dataclasses.replace(model, memory_bytes=tried.memory_bytes))
+        if problems:
+            raise ManifestError(problems)
+        return dataclasses.replace(inference, models=tuple(models))
+
+    async def inspect_function(
+        self, function: Function, inference: Inference, engine: EngineName
+    ) -> Inference:
+        """
+        Try every model of a function, as `inspect` does.
+
+        Raises:
+            ManifestError: Some can't be run.
+        """
+
+        def blame(name: str, error: ModelError) -> str:
+            path = function.manifest.capabilities.nn.models[name].path
+            return function.blame(
+                f"{model_key(name, 'path')}: {shown(path)} {error}; expected a model that runs"
+            )
+
+        return await self.inspect(inference, engine, blame)
+
+    async def _inspect(self, model: Model, engine: EngineName) -> Model | ModelError:
+        key = (engine, model.sha256, model.threads)
+        async with self._lock:
+            if key not in self._models:
+                try:
+                    self._models[key] = await inspect_model(
+                        model, self._runtimes[engine].runtime, self._settings
+                    )
+                except ModelError as exc:
+                    self._models[key] = exc
+                except WasmGrpcError as exc:
+                    self._models[key] = ModelError(f"can't be tried: {exc}")
+        return self._models[key]

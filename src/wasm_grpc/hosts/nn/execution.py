@@ -1,0 +1,106 @@
+"""Execution contexts of wasi-nn: inputs in, one run, outputs out."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from wasm_grpc.core.errors import ModelError
+from wasm_grpc.hosts.nn.abi import (
+    HANDLE,
+    INVALID_ARGUMENT,
+    RUNTIME_ERROR,
+    SIZE,
+    TOO_LARGE,
+    UNSUPPORTED_OPERATION,
+)
+from wasm_grpc.hosts.nn.calls import declare, region
+from wasm_grpc.hosts.nn.graphs import out_of_memory
+from wasm_grpc.hosts.nn.refusal import Refusal
+from wasm_grpc.hosts.nn.state import InferenceContext
+from wasm_grpc.hosts.nn.tensors import read_tensor
+from wasm_grpc.inference.protocol import TensorInfo
+
+__all__ = ["FUNCTIONS"]
+
+
+def _init_execution_context(context: InferenceContext, graph: int, context_at: int) -> None:
+    opened = context.inference.graph(graph)
+    memory = context.memory()
+    region(memory, context_at, HANDLE.size, "the context's place")
+    HANDLE.pack_into(memory, context_at, context.inference.add_context(opened))
+
+
+def _set_input(context: InferenceContext, handle: int, index: int, tensor_at: int) -> None:
+    execution = context.inference.context(handle)
+    wanted = execution.graph.session.inputs
+    if index >= len(wanted):
+        raise Refusal(INVALID_ARGUMENT, f"no input {index}; expected one below {len(wanted)}")
+    execution.inputs[index] = read_tensor(
+        context.memory(),
+        tensor_at,
+        wanted=wanted[index],
+        types=context.inference.grants.tensor_types,
+        where=_named("input", index, wanted[index]),
+    )
+
+
+def _compute(context: InferenceContext, handle: int) -> None:
+    execution = context.inference.context(handle)
+    session = execution.graph.session
+    for index, tensor in enumerate(session.inputs):
+        if index not in execution.inputs:
+            where = _named("input", index, tensor)
+            raise Refusal(INVALID_ARGUMENT, f"{where}: is not set; expected it before compute")
+    inputs = [execution.inputs[index] for index in range(len(session.inputs))]
+    try:
+        execution.outputs = session.run(inputs, owner=execution.owner)
+    except ModelError as exc:
+        raise Refusal(RUNTIME_ERROR, f"the model {exc}") from exc
+    except MemoryError:
+        raise out_of_memory() from None
+
+
+def _get_output(
+    context: InferenceContext, handle: int, index: int, out_at: int, room: int, written_at: int
+) -> None:
+    execution = context.inference.context(handle)
+    memory = context.memory()
+    out = region(memory, out_at, room, "the output's buffer")
+    region(memory, written_at, SIZE.size, "the place of the size")
+    if execution.outputs is None:
+        raise Refusal(INVALID_ARGUMENT, "nothing was computed; expected compute before get_output")
+    if index >= len(execution.outputs):
+        raise Refusal(INVALID_ARGUMENT, f"no output {index}; expected one below {len(execution.outputs)}")
+    content = execution.outputs[index]
+    # Told in either case, as WasmEdge does: a guest may come back with a buffer that does.
+    SIZE.pack_into(memory, written_at, len(content))
+    if len(content) > room:
+        where = _named("output", index, execution.graph.session.outputs[index])
+        raise Refusal(TOO_LARGE, f"{where}: has {len(content)} bytes; expected a buffer for them, not {room}")
+    out[: len(content)] = content
+
+
+def _finalize_execution_context(context: InferenceContext, handle: int) -> None:
+    context.inference.remove_context(handle)
+
+
+def _piecemeal(context: InferenceContext, handle: int, *_: int) -> None:
+    context.inference.context(handle)
+    raise Refusal(UNSUPPORTED_OPERATION, "is for models that answer piece by piece; TensorFlow Lite's don't")
+
+
+def _named(kind: str, index: int, tensor: TensorInfo) -> str:
+    return f"{kind} {index} {tensor.name!r}"
+
+
+FUNCTIONS: Final = {
+    "init_execution_context": declare("init_execution_context", 2, _init_execution_context),
+    "set_input": declare("set_input", 3, _set_input),
+    "compute": declare("compute", 1, _compute),
+    "get_output": declare("get_output", 5, _get_output),
+    "finalize_execution_context": declare("finalize_execution_context", 1, _finalize_execution_context),
+    # WasmEdge's, for language models: there, so that a module which imports them links.
+    "compute_single": declare("compute_single", 1, _piecemeal),
+    "get_output_single": declare("get_output_single", 5, _piecemeal),
+    "fini_single": declare("fini_single", 1, _piecemeal),
+}

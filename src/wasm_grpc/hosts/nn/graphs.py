@@ -1,0 +1,119 @@
+"""``load``, ``load_by_name``, ``load_by_name_with_config`` and ``unload``: graphs come and go."""
+
+from __future__ import annotations
+
+import json
+from typing import Final
+
+from wasm_grpc.core.errors import ModelError, UnsupportedModelError
+from wasm_grpc.core.model import Reason
+from wasm_grpc.engines.protocol import GuestStop
+from wasm_grpc.hosts.nn.abi import (
+    BUILDER,
+    ENCODING_AUTODETECT,
+    ENCODING_TENSORFLOWLITE,
+    HANDLE,
+    INVALID_ARGUMENT,
+    INVALID_ENCODING,
+    NOT_FOUND,
+    TARGET_AUTO,
+    TARGET_CPU,
+    TOO_LARGE,
+    UNSUPPORTED_OPERATION,
+)
+from wasm_grpc.hosts.nn.calls import declare, region
+from wasm_grpc.hosts.nn.refusal import Refusal
+from wasm_grpc.hosts.nn.state import InferenceContext
+from wasm_grpc.inference.models import SUPPLIED_LIMIT_BYTES
+
+__all__ = ["FUNCTIONS"]
+
+_SHOWN_CHARS: Final = 60
+"""Of a guest's text that a line of the log repeats."""
+
+
+def _load(
+    context: InferenceContext, builders_at: int, count: int, encoding: int, target: int, graph_at: int
+) -> None:
+    load = context.inference.grants.load
+    if load is None:
+        # No errno says "forbidden", and a guest that brings its model can't go on without it.
+        raise GuestStop(
+            Reason.DENIED, "may not load a model of its own; expected capabilities.nn.load = true"
+        )
+    memory = context.memory()
+    region(memory, graph_at, HANDLE.size, "the graph's place")
+    if count != 1:
+        raise Refusal(INVALID_ARGUMENT, f"{count} parts were given; a TensorFlow Lite model is 1")
+    at, length = BUILDER.unpack(region(memory, builders_at, BUILDER.size, "the list of parts"))
+    content = region(memory, at, length, "the model")
+    if encoding not in (ENCODING_TENSORFLOWLITE, ENCODING_AUTODETECT):
+        raise Refusal(
+            INVALID_ENCODING, f"encoding {encoding} has no backend; expected 4 (tensorflowlite) or 5"
+        )
+    if target not in (TARGET_CPU, TARGET_AUTO):
+        raise Refusal(UNSUPPORTED_OPERATION, f"target {target} has no backend; expected 0 (cpu)")
+    if length > SUPPLIED_LIMIT_BYTES:
+        raise Refusal(TOO_LARGE, f"the model has {length} bytes; expected at most {SUPPLIED_LIMIT_BYTES}")
+    try:
+        session = load(bytes(content))
+    except UnsupportedModelError as exc:
+        raise Refusal(UNSUPPORTED_OPERATION, f"the model {exc}") from exc
+    except ModelError as exc:
+        raise Refusal(INVALID_ARGUMENT, f"the model {exc}") from exc
+    except MemoryError:
+        raise out_of_memory() from None
+    HANDLE.pack_into(memory, graph_at, context.inference.add_graph(session))
+
+
+def _load_by_name(context: InferenceContext, name_at: int, length: int, graph_at: int) -> None:
+    memory = context.memory()
+    region(memory, graph_at, HANDLE.size, "the graph's place")
+    name = _text(region(memory, name_at, length, "the name"), "the name")
+    session = context.inference.grants.models.get(name)
+    if session is None:
+        raise Refusal(
+            NOT_FOUND,
+            f"no model {name[:_SHOWN_CHARS]!r}; expected a name of capabilities.nn.models",
+        )
+    HANDLE.pack_into(memory, graph_at, context.inference.add_graph(session))
+
+
+def _load_by_name_with_config(
+    context: InferenceContext, name_at: int, name_length: int, config_at: int, length: int, graph_at: int
+) -> None:
+    config = _text(region(context.memory(), config_at, length, "the configuration"), "the configuration")
+    try:
+        # What it says is for other backends: threads are the manifest's to grant.
+        is_object = not config or isinstance(json.loads(config), dict)
+    except (ValueError, RecursionError):
+        is_object = False
+    if not is_object:
+        raise Refusal(INVALID_ARGUMENT, f"{config[:_SHOWN_CHARS]!r} is no JSON object; expected one")
+    _load_by_name(context, name_at, name_length, graph_at)
+
+
+def _unload(context: InferenceContext, graph: int) -> None:
+    context.inference.remove_graph(graph)
+
+
+def _text(content: memoryview, what: str) -> str:
+    try:
+        return str(content, "utf-8")
+    except UnicodeDecodeError:
+        raise Refusal(INVALID_ARGUMENT, f"{what} is no UTF-8; expected text") from None
+
+
+def out_of_memory() -> GuestStop:
+    """
+    Give what ends a guest whose inference was refused memory.
+    """
+    return GuestStop(Reason.WORKER_MEMORY, "inference ran out of its worker's memory")
+
+
+FUNCTIONS: Final = {
+    "load": declare("load", 5, _load),
+    "load_by_name": declare("load_by_name", 3, _load_by_name),
+    "load_by_name_with_config": declare("load_by_name_with_config", 5, _load_by_name_with_config),
+    "unload": declare("unload", 1, _unload),
+}

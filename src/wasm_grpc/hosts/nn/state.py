@@ -1,0 +1,194 @@
+"""What the functions of wasi-nn share in one instance: its grants, its handles and its log."""
+
+from __future__ import annotations
+
+import itertools
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+from wasm_grpc.core.model import TensorTypes
+from wasm_grpc.hosts.nn.abi import BUSY, INVALID_ARGUMENT
+from wasm_grpc.hosts.nn.refusal import Refusal
+from wasm_grpc.inference.protocol import Session
+
+__all__ = ["ExecutionContext", "Graph", "InferenceContext", "InferenceGrants", "InferenceState"]
+
+_HANDLES_LIMIT: Final = 256
+"""Graphs and execution contexts of one instance that may be open; bounds what a guest makes us hold."""
+
+_FIRST_HANDLE_LIMIT: Final = 1 << 30
+"""Handles count up from a random number below this, so that a handle is no guess at another instance's."""
+
+_OWNERS: Final = itertools.count(1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InferenceGrants:
+    """
+    What the instances of one function may run.
+
+    Attributes:
+        models: Sessions by the name that a guest gives.
+        load: Gives the session of a guest's own model (see `Models.supplied`); None where it may
+            bring none.
+        tensor_types: How the types of tensors are read.
+    """
+
+    models: Mapping[str, Session] = field(default_factory=dict)
+    load: Callable[[bytes], Session] | None = None
+    tensor_types: TensorTypes = TensorTypes.AUTO
+
+
+@dataclass(slots=True)
+class Graph:
+    """
+    A model as an instance opened it.
+    """
+
+    session: Session
+
+
+@dataclass(slots=True)
+class ExecutionContext:
+    """
+    Inputs and outputs of a graph, apart from those of every other context.
+
+    Attributes:
+        graph: What it runs.
+        inputs: Those that were set, by index.
+        outputs: Of the last run; None before.
+        owner: Distinct from every other context's of this process.
+    """
+
+    graph: Graph
+    inputs: dict[int, bytes] = field(default_factory=dict)
+    outputs: tuple[bytes, ...] | None = None
+    owner: int = field(default_factory=lambda: next(_OWNERS))
+
+
+_NOTHING: Final = InferenceGrants()
+
+
+class InferenceState:
+    """
+    Grants and handles of one instance. Until `bind` nothing is granted.
+
+    Attributes:
+        grants: What the function may run.
+        log: Takes a line for whoever reads the function's log.
+    """
+
+    __slots__ = ("_contexts", "_graphs", "_next_handle", "grants", "log")
+
+    def __init__(self) -> None:
+        self.grants = _NOTHING
+        self.log: Callable[[str], None] = _drop
+        self._graphs: dict[int, Graph] = {}
+        self._contexts: dict[int, ExecutionContext] = {}
+        self._next_handle = 0
+
+    def bind(self, grants: InferenceGrants, log: Callable[[str], None]) -> None:
+        """
+        Begin an invocation; called once.
+        """
+        self.grants = grants
+        self.log = log
+
+    def add_graph(self, session: Session) -> int:
+        """
+        Give the handle of a new graph.
+
+        Raises:
+            Refusal: BUSY, too many handles are open.
+        """
+        handle = self._new_handle()
+        self._graphs[handle] = Graph(session)
+        return handle
+
+    def add_context(self, graph: Graph) -> int:
+        """
+        Give the handle of a new execution context.
+
+        Raises:
+            Refusal: BUSY, too many handles are open.
+        """
+        handle = self._new_handle()
+        self._contexts[handle] = ExecutionContext(graph)
+        return handle
+
+    def graph(self, handle: int) -> Graph:
+        """
+        Give the graph of a handle.
+
+        Raises:
+            Refusal: INVALID_ARGUMENT, it is no graph of this instance.
+        """
+        graph = self._graphs.get(handle)
+        if graph is None:
+            raise Refusal(INVALID_ARGUMENT, f"graph {handle} is not open; expected one that was loaded")
+        return graph
+
+    def context(self, handle: int) -> ExecutionContext:
+        """
+        Give the execution context of a handle.
+
+        Raises:
+            Refusal: INVALID_ARGUMENT, it is no context of this instance.
+        """
+        context = self._contexts.get(handle)
+        if context is None:
+            raise Refusal(
+                INVALID_ARGUMENT, f"context {handle} is not open; expected one that was initialised"
+            )
+        return context
+
+    def remove_graph(self, handle: int) -> None:
+        """
+        Close a graph and every context of it.
+
+        Raises:
+            Refusal: As `graph`.
+        """
+        graph = self.graph(handle)
+        del self._graphs[handle]
+        self._contexts = {
+            number: context for number, context in self._contexts.items() if context.graph is not graph
+        }
+
+    def remove_context(self, handle: int) -> None:
+        """
+        Close an execution context.
+
+        Raises:
+            Refusal: As `context`.
+        """
+        self.context(handle)
+        del self._contexts[handle]
+
+    def _new_handle(self) -> int:
+        if len(self._graphs) + len(self._contexts) >= _HANDLES_LIMIT:
+            raise Refusal(
+                BUSY, f"{_HANDLES_LIMIT} graphs and contexts are open; expected some to be closed first"
+            )
+        # Chosen late: most instances never ask for one.
+        self._next_handle = self._next_handle + 1 if self._next_handle else _first_handle()
+        return self._next_handle
+
+
+class InferenceContext(Protocol):
+    """
+    The part of an instance's context that wasi-nn's functions use.
+    """
+
+    memory: Callable[[], memoryview]
+    inference: InferenceState
+
+
+def _first_handle() -> int:
+    return 1 + secrets.randbelow(_FIRST_HANDLE_LIMIT)
+
+
+def _drop(line: str) -> None:
+    pass

@@ -1,0 +1,67 @@
+"""Models seen from the server: each is tried in a process of its own before a worker takes it."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from collections.abc import Mapping
+
+from wasm_grpc.core.errors import InferenceUnavailableError, ModelError, WorkerStartError
+from wasm_grpc.core.model import Model, Runtime
+from wasm_grpc.core.settings import Settings
+from wasm_grpc.core.wire import Kind, pack_json, unpack_json
+from wasm_grpc.pool.compiler import start_compiler
+from wasm_grpc.pool.process import exit_text
+
+__all__ = ["find_backend", "inspect_model"]
+
+
+async def find_backend(runtime: Runtime, settings: Settings) -> str:
+    """
+    Give name and version of a runtime's inference backend, which is loaded to see that it works.
+
+    Raises:
+        InferenceUnavailableError: Its interpreter has none, or it does not load.
+        WorkerStartError: The interpreter can't be started.
+    """
+    try:
+        return str((await _inspect(None, runtime, settings))["backend"])
+    except ModelError as exc:
+        raise InferenceUnavailableError(f"the inference backend {exc}") from exc
+
+
+async def inspect_model(model: Model, runtime: Runtime, settings: Settings) -> Model:
+    """
+    Open a model and run it once, and give it with the memory that it takes.
+
+    Raises:
+        ModelError: It can't be run; the text follows on the file's name.
+        InferenceUnavailableError: The runtime's interpreter has no backend.
+        WorkerStartError: The interpreter can't be started.
+    """
+    answer = await _inspect(model, runtime, settings)
+    # Twice what was taken in the end: more may be in use while it is made ready.
+    memory_bytes = model.size + 2 * max(0, int(answer["memory_bytes"]))
+    return dataclasses.replace(model, memory_bytes=memory_bytes)
+
+
+async def _inspect(model: Model | None, runtime: Runtime, settings: Settings) -> Mapping[str, str | int]:
+    worker = await start_compiler(runtime, settings)
+    try:
+        head = None if model is None else dataclasses.asdict(model)
+        worker.connection.send(pack_json(Kind.INSPECT, {"model": head}))
+        frame = await asyncio.wait_for(worker.connection.receive(), settings.compile_s)
+        if frame is None:
+            code = await worker.wait_exit()
+            raise ModelError(f"crashed the process that tried it ({exit_text(code)})")
+    except asyncio.TimeoutError as exc:
+        raise ModelError(f"took longer than {settings.compile_s:g} s to run once") from exc
+    finally:
+        await worker.end()
+    answer = unpack_json(frame)
+    if frame.kind is Kind.INSPECTED:
+        return answer
+    if frame.kind is not Kind.REFUSED:
+        raise WorkerStartError(f"compile process: sent {frame.kind.name}; expected INSPECTED or REFUSED")
+    kind = InferenceUnavailableError if answer["unavailable"] else ModelError
+    raise kind(str(answer["reason"]))

@@ -1,0 +1,295 @@
+"""
+Makes the models of this folder from their definitions here: `python tests/models/build.py`.
+
+It takes `ai-edge-litert`, which carries the classes of TensorFlow Lite's schema. No compiler of models
+is needed: each has a handful of operators, written down one by one.
+"""
+
+from __future__ import annotations
+
+import struct
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import flatbuffers
+from ai_edge_litert import schema_py_generated as schema
+
+__all__ = ["MODELS"]
+
+TYPES = schema.TensorType
+OPS = schema.BuiltinOperator
+OPTIONS = schema.BuiltinOptions
+
+
+@dataclass
+class Graph:
+    """A subgraph under construction: tensors and operators are added, and named by their indexes."""
+
+    model: Model
+    tensors: list[Any] = field(default_factory=list)
+    operators: list[Any] = field(default_factory=list)
+
+    def tensor(
+        self, name: str, kind: int, shape: Sequence[int], content: bytes | None = None, **more: Any
+    ) -> int:
+        """Add a tensor, constant if it has contents."""
+        tensor = schema.TensorT()
+        tensor.name, tensor.type, tensor.shape = name, kind, list(shape)
+        tensor.buffer = self.model.buffer(content)
+        for key, value in more.items():
+            setattr(tensor, key, value)
+        self.tensors.append(tensor)
+        return len(self.tensors) - 1
+
+    def run(
+        self,
+        code: int | str,
+        inputs: Sequence[int],
+        outputs: Sequence[int],
+        options: Any = None,
+        kind: int = OPTIONS.NONE,
+        *,
+        version: int = 1,
+    ) -> None:
+        """Add an operator: a built-in by its number, a custom one by its name."""
+        operator = schema.OperatorT()
+        operator.opcodeIndex = self.model.opcode(code, version)
+        operator.inputs, operator.outputs = list(inputs), list(outputs)
+        operator.builtinOptions, operator.builtinOptionsType = options, kind
+        self.operators.append(operator)
+
+    def finish(self, inputs: Sequence[int], outputs: Sequence[int], name: str = "main") -> None:
+        """Add the subgraph to its model."""
+        graph = schema.SubGraphT()
+        graph.tensors, graph.operators, graph.name = self.tensors, self.operators, name
+        graph.inputs, graph.outputs = list(inputs), list(outputs)
+        self.model.root.subgraphs.append(graph)
+
+
+class Model:
+    """A model under construction."""
+
+    def __init__(self) -> None:
+        self.root = schema.ModelT()
+        self.root.version, self.root.description = 3, "a test of wasm_grpc"
+        self.root.subgraphs, self.root.operatorCodes = [], []
+        self.root.buffers = [schema.BufferT()]
+
+    def graph(self) -> Graph:
+        """Begin a subgraph; the first that is finished is the main one."""
+        return Graph(self)
+
+    def buffer(self, content: bytes | None) -> int:
+        """Add contents, and return their index; 0 is nothing."""
+        if content is None:
+            return 0
+        buffer = schema.BufferT()
+        buffer.data = list(content)
+        self.root.buffers.append(buffer)
+        return len(self.root.buffers) - 1
+
+    def opcode(self, code: int | str, version: int) -> int:
+        """Add a kind of operator, and return its index."""
+        opcode = schema.OperatorCodeT()
+        opcode.version = version
+        if isinstance(code, str):
+            opcode.builtinCode = opcode.deprecatedBuiltinCode = OPS.CUSTOM
+            opcode.customCode = code
+        else:
+            # The field of one byte that old readers know holds at most 127.
+            opcode.builtinCode, opcode.deprecatedBuiltinCode = code, min(code, 127)
+        self.root.operatorCodes.append(opcode)
+        return len(self.root.operatorCodes) - 1
+
+    def serialised(self) -> bytes:
+        """Return the file's contents."""
+        builder = flatbuffers.Builder(4096)
+        builder.Finish(self.root.Pack(builder), b"TFL3")
+        return bytes(builder.Output())
+
+
+def i32(*values: int) -> bytes:
+    """Pack 32-bit integers."""
+    return struct.pack(f"<{len(values)}i", *values)
+
+
+def add_f32() -> Model:
+    """Two inputs of 1x4 numbers each, and their sum."""
+    model = Model()
+    graph = model.graph()
+    a, b, total = (graph.tensor(name, TYPES.FLOAT32, (1, 4)) for name in ("a", "b", "sum"))
+    graph.run(OPS.ADD, [a, b], [total], schema.AddOptionsT(), OPTIONS.AddOptions)
+    graph.finish([a, b], [total])
+    return model
+
+
+def reshape(kind: int) -> Callable[[], Model]:
+    """Return the maker of a model that hands its input of 1x2x2x3 on as 1x12."""
+
+    def make() -> Model:
+        model = Model()
+        graph = model.graph()
+        given = graph.tensor("picture", kind, (1, 2, 2, 3))
+        shape = graph.tensor("shape", TYPES.INT32, (2,), i32(1, 12))
+        flat = graph.tensor("flat", kind, (1, 12))
+        graph.run(OPS.RESHAPE, [given, shape], [flat], schema.ReshapeOptionsT(), OPTIONS.ReshapeOptions)
+        graph.finish([given], [flat])
+        return model
+
+    return make
+
+
+def count_range() -> Model:
+    """One whole number n, and the numbers from 0 to n - 1: an output whose size depends on the input."""
+    model = Model()
+    graph = model.graph()
+    zero = graph.tensor("zero", TYPES.INT32, (), i32(0))
+    one = graph.tensor("one", TYPES.INT32, (), i32(1))
+    limit = graph.tensor("n", TYPES.INT32, ())
+    numbers = graph.tensor("numbers", TYPES.INT32, (0,))
+    graph.run(OPS.RANGE, [zero, limit, one], [numbers], schema.RangeOptionsT(), OPTIONS.RangeOptions)
+    graph.finish([limit], [numbers])
+    return model
+
+
+def count_up() -> Model:
+    """One whole number n, counted up to in n rounds of a loop: as slow as is asked for."""
+    model = Model()
+    graph = model.graph()
+    zero = graph.tensor("zero", TYPES.INT32, (1,), i32(0))
+    limit = graph.tensor("n", TYPES.INT32, (1,))
+    counted = graph.tensor("counted", TYPES.INT32, (1,))
+    unchanged = graph.tensor("unchanged", TYPES.INT32, (1,))
+    options = schema.WhileOptionsT()
+    options.condSubgraphIndex, options.bodySubgraphIndex = 1, 2
+    graph.run(OPS.WHILE, [zero, limit], [counted, unchanged], options, OPTIONS.WhileOptions)
+    graph.finish([limit], [counted])
+
+    condition = model.graph()
+    so_far, limit = (condition.tensor(name, TYPES.INT32, (1,)) for name in ("so far", "n"))
+    goes_on = condition.tensor("goes on", TYPES.BOOL, (1,))
+    condition.run(OPS.LESS, [so_far, limit], [goes_on], schema.LessOptionsT(), OPTIONS.LessOptions)
+    condition.finish([so_far, limit], [goes_on], "condition")
+
+    body = model.graph()
+    so_far, limit = (body.tensor(name, TYPES.INT32, (1,)) for name in ("so far", "n"))
+    one = body.tensor("one", TYPES.INT32, (1,), i32(1))
+    more = body.tensor("more", TYPES.INT32, (1,))
+    body.run(OPS.ADD, [so_far, one], [more], schema.AddOptionsT(), OPTIONS.AddOptions)
+    body.finish([so_far, limit], [more, limit], "body")
+    return model
+
+
+def accumulate() -> Model:
+    """One number, and the sum of all it was given so far, in a variable tensor of a recurrent operator."""
+    model = Model()
+    graph = model.graph()
+    one = struct.pack("<f", 1.0)
+    given = graph.tensor("x", TYPES.FLOAT32, (1, 1))
+    weight = graph.tensor("weight", TYPES.FLOAT32, (1, 1), one)
+    recurrent = graph.tensor("recurrent", TYPES.FLOAT32, (1, 1), one)
+    bias = graph.tensor("bias", TYPES.FLOAT32, (1,), bytes(4))
+    state = graph.tensor("state", TYPES.FLOAT32, (1, 1), isVariable=True)
+    total = graph.tensor("total", TYPES.FLOAT32, (1, 1))
+    inputs = [given, weight, recurrent, bias, state]
+    graph.run(OPS.RNN, inputs, [total], schema.RNNOptionsT(), OPTIONS.RNNOptions)
+    graph.finish([given], [total])
+    return model
+
+
+def remember() -> Model:
+    """One number, and the sum of all it was given so far, in a variable that outlives a run."""
+    model = Model()
+    graph = model.graph()
+    once = schema.CallOnceOptionsT()
+    once.initSubgraphIndex = 1
+    graph.run(OPS.CALL_ONCE, [], [], once, OPTIONS.CallOnceOptions)
+    handle = _variable(graph)
+    before = graph.tensor("before", TYPES.FLOAT32, (1,))
+    given = graph.tensor("x", TYPES.FLOAT32, (1,))
+    total = graph.tensor("total", TYPES.FLOAT32, (1,))
+    graph.run(
+        OPS.READ_VARIABLE, [handle], [before], schema.ReadVariableOptionsT(), OPTIONS.ReadVariableOptions
+    )
+    graph.run(OPS.ADD, [before, given], [total], schema.AddOptionsT(), OPTIONS.AddOptions)
+    _assign(graph, handle, total)
+    graph.finish([given], [total])
+
+    beginning = model.graph()
+    handle = _variable(beginning)
+    _assign(beginning, handle, beginning.tensor("zero", TYPES.FLOAT32, (1,), bytes(4)))
+    beginning.finish([], [], "beginning")
+    return model
+
+
+def _variable(graph: Graph) -> int:
+    handle = graph.tensor("variable", TYPES.RESOURCE, (1,))
+    options = schema.VarHandleOptionsT()
+    options.container, options.sharedName = "", "total"
+    graph.run(OPS.VAR_HANDLE, [], [handle], options, OPTIONS.VarHandleOptions)
+    return handle
+
+
+def _assign(graph: Graph, handle: int, value: int) -> None:
+    options = schema.AssignVariableOptionsT()
+    graph.run(OPS.ASSIGN_VARIABLE, [handle, value], [], options, OPTIONS.AssignVariableOptions)
+
+
+def custom() -> Model:
+    """An operator that no backend has."""
+    model = Model()
+    graph = model.graph()
+    given, answer = (graph.tensor(name, TYPES.FLOAT32, (1,)) for name in ("x", "y"))
+    graph.run("Oracle", [given], [answer])
+    graph.finish([given], [answer])
+    return model
+
+
+def future() -> Model:
+    """An operator in a version that does not exist yet."""
+    model = Model()
+    graph = model.graph()
+    a, b, total = (graph.tensor(name, TYPES.FLOAT32, (1, 4)) for name in ("a", "b", "sum"))
+    graph.run(OPS.ADD, [a, b], [total], schema.AddOptionsT(), OPTIONS.AddOptions, version=99)
+    graph.finish([a, b], [total])
+    return model
+
+
+def words() -> Model:
+    """Text in, text out: tensors that have no bytes to hand over."""
+    model = Model()
+    graph = model.graph()
+    given, flat = (graph.tensor(name, TYPES.STRING, (2,)) for name in ("words", "same"))
+    shape = graph.tensor("shape", TYPES.INT32, (1,), i32(2))
+    graph.run(OPS.RESHAPE, [given, shape], [flat], schema.ReshapeOptionsT(), OPTIONS.ReshapeOptions)
+    graph.finish([given], [flat])
+    return model
+
+
+MODELS: dict[str, Callable[[], Model]] = {
+    "accumulate": accumulate,
+    "add-f32": add_f32,
+    "count-range": count_range,
+    "count-up": count_up,
+    "custom": custom,
+    "future": future,
+    "remember": remember,
+    "reshape-bool": reshape(TYPES.BOOL),
+    "reshape-f16": reshape(TYPES.FLOAT16),
+    "reshape-f32": reshape(TYPES.FLOAT32),
+    "reshape-f64": reshape(TYPES.FLOAT64),
+    "reshape-i16": reshape(TYPES.INT16),
+    "reshape-i32": reshape(TYPES.INT32),
+    "reshape-i64": reshape(TYPES.INT64),
+    "reshape-i8": reshape(TYPES.INT8),
+    "reshape-u8": reshape(TYPES.UINT8),
+    "words": words,
+}
+
+if __name__ == "__main__":
+    for model_name, make_model in MODELS.items():
+        Path(__file__).with_name(f"{model_name}.tflite").write_bytes(make_model().serialised())
+    sys.exit()
