@@ -124,7 +124,15 @@ def test_doctor_finds_an_engine(engine: str, tmp_path: Path) -> None:
     findings = {each["subject"]: each for each in diagnosis["findings"]}
     assert found.returncode == 0
     assert diagnosis["can_serve"] is True
-    assert list(findings) == ["server", f"engine {engine}", "landlock", "artifact cache", "daprd", "redis"]
+    assert list(findings) == [
+        "server",
+        f"engine {engine}",
+        f"inference {engine}",
+        "landlock",
+        "artifact cache",
+        "daprd",
+        "redis",
+    ]
     assert findings[f"engine {engine}"]["found"].startswith(f"{engine} ")
     assert findings["artifact cache"]["found"] == f"{cache} (to be made by the first start)"
     assert not cache.exists()

@@ -92,7 +92,7 @@ def test_exit_codes(
     [
         (["--bogus"], "wasm-grpc run: unrecognized"),
         (["--timeout", "soon"], "wasm-grpc run: argument --timeout: 'soon' is not a duration; expected"),
-        (["--nn"], "wasm-grpc run: --nn: inference comes in a later version"),
+        (["--call", "f"], "wasm-grpc run: --call: calling an export comes in a later version"),
         (["--engine", "v8"], "wasm-grpc run: argument --engine: invalid choice: 'v8'"),
         (
             ["--env", "novalue"],

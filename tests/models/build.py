@@ -183,6 +183,29 @@ def count_up() -> Model:
     return model
 
 
+def double() -> Model:
+    """One whole number, and twice that."""
+    model = Model()
+    graph = model.graph()
+    given, twice = (graph.tensor(name, TYPES.INT32, (1,)) for name in ("n", "twice"))
+    graph.run(OPS.ADD, [given, given], [twice], schema.AddOptionsT(), OPTIONS.AddOptions)
+    graph.finish([given], [twice])
+    return model
+
+
+def endless() -> Model:
+    """A graph that calls itself without an end: the stack runs out before it runs at all."""
+    model = Model()
+    graph = model.graph()
+    given, answer = (graph.tensor(name, TYPES.INT32, (1,)) for name in ("n", "answer"))
+    flow = schema.IfOptionsT()
+    flow.thenSubgraphIndex = flow.elseSubgraphIndex = 0
+    holds = graph.tensor("holds", TYPES.BOOL, (1,), b"\1")
+    graph.run(OPS.IF, [holds, given], [answer], flow, OPTIONS.IfOptions)
+    graph.finish([given], [answer])
+    return model
+
+
 def accumulate() -> Model:
     """One number, and the sum of all it was given so far, in a variable tensor of a recurrent operator."""
     model = Model()
@@ -275,6 +298,8 @@ MODELS: dict[str, Callable[[], Model]] = {
     "count-range": count_range,
     "count-up": count_up,
     "custom": custom,
+    "double": double,
+    "endless": endless,
     "future": future,
     "remember": remember,
     "reshape-bool": reshape(TYPES.BOOL),

@@ -17,6 +17,7 @@ from wasm_grpc.core.model import MIB, EngineName
 from wasm_grpc.core.settings import Settings
 from wasm_grpc.functions.artifact_folder import ArtifactFolder
 from wasm_grpc.functions.artifacts import default_cache_folder
+from wasm_grpc.pool.inspector import find_backend
 from wasm_grpc.pool.runtimes import FoundRuntime, find_runtimes, wanted_engines
 
 __all__ = ["Diagnosis", "Finding", "diagnose"]
@@ -58,7 +59,7 @@ class Diagnosis:
 
 async def diagnose(settings: Settings, *, daprd: str | None) -> Diagnosis:
     """
-    Look for each engine by starting it, and for what stands beside a server.
+    Look for each engine and its inference backend by starting them, and for what stands beside a server.
 
     Args:
         settings: Engine, interpreter and cache folder as `serve` would take them.
@@ -72,6 +73,7 @@ async def diagnose(settings: Settings, *, daprd: str | None) -> Diagnosis:
         findings=(
             Finding(subject="server", is_found=True, found=_server()),
             *(_engine_finding(engine, each) for engine, each in zip(engines, found, strict=True)),
+            *[await _inference(each, settings) for each in runtimes],
             _landlock(runtimes),
             await asyncio.to_thread(_cache, settings),
             await _daprd(daprd),
@@ -96,6 +98,15 @@ def _engine_finding(engine: EngineName, found: FoundRuntime | WasmGrpcError) -> 
     if isinstance(found, FoundRuntime):
         return Finding(subject=subject, is_found=True, found=f"{found} ({found.runtime.python})")
     return _problem(subject, found)
+
+
+async def _inference(found: FoundRuntime, settings: Settings) -> Finding:
+    subject = f"inference {found.runtime.engine.value}"
+    try:
+        backend = await find_backend(found.runtime, settings)
+    except WasmGrpcError as exc:
+        return _problem(subject, exc)
+    return Finding(subject=subject, is_found=True, found=f"{backend} on {found.greeting.python}")
 
 
 def _problem(subject: str, error: WasmGrpcError) -> Finding:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from wasm_grpc.app.preparation import Preparer, open_preparer
-from wasm_grpc.core.errors import ConfigError, ModelError, ModuleError
+from wasm_grpc.core.errors import ConfigError, ManifestError, ModelError, ModuleError
 from wasm_grpc.core.model import (
     MIB,
     EngineName,
@@ -107,7 +107,7 @@ async def run_once(program: GuestProgram, settings: Settings, streams: Streams) 
     async with open_preparer(engines, settings) as preparer:
         engines = await preparer.inspector.engines_for(program.inference, engines)
         found, artifact = await _compile(program, wasm, preparer, engines)
-        inference = await preparer.inspector.inspect(program.inference, found.runtime.engine, _blame)
+        inference = await _inspect(program, preparer, found.runtime.engine)
         function = WorkerFunction(
             name=program.file.name,
             guest=GuestKind.WASI_COMMAND,
@@ -135,8 +135,15 @@ async def run_once(program: GuestProgram, settings: Settings, streams: Streams) 
             await worker.end()
 
 
-def _blame(model: str, error: ModelError) -> str:
-    return f"model {model!r}: {error}; expected one that runs"
+async def _inspect(program: GuestProgram, preparer: Preparer, engine: EngineName) -> Inference:
+    def blame(model: str, error: ModelError) -> str:
+        return f"model {model!r}: {error}; expected one that runs"
+
+    try:
+        return await preparer.inspector.inspect(program.inference, engine, blame)
+    except ManifestError as exc:
+        # There is no manifest whose lines these could be.
+        raise ModelError("; ".join(exc.problems)) from exc
 
 
 async def _compile(

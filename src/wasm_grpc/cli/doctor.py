@@ -19,10 +19,12 @@ from wasm_grpc.demo.children import find_daprd
 __all__ = ["PARSER", "add_arguments", "execute"]
 
 PARSER: Mapping[str, Any] = {
-    "description": "Say what was found of all that serving needs: the engines, each with its interpreter,\n"
-    "Landlock, the artifact cache, daprd and Redis; and what to do about what is missing.",
+    "description": "Say what was found of all that serving needs: the engines, each with its interpreter\n"
+    "and inference backend, Landlock, the artifact cache, daprd and Redis; and what to do about what is\n"
+    "missing.",
     "epilog": "example: wasm-grpc doctor --worker-python /usr/bin/python3.10\n\n"
-    "Exits with 1 if no engine can serve; daprd and Redis stand beside a server and may be missing.",
+    "Exits with 1 if no engine can serve. Without a backend functions with models are refused; daprd and\n"
+    "Redis stand beside a server and may be missing.",
 }
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from wasm_grpc.core.errors import ModelError, UnsupportedModelError
+from wasm_grpc.inference.crashes import FatalFaults
 from wasm_grpc.inference.protocol import TensorInfo, TensorType
 
 __all__ = ["PACKAGES", "TfliteBackend", "TfliteSession"]
@@ -65,6 +66,7 @@ class TfliteBackend:
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
         self.name = distribution
         self._interpreter = importlib.import_module(f"{PACKAGES[distribution]}.interpreter").Interpreter
+        self._faults = FatalFaults()
         self._from_buffer = importlib.import_module("numpy").frombuffer
         self.version = importlib.metadata.version(distribution)
 
@@ -80,7 +82,8 @@ class TfliteBackend:
             return interpreter
 
         try:
-            session = TfliteSession(interpret, self._from_buffer)
+            with self._faults:
+                session = TfliteSession(interpret, self._from_buffer, self._faults)
         except (ValueError, RuntimeError) as exc:
             raise _opening_error(exc) from exc
         if session.keeps_resources and isinstance(model, str):
@@ -97,16 +100,20 @@ class TfliteSession:
         keeps_resources: It is opened anew for each owner, since nothing else makes it forget.
     """
 
-    def __init__(self, interpret: Callable[[], Any], from_buffer: Callable[[bytes, Any], Any]) -> None:
+    def __init__(
+        self, interpret: Callable[[], Any], from_buffer: Callable[[bytes, Any], Any], faults: FatalFaults
+    ) -> None:
         """
         Build the interpreter.
 
         Args:
             interpret: Gives a new one, with its tensors allocated.
             from_buffer: NumPy's.
+            faults: Entered for each run.
         """
         self._interpret = interpret
         self._from_buffer = from_buffer
+        self._faults = faults
         self._owner = 0
         self._take(interpret())
         self.inputs = tuple(map(_info, self._input_details))
@@ -120,12 +127,13 @@ class TfliteSession:
         See `Session.run`.
         """
         try:
-            self._serve(owner)
-            for tensor, content in zip(self._input_details, inputs, strict=True):
-                values = self._from_buffer(content, tensor["dtype"]).reshape(tensor["shape"])
-                self._interpreter.set_tensor(tensor["index"], values)
-            self._interpreter.invoke()
-            return tuple(self._output(tensor["index"]) for tensor in self._output_details)
+            with self._faults:
+                self._serve(owner)
+                for tensor, content in zip(self._input_details, inputs, strict=True):
+                    values = self._from_buffer(content, tensor["dtype"]).reshape(tensor["shape"])
+                    self._interpreter.set_tensor(tensor["index"], values)
+                self._interpreter.invoke()
+                return tuple(self._output(tensor["index"]) for tensor in self._output_details)
         except (ValueError, RuntimeError) as exc:
             raise ModelError(f"can't be run ({_reason(exc)})") from exc
 

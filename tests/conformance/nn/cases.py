@@ -115,12 +115,12 @@ NAMED = {
     "name-in-utf-8": Case(steps=opened("größe"), models={"größe": "add-f32"}),
     "unknown-name": Case(
         steps=[(8, "load_by_name", "n", GRAPH)],
-        models={"m": "add-f32"},
-        log="load_by_name: no model 'n'; expected a name of capabilities.nn.models",
+        models={"m": "add-f32", "l": "double"},
+        log="load_by_name: no model 'n'; expected one that is granted ('l', 'm')",
     ),
     "nothing-granted": Case(
         steps=[(8, "load_by_name", "m", GRAPH)],
-        log="load_by_name: no model 'm'; expected a name of capabilities.nn.models",
+        log="load_by_name: no model 'm'; expected one that is granted (none is)",
     ),
     "name-is-no-text": Case(
         steps=[(1, "load_by_name", b"\xff", GRAPH)], log="load_by_name: the name is no UTF-8; expected text"
@@ -164,7 +164,7 @@ NAMED = {
     ),
     "configuration-for-an-unknown-name": Case(
         steps=[(8, "load_by_name_with_config", "n", "{}", GRAPH)],
-        log="load_by_name_with_config: no model 'n'; expected a name of capabilities.nn.models",
+        log="load_by_name_with_config: no model 'n'; expected one that is granted (none is)",
     ),
 }
 
@@ -186,7 +186,8 @@ OWN = {
         steps=[(0, "load", Builder(ADD), 1, 4, 0, GRAPH)],
         models={"m": "add-f32"},
         reason=Reason.DENIED,
-        message="may not load a model of its own; expected capabilities.nn.load = true",
+        message="may not load a model of its own; "
+        "expected capabilities.nn.load = true, or `wasm-grpc run --nn`",
     ),
     "own-model-in-two-parts": own("load: 2 parts were given; a TensorFlow Lite model is 1", 1, ADD, count=2),
     "own-model-in-no-part": own("load: 0 parts were given; a TensorFlow Lite model is 1", 1, ADD, count=0),

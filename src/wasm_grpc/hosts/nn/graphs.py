@@ -30,6 +30,7 @@ __all__ = ["FUNCTIONS"]
 
 _SHOWN_CHARS: Final = 60
 """Of a guest's text that a line of the log repeats."""
+_SHOWN_NAMES: Final = 8
 
 
 def _load(
@@ -39,7 +40,8 @@ def _load(
     if load is None:
         # No errno says "forbidden", and a guest that brings its model can't go on without it.
         raise GuestStop(
-            Reason.DENIED, "may not load a model of its own; expected capabilities.nn.load = true"
+            Reason.DENIED,
+            "may not load a model of its own; expected capabilities.nn.load = true, or `wasm-grpc run --nn`",
         )
     memory = context.memory()
     region(memory, graph_at, HANDLE.size, "the graph's place")
@@ -70,11 +72,12 @@ def _load_by_name(context: InferenceContext, name_at: int, length: int, graph_at
     memory = context.memory()
     region(memory, graph_at, HANDLE.size, "the graph's place")
     name = _text(region(memory, name_at, length, "the name"), "the name")
-    session = context.inference.grants.models.get(name)
+    models = context.inference.grants.models
+    session = models.get(name)
     if session is None:
+        granted = ", ".join(map(repr, sorted(models)[:_SHOWN_NAMES])) or "none is"
         raise Refusal(
-            NOT_FOUND,
-            f"no model {name[:_SHOWN_CHARS]!r}; expected a name of capabilities.nn.models",
+            NOT_FOUND, f"no model {name[:_SHOWN_CHARS]!r}; expected one that is granted ({granted})"
         )
     HANDLE.pack_into(memory, graph_at, context.inference.add_graph(session))
 

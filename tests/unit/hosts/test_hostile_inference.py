@@ -1,0 +1,120 @@
+"""Whatever a guest passes to wasi-nn, and whatever lies in its memory, it gets an errno."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from wasm_grpc.core.errors import ModelError
+from wasm_grpc.core.model import PAGE_BYTES
+from wasm_grpc.engines.protocol import Context
+from wasm_grpc.hosts.nn import ephemeral
+from wasm_grpc.hosts.nn.state import InferenceGrants, InferenceState
+from wasm_grpc.inference.protocol import TensorInfo, TensorType
+
+__all__ = []
+
+NAMES = sorted(name for _, name in ephemeral.FUNCTIONS)
+MODEL_AT = 60_000
+
+
+class Echo:
+    """A session that hands its one input on."""
+
+    inputs: tuple[TensorInfo, ...] = (TensorInfo(name="x", type=TensorType.U8, shape=(2, 2), size_bytes=4),)
+    outputs = inputs
+
+    def run(self, inputs: Sequence[bytes], *, owner: int) -> tuple[bytes, ...]:
+        """Hand it on."""
+        return tuple(inputs)
+
+
+class Guest(Context):
+    """One page of memory, a graph, a context and their handles."""
+
+    __slots__ = ("content", "inference", "known", "lines")
+
+    def __init__(self, *, pages: int = 1) -> None:
+        self.content = bytearray(pages * PAGE_BYTES)
+        self.memory = lambda: memoryview(self.content)
+        self.lines: list[str] = []
+        self.inference = InferenceState()
+        self.inference.bind(InferenceGrants(models={"m": Echo()}, load=load), self.lines.append)
+        graph = self.inference.add_graph(Echo())
+        self.known = [graph, self.inference.add_context(self.inference.graph(graph))]
+
+    def call(self, name: str, *args: int) -> object:
+        """Call a function; what it answers is its errno."""
+        return ephemeral.FUNCTIONS[ephemeral.MODULE, name].call(self, *args)
+
+
+def load(content: bytes) -> Echo:
+    """Take models that begin with "m"."""
+    if not content.startswith(b"m"):
+        raise ModelError("is none")
+    return Echo()
+
+
+ARGUMENTS = st.one_of(
+    st.integers(0, 5),
+    st.integers(0, 400),
+    st.integers(-(1 << 31), (1 << 32) - 1),
+    st.sampled_from([65_535, 65_536, (1 << 32) - 1, -1]),
+    st.sampled_from(["graph", "context"]),
+)
+CALLS = st.lists(st.tuples(st.sampled_from(NAMES), st.lists(ARGUMENTS, min_size=5, max_size=5)), max_size=6)
+
+
+@settings(max_examples=1000, deadline=None)
+@given(st.binary(max_size=400), CALLS)
+def test_errno_and_nothing_else(memory: bytes, calls: list[tuple[str, list[int | str]]]) -> None:
+    """No function raises, and none answers with what is no errno; what isn't 0 leaves one line."""
+    guest = Guest()
+    guest.content[: len(memory)] = memory
+    refusals = 0
+
+    for name, args in calls:
+        count = len(ephemeral.FUNCTIONS[ephemeral.MODULE, name].type.params)
+        handles = {"graph": guest.known[0], "context": guest.known[1]}
+        errno = guest.call(name, *[handles[arg] if isinstance(arg, str) else arg for arg in args[:count]])
+        assert isinstance(errno, int)
+        assert 0 <= errno <= 8
+        refusals += errno != 0
+
+    assert len(guest.lines) == refusals
+    assert all(line.startswith("wasi-nn: ") and "\n" not in line for line in guest.lines)
+
+
+def test_another_instance_s_handles_are_unknown() -> None:
+    """Handles of two instances have nothing to do with each other."""
+    one, other = Guest(), Guest()
+    graph, context = one.known
+
+    assert one.call("init_execution_context", graph, 0) == 0
+    assert other.call("init_execution_context", graph, 0) == 1
+    assert other.call("compute", context) == 1
+    assert other.lines == [
+        f"wasi-nn: init_execution_context: graph {graph} is not open; expected one that was loaded",
+        f"wasi-nn: compute: context {context} is not open; expected one that was initialised",
+    ]
+
+
+def test_without_memory() -> None:
+    """An instance that exports no memory, or has none, is told so by the interface's own errno."""
+    guest = Guest(pages=0)
+
+    assert guest.call("load_by_name", 0, 0, 0) == 3
+    assert guest.lines == [
+        "wasi-nn: load_by_name: the module has no memory; expected it exported as 'memory'"
+    ]
+
+
+def test_a_model_over_the_bound() -> None:
+    """A guest's model of more than 64 MiB is too large, and is not copied out of its memory."""
+    guest = Guest(pages=1025)
+    guest.content[0:8] = (0).to_bytes(4, "little") + (64 * 1024 * 1024 + 1).to_bytes(4, "little")
+
+    assert guest.call("load", 0, 1, 4, 0, 16) == 7
+    assert guest.lines == ["wasi-nn: load: the model has 67108865 bytes; expected at most 67108864"]

@@ -1,0 +1,38 @@
+"""How much memory a worker may take for its functions and their models."""
+
+from __future__ import annotations
+
+from wasm_grpc.core.model import MIB, Inference, Limits, Model
+from wasm_grpc.core.settings import make_settings
+from wasm_grpc.pool.memory import models_bytes, worker_bytes
+
+__all__ = []
+
+
+def model(digest: str, memory: int, *, threads: int = 1) -> Model:
+    """Give a model that takes so much memory."""
+    return Model(name="m", host="/m", size=1, sha256=digest, threads=threads, memory_bytes=memory)
+
+
+def test_a_model_counts_once() -> None:
+    """Ten functions that name one model need it once; other contents or threads are another's."""
+    same = [Inference(models=(model("a", 7 * MIB),)) for _ in range(10)]
+
+    assert models_bytes(same) == 7 * MIB
+    assert models_bytes([*same, Inference(models=(model("b", MIB), model("a", MIB, threads=2)))]) == 9 * MIB
+
+
+def test_models_that_guests_bring_have_room() -> None:
+    """256 MiB for all of them, however many functions may bring some."""
+    assert models_bytes([Inference(may_load=True)] * 3) == 256 * MIB
+    assert models_bytes([Inference()]) == 0
+
+
+def test_models_are_part_of_a_worker() -> None:
+    """What models take is added to the worker's own, its guests' and its traffic's."""
+    settings = make_settings({})
+    limits = [Limits()]
+
+    with_models = worker_bytes(limits, settings, models_bytes=5 * MIB)
+
+    assert with_models - worker_bytes(limits, settings) == 5 * MIB
