@@ -1,8 +1,8 @@
 //! The first frame of a GIF, on the GIF's canvas.
 
-use gif::{ColorOutput, DecodeOptions, DecodingError};
-use std::error::Error;
 use std::io::ErrorKind;
+
+use gif::{ColorOutput, DecodeOptions, DecodingError};
 
 use crate::decode::{check_size, damaged, truncated};
 use crate::raster::{Layout, Raster};
@@ -38,9 +38,10 @@ fn rejection(error: DecodingError) -> Rejection {
     match error {
         DecodingError::Io(error) if error.kind() == ErrorKind::UnexpectedEof => truncated(FORMAT),
         DecodingError::Io(error) => damaged(FORMAT, error),
-        DecodingError::Format(error) => match error.source() {
-            Some(reason) => damaged(FORMAT, reason),
-            None => damaged(FORMAT, error),
+        // The decoder tells an early end only in words.
+        DecodingError::Format(error) => match error.to_string() {
+            reason if reason.contains("EOF") || reason.contains("truncated") => truncated(FORMAT),
+            reason => damaged(FORMAT, reason),
         },
     }
 }
