@@ -1,4 +1,4 @@
-"""``wasm-grpc demo``: serve the sample functions and turn a picture grey."""
+"""``wasm-grpc demo``: serve the sample functions, turn a picture grey and read a digit."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from wasm_grpc.core.errors import ConfigError
 __all__ = ["PARSER", "add_arguments", "execute"]
 
 PARSER: Mapping[str, Any] = {
-    "description": "Serve the sample functions, behind daprd where one is found, and turn a picture grey.\n"
-    "Serves until Ctrl-C; the web page comes in a later version.",
+    "description": "Serve the sample functions, behind daprd where one is found;\n"
+    "turn a picture grey, and read a digit. Serves until Ctrl-C; the web page comes in a later version.",
     "epilog": "example: wasm-grpc demo --port 0",
 }
 

@@ -1,1 +1,1 @@
-"""The demo: the sample functions served, a picture turned grey, and what to try next."""
+"""The demo: the sample functions served, a picture turned grey, a digit read, and what to try next."""

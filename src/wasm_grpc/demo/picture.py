@@ -1,4 +1,4 @@
-"""The sample picture, painted anew each time: a landscape of gradients, hills and a sun."""
+"""The sample pictures, painted anew each time: a landscape of gradients, hills and a sun, and a digit."""
 
 from __future__ import annotations
 
@@ -7,10 +7,17 @@ import math
 
 from PIL import Image, ImageDraw, ImageFilter
 
-__all__ = ["SIZE", "paint_sample"]
+__all__ = ["DIGIT", "SIZE", "paint_digit", "paint_sample"]
 
 SIZE = (480, 360)
 """Width and height in pixels."""
+
+DIGIT = "7"
+"""What `paint_digit` paints."""
+
+_STROKES = [(88, 92), (200, 84), (168, 150), (142, 226)]
+"""Of the digit, in pixels of a canvas of 280."""
+_PEN = 16
 
 _SKY = ((36, 84, 160), (250, 205, 150))
 _SUN = ((330, 70), 34, (255, 240, 190))
@@ -43,6 +50,20 @@ def paint_sample() -> bytes:
         draw.polygon([*ridge, (width, height), (0, height)], fill=colour)
     encoded = io.BytesIO()
     picture.save(encoded, "JPEG", quality=90)
+    return encoded.getvalue()
+
+
+def paint_digit() -> bytes:
+    """
+    Give a `DIGIT` drawn with a round pen, dark on light, as a PNG.
+    """
+    picture = Image.new("L", (280, 280), 245)
+    draw = ImageDraw.Draw(picture)
+    draw.line(_STROKES, fill=30, width=_PEN, joint="curve")
+    for x, y in _STROKES:
+        draw.ellipse([x - _PEN / 2, y - _PEN / 2, x + _PEN / 2, y + _PEN / 2], fill=30)
+    encoded = io.BytesIO()
+    picture.filter(ImageFilter.GaussianBlur(0.8)).save(encoded, "PNG")
     return encoded.getvalue()
 
 

@@ -1,11 +1,12 @@
-"""The demo's course: serve, find the sidecar, turn the sample grey, say what to try, wait."""
+"""The demo's course: serve, find the sidecar, turn the sample grey, read a digit, say what to try, wait."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import http.client
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,12 +17,14 @@ from google.protobuf import any_pb2
 
 from wasm_grpc.core.errors import HostError
 from wasm_grpc.demo.children import child, find_daprd, free_ports, serve_command, sidecar_command
-from wasm_grpc.demo.picture import paint_sample
+from wasm_grpc.demo.picture import paint_digit, paint_sample
 
 __all__ = ["APP_ID", "Tour", "show"]
 
 APP_ID = "wasm-grpc-demo"
-_FUNCTION = "grayscale"
+Call = Callable[[str, bytes, str], Awaitable[bytes]]
+"""Calls a method with a picture and what is accepted, and gives the answer; raises `HostError`."""
+
 _READY_S = 60.0
 """The longest wait for the server; on its first start it compiles the functions."""
 _SIDECAR_S = 30.0
@@ -56,7 +59,10 @@ async def show(tour: Tour) -> None:
     tour.output.mkdir(parents=True, exist_ok=True)
     sample = tour.output / "sample.jpg"
     grey = tour.output / "grey.png"
+    digit = tour.output / "digit.png"
     sample.write_bytes(await asyncio.to_thread(paint_sample))
+    digit.write_bytes(await asyncio.to_thread(paint_digit))
+    call: Call
     async with contextlib.AsyncExitStack() as stack:
         server_log = tour.output / "server.log"
         server = await stack.enter_async_context(
@@ -66,8 +72,8 @@ async def show(tour: Tour) -> None:
         daprd = find_daprd()
         if daprd is None:
             tour.say("no daprd found (DAPRD, PATH, ~/.dapr/bin), so the server is called directly")
-            body = await _call_server(address, sample.read_bytes())
-            more = f"wasm-grpc invoke {_FUNCTION} --address {address} --data {sample} --output {grey}"
+            call = functools.partial(_call_server, address)
+            more = f"wasm-grpc invoke grayscale --address {address} --data {sample} --output {grey}"
         else:
             http_port, grpc_port = free_ports(2)
             command = sidecar_command(
@@ -82,20 +88,29 @@ async def show(tour: Tour) -> None:
             sidecar = await stack.enter_async_context(child(command, log=sidecar_log, env=env))
             await _wait_sidecar(sidecar, http_port, sidecar_log)
             tour.say(f"sidecar 127.0.0.1:{http_port} (app id {APP_ID})")
-            body = await asyncio.to_thread(_call_sidecar, http_port, sample.read_bytes())
-            url = f"http://127.0.0.1:{http_port}{_path()}"
+            call = functools.partial(_call_sidecar, http_port)
+            url = f"http://127.0.0.1:{http_port}{_path('grayscale')}"
             more = f"curl --data-binary @{sample} {url} --output {grey}"
-        grey.write_bytes(body)
+        grey.write_bytes(await call("grayscale", sample.read_bytes(), "image/png"))
         tour.say(f"picture {sample}")
         tour.say(f"grey    {grey}")
+        tour.say(f"digit   {digit}")
+        tour.say(f"read    {await _read(call, digit.read_bytes())}")
         tour.say(f"try     {more}")
         tour.say("Ctrl-C ends it")
         await server.wait()
         raise HostError(f"the server has ended; expected it to serve on; see {server_log}")
 
 
-def _path() -> str:
-    return f"/v1.0/invoke/{APP_ID}/method/{_FUNCTION}"
+async def _read(call: Call, digit: bytes) -> str:
+    try:
+        return (await call("classify", digit, "text/plain")).decode().strip()
+    except HostError as exc:  # there may be no inference backend for this machine
+        return f"not read: {exc}"
+
+
+def _path(method: str) -> str:
+    return f"/v1.0/invoke/{APP_ID}/method/{method}"
 
 
 async def _wait_serving(server: asyncio.subprocess.Process, log: Path, tour: Tour) -> str:
@@ -132,11 +147,15 @@ def _is_healthy(port: int) -> bool:
     return False
 
 
-def _call_sidecar(port: int, body: bytes) -> bytes:
+async def _call_sidecar(port: int, method: str, picture: bytes, accept: str) -> bytes:
+    return await asyncio.to_thread(_post, port, _path(method), picture, accept)
+
+
+def _post(port: int, path: str, picture: bytes, accept: str) -> bytes:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     with contextlib.closing(connection):
         try:
-            connection.request("POST", _path(), body, {"Content-Type": "image/jpeg"})
+            connection.request("POST", path, picture, {"Accept": accept})
             response = connection.getresponse()
             answer = response.read()
         except (OSError, http.client.HTTPException) as exc:
@@ -146,15 +165,14 @@ def _call_sidecar(port: int, body: bytes) -> bytes:
     return answer
 
 
-async def _call_server(address: str, body: bytes) -> bytes:
-    request = common_pb2.InvokeRequest(
-        method=_FUNCTION, data=any_pb2.Any(value=body), content_type="image/jpeg"
-    )
+async def _call_server(address: str, method: str, picture: bytes, accept: str) -> bytes:
+    request = common_pb2.InvokeRequest(method=method, data=any_pb2.Any(value=picture))
     async with grpc.aio.insecure_channel(
         address, options=[("grpc.max_receive_message_length", -1)]
     ) as channel:
         try:
-            response = await appcallback_pb2_grpc.AppCallbackStub(channel).OnInvoke(request)
+            stub = appcallback_pb2_grpc.AppCallbackStub(channel)
+            response = await stub.OnInvoke(request, metadata=[("accept", accept)])
         except grpc.aio.AioRpcError as exc:
             raise HostError(f"{exc.code().name}: {exc.details()}") from exc
     return bytes(response.data.value)
