@@ -42,4 +42,4 @@ lock: ## lock the dependencies anew: ARGS=--upgrade takes the newest
 	@scripts/lock $(ARGS)
 
 clean: ## remove all that make has made, the committed files aside
-	@rm -rf .venv .venv-wasmer .tools demo-output dist .*_cache .hypothesis functions/target functions/Cargo.lock
+	@rm -rf .venv .venv-tflite .venv-wasmer .tools demo-output dist .*_cache .hypothesis functions/target functions/Cargo.lock

@@ -17,7 +17,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from benchmarks import report
-from benchmarks.cases import native_subjects, our_subject
+from benchmarks.cases import classify_subjects, native_subjects, our_subject
+from benchmarks.classifier import find_classifier
 from benchmarks.machine import cores
 from benchmarks.processes import ProgramError
 from benchmarks.run import FULL, PARTS, QUICK, Findings, Plan, run
@@ -37,13 +38,24 @@ def main(argv: Sequence[str]) -> int:
         runtimes = our_runtimes(_tell)
         print(f"{', '.join(each.title for each in runtimes)}; {cores()} cores, shared by servers and client")
         print(f"load before: {os.getloadavg()[0]:.1f}; above 0.5 the figures say less", flush=True)
-        found = run(plan, options.only, runtimes=runtimes, pictures=options.picture, tell=_tell)
+        classifier = find_classifier(options.model, options.labels)
+        found = run(
+            plan,
+            options.only,
+            runtimes=runtimes,
+            pictures=options.picture,
+            classifier=classifier,
+            tell=_tell,
+        )
     except ProgramError as exc:
         _tell(str(exc))
         return 1
     except KeyboardInterrupt:
         return 130
-    judged = verdicts(found.loads, found.likenesses, found.startups, [each.engine for each in runtimes])
+    engines = [each.engine for each in runtimes]
+    judged = verdicts(found.loads, found.likenesses, found.startups, found.first_calls, engines)
+    if found.first_calls and classifier is not None:
+        print(f"classify runs {classifier.title}")
     for line in _lines(found, judged, runtimes, plan):
         print(line)
     if options.json is not None:
@@ -66,16 +78,27 @@ def _options(argv: Sequence[str]) -> argparse.Namespace:
         action="append",
         default=[],
         metavar="FILE",
-        help="a further picture to turn grey",
+        help="a further picture to turn grey and to classify",
     )
+    parser.add_argument(
+        "--model", type=Path, metavar="FILE", help="what classify runs (default: the function's own model)"
+    )
+    parser.add_argument("--labels", type=Path, metavar="FILE", help="the labels of --model")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the results there too")
-    return parser.parse_args(argv)
+    options = parser.parse_args(argv)
+    if (options.model is None) != (options.labels is None):
+        parser.error("--model and --labels go together")
+    return options
 
 
 def _lines(
     found: Findings, judged: Sequence[Verdict], runtimes: Sequence[OurRuntime], plan: Plan
 ) -> Iterator[str]:
-    subjects = (*native_subjects(), *(our_subject(runtime.engine) for runtime in runtimes))
+    subjects = (
+        *native_subjects(),
+        *classify_subjects(Path(), Path(), Path()),
+        *(our_subject(runtime.engine) for runtime in runtimes),
+    )
     titles = {subject.key: subject.title for subject in subjects}
     if found.loads:
         yield f"medians of {plan.rounds} rounds of {plan.seconds:g} s; ratios are of requests a second"
@@ -87,6 +110,8 @@ def _lines(
         yield from report.likeness_lines(found.likenesses)
     if found.startups:
         yield from report.startup_lines(found.startups, plan.starts)
+    if found.first_calls:
+        yield from report.first_call_lines(found.first_calls, plan.starts)
     if judged:
         yield from report.verdict_lines(judged)
 

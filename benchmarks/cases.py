@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +10,16 @@ from pathlib import Path
 
 from benchmarks.pictures import paint_photo
 
-__all__ = ["BARE", "Case", "Subject", "make_cases", "native_subjects", "our_subject"]
+__all__ = [
+    "ANEW",
+    "BARE",
+    "Case",
+    "Subject",
+    "classify_subjects",
+    "make_cases",
+    "native_subjects",
+    "our_subject",
+]
 
 _CALLERS = (1, 16)
 _ECHO_BYTES = {"64 B": 64, "64 KiB": 64 * 1024}
@@ -17,6 +27,9 @@ _ECHO_BYTES = {"64 B": 64, "64 KiB": 64 * 1024}
 BARE = "bare"
 """Key of the server that only echoes."""
 _PILLOW = ("pillow-dapr", "pillow-pool")
+_LITERT = "litert-pool"
+ANEW = "anew"
+"""Key of the server that makes everything anew for each request."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +61,7 @@ class Case:
         body: What every call sends.
         callers: Calls at a time.
         baselines: Keys of the subjects that ours are compared with: the fastest of them counts.
+        slow: Those of them that are measured in the first round only.
     """
 
     name: str
@@ -55,6 +69,7 @@ class Case:
     body: bytes
     callers: int
     baselines: tuple[str, ...]
+    slow: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
@@ -70,11 +85,11 @@ class Case:
         return [subject for subject in subjects if subject.is_ours or subject.key in self.baselines]
 
 
-def our_subject(engine: str) -> Subject:
+def our_subject(engine: str, folder: str = "functions") -> Subject:
     """
-    Give our server on one engine.
+    Give our server on one engine, with the functions of a folder.
     """
-    command = (sys.executable, "-m", "wasm_grpc", "serve", "functions", "--port=0", f"--engine={engine}")
+    command = (sys.executable, "-m", "wasm_grpc", "serve", folder, "--port=0", f"--engine={engine}")
     return Subject(key=engine, title=f"wasm_grpc, {engine}", command=command, is_ours=True)
 
 
@@ -89,13 +104,28 @@ def native_subjects() -> tuple[Subject, ...]:
     )
 
 
+def classify_subjects(model: Path, labels: Path, function: Path) -> tuple[Subject, ...]:
+    """
+    Give what classify is compared with.
+
+    Args:
+        model: What the native app runs.
+        labels: Its labels.
+        function: Folder of the function, for the app that makes all of it anew.
+    """
+    return (
+        _app(_LITERT, "Pillow, litert + processes", "litert_pool", str(model), str(labels)),
+        _app(ANEW, "all anew each request", "anew", str(function)),
+    )
+
+
 def make_cases(methods: Collection[str], pictures: Sequence[Path]) -> list[Case]:
     """
     Give the loads of some functions.
 
     Args:
-        methods: Of these, "echo" and "grayscale" count.
-        pictures: Further pictures to turn grey beside the painted one.
+        methods: Of these, "echo", "grayscale" and "classify" count.
+        pictures: Further pictures beside the painted one.
     """
     found: list[Case] = []
     if "echo" in methods:
@@ -105,6 +135,16 @@ def make_cases(methods: Collection[str], pictures: Sequence[Path]) -> list[Case]
         bodies = {"grayscale 480x360": paint_photo()}
         bodies |= {f"grayscale {path.name}": path.read_bytes() for path in pictures}
         found += _at_each(bodies, "grayscale", _PILLOW)
+    if "classify" in methods:
+        bodies = {"classify 480x360": paint_photo()}
+        bodies |= {f"classify {path.name}": path.read_bytes() for path in pictures}
+        found += [
+            # Seconds a request: where all cores are busy is enough.
+            dataclasses.replace(case, baselines=(_LITERT, ANEW), slow=(ANEW,))
+            if case.callers == max(_CALLERS)
+            else case
+            for case in _at_each(bodies, "classify", (_LITERT,))
+        ]
     return found
 
 
@@ -116,5 +156,6 @@ def _at_each(bodies: Mapping[str, bytes], method: str, baselines: tuple[str, ...
     ]
 
 
-def _app(key: str, title: str, module: str) -> Subject:
-    return Subject(key=key, title=title, command=(sys.executable, "-m", f"benchmarks.apps.{module}"))
+def _app(key: str, title: str, module: str, *args: str) -> Subject:
+    command = (sys.executable, "-m", f"benchmarks.apps.{module}", *args)
+    return Subject(key=key, title=title, command=command)

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from benchmarks.first_call import FirstCall
 from benchmarks.guest_cost import STEPS
 from benchmarks.pictures import Likeness
 from benchmarks.results import CaseResult
 from benchmarks.startup import Startup
 from benchmarks.targets import Verdict
 
-__all__ = ["cost_lines", "likeness_lines", "load_lines", "startup_lines", "step_lines", "verdict_lines"]
+__all__ = [
+    "cost_lines",
+    "first_call_lines",
+    "likeness_lines",
+    "load_lines",
+    "startup_lines",
+    "step_lines",
+    "verdict_lines",
+]
 
 
 def load_lines(results: Iterable[CaseResult], titles: Mapping[str, str]) -> Iterator[str]:
@@ -77,6 +86,16 @@ def startup_lines(startups: Mapping[str, Startup], times: int) -> Iterator[str]:
     yield f"serve, functions cached, {times} starts   median s   slowest s"
     for engine, startup in startups.items():
         yield f"  {engine:<33} {startup.median_s:>8.2f} {startup.slowest_s:>11.2f}"
+
+
+def first_call_lines(first_calls: Mapping[str, FirstCall], times: int) -> Iterator[str]:
+    """
+    Give how long the first call after a start takes.
+    """
+    yield ""
+    yield f"classify after a start, {times} starts   first ms   steady ms     ratio"
+    for engine, first in first_calls.items():
+        yield f"  {engine:<33} {first.first_ms:>8.2f} {first.steady_ms:>11.2f} {first.ratio:>9.2f}"
 
 
 def verdict_lines(verdicts: Sequence[Verdict]) -> Iterator[str]:

@@ -50,8 +50,7 @@ def run_rounds(
         for number in range(rounds):
             tell(f"round {number + 1} of {rounds}")
             for case in cases:
-                turns = _turns(case, servers, number)
-                for subject in turns:
+                for subject in _turns(case, servers, number):
                     load = Load(
                         address=servers[subject].address,
                         message=str(messages[case.title]),
@@ -67,7 +66,7 @@ def _turns(case: Case, subjects: Iterable[Subject], number: int) -> Sequence[Sub
     """
     Give those that take this load; another one goes first each round.
     """
-    taking = case.takers(subjects)
+    taking = [each for each in case.takers(subjects) if number == 0 or each.key not in case.slow]
     first = number % len(taking)
     return taking[first:] + taking[:first]
 
@@ -99,5 +98,5 @@ def _result(case: Case, samples: _Samples) -> CaseResult:
         callers=case.callers,
         baseline=baseline,
         subjects=subjects,
-        ratios={subject: ratio(rounds, taken[baseline]) for subject, rounds in taken.items()},
+        ratios={subject: ratio(rounds, taken[baseline][: len(rounds)]) for subject, rounds in taken.items()},
     )

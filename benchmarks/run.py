@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.answers import Likenesses, check_answers
-from benchmarks.cases import make_cases, native_subjects, our_subject
+from benchmarks.cases import Case, Subject, classify_subjects, make_cases, native_subjects, our_subject
+from benchmarks.classifier import Classifier, lay_out
 from benchmarks.client import load_client
+from benchmarks.first_call import FirstCall, measure_first_call
 from benchmarks.processes import serving
 from benchmarks.results import CaseResult
 from benchmarks.rounds import run_rounds
@@ -20,7 +22,7 @@ from benchmarks.steps import Steps, measure_steps
 
 __all__ = ["FULL", "PARTS", "QUICK", "Findings", "Plan", "run"]
 
-PARTS = ("echo", "grayscale", "steps", "startup")
+PARTS = ("echo", "grayscale", "classify", "steps", "startup")
 """What can be measured on its own."""
 
 
@@ -54,6 +56,7 @@ class Findings:
     likenesses: Likenesses
     steps: Steps
     startups: dict[str, Startup]
+    first_calls: dict[str, FirstCall]
 
 
 def run(
@@ -62,6 +65,7 @@ def run(
     *,
     runtimes: Sequence[OurRuntime],
     pictures: Sequence[Path],
+    classifier: Classifier | None,
     tell: Callable[[str], None],
 ) -> Findings:
     """
@@ -71,15 +75,22 @@ def run(
         plan: How much.
         parts: Of `PARTS`.
         runtimes: Ours.
-        pictures: To be turned grey beside the painted one.
+        pictures: To be turned grey and classified beside the painted one.
+        classifier: What classify runs; None leaves it out.
         tell: Told of each step as it begins.
 
     Raises:
         ProgramError: A server or the client failed.
     """
-    ours = [our_subject(runtime.engine) for runtime in runtimes]
-    cases = make_cases(parts, pictures)
     with contextlib.ExitStack() as stack:
+        ours, native = [our_subject(runtime.engine) for runtime in runtimes], native_subjects()
+        if classifier is None:
+            parts = [part for part in parts if part != "classify"]
+        elif "classify" in parts:
+            folder = lay_out(classifier, Path(stack.enter_context(tempfile.TemporaryDirectory())))
+            ours = [our_subject(runtime.engine, str(folder)) for runtime in runtimes]
+            native += classify_subjects(classifier.model, classifier.labels, folder / "classify")
+        cases = make_cases(parts, pictures)
         cache = {"XDG_CACHE_HOME": stack.enter_context(tempfile.TemporaryDirectory())}
         loads: Sequence[CaseResult] = ()
         likenesses: Likenesses = {}
@@ -88,7 +99,7 @@ def run(
             with contextlib.ExitStack() as running:
                 servers = {
                     subject: running.enter_context(serving(subject.command, env=cache))
-                    for subject in (*native_subjects(), *ours)
+                    for subject in (*_wanted(native, cases), *ours)
                 }
                 client = running.enter_context(load_client())
                 likenesses = check_answers(cases, servers)
@@ -103,4 +114,20 @@ def run(
         if "startup" in parts:
             tell("starts")
             startups = {each.key: measure_startup(each, times=plan.starts, env=cache) for each in ours}
-    return Findings(loads=loads, likenesses=likenesses, steps=steps, startups=startups)
+        first_calls: dict[str, FirstCall] = {}
+        if "classify" in parts:
+            tell("first calls after a start")
+            case = next(case for case in cases if case.method == "classify")
+            first_calls = {
+                each.key: measure_first_call(each, case, times=plan.starts, env=cache) for each in ours
+            }
+    return Findings(
+        loads=loads, likenesses=likenesses, steps=steps, startups=startups, first_calls=first_calls
+    )
+
+
+def _wanted(subjects: Sequence[Subject], cases: Sequence[Case]) -> list[Subject]:
+    """
+    Give those that some load is put on.
+    """
+    return [each for each in subjects if any(each.key in case.baselines for case in cases)]

@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from benchmarks.cases import ANEW
+from benchmarks.first_call import FirstCall
 from benchmarks.pictures import Likeness
 from benchmarks.results import CaseResult
 from benchmarks.startup import Startup
 
 __all__ = ["Verdict", "verdicts"]
 
-_ECHO_RATIO = 0.3
-_ECHO_CALLERS = 16
-_GRAYSCALE_RATIO = 0.9
+_ALL_CORES = {"echo": 16, "classify": 16}
+"""Callers whose figures count, where the target is of all cores."""
+_RATIOS = {"echo": 0.3, "grayscale": 0.9, "classify": 0.8}
+_ANEW_RATIO = 50
+_FIRST_CALL_RATIO = 2.0
 _SIZE_RATIO = 1.25
 _STARTUP_S = 1.0
 _SAME_PIXEL = 2
@@ -44,6 +48,7 @@ def verdicts(
     results: Iterable[CaseResult],
     likenesses: Mapping[str, Mapping[str, Likeness]],
     startups: Mapping[str, Startup],
+    first_calls: Mapping[str, FirstCall],
     engines: Sequence[str],
 ) -> list[Verdict]:
     """
@@ -53,24 +58,35 @@ def verdicts(
         results: Of the loads.
         likenesses: By load and engine.
         startups: By engine.
+        first_calls: By engine.
         engines: Ours.
     """
     found = []
     for result in results:
-        if result.method == "echo" and result.callers != _ECHO_CALLERS:
+        if result.callers != _ALL_CORES.get(result.method, result.callers):
             continue
-        wanted = _ECHO_RATIO if result.method == "echo" else _GRAYSCALE_RATIO
+        wanted = _RATIOS[result.method]
         target = f"{result.title}: of {result.baseline}"
         found += [_at_least(target, engine, result.ratios[engine], wanted) for engine in engines]
+        if ANEW in result.ratios:
+            target = f"{result.title}: of all anew each request"
+            anew = result.ratios[ANEW]
+            found += [
+                _at_least(target, engine, result.ratios[engine] / anew, _ANEW_RATIO) for engine in engines
+            ]
     for name, by_engine in likenesses.items():
         for engine, likeness in by_engine.items():
             found += [
                 _at_most(f"{name}: size of the PNG, of Pillow's", engine, likeness.size_ratio, _SIZE_RATIO),
                 _at_most(f"{name}: largest difference of a pixel", engine, likeness.largest, _SAME_PIXEL),
             ]
-    return found + [
+    found += [
         _at_most("ready with functions cached, s", engine, startup.median_s, _STARTUP_S)
         for engine, startup in startups.items()
+    ]
+    return found + [
+        _at_most("classify, first call after start: of the next", engine, first.ratio, _FIRST_CALL_RATIO)
+        for engine, first in first_calls.items()
     ]
 
 

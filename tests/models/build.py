@@ -206,6 +206,16 @@ def endless() -> Model:
     return model
 
 
+def unwritten() -> Model:
+    """An output that nothing computes, beside one that is: what it holds is whatever lay in memory."""
+    model = Model()
+    graph = model.graph()
+    given, twice, nothing = (graph.tensor(name, TYPES.INT32, (1, 64)) for name in ("n", "twice", "nothing"))
+    graph.run(OPS.ADD, [given, given], [twice], schema.AddOptionsT(), OPTIONS.AddOptions)
+    graph.finish([given], [twice, nothing])
+    return model
+
+
 def accumulate() -> Model:
     """One number, and the sum of all it was given so far, in a variable tensor of a recurrent operator."""
     model = Model()
@@ -311,6 +321,7 @@ MODELS: dict[str, Callable[[], Model]] = {
     "reshape-i64": reshape(TYPES.INT64),
     "reshape-i8": reshape(TYPES.INT8),
     "reshape-u8": reshape(TYPES.UINT8),
+    "unwritten": unwritten,
     "words": words,
 }
 

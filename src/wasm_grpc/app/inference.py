@@ -28,31 +28,11 @@ class Inspector:
     def __init__(self, settings: Settings, runtimes: Mapping[EngineName, FoundRuntime]) -> None:
         self._settings = settings
         self._runtimes = runtimes
-        self._backends: dict[EngineName, str | InferenceUnavailableError] = {}
+        # Why there is none, or None where there is one.
+        self._backends: dict[EngineName, InferenceUnavailableError | None] = {}
         self._models: dict[_Key, Model | ModelError] = {}
         # One at a time: ten functions that name one model wait for one try of it.
         self._lock = asyncio.Lock()
-
-    async def backend(self, engine: EngineName) -> str:
-        """
-        Give name and version of the backend that an engine's workers have.
-
-        Raises:
-            InferenceUnavailableError: They have none.
-        """
-        async with self._lock:
-            if engine not in self._backends:
-                try:
-                    found: str | InferenceUnavailableError = await find_backend(
-                        self._runtimes[engine].runtime, self._settings
-                    )
-                except InferenceUnavailableError as exc:
-                    found = exc
-                self._backends[engine] = found
-        backend = self._backends[engine]
-        if isinstance(backend, InferenceUnavailableError):
-            raise backend
-        return backend
 
     async def engines_for(
         self, inference: Inference, engines: Sequence[EngineName]
@@ -71,7 +51,7 @@ class Inspector:
             if engine not in self._runtimes:
                 continue
             try:
-                await self.backend(engine)
+                await self._try_backend(inference, engine)
             except InferenceUnavailableError as exc:
                 lacks[str(exc)] = None
             else:
@@ -139,9 +119,36 @@ class Inspector:
 
         return await self.inspect(inference, engine, blame)
 
+    async def _try_backend(self, inference: Inference, engine: EngineName) -> None:
+        """
+        See that an engine's workers have a backend.
+
+        Raises:
+            InferenceUnavailableError: They have none that works.
+        """
+        if inference.models:
+            # A process less: whatever is said of the model, the backend is there.
+            await self._inspect(inference.models[0], engine)
+            return
+        async with self._lock:
+            if engine not in self._backends:
+                try:
+                    await find_backend(self._runtimes[engine].runtime, self._settings)
+                except InferenceUnavailableError as exc:
+                    self._backends[engine] = exc
+                else:
+                    self._backends[engine] = None
+        self._expect_backend(engine)
+
+    def _expect_backend(self, engine: EngineName) -> None:
+        unavailable = self._backends.get(engine)
+        if unavailable is not None:
+            raise unavailable
+
     async def _inspect(self, model: Model, engine: EngineName) -> Model | ModelError:
         key = (engine, model.sha256, model.threads)
         async with self._lock:
+            self._expect_backend(engine)
             if key not in self._models:
                 try:
                     self._models[key] = await inspect_model(
@@ -149,6 +156,9 @@ class Inspector:
                     )
                 except ModelError as exc:
                     self._models[key] = exc
+                except InferenceUnavailableError as exc:
+                    self._backends[engine] = exc
+                    raise
                 except WasmGrpcError as exc:
                     self._models[key] = ModelError(f"can't be tried: {exc}")
         return self._models[key]

@@ -193,4 +193,4 @@ def _reason(exc: Exception) -> str:
     Give the backend's complaint as one line.
     """
     lines = (line.strip() for line in str(exc).splitlines())
-    return "; ".join(filter(None, lines))[:_REASON_CHARS] or type(exc).__name__
+    return "; ".join(filter(None, lines))[:_REASON_CHARS] or "no reason given, commonly a lack of memory"

@@ -26,7 +26,7 @@ _log = logging.getLogger("wasm_grpc.pool")
 
 _TICK_S = 1.0
 _LOAD_S = 10.0
-"""The longest that a worker may take to take up a function; a 20 MB artifact takes some 50 ms."""
+"""The longest that a worker may take to take up a function: a 20 MB artifact some 50 ms, a model 0.2 s."""
 _TRIES = 3
 """Workers that an invocation may find dead before it is begun."""
 
@@ -77,6 +77,7 @@ class Pool:
         self._loop = asyncio.get_running_loop()
         self._tick_handle: asyncio.TimerHandle | None = None
         self._start_error: WasmGrpcError | None = None
+        self._all_up = asyncio.Event()
 
     def __repr__(self) -> str:
         return f"<Pool {self._schedule!r}>"
@@ -115,7 +116,7 @@ class Pool:
 
     async def start(self) -> None:
         """
-        Start the workers; done when one is up.
+        Start the workers; done when those that are always kept take work, so that no call finds one cold.
 
         Raises:
             EngineUnavailableError, WorkerStartError: None came up.
@@ -127,6 +128,9 @@ class Pool:
         if not self._workers and self._functions:
             await self.aclose()
             raise self._start_error or ProtocolError("no worker came up")
+        with contextlib.suppress(asyncio.TimeoutError):
+            # One that is late is no reason not to serve.
+            await asyncio.wait_for(self._all_up.wait(), _LOAD_S)
 
     async def aclose(self) -> None:
         """
@@ -141,6 +145,8 @@ class Pool:
         await asyncio.gather(*(worker.end() for worker in self._workers.values()))
 
     def _perform(self, actions: Sequence[Action]) -> None:
+        if not self._schedule.is_starting:
+            self._all_up.set()
         for action in actions:
             if isinstance(action, Run):
                 self._run(action.ticket, action.worker)
@@ -322,7 +328,7 @@ async def open_pool(functions: Sequence[PoolFunction], settings: Settings) -> As
     """
     Start the workers and, at the end, kill and reap every one of them.
 
-    Gives the pool once a worker is up; the others follow.
+    Gives the pool once its workers take work.
 
     Raises:
         EngineUnavailableError, WorkerStartError: None came up.

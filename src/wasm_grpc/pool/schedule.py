@@ -151,6 +151,13 @@ class Schedule:
         starting = sum(self._starting.values())
         return f"<Schedule {self._busy} busy, {idle} idle, {starting} starting, {waiting} waiting>"
 
+    @property
+    def is_starting(self) -> bool:
+        """
+        Whether a worker is on its way that has not come up yet.
+        """
+        return any(self._starting.values())
+
     def start(self) -> list[Action]:
         """
         Start the workers that are always kept.

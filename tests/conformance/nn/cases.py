@@ -378,6 +378,15 @@ OUTPUTS = {
         "get_output: nothing was computed; expected compute before get_output",
         (1, "get_output", Cell(CONTEXT), 0, OUT, 1024, WRITTEN),
     ),
+    # Nothing that lay in memory before is handed out.
+    "output-that-nothing-computes": ill(
+        "compute: the model can't be run (…)\n"
+        "wasi-nn: get_output: nothing was computed; expected compute before get_output",
+        set_input(Tensor((1, 64), 4, bytes(256))),
+        (5, "compute", Cell(CONTEXT)),
+        (1, "get_output", Cell(CONTEXT), 1, OUT, 1024, WRITTEN),
+        model="unwritten",
+    ),
     "output-as-long-as-the-input-says": Case(
         steps=[
             *opened(),

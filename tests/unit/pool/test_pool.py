@@ -289,6 +289,29 @@ async def test_a_function_that_is_not_taken_up_in_time(
     )
 
 
+async def test_a_pool_opens_with_its_workers_at_hand(write_worker: WriteWorker) -> None:
+    """All workers that are always kept have taken up what is loaded ahead when the pool is given."""
+    # A worker takes its time for it.
+    worker = GREET + SERVE.replace(
+        "send(pack_json(Kind.LOADED", "time.sleep(0.2); send(pack_json(Kind.LOADED"
+    )
+    pooled = function(write_worker(worker), prepared=1)
+
+    async with open_pool([pooled], make_settings({"workers": 2, "max_workers": 4})) as pool:
+        assert repr(pool) == "<Pool <Schedule 0 busy, 3 idle, 0 starting, 0 waiting>>"
+
+
+async def test_a_late_worker_keeps_no_pool_from_opening(
+    write_worker: WriteWorker, one_slot: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that does not take up its functions in time is not waited for."""
+    monkeypatch.setattr("wasm_grpc.pool.pool._LOAD_S", 0.2)
+    pooled = function(write_worker(GREET + "while True:\n    signal.pause()\n"), prepared=1)
+
+    async with open_pool([pooled], one_slot) as pool:
+        assert repr(pool) == "<Pool <Schedule 0 busy, 0 idle, 1 starting, 0 waiting>>"
+
+
 async def test_a_caller_that_goes_while_it_waits(write_worker: WriteWorker, one_slot: Settings) -> None:
     """A cancelled invocation that waited is never run, and leaves its place in the queue."""
     worker = GREET + SERVE.replace("answer(frame)", "time.sleep(0.3); answer(frame)")

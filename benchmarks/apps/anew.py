@@ -1,0 +1,76 @@
+"""
+App: classify as the first demo did it, everything anew for each request: ``FUNCTION``, a function's folder.
+
+Engine, compiled module, instance and model are made for one call and thrown away, behind `grpc.aio`,
+in a pool of one process a core.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import multiprocessing
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict
+from pathlib import Path
+
+from benchmarks.apps.callback import serve
+from benchmarks.machine import cores
+from wasm_grpc.core.model import EngineName, GuestKind, Limits
+from wasm_grpc.core.wire import encode_env
+from wasm_grpc.engines.limits import write_limits
+from wasm_grpc.engines.registry import open_engine
+from wasm_grpc.functions.folder import read_functions
+from wasm_grpc.functions.function import read_module
+from wasm_grpc.functions.models import read_inference
+from wasm_grpc.functions.mounts import read_mounts
+from wasm_grpc.guests.protocol import GuestCall
+from wasm_grpc.guests.registry import guest_for
+from wasm_grpc.hosts.nn.state import InferenceGrants
+from wasm_grpc.hosts.wasi.context import encode_strings
+from wasm_grpc.hosts.wasi.mounts import FileSystem
+from wasm_grpc.hosts.wasi.streams import BytesStdin, CollectedStdout, Stderr
+from wasm_grpc.inference.registry import open_backend
+
+__all__: list[str] = []
+
+
+def _classify(folder: str, body: bytes) -> bytes:
+    (function,) = read_functions(Path(folder))
+    manifest = function.manifest
+    limits = Limits(**asdict(manifest.limits))
+    engine = open_engine(EngineName.WASMTIME)
+    guest = guest_for(GuestKind.WASI_COMMAND)
+    native = engine.compile(write_limits(read_module(function), memory_bytes=limits.memory_bytes))
+    backend = open_backend()
+    models = {
+        model.name: backend.open(Path(model.host).read_bytes(), threads=1)
+        for model in read_inference(function).models
+    }
+    call = GuestCall(
+        args=encode_strings((function.name,)),
+        env=encode_env(tuple((name, str(value)) for name, value in manifest.env.items())),
+        stdin=BytesStdin(body),
+        stdout=CollectedStdout(limits.output_bytes),
+        stderr=Stderr(limits.stderr_bytes),
+        limits=limits,
+        preopens=FileSystem(read_mounts(function), scratch_bytes=0).preopens(),
+        inference=InferenceGrants(models=models),
+    )
+    return guest.ready(engine.load(native, guest.hosts)).run(call).outcome.body
+
+
+async def _main(folder: str) -> None:
+    # Spawned: a fork would take gRPC's threads for its own.
+    with ProcessPoolExecutor(cores(), mp_context=multiprocessing.get_context("spawn")) as pool:
+
+        async def classify(body: bytes) -> bytes:
+            work = functools.partial(_classify, folder, body)
+            return await asyncio.get_running_loop().run_in_executor(pool, work)
+
+        await serve(classify, content_type="application/json")
+
+
+if __name__ == "__main__":
+    asyncio.run(_main(*sys.argv[1:]))

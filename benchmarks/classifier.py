@@ -1,0 +1,83 @@
+"""The function classify on a model, laid out so that our server and the native apps run the same."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.processes import ROOT
+from wasm_grpc.inference.protocol import TensorInfo
+from wasm_grpc.inference.registry import open_backend
+
+__all__ = ["Classifier", "find_classifier", "lay_out"]
+
+_FUNCTION = ROOT / "functions" / "classify"
+_OTHERS = ("echo", "grayscale")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Classifier:
+    """
+    A model with its labels.
+
+    Attributes:
+        model: TensorFlow Lite file: one picture in, one score for each label out.
+        labels: Text file, a label a line.
+    """
+
+    model: Path
+    labels: Path
+
+    @property
+    def title(self) -> str:
+        """
+        Its name for people.
+        """
+        return self.model.stem
+
+
+def find_classifier(model: Path | None, labels: Path | None) -> Classifier | None:
+    """
+    Give the model that was asked for, else the function's own; None where there is no such function.
+    """
+    if not (_FUNCTION / "classify.wasm").exists():
+        return None
+    if model is None or labels is None:
+        (own,) = (_FUNCTION / "model").glob("*.tflite")
+        return Classifier(model=own, labels=_FUNCTION / "model" / "labels.txt")
+    return Classifier(model=model.absolute(), labels=labels.absolute())
+
+
+def lay_out(classifier: Classifier, folder: Path) -> Path:
+    """
+    Make a folder of all functions in which classify runs that model on plainly resized pictures.
+    """
+    for name in _OTHERS:
+        shutil.copytree(ROOT / "functions" / name, folder / name)
+    place = folder / "classify"
+    (place / "model").mkdir(parents=True)
+    shutil.copy(_FUNCTION / "classify.wasm", place)
+    shutil.copy(classifier.model, place / "model" / "model.tflite")
+    shutil.copy(classifier.labels, place / "model" / "labels.txt")
+    taken = open_backend().open(str(classifier.model), threads=1).inputs[0]
+    (place / "function.toml").write_text(_manifest(taken), "utf-8")
+    return folder
+
+
+def _manifest(taken: TensorInfo) -> str:
+    _, height, width, channels = taken.shape
+    return f"""
+name = "classify"
+module = "classify.wasm"
+response = "cgi"
+env = {{ LABELS = "/model/labels.txt", INPUT = "{height}x{width}x{channels}:{taken.type.value}", TOP = "5" }}
+limits = {{ memory = "256MiB", body = "16MiB" }}
+
+[[trigger.invoke]]
+method = "classify"
+
+[capabilities]
+files = [{{ host = "model/labels.txt", guest = "/model/labels.txt" }}]
+nn.models.default = {{ path = "model/model.tflite" }}
+"""
