@@ -100,7 +100,9 @@ def test_what_the_manifest_sets_stays() -> None:
     [(True, (), "CGI/1.1"), (False, (), None), (True, ("GATEWAY_INTERFACE",), None)],
     ids=["cgi", "raw", "set by the manifest"],
 )
-def test_only_a_cgi_guest_is_told_so(is_cgi: bool, withheld: tuple[str, ...], expected: str | None) -> None:
+def test_only_a_cgi_guest_is_told_so(
+    *, is_cgi: bool, withheld: tuple[str, ...], expected: str | None
+) -> None:
     """GATEWAY_INTERFACE is set where header lines are expected, so that one program can serve both ways."""
     found = dict(
         request_environment(
