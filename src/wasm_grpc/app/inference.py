@@ -31,8 +31,8 @@ class Inspector:
         # Why there is none, or None where there is one.
         self._backends: dict[EngineName, InferenceUnavailableError | None] = {}
         self._models: dict[_Key, Model | ModelError] = {}
-        # One at a time: ten functions that name one model wait for one try of it.
-        self._lock = asyncio.Lock()
+        # One try at a time on each: ten functions that name one model wait for one try of it.
+        self._locks = {engine: asyncio.Lock() for engine in runtimes}
 
     async def engines_for(
         self, inference: Inference, engines: Sequence[EngineName]
@@ -45,19 +45,11 @@ class Inspector:
         """
         if not inference.is_granted:
             return tuple(engines)
-        able: list[EngineName] = []
-        lacks: dict[str, None] = {}
-        for engine in engines:
-            if engine not in self._runtimes:
-                continue
-            try:
-                await self._try_backend(inference, engine)
-            except InferenceUnavailableError as exc:
-                lacks[str(exc)] = None
-            else:
-                able.append(engine)
-        if lacks and not able:
-            raise InferenceUnavailableError("; ".join(lacks))
+        had = [engine for engine in engines if engine in self._runtimes]
+        lacks = await asyncio.gather(*(self._lack(inference, engine) for engine in had))
+        able = [engine for engine, lack in zip(had, lacks, strict=True) if not lack]
+        if had and not able:
+            raise InferenceUnavailableError("; ".join(dict.fromkeys(lacks)))
         # An engine that can't be had at all is another's error.
         return tuple(able) or tuple(engines)
 
@@ -119,18 +111,22 @@ class Inspector:
 
         return await self.inspect(inference, engine, blame)
 
-    async def _try_backend(self, inference: Inference, engine: EngineName) -> None:
+    async def _lack(self, inference: Inference, engine: EngineName) -> str:
         """
-        See that an engine's workers have a backend.
+        Say why an engine's workers can run no model; "" where they can.
+        """
+        try:
+            if inference.models:
+                # A process less: whatever is said of the model, the backend is there.
+                await self._inspect(inference.models[0], engine)
+            else:
+                await self._find_backend(engine)
+        except InferenceUnavailableError as exc:
+            return str(exc)
+        return ""
 
-        Raises:
-            InferenceUnavailableError: They have none that works.
-        """
-        if inference.models:
-            # A process less: whatever is said of the model, the backend is there.
-            await self._inspect(inference.models[0], engine)
-            return
-        async with self._lock:
+    async def _find_backend(self, engine: EngineName) -> None:
+        async with self._locks[engine]:
             if engine not in self._backends:
                 try:
                     await find_backend(self._runtimes[engine].runtime, self._settings)
@@ -138,7 +134,7 @@ class Inspector:
                     self._backends[engine] = exc
                 else:
                     self._backends[engine] = None
-        self._expect_backend(engine)
+            self._expect_backend(engine)
 
     def _expect_backend(self, engine: EngineName) -> None:
         unavailable = self._backends.get(engine)
@@ -147,7 +143,7 @@ class Inspector:
 
     async def _inspect(self, model: Model, engine: EngineName) -> Model | ModelError:
         key = (engine, model.sha256, model.threads)
-        async with self._lock:
+        async with self._locks[engine]:
             self._expect_backend(engine)
             if key not in self._models:
                 try:

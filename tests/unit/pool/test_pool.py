@@ -312,6 +312,28 @@ async def test_a_late_worker_keeps_no_pool_from_opening(
         assert repr(pool) == "<Pool <Schedule 0 busy, 0 idle, 1 starting, 0 waiting>>"
 
 
+async def test_what_a_worker_prints_is_logged(
+    write_worker: WriteWorker, one_slot: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each line once it is whole, as a warning; what TensorFlow Lite says of itself only for who looks closely."""
+    prints = """
+for piece in ("INFO: ", "a delegate was made\\nthread panicked", " at line 1\\n\\nthe last, without an end"):
+    sys.stderr.write(piece)
+    sys.stderr.flush()
+    time.sleep(0.05)
+"""
+    pooled = function(write_worker(GREET + prints + SERVE))
+
+    async with open_pool([pooled], one_slot) as pool:
+        await pool.invoke(INVOCATION)
+
+    warnings = [record.getMessage() for record in caplog.records if record.name == "wasm_grpc.pool.process"]
+    assert [text.partition(": ")[2] for text in warnings] == [
+        "thread panicked at line 1",
+        "the last, without an end",
+    ]
+
+
 async def test_a_caller_that_goes_while_it_waits(write_worker: WriteWorker, one_slot: Settings) -> None:
     """A cancelled invocation that waited is never run, and leaves its place in the queue."""
     worker = GREET + SERVE.replace("answer(frame)", "time.sleep(0.3); answer(frame)")
