@@ -1,7 +1,7 @@
 //! What on a picture is its ground, and what is on it: dark on light or light on dark, evenly lit or not.
 //!
 //! Two guesses are made: the ground is one level all over, or it follows the light that falls on it, from a
-//! lamp or past a hand. The one that leaves less unexplained wins.
+//! lamp or past a hand. The second has to explain the picture much better.
 
 use crate::plane::Plane;
 
@@ -21,10 +21,11 @@ const LEAST_CONTRAST_OF_NOISE: f32 = 3.5;
 const LEAST_PHOTO: usize = 48;
 /// Levels that an even ground leaves unexplained where it is worth while to look for another.
 const LEAST_NOISE: f32 = 4.0;
-/// What stands out less than that part of the other is surely no ink.
-const GAP_DISTANCE: f32 = 0.6;
-/// Such a one has to explain that much better than an even one.
+/// An uneven ground has to leave less than that part of what an even one does.
 const UNEVEN_GAIN: f32 = 0.5;
+/// Of what is darker and what is lighter than the ground, that which stands out by less than this part of the
+/// other is no ink.
+const GAP_DISTANCE: f32 = 0.6;
 
 impl Contrast {
     /// `None` where nothing stands out.
