@@ -42,4 +42,5 @@ lock: ## lock the dependencies anew: ARGS=--upgrade takes the newest
 	@scripts/lock $(ARGS)
 
 clean: ## remove all that make has made, the committed files aside
-	@rm -rf .venv .venv-tflite .venv-wasmer .tools demo-output dist .*_cache .hypothesis functions/*/target tests/conformance/guests/*/node_modules
+	@rm -rf .venv .venv-tflite .venv-wasmer .tools demo-output test-artefacts dist .*_cache .hypothesis
+	@rm -rf functions/target functions/Cargo.lock tests/conformance/guests/*/node_modules

@@ -15,7 +15,7 @@ from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 from rig import Server, child, free_port, installed_command, need, serve
 from wasm_grpc.devsidecar.sidecar import open_dev_sidecars
 
-__all__ = ["browser", "pictures", "site"]
+__all__ = ["browser", "context", "site", "visit"]
 
 FUNCTIONS = Path(__file__).resolve().parents[2] / "functions"
 SCREENSHOTS = Path(__file__).resolve().parents[2] / "test-artefacts" / "screenshots"

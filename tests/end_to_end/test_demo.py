@@ -60,7 +60,7 @@ async def ended_by_ctrl_c(demo: Child) -> int:
 
 @pytest.mark.parametrize("through", ENVIRONMENTS)
 async def test_the_demo(through: str, cache_environment: dict[str, str], tmp_path: Path) -> None:
-    """Through daprd, and without one, there is a grey picture; what it says to try works; Ctrl-C ends all."""
+    """Through daprd, and without one, it shows a grey picture and a digit that is read; Ctrl-C ends all."""
     env = clean_environment({**cache_environment, **ENVIRONMENTS[through](), "HOME": str(tmp_path)})
 
     async with child(installed_command(), "demo", FUNCTIONS, "--port", "0", env=env, cwd=tmp_path) as demo:
@@ -68,6 +68,7 @@ async def test_the_demo(through: str, cache_environment: dict[str, str], tmp_pat
         grey = tmp_path / (await demo.line(r"^grey\s+(\S+)$", timeout_s=5))[1]
         shown = grey_difference(grey.read_bytes(), sample.read_bytes())
         grey.unlink()
+        read = (await demo.line(r"^read\s+(.+)$", timeout_s=20))[1]
         command = (await demo.line(r"^try\s+(.+)$", timeout_s=5))[1]
         async with child(*shlex.split(command), env=env, cwd=tmp_path) as tried:
             tried_code = await tried.wait(timeout_s=10)
@@ -76,5 +77,6 @@ async def test_the_demo(through: str, cache_environment: dict[str, str], tmp_pat
         left = session_members(demo.pid)
 
     assert (shown <= 2, tried_shown <= 2, tried_code) == (True, True, 0)
+    assert read == "The picture very likely shows 7."
     assert (code, left) == (0, [])
     assert command.startswith("curl" if through == "daprd" else "wasm-grpc invoke")

@@ -4,8 +4,8 @@
 //! grey: frames, delays, transparency and loops stay as they are, byte for byte, and nothing
 //! has to be decoded.
 
-use crate::luma::luma;
-use crate::rejection::Rejection;
+use picture::colour::luma;
+use picture::Rejection;
 
 const HEADER_BYTES: usize = 6;
 const SCREEN_BYTES: usize = 7;

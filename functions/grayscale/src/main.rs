@@ -3,17 +3,11 @@
 //! JPEG, PNG, BMP and WebP come back as PNG; a GIF stays a GIF, with all its frames.
 //! What is no picture is refused with exit code 65 and one sentence on standard error.
 
-mod decode;
 mod gif;
-mod luma;
-mod memory;
-mod picture;
+mod grey;
 mod png_file;
-mod rejection;
-mod stdio;
-mod webp;
 
-use rejection::Rejection;
+use picture::{stdio, Rejection};
 
 fn main() {
     let answer = stdio::read_body()
@@ -43,10 +37,6 @@ fn grey(body: &[u8]) -> Result<Vec<u8>, Rejection> {
     if gif::is_gif(body) {
         return gif::grey(body);
     }
-    // The decoders assert here and there what a damaged file doesn't hold to.
-    // A panic outside them is a bug of ours and stays a trap.
-    let _guard = rejection::panics_mean("the picture is damaged and can't be decoded");
-    let picture = decode::decode(body)?;
-    drop(_guard);
+    let picture = grey::Picture::from_raster(picture::decode(body, None)?);
     Ok(png_file::encode(&picture))
 }

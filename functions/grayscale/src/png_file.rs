@@ -2,7 +2,7 @@
 
 use png::{AdaptiveFilterType, BitDepth, ColorType, Compression, Encoder, EncodingError, FilterType};
 
-use crate::picture::{Channels, Picture};
+use crate::grey::{Channels, Picture};
 
 /// Below one byte in this many, the picture is taken for a drawing.
 const DRAWING_RATIO: usize = 4;

@@ -1,6 +1,6 @@
-//! What the caller is told when the body is no picture that can be turned grey.
+//! What the caller is told when the body is no picture that can be worked with.
 
-use std::panic;
+use std::{fmt, panic};
 
 /// `EX_DATAERR` of sysexits.h, which the server reports as `INVALID_ARGUMENT`.
 pub const EX_DATAERR: i32 = 65;
@@ -15,8 +15,14 @@ impl Rejection {
     }
 
     pub fn exit(&self) -> ! {
-        eprintln!("{}", self.0);
+        eprintln!("{self}");
         std::process::exit(EX_DATAERR);
+    }
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, to: &mut fmt::Formatter) -> fmt::Result {
+        to.write_str(&self.0)
     }
 }
 

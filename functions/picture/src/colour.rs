@@ -1,4 +1,4 @@
-//! Colour to grey as Pillow's `convert("L")` does it, to the last bit.
+//! Colours to others as Pillow's `convert` does it, to the last bit.
 
 /// ITU-R 601-2 luma in 16-bit fixed point; the three weights add up to 65,536.
 pub fn luma(red: u8, green: u8, blue: u8) -> u8 {
@@ -6,15 +6,14 @@ pub fn luma(red: u8, green: u8, blue: u8) -> u8 {
     ((weighted + 0x8000) >> 16) as u8
 }
 
-/// Grey of printing inks, 255 = full ink: to red, green and blue first, as Pillow goes.
-pub fn luma_of_inks(cyan: u8, magenta: u8, yellow: u8, black: u8) -> u8 {
+/// Red, green and blue of printing inks, 255 = full ink.
+pub fn rgb_of_inks(cyan: u8, magenta: u8, yellow: u8, black: u8) -> [u8; 3] {
     let light = 255 - black;
-    let left = |ink: u8| light - multiplied(ink, light);
-    luma(left(cyan), left(magenta), left(yellow))
+    [cyan, magenta, yellow].map(|ink| light - multiplied(ink, light))
 }
 
 /// `a * b / 255`, rounded, without a division.
-fn multiplied(a: u8, b: u8) -> u8 {
+pub fn multiplied(a: u8, b: u8) -> u8 {
     let product = u32::from(a) * u32::from(b) + 128;
     (((product >> 8) + product) >> 8) as u8
 }

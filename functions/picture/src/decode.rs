@@ -1,4 +1,4 @@
-//! Bodies to grey pictures, by what their first bytes say they are.
+//! Bodies to pictures, by what their first bytes say they are.
 
 use std::error::Error;
 use std::fmt::Display;
@@ -9,35 +9,49 @@ use image::{ColorType, ImageDecoder, ImageError};
 use jpeg_decoder::PixelFormat;
 use png::Transformations;
 
-use crate::picture::{Layout, Picture};
-use crate::rejection::Rejection;
-use crate::webp;
+use crate::raster::{Layout, Raster};
+use crate::rejection::{panics_mean, Rejection};
+use crate::{exif, gif, webp};
 
 const EXPECTED: &str = "expected a JPEG, PNG, GIF, BMP or WebP picture";
 
 /// Of one side.
 const MAX_SIDE: u32 = 16_384;
-/// As many as the usual kinds of JPEG and PNG can have within the manifest's `memory`;
-/// where a costlier kind needs more, `memory` says so.
+/// As many as the usual kinds of JPEG and PNG can have within a manifest's `memory` of 256 MiB;
+/// where a costlier kind needs more, the allocator says so.
 const MAX_PIXELS: u32 = 24_000_000;
 
-pub fn decode(body: &[u8]) -> Result<Picture, Rejection> {
+/// How large a picture is at least wanted; a JPEG that is larger costs less if it need not be whole.
+pub type LeastSize = Option<(u32, u32)>;
+
+/// The one picture of a body, or the first of an animation: whole, or as a JPEG of half, a quarter or an
+/// eighth of its size, each side of it still as long as is wanted.
+pub fn decode(body: &[u8], least: LeastSize) -> Result<Raster, Rejection> {
+    // The decoders assert here and there what a damaged file doesn't hold to.
+    // A panic outside them is a bug of ours and stays a trap.
+    let _guard = panics_mean("the picture is damaged and can't be decoded");
     match body {
         [] => Err(Rejection::new(format!("the body is empty; {EXPECTED}"))),
-        [0xff, 0xd8, 0xff, ..] => jpeg(body),
+        [0xff, 0xd8, 0xff, ..] => jpeg(body, least),
         [0x89, b'P', b'N', b'G', ..] => png(body),
         [b'B', b'M', ..] => bmp(body),
+        _ if gif::is_gif(body) => gif::decode(body),
         _ if webp::is_webp(body) => webp::decode(body),
         _ => Err(Rejection::new(format!("the body is no picture that this function knows; {EXPECTED}"))),
     }
 }
 
-fn jpeg(body: &[u8]) -> Result<Picture, Rejection> {
+fn jpeg(body: &[u8], least: LeastSize) -> Result<Raster, Rejection> {
     let mut decoder = jpeg_decoder::Decoder::new(body);
     decoder.read_info().map_err(jpeg_rejection)?;
     let info = decoder.info().ok_or_else(|| damaged("JPEG", "it has no frame"))?;
-    let (width, height) = (info.width.into(), info.height.into());
+    let (mut width, mut height) = (info.width.into(), info.height.into());
     check_size(width, height)?;
+    if let Some(least) = least {
+        let (fewer_columns, fewer_rows) = scaled_size((width, height), least);
+        let (columns, rows) = decoder.scale(fewer_columns, fewer_rows).map_err(jpeg_rejection)?;
+        (width, height) = (columns.into(), rows.into());
+    }
 
     let samples = decoder.decode().map_err(jpeg_rejection)?;
     let (layout, samples) = match info.pixel_format {
@@ -46,7 +60,20 @@ fn jpeg(body: &[u8]) -> Result<Picture, Rejection> {
         PixelFormat::RGB24 => (Layout::Rgb, samples),
         PixelFormat::CMYK32 => (Layout::Cmyk, samples),
     };
-    Ok(Picture::from_samples(width, height, layout, samples))
+    let mut raster = Raster::new(width, height, layout, samples);
+    raster.orientation = decoder.exif_data().map_or(raster.orientation, exif::orientation);
+    Ok(raster)
+}
+
+/// The smallest size that the decoder can make of a JPEG, each side as long as is wanted.
+fn scaled_size((width, height): (u32, u32), (least_width, least_height): (u32, u32)) -> (u16, u16) {
+    let scaled = |eighths: u32| ((width * eighths + 7) / 8, (height * eighths + 7) / 8);
+    let (width, height) = [1, 2, 4]
+        .map(scaled)
+        .into_iter()
+        .find(|&(width, height)| width >= least_width && height >= least_height)
+        .unwrap_or((width, height));
+    (width as u16, height as u16)
 }
 
 /// The decoder gives 16-bit samples in the order of the machine, which is little-endian.
@@ -63,7 +90,7 @@ fn jpeg_rejection(error: jpeg_decoder::Error) -> Rejection {
     }
 }
 
-fn png(body: &[u8]) -> Result<Picture, Rejection> {
+fn png(body: &[u8]) -> Result<Raster, Rejection> {
     let png_rejection = |error| png_rejection(body, error);
     let mut decoder = png::Decoder::new(body);
     decoder.set_transformations(Transformations::EXPAND | Transformations::STRIP_16);
@@ -82,7 +109,7 @@ fn png(body: &[u8]) -> Result<Picture, Rejection> {
         png::ColorType::Indexed => return Err(damaged("PNG", "it has no palette")),
     };
     samples.truncate(frame.buffer_size());
-    Ok(Picture::from_samples(frame.width, frame.height, layout, samples))
+    Ok(Raster::new(frame.width, frame.height, layout, samples))
 }
 
 fn png_rejection(body: &[u8], error: png::DecodingError) -> Rejection {
@@ -97,7 +124,7 @@ fn png_rejection(body: &[u8], error: png::DecodingError) -> Rejection {
     }
 }
 
-fn bmp(body: &[u8]) -> Result<Picture, Rejection> {
+fn bmp(body: &[u8]) -> Result<Raster, Rejection> {
     let rejection = |error| image_rejection("BMP", error);
     let decoder = BmpDecoder::new(Cursor::new(body)).map_err(rejection)?;
     let (width, height) = decoder.dimensions();
@@ -110,7 +137,7 @@ fn bmp(body: &[u8]) -> Result<Picture, Rejection> {
     };
     let mut samples = vec![0; decoder.total_bytes() as usize];
     decoder.read_image(&mut samples).map_err(rejection)?;
-    Ok(Picture::from_samples(width, height, layout, samples))
+    Ok(Raster::new(width, height, layout, samples))
 }
 
 pub fn image_rejection(format: &str, error: ImageError) -> Rejection {

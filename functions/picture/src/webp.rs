@@ -11,7 +11,7 @@ use image::codecs::webp::WebPDecoder;
 use image::{ImageDecoder, ImageResult};
 
 use crate::decode::{check_size, damaged, image_rejection, truncated};
-use crate::picture::{Layout, Picture};
+use crate::raster::{Layout, Raster};
 use crate::rejection::Rejection;
 
 const FORMAT: &str = "WebP";
@@ -23,7 +23,7 @@ pub fn is_webp(body: &[u8]) -> bool {
 }
 
 /// Decodes a body for which `is_webp` holds.
-pub fn decode(body: &[u8]) -> Result<Picture, Rejection> {
+pub fn decode(body: &[u8]) -> Result<Raster, Rejection> {
     let end = 8_usize.saturating_add(number(&body[4..8]) as usize);
     let chunks = body.get(RIFF_BYTES..end).ok_or_else(|| truncated(FORMAT))?;
 
@@ -43,7 +43,7 @@ pub fn decode(body: &[u8]) -> Result<Picture, Rejection> {
 }
 
 /// An animation's first frame, where it belongs on the animation's canvas.
-fn first_frame(frame: &[u8], canvas: Option<(u32, u32)>) -> Result<Picture, Rejection> {
+fn first_frame(frame: &[u8], canvas: Option<(u32, u32)>) -> Result<Raster, Rejection> {
     let (left, top) = (2 * number(&frame[..3]), 2 * number(&frame[3..6]));
     let mut alpha = None;
     for chunk in Chunks(&frame[FRAME_HEADER_BYTES..]) {
@@ -129,9 +129,9 @@ impl<'a> Bitstream<'a> {
         Ok(Self { kind, content, alpha, width, height, layout })
     }
 
-    fn decode(self) -> Result<Picture, Rejection> {
+    fn decode(self) -> Result<Raster, Rejection> {
         let samples = self.samples().map_err(|error| image_rejection(FORMAT, error))?;
-        Ok(Picture::from_samples(self.width, self.height, self.layout, samples))
+        Ok(Raster::new(self.width, self.height, self.layout, samples))
     }
 
     fn samples(&self) -> ImageResult<Vec<u8>> {

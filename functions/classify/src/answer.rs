@@ -1,0 +1,120 @@
+//! What is answered: the labels of the highest scores, as JSON or as a sentence.
+
+use std::fmt::Write;
+
+/// A label that the model found, and how sure it is, from 0 to 1 where the model says so.
+pub struct Found<'a> {
+    pub label: &'a str,
+    pub score: f32,
+}
+
+/// The labels of at least `threshold`, best first, at most `top` of them; 0 leaves none out, since scores without
+/// a softmax may be below it. Equal scores keep the labels' order.
+pub fn best<'a>(labels: &[&'a str], scores: &[f32], top: usize, threshold: f32) -> Vec<Found<'a>> {
+    let mut found: Vec<Found> = labels
+        .iter()
+        .zip(scores)
+        .filter(|(_, &score)| threshold == 0.0 || score >= threshold)
+        .map(|(&label, &score)| Found { label, score })
+        .collect();
+    found.sort_by(|a, b| b.score.total_cmp(&a.score));
+    found.truncate(top);
+    found
+}
+
+/// The forms that an answer can have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    Json,
+    Sentence,
+}
+
+impl Form {
+    /// The form that the caller's `Accept` wants most (RFC 9110, 12.5.1); JSON where it doesn't mind.
+    pub fn accepted(accept: &str) -> Self {
+        let sentence = quality(accept, "text/plain");
+        let json = quality(accept, "application/json");
+        if sentence > json {
+            Form::Sentence
+        } else {
+            Form::Json
+        }
+    }
+
+    pub fn content_type(self) -> &'static str {
+        match self {
+            Form::Json => "application/json",
+            Form::Sentence => "text/plain; charset=utf-8",
+        }
+    }
+
+    pub fn write(self, model: &str, found: &[Found]) -> String {
+        match self {
+            Form::Json => json(model, found),
+            Form::Sentence => sentence(found),
+        }
+    }
+}
+
+/// What the most specific range that takes this type says of it, from 0 to 1.
+fn quality(accept: &str, wanted: &str) -> f32 {
+    let kind = wanted.split('/').next().unwrap_or_default();
+    let mut best = (0, 0.0);
+    for range in accept.split(',') {
+        let mut parts = range.split(';').map(str::trim);
+        let name = parts.next().unwrap_or_default().to_ascii_lowercase();
+        let rank = match name.strip_suffix("/*") {
+            _ if name == wanted => 3,
+            Some(name) if name == kind => 2,
+            Some("*") => 1,
+            _ => continue,
+        };
+        let quality = parts.find_map(|part| part.strip_prefix("q=")?.parse().ok()).unwrap_or(1.0);
+        if rank > best.0 {
+            best = (rank, quality);
+        }
+    }
+    best.1
+}
+
+fn json(model: &str, found: &[Found]) -> String {
+    let mut json = String::from("{\"model\": ");
+    push_text(&mut json, model);
+    json.push_str(", \"labels\": [");
+    for (index, Found { label, score }) in found.iter().enumerate() {
+        json.push_str(if index == 0 { "{\"label\": " } else { ", {\"label\": " });
+        push_text(&mut json, label);
+        // A float's shortest decimals are a number of JSON too.
+        let _ = write!(json, ", \"score\": {score}}}");
+    }
+    json.push_str("]}\n");
+    json
+}
+
+fn push_text(json: &mut String, text: &str) {
+    json.push('"');
+    for character in text.chars() {
+        match character {
+            '"' | '\\' => json.extend(['\\', character]),
+            '\0'..='\x1f' => {
+                let _ = write!(json, "\\u{:04x}", character as u32);
+            }
+            _ => json.push(character),
+        }
+    }
+    json.push('"');
+}
+
+fn sentence(found: &[Found]) -> String {
+    match found.first() {
+        None => "The picture shows nothing that the model knows.\n".into(),
+        Some(Found { label, score }) => {
+            let certainty = match score {
+                score if *score >= 0.8 => "very likely",
+                score if *score >= 0.5 => "likely",
+                _ => "possibly",
+            };
+            format!("The picture {certainty} shows {label}.\n")
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! A picture on standard input, what a model takes it for on standard output.
+//!
+//! The model is the one that the manifest grants as `default`; everything else that there is to know
+//! of it stands in the environment (`options`). What is no picture is refused with exit code 65 and
+//! one sentence on standard error.
+
+mod answer;
+mod failure;
+mod ground;
+mod ink;
+mod nn;
+mod options;
+mod plane;
+mod resample;
+mod scores;
+mod tensor;
+
+use std::{env, fs};
+
+use answer::Form;
+use failure::Failure;
+use nn::{Errno, Kind, Model};
+use options::{Options, Sample};
+use picture::stdio;
+
+/// By which the manifest grants it.
+const MODEL: &str = "default";
+
+fn main() {
+    if let Err(failure) = run() {
+        failure.exit();
+    }
+}
+
+fn run() -> Result<(), Failure> {
+    let options = Options::from_environment()?;
+    let labels = read_labels(&options.labels)?;
+    let labels: Vec<&str> = labels.lines().map(str::trim_end).collect();
+    let body = stdio::read_body().map_err(Failure::Stream)?;
+    let raster = picture::decode(&body, Some(tensor::least_size(&options)))?;
+    drop(body);
+
+    let output = infer(&tensor::tensor(raster, &options)?, &options)?;
+    let scores = scores::read(&output, labels.len())?;
+    let found = answer::best(&labels, &scores, options.top, options.threshold);
+    stdio::write_answer(respond(&options.model, &found).as_bytes()).map_err(Failure::Stream)
+}
+
+/// The labels, one a line, without what is empty at the end.
+fn read_labels(path: &str) -> Result<String, Failure> {
+    let expected = "expected a text of one label a line, in the order of the model's scores";
+    let wrong = |fault: String| Failure::Misconfigured(format!("LABELS: {path}: {fault}; {expected}"));
+    let text = fs::read(path).map_err(|error| wrong(error.to_string()))?;
+    let text = String::from_utf8(text).map_err(|_| wrong("it is no UTF-8".into()))?;
+    let text = text.trim_start_matches('\u{feff}').trim_end();
+    if text.is_empty() {
+        return Err(wrong("it is empty".into()));
+    }
+    Ok(text.into())
+}
+
+fn infer(tensor: &[u8], options: &Options) -> Result<Vec<u8>, Failure> {
+    let model = Model::named(MODEL).map_err(|errno| match errno {
+        Errno::NOT_FOUND => Failure::Misconfigured(format!(
+            "there is no model '{MODEL}'; expected it under capabilities.nn.models in function.toml"
+        )),
+        errno => Failure::Model(format!("the model '{MODEL}' can't be loaded: {errno}")),
+    })?;
+
+    let input = &options.input;
+    let dimensions = [1, input.height as u32, input.width as u32, input.channels as u32];
+    let kind = match input.sample {
+        Sample::U8 => Kind::U8,
+        Sample::F32 => Kind::F32,
+    };
+    model.set_input(&dimensions, kind, tensor).map_err(|errno| match errno {
+        Errno::INVALID_ARGUMENT | Errno::TOO_LARGE => Failure::Misconfigured(format!(
+            "INPUT: {input} is not what the model '{MODEL}' takes ({errno}); expected {}",
+            options::INPUT_FORM
+        )),
+        errno => Failure::Model(format!("the model '{MODEL}' doesn't take its input: {errno}")),
+    })?;
+    model.compute().map_err(|errno| Failure::Model(format!("the model '{MODEL}' failed: {errno}")))?;
+    model.output(scores::LIMIT_BYTES).map_err(|errno| match errno {
+        Errno::TOO_LARGE => scores::too_many(),
+        errno => Failure::Model(format!("the model '{MODEL}' gives no output: {errno}")),
+    })
+}
+
+/// The answer in the form that the caller wants, below its header lines where the host expects them.
+fn respond(model: &str, found: &[answer::Found]) -> String {
+    let form = Form::accepted(&env::var("HTTP_ACCEPT").unwrap_or_default());
+    let body = form.write(model, found);
+    match env::var_os("GATEWAY_INTERFACE") {
+        Some(_) => format!("Content-Type: {}\nVary: Accept\n\n{body}", form.content_type()),
+        None => body,
+    }
+}

@@ -1,0 +1,157 @@
+//! A picture as a model may see it: opaque, grey or red, green and blue.
+
+use picture::colour::{luma, multiplied, rgb_of_inks};
+use picture::raster::shrink;
+use picture::{Layout, Orientation, Raster};
+
+/// Rows from the top, samples interleaved.
+#[derive(Clone)]
+pub struct Plane {
+    pub width: usize,
+    pub height: usize,
+    /// 1 or 3.
+    pub channels: usize,
+    pub samples: Vec<u8>,
+}
+
+const WHITE: u8 = 255;
+const BLACK: u8 = 0;
+
+/// What lies behind what is transparent.
+#[derive(Clone, Copy)]
+pub enum Behind {
+    /// White, as on a page.
+    Page,
+    /// What contrasts with what can be seen, so that a white drawing isn't lost.
+    Contrast,
+}
+
+impl Plane {
+    pub fn new(width: usize, height: usize, channels: usize, samples: Vec<u8>) -> Self {
+        debug_assert_eq!(samples.len(), width * height * channels);
+        Self { width, height, channels, samples }
+    }
+
+    pub fn black(width: usize, height: usize, channels: usize) -> Self {
+        Self::new(width, height, channels, vec![BLACK; width * height * channels])
+    }
+
+    /// A decoder's picture, in the buffer that it came in; not yet turned upright.
+    ///
+    /// Of three channels only where both the picture has colours and `has_colour` says that they are wanted.
+    pub fn from_raster(raster: Raster, has_colour: bool, behind: Behind) -> Self {
+        let Raster { width, height, layout, mut samples, .. } = raster;
+        let samples = &mut samples;
+        let ground = ground(layout, samples, behind);
+        let over = |sample, alpha| multiplied(sample, alpha) + multiplied(ground, 255 - alpha);
+        let inks = |[c, m, y, k]: [u8; 4]| rgb_of_inks(c, m, y, k);
+        let channels = match layout {
+            Layout::Grey => 1,
+            Layout::GreyAlpha => {
+                shrink(samples, |[grey, alpha]| [over(grey, alpha)]);
+                1
+            }
+            _ if has_colour => {
+                match layout {
+                    Layout::Rgba => shrink(samples, |[r, g, b, a]| [r, g, b].map(|sample| over(sample, a))),
+                    Layout::Rgbx => shrink(samples, |[r, g, b, _]| [r, g, b]),
+                    Layout::Cmyk => shrink(samples, inks),
+                    _ => {}
+                }
+                3
+            }
+            _ => {
+                let grey = |[r, g, b]: [u8; 3]| luma(r, g, b);
+                match layout {
+                    Layout::Rgb => shrink(samples, |rgb| [grey(rgb)]),
+                    Layout::Rgba => shrink(samples, |[r, g, b, a]| [over(grey([r, g, b]), a)]),
+                    Layout::Rgbx => shrink(samples, |[r, g, b, _]| [grey([r, g, b])]),
+                    _ => shrink(samples, |cmyk| [grey(inks(cmyk))]),
+                }
+                1
+            }
+        };
+        Self::new(width as usize, height as usize, channels, std::mem::take(samples))
+    }
+
+    /// Lays `other` on this plane; it must lie within.
+    pub fn lay(&mut self, other: &Plane, left: usize, top: usize) {
+        let (row, other_row) = (self.width * self.channels, other.width * other.channels);
+        let rows = self.samples.chunks_exact_mut(row).skip(top);
+        for (to, from) in rows.zip(other.samples.chunks_exact(other_row)) {
+            to[left * self.channels..][..other_row].copy_from_slice(from);
+        }
+    }
+
+    /// A grey picture whose pixels are the means of nine, which takes two thirds of its noise away.
+    pub fn smooth(&self) -> Self {
+        let (width, height) = (self.width, self.height);
+        let mut samples = Vec::with_capacity(self.samples.len());
+        for row in 0..height {
+            let rows = row.saturating_sub(1)..(row + 2).min(height);
+            for column in 0..width {
+                let columns = column.saturating_sub(1)..(column + 2).min(width);
+                let count = (rows.len() * columns.len()) as u32;
+                let sum: u32 = rows
+                    .clone()
+                    .flat_map(|row| &self.samples[row * width..][columns.clone()])
+                    .map(|&sample| u32::from(sample))
+                    .sum();
+                samples.push((sum / count) as u8);
+            }
+        }
+        Self::new(width, height, 1, samples)
+    }
+
+    /// This picture as it was meant to be looked at.
+    pub fn upright(self, orientation: Orientation) -> Self {
+        if orientation == Orientation::UPRIGHT {
+            return self;
+        }
+        let (width, height) =
+            if orientation.is_transposed { (self.height, self.width) } else { (self.width, self.height) };
+        let mut samples = Vec::with_capacity(self.samples.len());
+        for row in 0..height {
+            let row = if orientation.is_upside_down { height - 1 - row } else { row };
+            for column in 0..width {
+                let column = if orientation.is_mirrored { width - 1 - column } else { column };
+                let pixel = if orientation.is_transposed {
+                    column * self.width + row
+                } else {
+                    row * self.width + column
+                };
+                samples.extend_from_slice(&self.samples[pixel * self.channels..][..self.channels]);
+            }
+        }
+        Self::new(width, height, self.channels, samples)
+    }
+
+    /// This picture in as many channels as are wanted; a grey one's three are the same.
+    pub fn in_channels(self, channels: usize) -> Self {
+        if self.channels == channels {
+            return self;
+        }
+        let samples = self.samples.iter().flat_map(|&grey| [grey; 3]).collect();
+        Self::new(self.width, self.height, channels, samples)
+    }
+}
+
+fn ground(layout: Layout, samples: &[u8], behind: Behind) -> u8 {
+    let light = |grey: u8, alpha: u8| (u64::from(grey) * u64::from(alpha), u64::from(alpha));
+    let sum = |(light, seen): (u64, u64), (more, alpha): (u64, u64)| (light + more, seen + alpha);
+    let (light, seen) = match (behind, layout) {
+        (Behind::Contrast, Layout::GreyAlpha) => {
+            samples.chunks_exact(2).map(|pixel| light(pixel[0], pixel[1])).fold((0, 0), sum)
+        }
+        (Behind::Contrast, Layout::Rgba) => samples
+            .chunks_exact(4)
+            .map(|pixel| light(luma(pixel[0], pixel[1], pixel[2]), pixel[3]))
+            .fold((0, 0), sum),
+        _ => (0, 0),
+    };
+    if light > seen * 128 {
+        BLACK
+    } else {
+        WHITE
+    }
+}

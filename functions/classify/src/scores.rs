@@ -1,0 +1,37 @@
+//! The model's output as scores.
+
+use crate::failure::Failure;
+
+/// Far above that of any classifier: 65,536 scores as floats.
+pub const LIMIT_BYTES: usize = 256 << 10;
+
+/// One score a label: bytes count from 0 to 255 as 0 to 1, floats are what they are.
+///
+/// WASI-NN says nothing of an output but its bytes, so what they are is told by how many there are.
+pub fn read(output: &[u8], labels: usize) -> Result<Vec<f32>, Failure> {
+    let scores: Vec<f32> = match output.len() {
+        bytes if bytes == labels => output.iter().map(|&score| f32::from(score) / 255.0).collect(),
+        bytes if bytes == 4 * labels => output
+            .chunks_exact(4)
+            .map(|score| f32::from_le_bytes([score[0], score[1], score[2], score[3]]))
+            .collect(),
+        bytes => {
+            let or_floats = if bytes % 4 == 0 { format!(", or {} as f32", bytes / 4) } else { String::new() };
+            return Err(Failure::Misconfigured(format!(
+                "LABELS: {labels} labels don't fit the model's output of {bytes} bytes; expected {bytes} labels for \
+                 scores as u8{or_floats}"
+            )));
+        }
+    };
+    if scores.iter().all(|score| score.is_finite()) {
+        Ok(scores)
+    } else {
+        Err(Failure::Model("the model's output has scores that are no numbers".into()))
+    }
+}
+
+pub fn too_many() -> Failure {
+    Failure::Misconfigured(format!(
+        "the model's output is larger than {LIMIT_BYTES} bytes; expected a classifier, one score a label"
+    ))
+}

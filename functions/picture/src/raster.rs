@@ -1,0 +1,98 @@
+//! A decoded picture, as its decoder has laid it out.
+
+/// How a picture's samples lie, eight bits each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    Grey,
+    GreyAlpha,
+    Rgb,
+    Rgba,
+    /// The fourth sample means nothing.
+    Rgbx,
+    /// 255 = full ink.
+    Cmyk,
+}
+
+impl Layout {
+    /// Samples a pixel.
+    pub fn count(self) -> usize {
+        match self {
+            Layout::Grey => 1,
+            Layout::GreyAlpha => 2,
+            Layout::Rgb => 3,
+            Layout::Rgba | Layout::Rgbx | Layout::Cmyk => 4,
+        }
+    }
+}
+
+/// How the camera was held, by Exif's tag 0x0112: what is to be done so that the picture stands upright.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Orientation {
+    /// Rows and columns change places, before all else.
+    pub is_transposed: bool,
+    pub is_mirrored: bool,
+    pub is_upside_down: bool,
+}
+
+impl Orientation {
+    pub const UPRIGHT: Self = Self { is_transposed: false, is_mirrored: false, is_upside_down: false };
+}
+
+/// Rows from the top, samples interleaved.
+pub struct Raster {
+    pub width: u32,
+    pub height: u32,
+    pub layout: Layout,
+    pub samples: Vec<u8>,
+    /// Not yet applied.
+    pub orientation: Orientation,
+}
+
+impl Raster {
+    pub fn new(width: u32, height: u32, layout: Layout, samples: Vec<u8>) -> Self {
+        debug_assert_eq!(samples.len(), width as usize * height as usize * layout.count());
+        Self { width, height, layout, samples, orientation: Orientation::UPRIGHT }
+    }
+
+    /// This picture on a larger, transparent one; it must lie within.
+    pub(crate) fn on_canvas(self, width: u32, height: u32, left: u32, top: u32) -> Self {
+        if (self.width, self.height) == (width, height) {
+            return self;
+        }
+        let count = self.layout.count();
+        let bytes = Layout::Rgba.count();
+        let mut samples = vec![0; width as usize * height as usize * bytes];
+        let rows = samples.chunks_exact_mut(width as usize * bytes).skip(top as usize);
+        for (to, from) in rows.zip(self.samples.chunks_exact(self.width as usize * count)) {
+            let to = to.chunks_exact_mut(bytes).skip(left as usize);
+            for (to, from) in to.zip(from.chunks_exact(count)) {
+                to.copy_from_slice(&rgba(self.layout, from));
+            }
+        }
+        Self::new(width, height, Layout::Rgba, samples)
+    }
+}
+
+/// One pixel of what frames of animations come in.
+fn rgba(layout: Layout, pixel: &[u8]) -> [u8; 4] {
+    match (layout, pixel) {
+        (Layout::Rgba, &[r, g, b, a]) => [r, g, b, a],
+        // What has no alpha of its own is opaque.
+        (Layout::Rgb | Layout::Rgbx, &[r, g, b, ..]) => [r, g, b, 255],
+        _ => unreachable!("no animation has frames in {layout:?}"),
+    }
+}
+
+/// Replaces each group of `FROM` samples by `TO` samples, `TO` being the smaller.
+pub fn shrink<const FROM: usize, const TO: usize>(
+    samples: &mut Vec<u8>,
+    convert: impl Fn([u8; FROM]) -> [u8; TO],
+) {
+    let pixels = samples.len() / FROM;
+    for pixel in 0..pixels {
+        let mut from = [0; FROM];
+        from.copy_from_slice(&samples[pixel * FROM..][..FROM]);
+        samples[pixel * TO..][..TO].copy_from_slice(&convert(from));
+    }
+    samples.truncate(pixels * TO);
+}
