@@ -10,7 +10,7 @@ from pathlib import Path
 from integration.guests import write_function
 from rig import PUBSUB, Broker, Daprd, Server, free_port, serve
 
-__all__ = ["APP_ID", "TopicApp", "publish", "run_topics", "topic_trigger", "write_topic_function"]
+__all__ = ["APP_ID", "TopicApp", "publish", "run_topics", "topic_sidecar", "topic_trigger", "write_topic_function"]
 
 APP_ID = "consumer"
 
