@@ -116,10 +116,12 @@ async def attack(functions: Path, sidecar: Daprd, run: Run, env: Mapping[str, st
 
 
 @pytest.mark.parametrize(
-    "bulk", ["", "bulk = { max_messages = 100, max_await = '50ms' }"], ids=["single", "bulk"]
+    ("bulk", "has_health_check"),
+    [("", True), ("bulk = { max_messages = 100, max_await = '50ms' }", False)],
+    ids=["single", "bulk"],
 )
 async def test_no_message_is_lost(
-    bulk: str, cache_environment: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    bulk: str, has_health_check: bool, cache_environment: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Each message is processed at least once, but for those that a second worker died of: the dead letters."""
     functions = tmp_path / "functions"
@@ -131,7 +133,7 @@ async def test_no_message_is_lost(
     async with (
         broker(tmp_path) as running,
         follow(running, results=RESULTS, dead_letters=DEAD_LETTERS) as tally,
-        topic_sidecar(tmp_path, running) as sidecar,
+        topic_sidecar(tmp_path, running, app_health_check=has_health_check) as sidecar,
     ):
         run = Run(random.Random(SEED), tally)
         attacked = attack(functions, sidecar, run, cache_environment)

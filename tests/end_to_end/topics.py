@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -10,7 +12,17 @@ from pathlib import Path
 from integration.guests import write_function
 from rig import PUBSUB, Broker, Daprd, Server, free_port, serve
 
-__all__ = ["APP_ID", "TopicApp", "publish", "run_topics", "topic_sidecar", "topic_trigger", "write_topic_function"]
+__all__ = [
+    "APP_ID",
+    "TopicApp",
+    "declare",
+    "publish",
+    "run_topics",
+    "texts_of",
+    "topic_sidecar",
+    "topic_trigger",
+    "write_topic_function",
+]
 
 APP_ID = "consumer"
 
@@ -36,6 +48,15 @@ async def publish(
         "POST", f"/v1.0/publish/{PUBSUB}/{topic}{query}", data, headers={"content-type": content_type}
     )
     assert reply.status == 204, reply
+
+
+async def texts_of(broker: Broker, topic: str) -> list[str]:
+    """Return the texts of all messages that a topic has had, in whatever member of the event they stand."""
+    events = await broker.events(topic, await broker.length(topic))
+    return [
+        base64.b64decode(event["data_base64"]).decode() if "data_base64" in event else event["data"]
+        for event in events
+    ]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +98,7 @@ async def run_topics(
         yield TopicApp(server=server, sidecar=sidecar, broker=broker)
 
 
-def topic_sidecar(folder: Path, broker: Broker) -> Daprd:
+def topic_sidecar(folder: Path, broker: Broker, *, app_health_check: bool = True) -> Daprd:
     """Return the sidecar of an app of topics, not started yet."""
     return Daprd(
         app_id=APP_ID,
@@ -85,7 +106,19 @@ def topic_sidecar(folder: Path, broker: Broker) -> Daprd:
         app_port=free_port(),
         app_token="the app's token",  # noqa: S106 - of a test
         api_token="the sidecar's token",  # noqa: S106 - of a test
-        app_health_check=True,
+        app_health_check=app_health_check,
         arguments=["--app-health-probe-interval=1"],
         resources=broker.resources,
     )
+
+
+def declare(broker: Broker, topic: str, *, path: str, dead_letter: str = "") -> None:
+    """Write a declarative subscription into the broker's resources, before its sidecar starts."""
+    spec = {"pubsubname": PUBSUB, "topic": topic, "routes": {"default": path}}
+    resource = {
+        "apiVersion": "dapr.io/v2alpha1",
+        "kind": "Subscription",
+        "metadata": {"name": topic},
+        "spec": spec | ({"deadLetterTopic": dead_letter} if dead_letter else {}),
+    }
+    (broker.resources / f"{topic}.yaml").write_text(json.dumps(resource))

@@ -83,9 +83,9 @@ class Caller:
         """Call a method that is expected to fail."""
         return await failure_of(self.start(method, body, **options))
 
-    async def check_health(self) -> None:
+    async def check_health(self, *, timeout_s: float = 5) -> None:
         """Ask as daprd's health probe does."""
-        await self._health.HealthCheck(empty_pb2.Empty(), timeout=5)
+        await self._health.HealthCheck(empty_pb2.Empty(), timeout=timeout_s)
 
 
 @asynccontextmanager

@@ -32,13 +32,13 @@ def is_alive(pid: int) -> bool:
     return bool(fields) and fields[0] not in "ZX"
 
 
-async def busy_worker(server: int) -> int:
-    """Wait for one of the children that the server has now to compute, and return it."""
+async def busy_worker(server: int, *, ticks: int = _BUSY_TICKS) -> int:
+    """Wait for one of the children that the server has now to compute for so many ticks, and return it."""
     before = {pid: _ticks(pid) for pid in children(server)}
     found: list[int] = []
 
     def is_found() -> bool:
-        found[:] = [pid for pid in before if _ticks(pid) - before[pid] >= _BUSY_TICKS]
+        found[:] = [pid for pid in before if _ticks(pid) - before[pid] >= ticks]
         return bool(found)
 
     await until(is_found, "a worker that computes")

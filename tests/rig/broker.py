@@ -60,6 +60,14 @@ class Broker:
             await asyncio.sleep(LOOK_AGAIN_S)
             state = await self._group(topic, app_id)
 
+    async def joined(self, topic: str, app_id: str, *, timeout_s: float = READ_TIMEOUT_S) -> None:
+        """Wait until an app's sidecar reads a topic."""
+        loop = asyncio.get_running_loop()
+        end_s = loop.time() + timeout_s
+        while not await self._group(topic, app_id):
+            assert loop.time() < end_s, f"{topic}: {app_id} doesn't read it after {timeout_s:g} s"
+            await asyncio.sleep(LOOK_AGAIN_S)
+
     async def length(self, topic: str) -> int:
         """Return how many messages a topic has had."""
         return int(await self.client.xlen(topic))

@@ -1,10 +1,11 @@
-"""``wasm-grpc demo``: serve the sample functions and turn a picture grey."""
+"""``wasm-grpc demo``: the web page, its two functions and their sidecars in one command."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
 import signal
+import webbrowser
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TextIO
@@ -15,9 +16,10 @@ from wasm_grpc.core.errors import ConfigError
 __all__ = ["PARSER", "add_arguments", "execute"]
 
 PARSER: Mapping[str, Any] = {
-    "description": "Serve the sample functions, behind daprd where one is found, and turn a picture grey.\n"
-    "Serves until Ctrl-C; the web page comes in a later version.",
-    "epilog": "example: wasm-grpc demo --port 0",
+    "description": "Show the demo, three Dapr apps: a web page that turns pictures grey or classifies them.\n"
+    "It runs behind daprd where one is found, else behind a sidecar of our own for development.\n"
+    "When it is ready it prints one line, page http://127.0.0.1:8080, and serves until Ctrl-C.",
+    "epilog": "example: wasm-grpc demo --port 0 --open\n\nThe logs of all processes go to demo-output/.",
 }
 
 _OUTPUT = Path("demo-output")
@@ -29,8 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """
     add_folder(parser)
     parser.add_argument(
-        "--port", type=int, default=50051, help="port of the server; 0 takes any (default: 50051)"
+        "--port", type=int, default=8080, help="port of the page; 0 takes any (default: 8080)"
     )
+    parser.add_argument("--open", action="store_true", help="open the page in the browser")
 
 
 def execute(options: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int:
@@ -38,16 +41,25 @@ def execute(options: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int:
     Show the demo; 0 when it was ended by Ctrl-C or SIGTERM.
     """
     try:
-        from wasm_grpc.demo.tour import Tour, show
+        import aiohttp  # noqa: F401 - said before anything is started
+
+        from wasm_grpc.demo.show import Demo, show
     except ImportError as exc:
         raise ConfigError(f"the demo needs {exc.name}; expected wasm-grpc[demo] in this environment") from exc
-    tour = Tour(
+
+    def announce(line: str) -> None:
+        print(line, file=stdout, flush=True)
+        if options.open:
+            webbrowser.open(line.split()[1])
+
+    demo = Demo(
         functions=Path(options.folder),
         output=_OUTPUT,
         port=options.port,
-        say=lambda line: print(line, file=stdout, flush=True),
+        announce=announce,
+        say=lambda line: print(line, file=stderr, flush=True),
     )
-    return asyncio.run(_until_stopped(show(tour)))
+    return asyncio.run(_until_stopped(show(demo)))
 
 
 async def _until_stopped(demo: Any) -> int:

@@ -14,7 +14,7 @@ from wasm_grpc.cli.arguments import add_engine, setting_flags
 from wasm_grpc.cli.configuration import read_settings
 from wasm_grpc.cli.logs import log_to
 from wasm_grpc.cli.tables import aligned
-from wasm_grpc.demo.children import find_daprd
+from wasm_grpc.demo.daprd import find_daprd
 
 __all__ = ["PARSER", "add_arguments", "execute"]
 

@@ -1,1 +1,1 @@
-"""The demo: the sample functions served, a picture turned grey, and what to try next."""
+"""The demo: the web page and the two functions behind it, three Dapr apps in one command."""

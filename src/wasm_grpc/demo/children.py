@@ -5,26 +5,73 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import shutil
+import re
 import socket
-import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from wasm_grpc.core.errors import HostError
 
-__all__ = ["child", "find_daprd", "free_ports", "serve_command", "sidecar_command"]
+__all__ = ["Child", "child", "free_ports"]
 
 _STOP_S = 10.0
 """The longest wait for a child to end by itself; daprd drains for 5 s at most when idle."""
+_LAST_LINES = 5
+_LIFE_OF_ITS_OWN = ("APP_", "DAPR_")
+"""What `dapr run` sets for a person's own app is not the demo's."""
 
 
-def find_daprd(environ: Mapping[str, str] = os.environ) -> str | None:
+@dataclass(frozen=True, slots=True)
+class Child:
     """
-    Give the path of daprd: ``DAPRD``, then ``PATH``, then ``~/.dapr/bin``.
+    A process of the demo.
+
+    Attributes:
+        name: For messages.
+        log: The file of its standard error.
     """
-    candidates = (environ.get("DAPRD"), "daprd", str(Path.home() / ".dapr" / "bin" / "daprd"))
-    return next(filter(None, (shutil.which(name) for name in candidates if name)), None)
+
+    name: str
+    log: Path
+    _process: asyncio.subprocess.Process
+
+    async def line(self, pattern: str, *, seconds: float) -> re.Match[str]:
+        """
+        Wait for its first line on standard output.
+
+        Raises:
+            HostError: It ended, said something else, or kept silent.
+        """
+        assert self._process.stdout is not None  # noqa: S101 - it was started with a pipe
+        try:
+            line = await asyncio.wait_for(self._process.stdout.readline(), seconds)
+        except asyncio.TimeoutError:
+            raise HostError(f"{self.name}: not ready after {seconds:g} s; see {self.log}") from None
+        found = re.search(pattern, line.decode().strip())
+        if found is None:
+            raise self.ended()
+        return found
+
+    async def wait(self) -> int:
+        """
+        Wait for it to end, and give its exit code.
+        """
+        return await self._process.wait()
+
+    @property
+    def has_ended(self) -> bool:
+        """
+        It runs no more.
+        """
+        return self._process.returncode is not None
+
+    def ended(self) -> HostError:
+        """
+        Give the error of a child that has ended: its last words.
+        """
+        lines = self.log.read_text("utf-8", "replace").strip().splitlines()[-_LAST_LINES:]
+        return HostError("\n".join(lines) or f"{self.name}: ended; see {self.log}")
 
 
 def free_ports(count: int) -> list[int]:
@@ -38,43 +85,18 @@ def free_ports(count: int) -> list[int]:
         return [int(each.getsockname()[1]) for each in sockets]
 
 
-def serve_command(folder: Path, port: int) -> list[str]:
-    """
-    Give the command that serves a folder of functions.
-    """
-    return [sys.executable, "-m", "wasm_grpc", "serve", str(folder), "--port", str(port)]
-
-
-def sidecar_command(daprd: str, *, app_id: str, app_port: int, http_port: int, grpc_port: int) -> list[str]:
-    """
-    Give the command of a sidecar on loopback, without components.
-    """
-    (internal_port,) = free_ports(1)
-    return [
-        daprd,
-        f"--app-id={app_id}",
-        f"--app-port={app_port}",
-        "--app-protocol=grpc",
-        f"--dapr-http-port={http_port}",
-        f"--dapr-grpc-port={grpc_port}",
-        f"--dapr-internal-grpc-port={internal_port}",
-        "--dapr-listen-addresses=127.0.0.1",
-        "--dapr-internal-grpc-listen-address=127.0.0.1",
-        "--enable-metrics=false",
-        "--log-level=warn",
-    ]
-
-
 @contextlib.asynccontextmanager
 async def child(
-    command: Sequence[str], *, log: Path, env: Mapping[str, str] | None = None
-) -> AsyncIterator[asyncio.subprocess.Process]:
+    name: str, command: Sequence[str], *, folder: Path, env: Mapping[str, str] | None = None
+) -> AsyncIterator[Child]:
     """
-    Start a process whose standard error goes to a file; at the end it is asked to stop, then made to.
+    Start a process that logs to a file of `folder`; at the end it is told to stop, then made to.
 
     Raises:
         HostError: It can't be started.
     """
+    own = {key: value for key, value in os.environ.items() if not key.startswith(_LIFE_OF_ITS_OWN)}
+    log = folder / f"{name}.log"
     with log.open("wb") as file:
         try:
             process = await asyncio.create_subprocess_exec(
@@ -82,12 +104,12 @@ async def child(
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=file,
-                env={**os.environ, **(env or {})},
+                env={**own, **(env or {})},
             )
         except OSError as exc:
             raise HostError(f"{command[0]}: can't be started: {exc.strerror}; expected a program") from exc
     try:
-        yield process
+        yield Child(name, log, process)
     finally:
         await asyncio.shield(_stop(process))
 

@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from wasm_grpc.functions.expressions import match_fault
 from wasm_grpc.functions.function import Function
 from wasm_grpc.functions.triggers import Bulk, TopicTrigger
-from wasm_grpc.functions.wording import shown
 
 __all__ = [
+    "GO_FALSE",
+    "GO_TRUE",
+    "RAW_PAYLOAD",
+    "Claim",
     "Rule",
     "Subscription",
     "Subscriptions",
     "TopicRoute",
+    "claims_by_topic",
+    "is_raw",
     "make_subscriptions",
-    "subscription_problems",
 ]
 
-_RAW_PAYLOAD = "rawPayload"
+RAW_PAYLOAD = "rawPayload"
 """Of a subscription's metadata: payloads are no CloudEvents (``metadata/utils.go`` of Dapr's components)."""
-_TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
-_FALSE = frozenset({"0", "f", "F", "FALSE", "false", "False", ""})
+GO_TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
+GO_FALSE = frozenset({"0", "f", "F", "FALSE", "false", "False", ""})
 """What Go's ``strconv.ParseBool`` takes; daprd delivers nothing to a subscription that says anything else."""
 
 
@@ -81,7 +84,7 @@ class Subscription:
         """
         Its messages are no CloudEvents: daprd gives them a new id at each delivery.
         """
-        return _is_raw(self.metadata)
+        return is_raw(self.metadata)
 
     def route(self, path: str) -> TopicRoute | None:
         """
@@ -92,33 +95,35 @@ class Subscription:
         return self.routes.get(path) or self.routes.get(self.default_path)
 
 
+def is_raw(metadata: Mapping[str, str]) -> bool:
+    """
+    Whether a subscription's metadata ask for raw payloads.
+    """
+    return metadata.get(RAW_PAYLOAD, "") in GO_TRUE
+
+
 Subscriptions = Mapping[tuple[str, str], Subscription]
 """By (pubsub, topic)."""
 
 
 def make_subscriptions(functions: Iterable[Function]) -> Subscriptions:
     """
-    Join the topic triggers of functions in which `subscription_problems` finds nothing.
+    Join the topic triggers of functions in which `topic_checks.subscription_problems` finds nothing.
     """
     return MappingProxyType(
-        {key: _subscription(key, claims) for key, claims in _claims_by_topic(functions).items()}
+        {key: _subscription(key, claims) for key, claims in claims_by_topic(functions).items()}
     )
 
 
-def subscription_problems(functions: Iterable[Function]) -> Iterator[str]:
-    """
-    Give a line for each topic trigger that is wrong, or that another one contradicts.
-    """
-    for claims in _claims_by_topic(functions).values():
-        for claim in claims:
-            yield from _own_problems(claim, claims)
-        yield from _contradictions(claims)
-
-
 @dataclass(frozen=True, slots=True)
-class _Claim:
+class Claim:
     """
     A topic trigger, and whose it is.
+
+    Attributes:
+        function: The function that has it.
+        index: Its place in the function's file.
+        trigger: What it says.
     """
 
     function: Function
@@ -127,23 +132,32 @@ class _Claim:
 
     @property
     def path(self) -> str:
+        """
+        The path under which daprd delivers to it.
+        """
         # Not "": under that path daprd delivers bulk messages that no rule matched.
         return f"{self.function.name}/{self.index}"
 
     def blame(self, key: str, problem: str) -> str:
+        """
+        Give a problem's whole line, as `Function.blame` does.
+        """
         return self.function.blame(f"trigger.topic[{self.index}].{key}: {problem}")
 
 
-def _claims_by_topic(functions: Iterable[Function]) -> dict[tuple[str, str], list[_Claim]]:
-    by_topic: dict[tuple[str, str], list[_Claim]] = {}
+def claims_by_topic(functions: Iterable[Function]) -> dict[tuple[str, str], list[Claim]]:
+    """
+    Give all triggers of each (pubsub, topic), in the order of function names, then of each file.
+    """
+    by_topic: dict[tuple[str, str], list[Claim]] = {}
     for function in sorted(functions, key=lambda each: each.name):
         for index, trigger in enumerate(function.manifest.trigger.topic):
             claims = by_topic.setdefault((trigger.pubsub, trigger.topic), [])
-            claims.append(_Claim(function, index, trigger))
+            claims.append(Claim(function, index, trigger))
     return by_topic
 
 
-def _subscription(key: tuple[str, str], claims: list[_Claim]) -> Subscription:
+def _subscription(key: tuple[str, str], claims: list[Claim]) -> Subscription:
     triggers = [claim.trigger for claim in claims]
     routes = {claim.path: TopicRoute(function=claim.function.name, trigger=claim.trigger) for claim in claims}
     return Subscription(
@@ -158,71 +172,3 @@ def _subscription(key: tuple[str, str], claims: list[_Claim]) -> Subscription:
         metadata=next((each.metadata for each in triggers if each.metadata), {}),
         routes=MappingProxyType(routes),
     )
-
-
-def _is_raw(metadata: Mapping[str, str]) -> bool:
-    return metadata.get(_RAW_PAYLOAD, "") in _TRUE
-
-
-def _own_problems(claim: _Claim, claims: list[_Claim]) -> Iterator[str]:
-    trigger = claim.trigger
-    if trigger.match is not None:
-        fault = match_fault(trigger.match)
-        if fault is not None:
-            yield claim.blame(
-                "match", f"{shown(trigger.match)} {fault}; expected one such as 'event.type == \"created\"'"
-            )
-        elif any(each.trigger.bulk for each in claims) and any(
-            _is_raw(each.trigger.metadata) for each in claims
-        ):
-            yield claim.blame(
-                "match",
-                "raw payloads of a bulk subscription have no attributes; expected no match, "
-                f"or the topic without bulk or {_RAW_PAYLOAD}",
-            )
-    if trigger.dead_letter == trigger.topic:
-        yield claim.blame("dead_letter", "is the topic itself; expected another topic")
-    raw = trigger.metadata.get(_RAW_PAYLOAD, "")
-    if raw not in _TRUE | _FALSE:
-        yield claim.blame(
-            f"metadata.{_RAW_PAYLOAD}", f"{shown(raw)} is no boolean; expected 'true' or 'false'"
-        )
-    publish = trigger.then.publish if trigger.then else None
-    is_loop = publish and (publish.pubsub, publish.topic) == (trigger.pubsub, trigger.topic)
-    if is_loop and trigger.match is None:
-        yield claim.blame(
-            "then.publish.topic",
-            "is the topic itself, so each result would come back; expected another topic",
-        )
-
-
-_SHARED: Mapping[str, Callable[[TopicTrigger], object]] = {
-    "dead_letter": lambda trigger: trigger.dead_letter,
-    "bulk": lambda trigger: trigger.bulk,
-    "metadata": lambda trigger: dict(trigger.metadata),
-}
-"""Of the subscription, which is one a topic: a trigger that leaves it out takes another's."""
-
-
-def _contradictions(claims: list[_Claim]) -> Iterator[str]:
-    defaults = [claim for claim in claims if claim.trigger.match is None]
-    for claim in defaults[1:]:
-        yield claim.blame(
-            "match",
-            f"is left out, and {_whose(defaults[0], claim)} is the default of topic "
-            f"{shown(claim.trigger.topic)} already; expected a match",
-        )
-    for key, value_of in _SHARED.items():
-        given = [claim for claim in claims if value_of(claim.trigger)]
-        for claim in given[1:]:
-            if value_of(claim.trigger) != value_of(given[0].trigger):
-                yield claim.blame(
-                    key,
-                    f"differs from {_whose(given[0], claim)}; expected the same, "
-                    "since a topic has one subscription",
-                )
-
-
-def _whose(claim: _Claim, other: _Claim) -> str:
-    trigger = f"trigger.topic[{claim.index}]"
-    return trigger if claim.function is other.function else f"{trigger} of function {claim.function.name!r}"

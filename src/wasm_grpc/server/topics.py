@@ -96,10 +96,12 @@ class Consumer:
         invocation_id: str,
     ) -> None:
         if event.is_emptied:
+            # Of a batch not even this type.
+            bytes_ = "" if event.is_bulk else "'application/octet-stream', "
             raise InvocationError(
                 Reason.EVENT_EMPTIED,
                 f"function '{function.name}': daprd left out the data of type '{event.content_type}'; "
-                "expected 'application/octet-stream', a raw payload, JSON or text",
+                f"expected {bytes_}a raw payload, JSON or text",
                 function=function.name,
             )
         env = event_environment(

@@ -46,6 +46,21 @@ def test_a_folder_may_be_one_functions_own(
     assert function.blame("x") == "echo/function.toml: x"
 
 
+def test_topics_that_contradict_each_other(write_function: WriteFunction) -> None:
+    """The topics of all functions are held against each other."""
+    topic = "[[trigger.topic]]\npubsub = 'p'\ntopic = 't'\n"
+    parent = write_function("a", f"name = 'a'\nmodule = 'a.wasm'\n{topic}").parent
+    write_function("b", f"name = 'b'\nmodule = 'b.wasm'\n{topic}")
+
+    with pytest.raises(ManifestError) as caught:
+        read_functions(parent)
+
+    assert caught.value.problems == (
+        "b/function.toml: trigger.topic[0].match: is left out, and trigger.topic[0] of function 'a' is the default "
+        "of topic 't' already; expected a match",
+    )
+
+
 def test_only_some_functions_are_read(write_function: WriteFunction) -> None:
     """With `only`, the faults of other functions are no hindrance."""
     parent = write_function("a").parent

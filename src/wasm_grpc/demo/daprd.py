@@ -1,0 +1,134 @@
+"""Real sidecars on loopback: daprd found, told what it needs, and waited for."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import http.client
+import json
+import os
+import shutil
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from wasm_grpc.core.errors import HostError
+from wasm_grpc.demo.children import Child, child, free_ports
+
+__all__ = ["Daprd", "find_daprd", "open_daprd", "write_configuration"]
+
+_READY_S = 30.0
+_POLL_S = 0.1
+_BODY_LIMIT = "20Mi"
+"""Above what a function of the demo takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Daprd:
+    """
+    A running daprd.
+
+    Attributes:
+        http_port: Of its HTTP API.
+        grpc_port: Of its gRPC API.
+    """
+
+    http_port: int
+    grpc_port: int
+    _process: Child
+
+    async def wait_ready(self) -> None:
+        """
+        Wait until it has found its app.
+
+        Raises:
+            HostError: It hasn't, or has ended; names the log.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + _READY_S
+        # daprd has no event to wait for: its health is polled, as its own documentation does.
+        while not await asyncio.to_thread(_is_ready, self.http_port):
+            if self._process.has_ended:
+                raise self._process.ended()
+            if loop.time() > deadline:
+                name, log = self._process.name, self._process.log
+                raise HostError(f"{name}: not ready after {_READY_S:g} s; see {log}")
+            await asyncio.sleep(_POLL_S)
+
+
+def find_daprd(environ: Mapping[str, str] = os.environ) -> str | None:
+    """
+    Give the path of daprd: ``DAPRD``, then ``PATH``, then ``~/.dapr/bin``.
+    """
+    candidates = (environ.get("DAPRD"), "daprd", str(Path.home() / ".dapr" / "bin" / "daprd"))
+    return next(filter(None, (shutil.which(name) for name in candidates if name)), None)
+
+
+def write_configuration(folder: Path) -> Path:
+    """
+    Write a Configuration, and give its path: sidecars that share it find each other without a network.
+
+    Args:
+        folder: For it and for the names, which are of this run alone.
+    """
+    names = folder.resolve() / "names.db"
+    resolution = {
+        "component": "sqlite",
+        "version": "v1",
+        "configuration": {"connectionString": str(names), "updateInterval": "5s"},
+    }
+    resource = {
+        "apiVersion": "dapr.io/v1alpha1",
+        "kind": "Configuration",
+        "metadata": {"name": "demo"},
+        "spec": {"nameResolution": resolution},
+    }
+    path = folder / "configuration.yaml"
+    path.write_text(json.dumps(resource, indent=2))  # JSON is YAML as well
+    return path
+
+
+@contextlib.asynccontextmanager
+async def open_daprd(
+    daprd: str, app_id: str, address: str, *, configuration: Path, folder: Path
+) -> AsyncIterator[Daprd]:
+    """
+    Start the sidecar of an app; `wait_ready` tells when it can be called.
+
+    Args:
+        daprd: Path of the program.
+        app_id: Of the app.
+        address: Of the app's server; "" for an app that only calls others.
+        configuration: See `write_configuration`.
+        folder: For the log.
+
+    Raises:
+        HostError: It can't be started.
+    """
+    http_port, grpc_port, internal_port = free_ports(3)
+    flags = {
+        "app-id": app_id,
+        "app-protocol": "grpc",
+        **({"app-port": address.rpartition(":")[2]} if address else {}),
+        "config": configuration,
+        "dapr-http-port": http_port,
+        "dapr-grpc-port": grpc_port,
+        "dapr-internal-grpc-port": internal_port,
+        "dapr-listen-addresses": "127.0.0.1",
+        "dapr-internal-grpc-listen-address": "127.0.0.1",
+        "max-body-size": _BODY_LIMIT,
+        "enable-metrics": "false",
+        "log-level": "warn",
+    }
+    command = [daprd, *(f"--{flag}={value}" for flag, value in flags.items())]
+    # Not told its address, daprd asks the network for one, and ends where there is only loopback.
+    async with child(f"daprd-{app_id}", command, folder=folder, env={"DAPR_HOST_IP": "127.0.0.1"}) as process:
+        yield Daprd(http_port, grpc_port, process)
+
+
+def _is_ready(port: int) -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=1)
+    with contextlib.closing(connection), contextlib.suppress(OSError, http.client.HTTPException):
+        connection.request("GET", "/v1.0/healthz")
+        return connection.getresponse().status == http.client.NO_CONTENT
+    return False

@@ -1,0 +1,126 @@
+"""The demo's course: serve the functions, give each app its sidecar, show the page, wait."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from wasm_grpc.core.errors import HostError
+from wasm_grpc.demo.children import Child, child
+from wasm_grpc.demo.daprd import find_daprd
+from wasm_grpc.demo.sidecars import Sidecar, open_sidecars
+from wasm_grpc.server.listener import check_address
+
+__all__ = ["Demo", "show"]
+
+_HOST = "127.0.0.1"
+_WEB_APP = "web-port"
+_APPS = {"image-api-grayscale": "grayscale", "image-api-classify": "classify"}
+"""The function of each app, as in the original demo; each serves it as the method ``api/image``."""
+_READY_S = 120.0
+"""The longest wait for a server; on its first start it compiles its function."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Demo:
+    """
+    What the demo is told.
+
+    Attributes:
+        functions: Folder of the functions.
+        output: Folder for logs.
+        port: Of the page; 0 takes any.
+        announce: Prints the one line that says where the page is.
+        say: Prints a line that helps.
+    """
+
+    functions: Path
+    output: Path
+    port: int
+    announce: Callable[[str], None]
+    say: Callable[[str], None]
+
+
+async def show(demo: Demo) -> None:
+    """
+    Run the demo until it is cancelled; then every process that it started is ended.
+
+    Raises:
+        PortInUseError: The page's port is taken.
+        HostError: A process did not come up, or has ended; its last words, or the name of its log.
+    """
+    await asyncio.to_thread(check_address, _HOST, demo.port)
+    demo.output.mkdir(parents=True, exist_ok=True)
+    daprd = find_daprd()
+    demo.say(
+        f"sidecars {daprd}"
+        if daprd
+        else "sidecars of our own, for development only: no daprd in DAPRD, PATH or ~/.dapr/bin"
+    )
+    async with contextlib.AsyncExitStack() as stack:
+        servers = {
+            app_id: await stack.enter_async_context(child(app_id, _serve(demo, function), folder=demo.output))
+            for app_id, function in _APPS.items()
+        }
+        addresses = await asyncio.gather(*(_address(server, demo) for server in servers.values()))
+        apps = {**dict(zip(_APPS, addresses, strict=True)), _WEB_APP: ""}
+        sidecars = await stack.enter_async_context(open_sidecars(apps, daprd=daprd, folder=demo.output))
+        env = {"DAPR_GRPC_ENDPOINT": sidecars[_WEB_APP].grpc_endpoint}
+        web = await stack.enter_async_context(
+            child(_WEB_APP, _command("web", "--port", str(demo.port)), folder=demo.output, env=env)
+        )
+        page = await web.line(r"^page (\S+)$", seconds=_READY_S)
+        for line in _hints(sidecars):
+            demo.say(line)
+        demo.announce(page[0])
+        await _first_end([*servers.values(), web])
+
+
+def _command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "wasm_grpc", *arguments]
+
+
+def _serve(demo: Demo, function: str) -> list[str]:
+    route = f"api/image={function}"
+    return _command("serve", str(demo.functions), "--only", function, "--route", route, "--port", "0")
+
+
+async def _address(server: Child, demo: Demo) -> str:
+    found = await server.line(r"^serving (\S+) \((.*)\)$", seconds=_READY_S)
+    demo.say(f"{server.name} {found[2]}")
+    return found[1]
+
+
+def _hints(sidecars: Mapping[str, Sidecar]) -> list[str]:
+    """
+    Say how to call the functions without the page.
+    """
+    sidecar = sidecars[_WEB_APP]
+    path = "image-api-grayscale/method/api/image"
+    if sidecar.http_port:
+        url = f"http://127.0.0.1:{sidecar.http_port}/v1.0/invoke/{path}"
+        call = f"curl --data-binary @photo.jpg {url} --output grey.png"
+    else:
+        call = (
+            f"DAPR_GRPC_ENDPOINT={sidecar.grpc_endpoint} wasm-grpc invoke api/image "
+            "--app-id image-api-grayscale --data photo.jpg --output grey.png"
+        )
+    return [f"try {call}", "Ctrl-C ends it"]
+
+
+async def _first_end(children: list[Child]) -> None:
+    """
+    Wait for a child to end, which none should.
+    """
+    waits = {asyncio.ensure_future(each.wait()): each for each in children}
+    try:
+        done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()
+    ended = waits[done.pop()]
+    raise HostError(f"{ended.name} has ended; expected it to serve on; see {ended.log}")

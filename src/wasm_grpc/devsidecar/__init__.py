@@ -1,0 +1,1 @@
+"""A sidecar for development on machines without Dapr: what the demo needs of its gRPC API, in memory."""

@@ -1,0 +1,94 @@
+"""Published messages as daprd would deliver them: wrapped into CloudEvents, and their data by its type."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from dapr.proto.runtime.v1 import appcallback_pb2 as pb
+from google.protobuf import struct_pb2
+
+from wasm_grpc.dapr.envelope import CLOUD_EVENT_TYPE, is_text, media_type
+
+__all__ = ["event_of", "topic_request"]
+
+_JSON = "application/json"
+_BINARY = "application/octet-stream"
+_OWN_FIELDS = frozenset(
+    {"id", "source", "datacontenttype", "type", "specversion", "data", "data_base64"}
+)  # what `TopicEventRequest` has fields for
+
+
+def event_of(data: bytes, content_type: str, *, source: str) -> dict[str, Any]:
+    """
+    Give the CloudEvent of a published message (``NewCloudEventsEnvelope`` of Dapr's components).
+
+    Args:
+        data: What was published.
+        content_type: Of the data.
+        source: The app that published it.
+
+    Raises:
+        ValueError: What says it is a CloudEvent is no JSON object.
+    """
+    content_type = content_type or "text/plain"
+    defaults = {
+        "id": str(uuid.uuid4()),
+        "source": source,
+        "type": "com.dapr.event.sent",
+        "specversion": "1.0",
+        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    }
+    if media_type(content_type) == CLOUD_EVENT_TYPE:
+        given = json.loads(data)
+        if not isinstance(given, dict):
+            raise ValueError("no JSON object")
+        return {**defaults, "source": "Dapr", **given}
+    event = {**defaults, "datacontenttype": content_type}
+    if media_type(content_type) == _BINARY:
+        return {**event, "data_base64": base64.b64encode(data).decode()}
+    if media_type(content_type) == _JSON:
+        try:
+            return {**event, "data": json.loads(data)}
+        except ValueError:
+            pass  # daprd makes a string of it, too
+    return {**event, "data": data.decode("utf-8", "replace")}
+
+
+def topic_request(event: Mapping[str, Any], *, path: str) -> pb.TopicEventRequest:
+    """
+    Give the call that delivers an event (``GRPCEnvelopeFromSubscriptionMessage`` of daprd).
+    """
+    content_type = str(event.get("datacontenttype", ""))
+    extensions = struct_pb2.Struct()
+    extensions.update({key: value for key, value in event.items() if key not in _OWN_FIELDS})
+    return pb.TopicEventRequest(
+        id=str(event["id"]),
+        source=str(event["source"]),
+        type=str(event["type"]),
+        spec_version=str(event["specversion"]),
+        data_content_type=content_type,
+        data=_data(event, content_type),
+        topic=str(event["topic"]),
+        pubsub_name=str(event["pubsubname"]),
+        path=path,
+        extensions=extensions,
+    )
+
+
+def _data(event: Mapping[str, Any], content_type: str) -> bytes:
+    """
+    Give the data that reaches an app: of a type that daprd doesn't know, none.
+    """
+    if isinstance(encoded := event.get("data_base64"), str):
+        return base64.b64decode(encoded)
+    data = event.get("data")
+    if is_text(content_type):
+        return data.encode() if isinstance(data, str) else b""
+    if data is not None and media_type(content_type) in {_JSON, CLOUD_EVENT_TYPE}:
+        return json.dumps(data, separators=(",", ":"), ensure_ascii=False, sort_keys=True).encode()
+    return b""

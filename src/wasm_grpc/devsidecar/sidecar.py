@@ -1,0 +1,201 @@
+"""
+The development sidecar: service invocation, publish and state between the apps of one machine.
+
+No tokens, no retries, no rules, no batches, nothing kept: for anything but trying functions out, use
+daprd. Where it does something it does what daprd does; one table of tests runs against both.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, NoReturn
+
+import grpc
+from dapr.proto.common.v1 import common_pb2
+from dapr.proto.runtime.v1 import appcallback_pb2 as pb
+from dapr.proto.runtime.v1 import (
+    appcallback_pb2_grpc,
+    dapr_pb2_grpc,
+    invoke_pb2,
+    metadata_pb2,
+    pubsub_pb2,
+    state_pb2,
+)
+from google.protobuf import empty_pb2
+
+from wasm_grpc.devsidecar.events import event_of, topic_request
+
+__all__ = ["open_dev_sidecars"]
+
+_log = logging.getLogger("wasm_grpc.devsidecar")
+
+_Context = grpc.aio.ServicerContext[Any, Any]
+_OPTIONS = (("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1))
+_NOT_FORWARDED = frozenset({"user-agent", "dapr-api-token", "dapr-app-id"})
+"""Of a caller's metadata: gRPC's own, and what daprd keeps to itself."""
+
+
+class _Machine:
+    """
+    What the sidecars of one machine share: a channel to each app that can be called, and all state.
+    """
+
+    def __init__(self, channels: Mapping[str, grpc.aio.Channel]) -> None:
+        self.apps = {
+            app_id: appcallback_pb2_grpc.AppCallbackStub(channel) for app_id, channel in channels.items()
+        }
+        self.state: dict[tuple[str, str, str], bytes] = {}
+        self._subscriptions: dict[str, pb.ListTopicSubscriptionsResponse] = {}
+        self._deliveries: set[asyncio.Task[None]] = set()
+
+    async def publish(self, event: Mapping[str, Any]) -> None:
+        """
+        Begin to deliver an event to each app that subscribes to its topic.
+        """
+        for app_id, app in self.apps.items():
+            if app_id not in self._subscriptions:
+                # An app that is not up yet is asked again with the next message.
+                with contextlib.suppress(grpc.aio.AioRpcError):
+                    self._subscriptions[app_id] = await app.ListTopicSubscriptions(empty_pb2.Empty())
+            for each in getattr(self._subscriptions.get(app_id), "subscriptions", ()):
+                if (each.pubsub_name, each.topic) == (event["pubsubname"], event["topic"]):
+                    delivery = asyncio.create_task(self._deliver(app, each, event))
+                    self._deliveries.add(delivery)
+                    delivery.add_done_callback(self._deliveries.discard)
+
+    async def _deliver(
+        self,
+        app: appcallback_pb2_grpc.AppCallbackStub,
+        subscription: pb.TopicSubscription,
+        event: Mapping[str, Any],
+    ) -> None:
+        if not subscription.routes.default:
+            _log.warning("topic %s: its rules are not tried by the development sidecar", event["topic"])
+            return
+        status = pb.TopicEventResponse.RETRY
+        with contextlib.suppress(grpc.aio.AioRpcError):
+            status = (await app.OnTopicEvent(topic_request(event, path=subscription.routes.default))).status
+        if status != pb.TopicEventResponse.SUCCESS and subscription.dead_letter_topic:
+            await self.publish({**event, "topic": subscription.dead_letter_topic})
+
+    async def aclose(self) -> None:
+        """
+        Give up what is being delivered.
+        """
+        for delivery in self._deliveries:
+            delivery.cancel()
+        await asyncio.gather(*self._deliveries, return_exceptions=True)
+
+
+class _Sidecar(dapr_pb2_grpc.DaprServicer):
+    """
+    One app's sidecar; what it hasn't is UNIMPLEMENTED.
+    """
+
+    def __init__(self, machine: _Machine, app_id: str) -> None:
+        self._machine = machine
+        self._app_id = app_id
+
+    async def InvokeService(
+        self, request: invoke_pb2.InvokeServiceRequest, context: _Context
+    ) -> common_pb2.InvokeResponse:
+        """
+        Call another app's method, and hand back its answer or its status.
+        """
+        app = self._machine.apps.get(request.id)
+        if app is None:
+            message = f"failed to invoke, id: {request.id}, err: no host found with the given ID"
+            await _abort(context, grpc.StatusCode.INTERNAL, message)
+        metadata = [
+            (key, value)
+            for key, value in context.invocation_metadata() or ()
+            if key not in _NOT_FORWARDED and not key.startswith(("grpc-", ":"))
+        ]
+        metadata += [("dapr-caller-app-id", self._app_id), ("dapr-callee-app-id", request.id)]
+        call = app.OnInvoke(request.message, metadata=metadata)
+        try:
+            response: common_pb2.InvokeResponse = await call
+        except grpc.aio.AioRpcError as exc:
+            await context.send_initial_metadata(exc.initial_metadata())
+            await context.abort(exc.code(), exc.details() or "", tuple(exc.trailing_metadata()))
+        await context.send_initial_metadata(await call.initial_metadata())
+        return response
+
+    async def PublishEvent(
+        self, request: pubsub_pb2.PublishEventRequest, context: _Context
+    ) -> empty_pb2.Empty:
+        """
+        Publish to every app of this machine, and don't wait for what they make of it.
+        """
+        place = {"pubsubname": request.pubsub_name, "topic": request.topic}
+        try:
+            event = event_of(request.data, request.data_content_type, source=self._app_id)
+        except ValueError as exc:
+            await _abort(context, grpc.StatusCode.INVALID_ARGUMENT, f"no CloudEvent in JSON: {exc}")
+        await self._machine.publish({**event, **place})
+        return empty_pb2.Empty()
+
+    async def GetState(self, request: state_pb2.GetStateRequest, _: _Context) -> state_pb2.GetStateResponse:
+        """
+        Give a value; an empty one where there is none.
+        """
+        place = (self._app_id, request.store_name, request.key)
+        return state_pb2.GetStateResponse(data=self._machine.state.get(place, b""))
+
+    async def SaveState(self, request: state_pb2.SaveStateRequest, _: _Context) -> empty_pb2.Empty:
+        """
+        Store values.
+        """
+        for item in request.states:
+            self._machine.state[self._app_id, request.store_name, item.key] = item.value
+        return empty_pb2.Empty()
+
+    async def DeleteState(self, request: state_pb2.DeleteStateRequest, _: _Context) -> empty_pb2.Empty:
+        """
+        Forget a value; one that isn't there is no error.
+        """
+        self._machine.state.pop((self._app_id, request.store_name, request.key), None)
+        return empty_pb2.Empty()
+
+    async def GetMetadata(
+        self, _: metadata_pb2.GetMetadataRequest, __: _Context
+    ) -> metadata_pb2.GetMetadataResponse:
+        """
+        Say whose sidecar this is.
+        """
+        return metadata_pb2.GetMetadataResponse(id=self._app_id, runtime_version="development")
+
+
+async def _abort(context: _Context, code: grpc.StatusCode, message: str) -> NoReturn:
+    await context.abort(code, message)
+    raise AssertionError("abort returned")
+
+
+@contextlib.asynccontextmanager
+async def open_dev_sidecars(apps: Mapping[str, str]) -> AsyncIterator[Mapping[str, str]]:
+    """
+    Run a sidecar for each app, on loopback, and give their gRPC addresses by app id.
+
+    Args:
+        apps: The address of each app's gRPC server by its id, which may come up later; "" for an app
+            that only calls others.
+    """
+    async with contextlib.AsyncExitStack() as stack:
+        channels = {
+            app_id: await stack.enter_async_context(grpc.aio.insecure_channel(address, options=_OPTIONS))
+            for app_id, address in apps.items()
+            if address
+        }
+        machine = _Machine(channels)
+        stack.push_async_callback(machine.aclose)
+        addresses: dict[str, str] = {}
+        for app_id in apps:
+            server = grpc.aio.server(options=_OPTIONS)
+            dapr_pb2_grpc.add_DaprServicer_to_server(_Sidecar(machine, app_id), server)
+            addresses[app_id] = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+            await server.start()
+            stack.push_async_callback(server.stop, None)
+        yield addresses
