@@ -43,7 +43,9 @@ def main(argv: Sequence[str]) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
-    judged = verdicts(found.loads, found.likenesses, found.startups, [each.engine for each in runtimes])
+    judged = verdicts(
+        found.loads, found.likenesses, found.startups, found.topics, [each.engine for each in runtimes]
+    )
     for line in _lines(found, judged, runtimes, plan):
         print(line)
     if options.json is not None:
@@ -56,7 +58,7 @@ def _options(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks", description="Measure wasm_grpc against bare gRPC and native apps."
     )
-    parser.add_argument("--quick", action="store_true", help="some 30 s instead of 3 min; coarser")
+    parser.add_argument("--quick", action="store_true", help="some 45 s instead of 4 min; coarser")
     parser.add_argument(
         "--only", nargs="+", choices=PARTS, default=PARTS, metavar="NAME", help=f"of {', '.join(PARTS)}"
     )
@@ -87,6 +89,8 @@ def _lines(
         yield from report.likeness_lines(found.likenesses)
     if found.startups:
         yield from report.startup_lines(found.startups, plan.starts)
+    if found.topics:
+        yield from report.topic_lines(found.topics)
     if judged:
         yield from report.verdict_lines(judged)
 

@@ -9,8 +9,17 @@ from benchmarks.pictures import Likeness
 from benchmarks.results import CaseResult
 from benchmarks.startup import Startup
 from benchmarks.targets import Verdict
+from benchmarks.topics import Topics
 
-__all__ = ["cost_lines", "likeness_lines", "load_lines", "startup_lines", "step_lines", "verdict_lines"]
+__all__ = [
+    "cost_lines",
+    "likeness_lines",
+    "load_lines",
+    "startup_lines",
+    "step_lines",
+    "topic_lines",
+    "verdict_lines",
+]
 
 
 def load_lines(results: Iterable[CaseResult], titles: Mapping[str, str]) -> Iterator[str]:
@@ -77,6 +86,21 @@ def startup_lines(startups: Mapping[str, Startup], times: int) -> Iterator[str]:
     yield f"serve, functions cached, {times} starts   median s   slowest s"
     for engine, startup in startups.items():
         yield f"  {engine:<33} {startup.median_s:>8.2f} {startup.slowest_s:>11.2f}"
+
+
+def topic_lines(topics: Mapping[str, Topics]) -> Iterator[str]:
+    """
+    Give messages a second behind daprd and Redis, and the CPU time of each.
+    """
+    yield ""
+    yield f"{'topics: messages/s, and CPU time of each in µs':<58}   server   workers     daprd     redis"
+    for engine, found in topics.items():
+        for name, result in found.results.items():
+            span = f"{result.slowest:,.0f} to {result.fastest:,.0f}"
+            costs = (result.cost_us[part] for part in ("server", "workers", "daprd", "redis"))
+            yield f"  {engine:<9} {name:<22} {result.rate:>6,.0f} ({span})".ljust(58) + "".join(
+                f"{cost:>10.0f}" for cost in costs
+            )
 
 
 def verdict_lines(verdicts: Sequence[Verdict]) -> Iterator[str]:

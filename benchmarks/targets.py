@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from benchmarks.pictures import Likeness
 from benchmarks.results import CaseResult
 from benchmarks.startup import Startup
+from benchmarks.topics import Topics
 
 __all__ = ["Verdict", "verdicts"]
 
@@ -16,6 +17,8 @@ _ECHO_CALLERS = 16
 _GRAYSCALE_RATIO = 0.9
 _SIZE_RATIO = 1.25
 _STARTUP_S = 1.0
+_BATCH_RATIO = 3.0
+_SDK_RATIO = 0.9
 _SAME_PIXEL = 2
 """Decoders round differently: of 255, what two correct ones may differ in one pixel."""
 
@@ -44,6 +47,7 @@ def verdicts(
     results: Iterable[CaseResult],
     likenesses: Mapping[str, Mapping[str, Likeness]],
     startups: Mapping[str, Startup],
+    topics: Mapping[str, Topics],
     engines: Sequence[str],
 ) -> list[Verdict]:
     """
@@ -53,6 +57,7 @@ def verdicts(
         results: Of the loads.
         likenesses: By load and engine.
         startups: By engine.
+        topics: By engine.
         engines: Ours.
     """
     found = []
@@ -68,6 +73,11 @@ def verdicts(
                 _at_most(f"{name}: size of the PNG, of Pillow's", engine, likeness.size_ratio, _SIZE_RATIO),
                 _at_most(f"{name}: largest difference of a pixel", engine, likeness.largest, _SAME_PIXEL),
             ]
+    for engine, topic in topics.items():
+        found += [
+            _at_least("topic, batches of 100: of single delivery", engine, topic.batch_ratio, _BATCH_RATIO),
+            _at_least("topic, single delivery: of the SDK's idle app", engine, topic.sdk_ratio, _SDK_RATIO),
+        ]
     return found + [
         _at_most("ready with functions cached, s", engine, startup.median_s, _STARTUP_S)
         for engine, startup in startups.items()

@@ -182,6 +182,7 @@ async def test_the_other_takes_over(cache_environment: dict[str, str], tmp_path:
     assert min(shares["text/one"], shares["text/two"]) >= MESSAGES // 20
     assert tally.ended == {f"m{number}" for number in range(MESSAGES)}
     assert tally.dropped == Counter()
+    assert plain.failed() != []
     assert patient.failed() == []
     assert {(call.status, call.answer) for call in plain.failed()} <= {(500, "ERR_DIRECT_INVOKE")}
     assert [call for call in plain.failed() if call.begun_s >= free_s] == []
