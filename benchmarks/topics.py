@@ -17,10 +17,12 @@ from benchmarks.cases import our_subject
 from benchmarks.machine import cpu_time
 from benchmarks.processes import ROOT, serving
 
-__all__ = ["BATCHES", "SDK", "SINGLE", "TopicResult", "Topics", "measure_topics"]
+__all__ = ["BARE", "BATCHES", "SDK", "SINGLE", "TopicResult", "Topics", "measure_topics"]
 
-SINGLE, BATCHES, SDK = "single", "batches of 100", "Dapr SDK's App, single"
-"""How messages are taken."""
+SINGLE, BATCHES = "single", "batches of 100"
+"""How our server takes messages."""
+SDK, BARE = "Dapr SDK's App, idle", "bare grpc.aio, idle"
+"""Apps that take them one by one and do nothing: what there is, and the least that ours could cost."""
 
 _BYTES = 64
 _WARM_UP = 300
@@ -130,14 +132,17 @@ def measure_topics(
             command = list(our_subject(engine).command)
             command[command.index("functions")] = str(functions)
             sdk = (sys.executable, "-m", "benchmarks.apps.topic_dapr", PUBSUB, "sdk")
+            bare = (sys.executable, "-m", "benchmarks.apps.topic_aio", PUBSUB, "bare")
             with (
                 _running(broker, f"{engine}-ours", command, env) as ours,
                 _running(broker, f"{engine}-sdk", sdk, env) as theirs,
+                _running(broker, f"{engine}-bare", bare, env) as least,
             ):
                 ways = {
                     SINGLE: _Way("single", ours),
                     BATCHES: _Way("batches", ours),
                     SDK: _Way("sdk", theirs),
+                    BARE: _Way("bare", least),
                 }
                 found[engine] = _measure(broker, ways, messages, rounds, tell)
     return found
