@@ -33,7 +33,7 @@ bench: ## measure ours against bare gRPC and native apps
 	@scripts/setup dev && .venv/bin/python -m benchmarks $(ARGS)
 
 functions: ## rebuild every committed .wasm from its source
-	@functions/build $(ARGS)
+	@functions/build $(ARGS)$(if $(ARGS),, && tests/conformance/guests/build)
 
 schema: ## write docs/function.schema.json anew from the manifest's definitions
 	@scripts/schema
@@ -45,4 +45,4 @@ lock: ## lock the dependencies anew: ARGS=--upgrade takes the newest
 	@scripts/lock $(ARGS)
 
 clean: ## remove all that make has made, the committed files aside
-	@rm -rf .venv .venv-wasmer .tools demo-output dist .*_cache .hypothesis functions/*/target
+	@rm -rf .venv .venv-wasmer .tools demo-output dist .*_cache .hypothesis functions/*/target tests/conformance/guests/*/node_modules

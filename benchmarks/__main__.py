@@ -43,8 +43,9 @@ def main(argv: Sequence[str]) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+    engines = [each.engine for each in runtimes]
     judged = verdicts(
-        found.loads, found.likenesses, found.startups, found.topics, [each.engine for each in runtimes]
+        found.loads, found.likenesses, found.files, found.startups, found.topics, engines=engines
     )
     for line in _lines(found, judged, runtimes, plan):
         print(line)
@@ -85,6 +86,8 @@ def _lines(
         yield from report.cost_lines(found.loads, titles)
     if found.steps:
         yield from report.step_lines(found.steps)
+    if found.files:
+        yield from report.file_lines(found.files)
     if found.likenesses:
         yield from report.likeness_lines(found.likenesses)
     if found.startups:

@@ -118,8 +118,8 @@ def find_tools() -> Tools | str:
     """
     Give the programs, or what is missing, for people.
     """
-    built = str(ROOT / ".tools" / "bin" / "daprd")
-    daprd = os.environ.get("DAPRD") or shutil.which(built) or find_daprd()
+    built = None if os.environ.get("DAPRD") else shutil.which(ROOT / ".tools" / "bin" / "daprd")
+    daprd = built or find_daprd()
     redis = shutil.which("redis-server")
     if daprd and redis:
         return Tools(redis=redis, daprd=daprd)

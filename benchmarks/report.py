@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from benchmarks.file_cost import FILE_COSTS
 from benchmarks.guest_cost import STEPS
 from benchmarks.pictures import Likeness
 from benchmarks.results import CaseResult
@@ -13,6 +14,7 @@ from benchmarks.topics import Topics
 
 __all__ = [
     "cost_lines",
+    "file_lines",
     "likeness_lines",
     "load_lines",
     "startup_lines",
@@ -62,6 +64,20 @@ def step_lines(steps: Mapping[str, Mapping[str, Mapping[str, float]]]) -> Iterat
     for engine, sizes in steps.items():
         for size, medians in sizes.items():
             yield f"  {engine:<10} {size:>11} " + "".join(f"{medians[step]:>13.1f}" for step in STEPS)
+
+
+def file_lines(files: Mapping[str, Mapping[str, float]]) -> Iterator[str]:
+    """
+    Give the rates of writes, and the cost of a grant, by engine.
+    """
+    *writes, grant = FILE_COSTS
+    yield ""
+    yield f"100 MB in pieces of 4 KiB, MB/s{'':<3}" + "".join(f"{to:>17}" for to in writes)
+    for engine, costs in files.items():
+        yield f"  {engine:<32}" + "".join(f"{costs[to]:>17,.0f}" for to in writes)
+    yield f"echo, {grant}, of one without"
+    for engine, costs in files.items():
+        yield f"  {engine:<32}{costs[grant]:>17.2f}"
 
 
 def likeness_lines(likenesses: Mapping[str, Mapping[str, Likeness]]) -> Iterator[str]:

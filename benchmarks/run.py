@@ -17,12 +17,12 @@ from benchmarks.results import CaseResult
 from benchmarks.rounds import run_rounds
 from benchmarks.runtimes import OurRuntime
 from benchmarks.startup import Startup, measure_startup
-from benchmarks.steps import Steps, measure_steps
+from benchmarks.steps import FileCosts, Steps, measure_files, measure_steps
 from benchmarks.topics import Topics, measure_topics
 
 __all__ = ["FULL", "PARTS", "QUICK", "Findings", "Plan", "run"]
 
-PARTS = ("echo", "grayscale", "steps", "startup", "topics")
+PARTS = ("echo", "grayscale", "steps", "files", "startup", "topics")
 """What can be measured on its own."""
 
 
@@ -57,6 +57,7 @@ class Findings:
     loads: Sequence[CaseResult]
     likenesses: Likenesses
     steps: Steps
+    files: FileCosts
     startups: dict[str, Startup]
     topics: dict[str, Topics]
 
@@ -104,6 +105,10 @@ def run(
         if "steps" in parts:
             tell("steps in a worker")
             steps = measure_steps(runtimes)
+        files: FileCosts = {}
+        if "files" in parts:
+            tell("files in a worker")
+            files = measure_files(runtimes)
         startups: dict[str, Startup] = {}
         if "startup" in parts:
             tell("starts")
@@ -122,4 +127,6 @@ def run(
                 )
             else:
                 tell(f"topics are left out: {tools}")
-    return Findings(loads=loads, likenesses=likenesses, steps=steps, startups=startups, topics=topics)
+    return Findings(
+        loads=loads, likenesses=likenesses, steps=steps, files=files, startups=startups, topics=topics
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from benchmarks.file_cost import FILE_COSTS
 from benchmarks.pictures import Likeness
 from benchmarks.results import CaseResult
 from benchmarks.startup import Startup
@@ -19,6 +20,8 @@ _SIZE_RATIO = 1.25
 _STARTUP_S = 1.0
 _BATCH_RATIO = 3.0
 _SDK_RATIO = 0.9
+_WRITE_MB_S = 200
+_GRANT_RATIO = 1.05
 _SAME_PIXEL = 2
 """Decoders round differently: of 255, what two correct ones may differ in one pixel."""
 
@@ -46,8 +49,10 @@ class Verdict:
 def verdicts(
     results: Iterable[CaseResult],
     likenesses: Mapping[str, Mapping[str, Likeness]],
+    files: Mapping[str, Mapping[str, float]],
     startups: Mapping[str, Startup],
     topics: Mapping[str, Topics],
+    *,
     engines: Sequence[str],
 ) -> list[Verdict]:
     """
@@ -56,6 +61,7 @@ def verdicts(
     Args:
         results: Of the loads.
         likenesses: By load and engine.
+        files: By engine; see `file_cost.FILE_COSTS`.
         startups: By engine.
         topics: By engine.
         engines: Ours.
@@ -78,6 +84,13 @@ def verdicts(
             _at_least("topic, batches of 100: of single delivery", engine, topic.batch_ratio, _BATCH_RATIO),
             _at_least("topic, single delivery: of the SDK's idle app", engine, topic.sdk_ratio, _SDK_RATIO),
         ]
+    stdout, scratch, _, grant = FILE_COSTS
+    for engine, costs in files.items():
+        found += [
+            _at_least(f"4 KiB pieces to {to}, MB/s", engine, costs[to], _WRITE_MB_S)
+            for to in (stdout, scratch)
+        ]
+        found.append(_at_most(f"echo, {grant}, of one without", engine, costs[grant], _GRANT_RATIO))
     return found + [
         _at_most("ready with functions cached, s", engine, startup.median_s, _STARTUP_S)
         for engine, startup in startups.items()

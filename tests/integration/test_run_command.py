@@ -14,6 +14,9 @@ from integration.commands import run_command, run_shell
 from integration.guests import assemble
 from integration.processes import busy_worker, children, is_alive, until
 from rig import child
+from wasm_grpc.hosts.wasi.mounts import SCRATCH
+
+C_GUEST = Path(__file__).parents[1] / "conformance" / "guests" / "c" / "guest.wasm"
 
 
 @pytest.fixture
@@ -126,6 +129,42 @@ def test_environment(engine: str, guest: Path, env: dict[str, str]) -> None:
     ended = run_command("run", "--engine", engine, *flags, guest / "environment.wasm", env=env)
 
     assert ended.stdout == b"A=1\0B=x=y\0"
+
+
+@pytest.mark.parametrize(
+    ("limit", "error"),
+    [
+        ([], ""),
+        (["--scratch-limit", "4KiB"], "write: No space left on device\n"),
+        (["--scratch-limit", "0"], f"{SCRATCH}/file: Capabilities insufficient\n"),
+    ],
+    ids=["default", "4 KiB", "none"],
+)
+def test_scratch_is_bounded(engine: str, env: dict[str, str], limit: list[str], error: str) -> None:
+    """What /tmp may hold is a flag; with none of it there is no /tmp."""
+    options = ["--engine", engine, *limit]
+    file = f"{SCRATCH}/file"
+
+    ended = run_command("run", *options, C_GUEST, "scratch", file, stdin=b"x" * 5000, env=env)
+
+    assert (ended.stderr, ended.code) == (error, 74 if error else 0)
+
+
+def test_files_of_one_folder(engine: str, tmp_path: Path, env: dict[str, str]) -> None:
+    """Files granted one by one lie side by side, in a folder that was granted too or in none."""
+    (tmp_path / "model").mkdir()
+    for name in ("a", "b", "model/c"):
+        (tmp_path / name).write_text(f"text of {name}")
+    options = ["--engine", engine]
+    for host, place in (("a", "/model/a"), ("model", "/model"), ("b", "/model/b"), ("a", "/a"), ("b", "/b")):
+        options += ["--file", f"{tmp_path / host}:{place}"]
+
+    found = [
+        run_command("run", *options, C_GUEST, "read", place, env=env).stdout.decode()
+        for place in ("/model/a", "/model/b", "/model/c", "/a", "/b")
+    ]
+
+    assert found == ["text of a", "text of b", "text of model/c", "text of a", "text of b"]
 
 
 def test_a_reader_that_goes(engine: str, guest: Path, env: dict[str, str]) -> None:

@@ -99,7 +99,7 @@ def _engine_finding(engine: EngineName, found: FoundRuntime | WasmGrpcError) -> 
 
 
 def _problem(subject: str, error: WasmGrpcError) -> Finding:
-    what, _, expected = str(error).partition("; expected ")
+    what, _, expected = str(error).removeprefix(f"{subject}: ").partition("; expected ")
     return Finding(
         subject=subject, is_found=False, found=what, remedy=f"expected {expected}" * bool(expected)
     )
@@ -152,7 +152,7 @@ async def _redis() -> Finding:
     host, port = _REDIS
     if await _answers(host, port):
         return Finding(subject="redis", is_found=True, found=f"answers at {host}:{port}")
-    path = shutil.which("redis-server")
+    path = await asyncio.to_thread(shutil.which, "redis-server")
     if path is None:
         remedy = "expected for state and pub/sub on this machine; Debian's redis-server, or `dapr init`"
         found = f"nothing answers at {host}:{port}, no redis-server"

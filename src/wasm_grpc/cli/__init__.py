@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 import logging
 import os
 import sys
@@ -12,23 +11,10 @@ from types import ModuleType
 from typing import NoReturn, TextIO
 
 from wasm_grpc import __version__
-from wasm_grpc.cli.arguments import Parser
+from wasm_grpc.cli.commands import COMMANDS, module_of, parser_of
 from wasm_grpc.core.errors import ConfigError, ManifestError, WasmGrpcError
 
 __all__ = ["main", "main_and_exit"]
-
-_COMMANDS = {
-    "serve": "serve the functions of a folder to Dapr",
-    "invoke": "call a method of a running server, directly or through the sidecar",
-    "run": "run one WebAssembly file once, here",
-    "check": "check manifests and modules on every engine that can be had",
-    "list": "list the functions of a folder and what they are called by",
-    "compile": "fill the artifact cache, so that a server starts at once",
-    "doctor": "say what this machine can run, and what to do about the rest",
-    "demo": "serve the sample functions and turn a picture grey",
-}
-_MODULES = {"list": "listing", "compile": "compiling"}
-"""Where a module can't have its command's name: it would hide the built-in here."""
 
 _LATER = {
     "bench": "a load test with a table and a plot",
@@ -55,8 +41,9 @@ def main(argv: Sequence[str], stdout: TextIO, stderr: TextIO) -> int:
             file=stderr,
         )
         return EXIT_USAGE
-    command = argv[0] if argv and argv[0] in _COMMANDS else ""
-    parser, module = _parser(command)
+    command = argv[0] if argv and argv[0] in COMMANDS else ""
+    # The others' libraries would cost start-up time.
+    parser = parser_of(*filter(None, [command]))
     try:
         options = parser.parse_args(list(argv))
     except SystemExit:
@@ -65,10 +52,10 @@ def main(argv: Sequence[str], stdout: TextIO, stderr: TextIO) -> int:
     except ConfigError as exc:
         print(f"wasm-grpc {command}: {exc}" if command else f"wasm-grpc: {exc}", file=stderr)
         return _exit_codes(command)[1]
-    if module is None:
+    if not command:
         parser.print_help(stdout)
         return 0 if not argv else EXIT_USAGE
-    return _execute(module, command, options, stdout, stderr)
+    return _execute(module_of(command), command, options, stdout, stderr)
 
 
 def main_and_exit() -> NoReturn:
@@ -78,30 +65,6 @@ def main_and_exit() -> NoReturn:
     # gRPC's own log lines repeat, less clearly, what our errors say.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     sys.exit(main(sys.argv[1:], sys.stdout, sys.stderr))
-
-
-def _parser(command: str) -> tuple[argparse.ArgumentParser, ModuleType | None]:
-    """
-    Give the parser, and the wanted command's module: the others' libraries would cost start-up time.
-    """
-    parser = Parser(
-        prog="wasm-grpc",
-        description="Run WebAssembly functions behind Dapr.",
-        epilog="example: wasm-grpc serve functions\n\n"
-        "`wasm-grpc COMMAND --help` explains a command; `wasm-grpc doctor` says what is missing.",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--version", action="version", version=f"wasm-grpc {__version__}")
-    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND")
-    module = None
-    for name, text in _COMMANDS.items():
-        if name == command:
-            module = importlib.import_module(f"wasm_grpc.cli.{_MODULES.get(name, name)}")
-            formatter = argparse.RawDescriptionHelpFormatter
-            module.add_arguments(subparsers.add_parser(name, formatter_class=formatter, **module.PARSER))
-        else:
-            subparsers.add_parser(name, help=text, add_help=False)
-    return parser, module
 
 
 def _execute(

@@ -22,6 +22,7 @@ __all__ = [
     "later",
     "setting_flags",
     "size",
+    "size_or_none",
 ]
 
 _SETTINGS = frozenset(field.name for field in fields(Settings))
@@ -70,6 +71,13 @@ def size(text: str) -> int:
     if not size_bytes:
         raise argparse.ArgumentTypeError(f"{text!r} is not a size; expected one such as 64MiB")
     return size_bytes
+
+
+def size_or_none(text: str) -> int:
+    """
+    Read a size that may be none at all.
+    """
+    return 0 if text in ("0", "0B") else size(text)
 
 
 def header(text: str) -> tuple[str, str]:
@@ -124,13 +132,15 @@ def add_folder(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_engine(parser: argparse.ArgumentParser) -> None:
+def add_engine(
+    parser: argparse.ArgumentParser,
+    *,
+    meaning: str = "engine to run on (default: auto, Wasmer where it can be had)",
+) -> None:
     """
-    Declare what chooses the engine.
+    Declare what chooses the engine; `meaning` is what it is chosen for.
     """
-    parser.add_argument(
-        "--engine", choices=ENGINES, help="engine to run on (default: auto, Wasmer where it can be had)"
-    )
+    parser.add_argument("--engine", choices=ENGINES, help=meaning)
     parser.add_argument(
         "--worker-python", metavar="PATH", help="interpreter of the workers (default: searched for)"
     )

@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     Declare the command's arguments.
     """
     add_folder(parser)
-    add_engine(parser)
+    add_engine(parser, meaning="check on this engine alone (default: auto, each that can be had)")
 
 
 def execute(options: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int:

@@ -15,7 +15,7 @@ from wasm_grpc.cli.arguments import add_engine, add_folder, setting_flags
 from wasm_grpc.cli.configuration import read_settings
 from wasm_grpc.cli.logs import log_to
 from wasm_grpc.cli.tables import aligned
-from wasm_grpc.core.model import MIB
+from wasm_grpc.core.model import KIB
 
 __all__ = ["PARSER", "add_arguments", "execute"]
 
@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     Declare the command's arguments.
     """
     add_folder(parser)
-    add_engine(parser)
+    add_engine(parser, meaning="compile for this engine (default: auto, the one that `serve` would take)")
     parser.add_argument("--only", nargs="+", action="extend", metavar="NAME", help="only these functions")
     parser.add_argument("--json", action="store_true", help="print JSON, for scripts")
 
@@ -70,5 +70,5 @@ def execute(options: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int:
 
 
 def _row(compiled: CompiledFunction) -> tuple[str, ...]:
-    size = f"{compiled.size_bytes / MIB:.1f} MiB"
+    size = f"{compiled.size_bytes / KIB:,.0f} KiB"
     return compiled.name, compiled.engine, size, "compiled" if compiled.is_new else "was there"

@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """
     Declare the command's arguments.
     """
-    add_engine(parser)
+    add_engine(parser, meaning="look for this engine alone (default: auto, for each)")
     parser.add_argument("--json", action="store_true", help="print JSON, for scripts")
 
 

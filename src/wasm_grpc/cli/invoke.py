@@ -42,14 +42,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data", metavar="FILE", default="-", help="file with the body (default: -, standard input)"
     )
-    parser.add_argument("--content-type", default="", help="media type of the body")
+    parser.add_argument("--content-type", metavar="TYPE", default="", help="media type of the body")
     parser.add_argument("--verb", choices=_VERBS, default="POST", help="HTTP verb (default: POST)")
     parser.add_argument("--query", default="", help="query string, such as a=1&b=2")
     parser.add_argument(
         "--header", metavar="K=V", type=header, action="append", default=[], help="metadata to send"
     )
     parser.add_argument(
-        "--timeout", type=duration, help="give up after this time, such as 5s (default: never)"
+        "--timeout",
+        metavar="TIME",
+        type=duration,
+        help="give up after this time, such as 5s (default: never)",
     )
     parser.add_argument("--output", metavar="FILE", help="where the result goes (default: standard output)")
     target = parser.add_mutually_exclusive_group()

@@ -6,12 +6,13 @@ import argparse
 import asyncio
 import dataclasses
 import os
+import posixpath
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
 from wasm_grpc.app.running import GuestProgram, run_once
-from wasm_grpc.cli.arguments import add_engine, duration, later, setting_flags, size
+from wasm_grpc.cli.arguments import add_engine, duration, later, setting_flags, size, size_or_none
 from wasm_grpc.cli.configuration import read_settings
 from wasm_grpc.cli.logs import log_to
 from wasm_grpc.core.errors import ConfigError
@@ -23,7 +24,8 @@ __all__ = ["PARSER", "add_arguments", "execute"]
 PARSER: Mapping[str, Any] = {
     "description": "Run one WASI command once, here, in a worker under the same limits as a function.\n"
     "Options stand before FILE; all after it is the guest's.",
-    "epilog": "example: wasm-grpc run functions/grayscale/grayscale.wasm < photo.jpg > grey.png\n\n"
+    "epilog": "example: wasm-grpc run functions/grayscale/grayscale.wasm < photo.jpg > grey.png\n"
+    "with files: wasm-grpc run --file words:/words --scratch out:/out guest.wasm /words/list.txt\n\n"
     "Exits with the guest's code (255 for any above), 134 on a trap, 124 on the time limit,\n"
     "125 when it failed before the guest ran.",
 }
@@ -63,6 +65,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         help="folder that the guest gets a copy of, in memory: writable, and nothing is written back",
+    )
+    parser.add_argument(
+        "--scratch-limit",
+        metavar="SIZE",
+        type=size_or_none,
+        help="most that each --scratch folder may grow by, and /tmp may hold (default: 16MiB; 0B: no /tmp)",
     )
     later(parser, "--nn", "inference")
     later(parser, "--nn-model", "inference", metavar="NAME=PATH", nargs=1)
@@ -123,6 +131,8 @@ def _exit_code(outcome: Outcome) -> int:
 
 def _limits(options: argparse.Namespace) -> Limits:
     limits = dataclasses.replace(Limits(), timeout_s=options.timeout, output_bytes=None)
+    if options.scratch_limit is not None:
+        limits = dataclasses.replace(limits, scratch_bytes=options.scratch_limit)
     if options.memory is None:
         return limits
     return dataclasses.replace(limits, memory_bytes=max(options.memory // PAGE_BYTES, 1) * PAGE_BYTES)
@@ -130,20 +140,36 @@ def _limits(options: argparse.Namespace) -> Limits:
 
 def _mounts(options: argparse.Namespace) -> tuple[Mount, ...]:
     mounts: dict[str, Mount] = {}
+    taken: set[str] = set()
     asked = [("--file", *each) for each in options.files] + [
         ("--scratch", *each) for each in options.scratches
     ]
     for flag, host, guest in asked:
+        if guest in taken:
+            raise ConfigError(f"{flag} {host}:{guest}: {guest!r} is given twice; expected another place")
+        taken.add(guest)
         try:
             mount = read_mount(host, guest, is_writable=flag == "--scratch")
+            mounts[mount.guest] = _joined(mounts.get(mount.guest), mount)
         except ConfigError as exc:
             raise ConfigError(f"{flag} {host}:{guest}: {exc}") from exc
-        if mount.guest in mounts:
-            raise ConfigError(
-                f"{flag} {host}:{guest}: {mount.guest!r} is given twice; expected another place"
-            )
-        mounts[mount.guest] = mount
     return tuple(mounts.values())
+
+
+def _joined(there: Mount | None, mount: Mount) -> Mount:
+    """
+    Give one folder with what is in both: files that are granted one by one may lie in the same one.
+    """
+    if there is None:
+        return mount
+    if mount.is_writable:
+        raise ConfigError(f"{mount.guest!r} holds what is read-only; expected a folder of its own")
+    names = {entry.path for entry in there.entries}
+    for entry in mount.entries:
+        if entry.path in names:
+            place = posixpath.join(mount.guest, entry.path)
+            raise ConfigError(f"{place!r} is given twice; expected another place")
+    return dataclasses.replace(there, entries=there.entries + mount.entries)
 
 
 def _mount(text: str) -> tuple[str, str]:

@@ -122,7 +122,7 @@ class Limits:
         output_bytes: The most that the guest may write to standard output.
         body_bytes: The largest request body.
         stderr_bytes: How much of the guest's standard error is kept (its tail).
-        scratch_bytes: The most that ``/tmp`` may hold.
+        scratch_bytes: The most that ``/tmp`` may hold; 0 is no ``/tmp``.
         host_calls: The most calls to Dapr in one invocation.
     """
 

@@ -237,10 +237,11 @@ class FrameReader:
     """
     Turns received pieces into frames; holds no socket.
 
-    Pieces of a long frame are kept as they came and joined once.
+    Pieces of a long frame are kept as they came and joined once; many frames in one piece are cut out
+    of it, none of them copied with the rest.
     """
 
-    __slots__ = ("_body_limit", "_need", "_pieces", "_size")
+    __slots__ = ("_at", "_body_limit", "_need", "_pieces", "_size")
 
     def __init__(self, *, body_limit: int) -> None:
         """
@@ -251,6 +252,8 @@ class FrameReader:
         """
         self._body_limit = body_limit
         self._pieces: list[bytes] = []
+        # Where the next frame begins in the first piece, and how many bytes there are from there on.
+        self._at = 0
         self._size = 0
         self._need = _HEADER.size
 
@@ -265,7 +268,7 @@ class FrameReader:
         self._size += len(piece)
         while self._size >= self._need:
             first = self._first(_HEADER.size)
-            kind, _, zero, head_len, body_len = _HEADER.unpack_from(first)
+            kind, _, zero, head_len, body_len = _HEADER.unpack_from(first, self._at)
             body_at = _HEADER.size + head_len
             end = body_at + body_len
             if self._need == _HEADER.size:
@@ -274,16 +277,17 @@ class FrameReader:
                 if self._size < end:
                     return
             first = self._first(body_at)
-            head = first[_HEADER.size : body_at]
+            head = first[self._at + _HEADER.size : self._at + body_at]
             yield Frame(_KINDS[kind], head, self._take_body(body_at, end))
             self._need = _HEADER.size
 
     def _first(self, size: int) -> bytes:
         """
-        Give a first piece of at least `size` bytes; heads are short, so that joining is cheap.
+        Give a first piece with at least `size` bytes of the frame; heads are short, so that joining is cheap.
         """
-        while len(self._pieces[0]) < size:
-            self._pieces[:2] = [self._pieces[0] + self._pieces[1]]
+        while len(self._pieces[0]) - self._at < size:
+            self._pieces[:2] = [self._pieces[0][self._at :] + self._pieces[1]]
+            self._at = 0
         return self._pieces[0]
 
     def _take_body(self, start: int, end: int) -> bytes:
@@ -292,15 +296,15 @@ class FrameReader:
         """
         surplus = self._size - end
         first, last = self._pieces[0], self._pieces[-1]
-        rest = last[len(last) - surplus :] if surplus else b""
         if len(self._pieces) == 1:
-            body = first[start:end]
+            body = first[self._at + start : self._at + end]
         else:
             views = [memoryview(piece) for piece in self._pieces]
             views[-1] = views[-1][: len(last) - surplus]
-            views[0] = views[0][start:]
+            views[0] = views[0][self._at + start :]
             body = b"".join(views)
-        self._pieces = [rest] if surplus else []
+        self._pieces = [last] if surplus else []
+        self._at = len(last) - surplus if surplus else 0
         self._size = surplus
         return body
 

@@ -92,7 +92,7 @@ class LimitsTable(Limits):
         default=_LIMITS.stderr_bytes, alias="stderr", description="How much of standard error is kept."
     )
     scratch_bytes: ScratchSize = Field(
-        default=_LIMITS.scratch_bytes, alias="scratch", description="Most that /tmp may hold."
+        default=_LIMITS.scratch_bytes, alias="scratch", description="Most that /tmp may hold; 0 is no /tmp."
     )
     host_calls: Count = Field(default=_LIMITS.host_calls, description="Most calls to Dapr in one invocation.")
 

@@ -8,8 +8,8 @@ from wasm_grpc.hosts.wasi import preview1
 
 __all__ = ["RESULT", "Step", "calls"]
 
-Step = tuple[int | str | bytes, ...]
-"""An errno, a function, its arguments; a text stands for its address and length."""
+Step = tuple[int | str | bytes | None, ...]
+"""An errno or, where any will do, None; a function, its arguments; a text stands for its address and length."""
 
 RESULT = 64
 """Where the functions of these guests put what they answer."""
@@ -17,7 +17,13 @@ RESULT = 64
 _TEXTS_AT = 70_000
 
 
-def calls(*steps: Step, stdout: bytes = b"", limits: Limits | None = None) -> Case:
+def calls(
+    *steps: Step,
+    stdout: bytes = b"",
+    env: tuple[str, ...] = (),
+    limits: Limits | None = None,
+    also: str = "",
+) -> Case:
     """Give the guest that makes these calls and finds each answered with its errno."""
     texts: dict[bytes, int] = {}
     lines = [_call(texts, *step) for step in steps]
@@ -26,25 +32,25 @@ def calls(*steps: Step, stdout: bytes = b"", limits: Limits | None = None) -> Ca
         for text, at in texts.items()
     )
     return Case(
-        also=segments,
+        also=segments + also,
         start="\n".join(lines),
         stdout=stdout,
+        env=env,
         limits=limits or Limits(scratch_bytes=64 * 1024),
         has_files=True,
     )
 
 
-def _call(
-    texts: dict[bytes, int], errno: int | str | bytes, name: int | str | bytes, *args: int | str | bytes
-) -> str:
+def _call(texts: dict[bytes, int], errno: object, name: object, *args: int | str | bytes | None) -> str:
     types = preview1.FUNCTIONS[preview1.MODULE, str(name)].type.params
     values: list[int] = []
     for arg in args:
-        if isinstance(arg, int):
-            values.append(arg)
-        else:
+        if isinstance(arg, (str, bytes)):
             text = arg.encode() if isinstance(arg, str) else arg
             at = texts.setdefault(text, _TEXTS_AT + sum(map(len, texts)))
             values += [at, len(text)]
+        elif arg is not None:
+            values.append(arg)
     operands = " ".join(f"({kind}.const {value})" for kind, value in zip(types, values, strict=True))
-    return f"(call $check (call ${name!s} {operands}) (i32.const {errno!r}))"
+    call = f"(call ${name} {operands})"
+    return f"(drop {call})" if errno is None else f"(call $check {call} (i32.const {errno}))"

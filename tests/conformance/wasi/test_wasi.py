@@ -9,6 +9,7 @@ import pytest
 
 from conformance.wasi.cases import CASES, Case, module_text
 from conformance.wasi.file_cases import FILE_CASES
+from conformance.wasi.hostile_cases import HOSTILE_CASES
 from wasm_grpc.core.model import MIB, GuestKind, Limits, Mount, Outcome, Reason
 from wasm_grpc.engines.binary import read_module
 from wasm_grpc.engines.limits import write_limits
@@ -44,7 +45,7 @@ def _call(case: Case, mounts: Sequence[Mount] = ()) -> GuestCall:
     )
 
 
-ALL_CASES = CASES | FILE_CASES
+ALL_CASES = CASES | FILE_CASES | HOSTILE_CASES
 
 
 @pytest.mark.parametrize("name", ALL_CASES)

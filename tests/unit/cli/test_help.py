@@ -10,7 +10,7 @@ import pytest
 
 from wasm_grpc.cli import main
 
-COMMANDS = ("serve", "invoke", "run", "check", "list", "compile", "doctor", "demo")
+COMMANDS = ("serve", "invoke", "run", "check", "list", "compile", "doctor", "completion", "demo")
 
 
 def call(*arguments: str) -> int:
@@ -26,7 +26,7 @@ def test_each_command_has_an_example_that_parses(
     assert call(command, "--help") == 0
     example = re.search(r"example: wasm-grpc (.*)", capsys.readouterr().out)
     assert example is not None
-    name, *arguments = shlex.split(example[1].partition("<")[0])
+    name, *arguments = shlex.split(re.split("[<>]", example[1])[0])
     module = {"list": "listing", "compile": "compiling"}.get(command, command)
     monkeypatch.setattr(f"wasm_grpc.cli.{module}.execute", lambda *_: 0)
 
@@ -41,5 +41,5 @@ def test_the_overview_names_every_command(capsys: pytest.CaptureFixture[str]) ->
     assert call("--help") == 0
 
     lines = capsys.readouterr().out.splitlines()
-    named = [match[1] for line in lines if (match := re.match(r"    ([a-z]+) {2,}\S", line))]
+    named = [match[1] for line in lines if (match := re.match(r"    ([a-z]+)(?: {2,}\S|$)", line))]
     assert named == list(COMMANDS)

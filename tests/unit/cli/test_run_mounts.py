@@ -24,8 +24,27 @@ __all__ = []
             ["--file", "d:/x", "--scratch", "d:/x"],
             "--scratch d:/x: '/x' is given twice; expected another place",
         ),
+        (
+            ["--file", "a.txt:/x", "--file", "a.txt:/x"],
+            "--file a.txt:/x: '/x' is given twice; expected another place",
+        ),
+        (
+            ["--file", "full:/x", "--file", "a.txt:/x/a.txt"],
+            "--file a.txt:/x/a.txt: '/x/a.txt' is given twice; expected another place",
+        ),
+        (
+            ["--file", "a.txt:/x/a.txt", "--scratch", "d:/x"],
+            "--scratch d:/x: '/x' holds what is read-only; expected a folder of its own",
+        ),
     ],
-    ids=["missing", "scratch of a file", "twice"],
+    ids=[
+        "missing",
+        "scratch of a file",
+        "twice",
+        "file twice",
+        "file in a folder twice",
+        "scratch over a file",
+    ],
 )
 def test_mount_that_cannot_be_had(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flags: list[str], problem: str
@@ -34,6 +53,8 @@ def test_mount_that_cannot_be_had(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a.txt").touch()
     (tmp_path / "d").mkdir()
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "a.txt").touch()
     stderr = io.StringIO()
 
     code = main(["run", *flags, "guest.wasm"], io.StringIO(), stderr)

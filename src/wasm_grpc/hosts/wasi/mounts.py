@@ -46,12 +46,14 @@ class FileSystem:
     def preopens(self) -> Iterator[OpenFolder]:
         """
         Give the open directories of one invocation: the mounts in their order, then the scratch folder.
+
+        There is none where nothing may be put into it.
         """
-        has_scratch = False
+        wants_scratch = bool(self._scratch_bytes)
         for mount in self._mounts:
-            has_scratch = has_scratch or mount.name == SCRATCH
+            wants_scratch = wants_scratch and mount.name != SCRATCH
             yield mount.open(self._scratch_bytes)
-        if not has_scratch:
+        if wants_scratch:
             volume = Volume(_SCRATCH_DEVICE, is_writable=True, room_bytes=self._scratch_bytes)
             yield _opened(volume, Folder(volume), SCRATCH.encode())
 

@@ -89,6 +89,9 @@ def _path_open(
 
 
 def _open(base: OpenFolder, place: Place, wish: _Wish) -> Descriptor:
+    if wish.oflags & OFLAG_CREAT and place.wants_folder and place.name:
+        # Whatever is there: what would be made is a file.
+        raise Refusal(EISDIR)
     node = _make(base, place) if place.node is None and wish.oflags & OFLAG_CREAT else _existing(place, wish)
     if isinstance(node, Folder):
         return _open_folder(base, node, wish)
@@ -113,18 +116,16 @@ def _existing(place: Place, wish: _Wish) -> Node:
     node = place.existing()
     if wish.oflags & OFLAG_CREAT and wish.oflags & OFLAG_EXCL:
         raise Refusal(EEXIST)
-    if isinstance(node, Link):
-        raise Refusal(ELOOP)
     if wish.oflags & OFLAG_DIRECTORY and not isinstance(node, Folder):
         raise Refusal(ENOTDIR)
+    if isinstance(node, Link):
+        raise Refusal(ELOOP)
     return node
 
 
 def _make(base: OpenFolder, place: Place) -> File:
     if not base.rights & RIGHT_PATH_CREATE_FILE:
         raise Refusal(ENOTCAPABLE)
-    if place.wants_folder:
-        raise Refusal(EISDIR)
     if not base.volume.is_writable:
         raise Refusal(EROFS)
     if not place.folder.links:

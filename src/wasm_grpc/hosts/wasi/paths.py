@@ -68,6 +68,10 @@ def find(context: WasiContext, opened: OpenFolder, at: int, length: int, lookup:
     return walk(opened.node, path, follows_last=bool(lookup & LOOKUP_SYMLINK_FOLLOW))
 
 
+def _find_to_change(context: WasiContext, opened: OpenFolder, at: int, length: int) -> Place:
+    return walk(opened.node, _text(context, at, length), follows_last=False, is_changed=True)
+
+
 def _text(context: WasiContext, at: int, length: int) -> bytes:
     text = region(context.memory(), at, length)
     # Before it is copied: a guest may call all of its memory a path.
@@ -78,7 +82,7 @@ def _text(context: WasiContext, at: int, length: int) -> bytes:
 
 def _path_create_directory(context: WasiContext, fd: int, at: int, length: int) -> None:
     opened = open_folder(context, fd, RIGHT_PATH_CREATE_DIRECTORY)
-    place = find(context, opened, at, length)
+    place = _find_to_change(context, opened, at, length)
     _check_vacant(place)
     _add(opened.volume, place, NODE_BYTES)
     place.folder.put(place.name, Folder(opened.volume))
@@ -124,10 +128,10 @@ def _path_link(
         # As the standard's own tests expect (path_link): a link is linked to itself.
         raise Refusal(EINVAL)
     node = find(context, source, at, length).existing()
-    place = find(context, target, new_at, new_length)
+    place = _find_to_change(context, target, new_at, new_length)
+    _check_vacant(place, makes_folder=False)
     if isinstance(node, Folder):
         raise Refusal(EPERM)
-    _check_vacant(place, makes_folder=False)
     _check_one_volume(source, target)
     _add(target.volume, place, 0)
     place.folder.put(place.name, node)
@@ -151,7 +155,7 @@ def _path_readlink(
 
 def _path_remove_directory(context: WasiContext, fd: int, at: int, length: int) -> None:
     opened = open_folder(context, fd, RIGHT_PATH_REMOVE_DIRECTORY)
-    place = find(context, opened, at, length)
+    place = _find_to_change(context, opened, at, length)
     node = place.existing()
     if not isinstance(node, Folder):
         raise Refusal(ENOTDIR)
@@ -169,13 +173,15 @@ def _path_rename(
     _open_both(context, fd, new_fd)
     source = open_folder(context, fd, RIGHT_PATH_RENAME_SOURCE)
     target = open_folder(context, new_fd, RIGHT_PATH_RENAME_TARGET)
-    old = find(context, source, at, length)
-    new = find(context, target, new_at, new_length)
+    old = _find_to_change(context, source, at, length)
+    new = _find_to_change(context, target, new_at, new_length)
     node = old.existing()
     _check_writable(target)
     _check_one_volume(source, target)
     if not old.name or not new.name or (isinstance(node, Folder) and _is_below(new.folder, node)):
         raise Refusal(EINVAL)
+    if new.wants_folder and not isinstance(node, Folder):
+        raise Refusal(ENOTDIR)
     if new.node is node:
         return
     _check_replaceable(node, new)
@@ -193,8 +199,6 @@ def _check_replaceable(node: Node, new: Place) -> None:
             raise Refusal(ENOTEMPTY)
     elif isinstance(new.node, Folder):
         raise Refusal(EISDIR)
-    elif new.wants_folder:
-        raise Refusal(ENOTDIR)
 
 
 def _path_symlink(
@@ -203,7 +207,7 @@ def _path_symlink(
     opened = open_folder(context, fd, RIGHT_PATH_SYMLINK)
     target = _text(context, target_at, target_length)
     check_text(target)
-    place = find(context, opened, at, length)
+    place = _find_to_change(context, opened, at, length)
     _check_vacant(place, makes_folder=False)
     _add(opened.volume, place, NODE_BYTES + len(target))
     place.folder.put(place.name, Link(opened.volume, target))
@@ -211,7 +215,7 @@ def _path_symlink(
 
 def _path_unlink_file(context: WasiContext, fd: int, at: int, length: int) -> None:
     opened = open_folder(context, fd, RIGHT_PATH_UNLINK_FILE)
-    place = find(context, opened, at, length)
+    place = _find_to_change(context, opened, at, length)
     if isinstance(place.node, Folder):
         raise Refusal(EISDIR)
     node = place.existing()
@@ -227,7 +231,6 @@ def _open_both(context: WasiContext, fd: int, other: int) -> None:
 def _check_vacant(place: Place, *, makes_folder: bool = True) -> None:
     # In POSIX's order: what is there comes before what the slash asks for.
     if place.node is not None:
-        place.existing()
         raise Refusal(EEXIST)
     if place.wants_folder and not makes_folder:
         raise Refusal(ENOENT)

@@ -67,11 +67,12 @@ class Place:
         return self.node
 
 
-def walk(base: Folder, path: bytes, *, follows_last: bool) -> Place:
+def walk(base: Folder, path: bytes, *, follows_last: bool, is_changed: bool = False) -> Place:
     """
     Follow `path` from `base`; only the last name need not be there.
 
-    A path that ends with a slash has its last link followed, whatever `follows_last` says.
+    A path that ends with a slash has its last link followed, whatever `follows_last` says, unless
+    `is_changed`.
     Leaving `base`, by "..", an absolute path or a link's target, is EPERM, as the standard's own
     tests expect (``interesting_paths``).
 
@@ -79,6 +80,7 @@ def walk(base: Folder, path: bytes, *, follows_last: bool) -> Place:
         base: Where it begins.
         path: As the guest gave it.
         follows_last: Whether a link in the last place is followed.
+        is_changed: The last name itself is to be made, removed or moved.
 
     Raises:
         Refusal: The errno of what is wrong.
@@ -95,7 +97,7 @@ def walk(base: Folder, path: bytes, *, follows_last: bool) -> Place:
             _step_up(above, name)
             continue
         node = above[-1].entries.get(name)
-        if isinstance(node, Link) and (names or follows_last or wants_folder):
+        if isinstance(node, Link) and (names or follows_last or (wants_folder and not is_changed)):
             links += 1
             if links > _LINKS_LIMIT:
                 raise Refusal(ELOOP)

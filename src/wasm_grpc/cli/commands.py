@@ -1,0 +1,57 @@
+"""The commands, each a module of this room, and the parser of some or all of them."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+from types import ModuleType
+
+from wasm_grpc import __version__
+from wasm_grpc.cli.arguments import Parser
+
+__all__ = ["COMMANDS", "module_of", "parser_of"]
+
+COMMANDS = {
+    "serve": "serve the functions of a folder to Dapr",
+    "invoke": "call a method of a running server, directly or through the sidecar",
+    "run": "run one WebAssembly file once, here",
+    "check": "check manifests and modules on every engine that can be had",
+    "list": "list the functions of a folder and what they are called by",
+    "compile": "fill the artifact cache, so that a server starts at once",
+    "doctor": "say what this machine can run, and what to do about the rest",
+    "completion": "print a script that completes this command line in a shell",
+    "demo": "serve the sample functions and turn a picture grey",
+}
+_MODULES = {"list": "listing", "compile": "compiling"}
+"""Where a module can't have its command's name: it would hide the built-in here."""
+
+
+def module_of(command: str) -> ModuleType:
+    """
+    Give the module of a command: it has ``PARSER``, ``add_arguments`` and ``execute``.
+    """
+    return importlib.import_module(f"wasm_grpc.cli.{_MODULES.get(command, command)}")
+
+
+def parser_of(*commands: str) -> argparse.ArgumentParser:
+    """
+    Give a parser that knows every command by name, and the arguments of these.
+    """
+    parser = Parser(
+        prog="wasm-grpc",
+        description="Run WebAssembly functions behind Dapr.",
+        epilog="example: wasm-grpc serve functions\n\n"
+        "`wasm-grpc COMMAND --help` explains a command; `wasm-grpc doctor` says what is missing.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"wasm-grpc {__version__}")
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND")
+    for name, text in COMMANDS.items():
+        if name in commands:
+            module = module_of(name)
+            formatter = argparse.RawDescriptionHelpFormatter
+            known = subparsers.add_parser(name, help=text, formatter_class=formatter, **module.PARSER)
+            module.add_arguments(known)
+        else:
+            subparsers.add_parser(name, help=text, add_help=False)
+    return parser

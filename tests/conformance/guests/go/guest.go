@@ -1,0 +1,74 @@
+// What a Go program does of files and streams, told by its arguments: see test_guests.py.
+// Without fmt, which makes a module of 2 MB half as large again.
+package main
+
+import (
+	"io"
+	"os"
+	"strconv"
+)
+
+// EX_USAGE and EX_IOERR of sysexits.h.
+const (
+	exitUsage   = 64
+	exitIOError = 74
+)
+
+func main() {
+	code, err := run(os.Args[1:])
+	if err != nil {
+		os.Stderr.WriteString(err.Error() + "\n")
+		code = exitIOError
+	}
+	os.Exit(code)
+}
+
+func run(args []string) (int, error) {
+	command := ""
+	if len(args) > 0 {
+		command = args[0]
+	}
+	switch {
+	case command == "echo" && len(args) == 1:
+		_, err := io.Copy(os.Stdout, os.Stdin)
+		return 0, err
+	case command == "read" && len(args) == 2:
+		return 0, printFile(args[1])
+	case command == "scratch" && len(args) == 2:
+		return 0, keep(args[1])
+	case command == "tour" && len(args) == 3:
+		return 0, tour(args[1], args[2])
+	case command == "fail" && len(args) == 2:
+		os.Stderr.WriteString("told to fail\n")
+		return strconv.Atoi(args[1])
+	}
+	os.Stderr.WriteString("usage: guest echo | read PATH | scratch PATH | tour FROM TO | fail CODE\n")
+	return exitUsage, nil
+}
+
+func printFile(path string) error {
+	file, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	_, err = io.Copy(os.Stdout, file)
+	return err
+}
+
+func keep(path string) error {
+	file, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	if _, err = io.Copy(file, os.Stdin); err != nil {
+		return err
+	}
+	if err = file.Close(); err != nil {
+		return err
+	}
+	if err = printFile(path); err != nil {
+		return err
+	}
+	return os.Remove(path)
+}
