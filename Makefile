@@ -6,10 +6,10 @@
 
 export PYTHON PYTHON310
 
-.PHONY: help setup demo test lint format bench functions schema check lock clean
+.PHONY: help setup demo test soak-topics lint format bench functions schema check lock clean
 
 help: ## list the jobs
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 20
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
 
 setup: ## make .venv, and .venv-wasmer where there is a CPython 3.10
 	@scripts/setup
@@ -19,6 +19,9 @@ demo: setup ## serve the functions, turn a picture grey, say what to try next
 
 test: ## get what the tests need and run them
 	@scripts/test $(ARGS)
+
+soak-topics: ## send 20,000 messages through servers that are killed, and find each again
+	@LOSS_MESSAGES=20000 scripts/test tests/end_to_end/test_topics_loss.py $(ARGS)
 
 lint: ## check format, rules, types and the direction of imports
 	@scripts/lint

@@ -59,6 +59,7 @@ def main(argv: Sequence[str]) -> int:
         files=found.files,
         startups=found.startups,
         first_calls=found.first_calls,
+        topics=found.topics,
         engines=engines,
     )
     if found.first_calls and classifier is not None:
@@ -75,7 +76,7 @@ def _options(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks", description="Measure wasm_grpc against bare gRPC and native apps."
     )
-    parser.add_argument("--quick", action="store_true", help="some 30 s instead of 3 min; coarser")
+    parser.add_argument("--quick", action="store_true", help="some 45 s instead of 4 min; coarser")
     parser.add_argument(
         "--only", nargs="+", choices=PARTS, default=PARTS, metavar="NAME", help=f"of {', '.join(PARTS)}"
     )
@@ -121,6 +122,8 @@ def _lines(
         yield from report.startup_lines(found.startups, plan.starts)
     if found.first_calls:
         yield from report.first_call_lines(found.first_calls, plan.starts)
+    if found.topics:
+        yield from report.topic_lines(found.topics)
     if judged:
         yield from report.verdict_lines(judged)
 

@@ -48,17 +48,21 @@ class Server:
 
 @contextlib.contextmanager
 def program(
-    command: Sequence[str], *, stderr: IO[bytes] | None = None, env: Mapping[str, str] | None = None
+    command: Sequence[str],
+    *,
+    stdout: IO[bytes] | int = subprocess.PIPE,
+    stderr: IO[bytes] | None = None,
+    env: Mapping[str, str] | None = None,
 ) -> Iterator[subprocess.Popen[str]]:
     """
-    Run a program with pipes to its standard input and output; at the end it is asked to stop, then made to.
+    Run a program, with pipes to what isn't named; at the end it is asked to stop, then made to.
     """
     process = subprocess.Popen(
         command,
         cwd=ROOT,
         env={**os.environ, **(env or {})},
         stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
+        stdout=stdout,
         stderr=stderr,
         text=True,
         # A Ctrl-C is for the benchmark, which ends what it started.

@@ -11,6 +11,7 @@ from benchmarks.pictures import Likeness
 from benchmarks.results import CaseResult
 from benchmarks.startup import Startup
 from benchmarks.targets import Verdict
+from benchmarks.topics import Topics
 
 __all__ = [
     "cost_lines",
@@ -20,6 +21,7 @@ __all__ = [
     "load_lines",
     "startup_lines",
     "step_lines",
+    "topic_lines",
     "verdict_lines",
 ]
 
@@ -112,6 +114,21 @@ def first_call_lines(first_calls: Mapping[str, FirstCall], times: int) -> Iterat
     yield f"classify after a start, {times} starts   first ms   steady ms     ratio"
     for engine, first in first_calls.items():
         yield f"  {engine:<33} {first.first_ms:>8.2f} {first.steady_ms:>11.2f} {first.ratio:>9.2f}"
+
+
+def topic_lines(topics: Mapping[str, Topics]) -> Iterator[str]:
+    """
+    Give messages a second behind daprd and Redis, and the CPU time of each.
+    """
+    yield ""
+    yield f"{'topics: messages/s, and CPU time of each in µs':<58}   server   workers     daprd     redis"
+    for engine, found in topics.items():
+        for name, result in found.results.items():
+            span = f"{result.slowest:,.0f} to {result.fastest:,.0f}"
+            costs = (result.cost_us[part] for part in ("server", "workers", "daprd", "redis"))
+            yield f"  {engine:<9} {name:<22} {result.rate:>6,.0f} ({span})".ljust(58) + "".join(
+                f"{cost:>10.0f}" for cost in costs
+            )
 
 
 def verdict_lines(verdicts: Sequence[Verdict]) -> Iterator[str]:

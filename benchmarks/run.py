@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.answers import Likenesses, check_answers
+from benchmarks.broker import Tools, find_tools
 from benchmarks.cases import Case, Subject, classify_subjects, make_cases, native_subjects, our_subject
 from benchmarks.classifier import Classifier, lay_out
 from benchmarks.client import load_client
@@ -19,10 +20,11 @@ from benchmarks.rounds import run_rounds
 from benchmarks.runtimes import OurRuntime
 from benchmarks.startup import Startup, measure_startup
 from benchmarks.steps import FileCosts, Steps, measure_files, measure_steps
+from benchmarks.topics import Topics, measure_topics
 
 __all__ = ["FULL", "PARTS", "QUICK", "Findings", "Plan", "run"]
 
-PARTS = ("echo", "grayscale", "classify", "steps", "files", "startup")
+PARTS = ("echo", "grayscale", "classify", "steps", "files", "startup", "topics")
 """What can be measured on its own."""
 
 
@@ -35,15 +37,17 @@ class Plan:
         rounds: How often each server gets each load.
         seconds: How long each time.
         starts: How often each server is started.
+        messages: How many of a topic each app takes in a round.
     """
 
     rounds: int
     seconds: float
     starts: int
+    messages: int
 
 
-FULL = Plan(rounds=8, seconds=0.5, starts=5)
-QUICK = Plan(rounds=2, seconds=0.4, starts=2)
+FULL = Plan(rounds=8, seconds=0.5, starts=5, messages=3000)
+QUICK = Plan(rounds=2, seconds=0.4, starts=2, messages=1000)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +62,7 @@ class Findings:
     files: FileCosts
     startups: dict[str, Startup]
     first_calls: dict[str, FirstCall]
+    topics: dict[str, Topics]
 
 
 def run(
@@ -126,6 +131,20 @@ def run(
             first_calls = {
                 each.key: measure_first_call(each, case, times=plan.starts, env=cache) for each in ours
             }
+        topics: dict[str, Topics] = {}
+        if "topics" in parts:
+            tools = find_tools()
+            if isinstance(tools, Tools):
+                topics = measure_topics(
+                    tools,
+                    [each.key for each in ours],
+                    messages=plan.messages,
+                    rounds=plan.rounds,
+                    env=cache,
+                    tell=tell,
+                )
+            else:
+                tell(f"topics are left out: {tools}")
     return Findings(
         loads=loads,
         likenesses=likenesses,
@@ -133,6 +152,7 @@ def run(
         files=files,
         startups=startups,
         first_calls=first_calls,
+        topics=topics,
     )
 
 

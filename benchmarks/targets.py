@@ -11,6 +11,7 @@ from benchmarks.first_call import FirstCall
 from benchmarks.pictures import Likeness
 from benchmarks.results import CaseResult
 from benchmarks.startup import Startup
+from benchmarks.topics import Topics
 
 __all__ = ["Verdict", "verdicts"]
 
@@ -21,6 +22,8 @@ _ANEW_RATIO = 50
 _FIRST_CALL_RATIO = 2.0
 _SIZE_RATIO = 1.25
 _STARTUP_S = 1.0
+_BATCH_RATIO = 3.0
+_SDK_RATIO = 0.9
 _WRITE_MB_S = 200
 _GRANT_RATIO = 1.05
 _SAME_PIXEL = 2
@@ -54,6 +57,7 @@ def verdicts(
     files: Mapping[str, Mapping[str, float]],
     startups: Mapping[str, Startup],
     first_calls: Mapping[str, FirstCall],
+    topics: Mapping[str, Topics],
     engines: Sequence[str],
 ) -> list[Verdict]:
     """
@@ -65,6 +69,7 @@ def verdicts(
         files: By engine; see `file_cost.FILE_COSTS`.
         startups: By engine.
         first_calls: By engine.
+        topics: By engine.
         engines: Ours.
     """
     found = []
@@ -87,6 +92,7 @@ def verdicts(
                 _at_most(f"{name}: largest difference of a pixel", engine, likeness.largest, _SAME_PIXEL),
             ]
     found += _file_verdicts(files)
+    found += _topic_verdicts(topics)
     found += [
         _at_most("ready with functions cached, s", engine, startup.median_s, _STARTUP_S)
         for engine, startup in startups.items()
@@ -95,6 +101,16 @@ def verdicts(
         _at_most("classify, first call after start: of the next", engine, first.ratio, _FIRST_CALL_RATIO)
         for engine, first in first_calls.items()
     ]
+
+
+def _topic_verdicts(topics: Mapping[str, Topics]) -> list[Verdict]:
+    found = []
+    for engine, topic in topics.items():
+        found += [
+            _at_least("topic, batches of 100: of single delivery", engine, topic.batch_ratio, _BATCH_RATIO),
+            _at_least("topic, single delivery: of the SDK's idle app", engine, topic.sdk_ratio, _SDK_RATIO),
+        ]
+    return found
 
 
 def _file_verdicts(files: Mapping[str, Mapping[str, float]]) -> list[Verdict]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
+from wasm_grpc.demo.picture import DIGIT, paint_digit
 
 from end_to_end.app import App
 from end_to_end.failures import failure_of
-from wasm_grpc.demo.picture import DIGIT, paint_digit
 
 __all__ = []
 

@@ -98,11 +98,14 @@ async def run_topics(
         yield TopicApp(server=server, sidecar=sidecar, broker=broker)
 
 
-def topic_sidecar(folder: Path, broker: Broker, *, app_health_check: bool = True) -> Daprd:
+def topic_sidecar(
+    folder: Path, broker: Broker, *, app_health_check: bool = True, instance: str = ""
+) -> Daprd:
     """Return the sidecar of an app of topics, not started yet."""
     return Daprd(
         app_id=APP_ID,
         folder=folder,
+        instance=instance,
         app_port=free_port(),
         app_token="the app's token",  # noqa: S106 - of a test
         api_token="the sidecar's token",  # noqa: S106 - of a test

@@ -18,6 +18,7 @@ _IMPORTS = """
   (import "wasi_snapshot_preview1" "args_sizes_get" (func $args_sizes (param i32 i32) (result i32)))
   (import "wasi_snapshot_preview1" "args_get" (func $args (param i32 i32) (result i32)))
   (import "wasi_snapshot_preview1" "clock_time_get" (func $clock (param i32 i64 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "poll_oneoff" (func $poll (param i32 i32 i32 i32) (result i32)))
   (memory (export "memory") 4)
   (data (i32.const 64) "no picture: expected a PNG\\n")
   (data (i32.const 128) "done")
@@ -45,7 +46,8 @@ _INFERENCE_FUNCTIONS = """
     (call $write (i32.const 1) (i32.const 128) (i32.const 4)))
 """
 
-# Address 0: one iovec. 8: a size or count. 16: a time. 64: texts. 65536: a buffer of 64 KiB.
+# Address 0: one iovec. 8: a size or count. 16: a time. 64: texts. 192: a subscription, 256: its event, of poll.
+# 65536: a buffer of 64 KiB.
 
 _FUNCTIONS = """
   (func $write (param $fd i32) (param $at i32) (param $size i32)
@@ -112,6 +114,14 @@ GUESTS = {
       (if (i32.eq (local.get $first) (i32.const 0x77)) (then
         (local.set $end (i64.add (call $now) (i64.const 800000000)))
         (loop $more (br_if $more (i64.lt_u (call $now) (local.get $end))))))
+      (call $write (i32.const 1) (i32.const 65536) (local.get $n))""",
+    # Rests for 2 ms, which costs no CPU time and keeps its worker busy; then echoes.
+    "rest": """
+      (local $n i32)
+      (local.set $n (call $read))
+      (i32.store (i32.const 208) (i32.const 1))
+      (i64.store (i32.const 216) (i64.const 2000000))
+      (drop (call $poll (i32.const 192) (i32.const 256) (i32.const 1) (i32.const 8)))
       (call $write (i32.const 1) (i32.const 65536) (local.get $n))""",
     # Its environment, each variable ended by NUL.
     "environment": """

@@ -26,6 +26,7 @@ class SidecarSettings:
 
     app_id: str
     folder: Path  # for the log, the Configuration and the database of names
+    instance: str = ""  # tells apart the files of sidecars that have one app id
     app_port: int | None = None  # None: a sidecar that only calls
     app_health_check: bool = False
     app_token: str = ""  # what the sidecar shows to the app
@@ -44,12 +45,12 @@ class SidecarSettings:
     @property
     def log_file(self) -> Path:
         """The file that the sidecar's log is appended to."""
-        return self.folder / f"{self.app_id}.log"
+        return self.folder / f"{self.app_id}{self.instance}.log"
 
     @property
     def configuration_file(self) -> Path:
         """The file that the sidecar's Configuration is written to."""
-        return self.folder / f"{self.app_id}.yaml"
+        return self.folder / f"{self.app_id}{self.instance}.yaml"
 
     @property
     def app_environment(self) -> dict[str, str]:

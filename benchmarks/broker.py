@@ -1,0 +1,192 @@
+"""Redis as a message broker, and the sidecars that deliver from it: all alike, one an app."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from redis import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ResponseError
+
+from benchmarks.processes import ROOT, ProgramError, program
+from wasm_grpc.demo.children import free_ports
+from wasm_grpc.demo.daprd import find_daprd, write_configuration
+
+__all__ = ["PUBSUB", "Broker", "Tools", "find_tools", "open_broker"]
+
+PUBSUB = "pubsub"
+
+_HOST = "127.0.0.1"
+_START_S = 15.0
+_DRAIN_S = 60.0
+_POLL_S = 0.002
+_CONCURRENCY = 100
+"""Messages that daprd hands on at a time: with Redis a batch is never larger."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """
+    The programs beside ours: their paths.
+    """
+
+    redis: str
+    daprd: str
+
+
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """
+    A running Redis.
+
+    Attributes:
+        pid: Its process.
+    """
+
+    pid: int
+    _client: Redis
+    _tools: Tools
+    _folder: Path
+
+    @contextlib.contextmanager
+    def sidecar(self, app_id: str, address: str) -> Iterator[int]:
+        """
+        Run the sidecar of an app, which serves at `address`; gives its process.
+        """
+        http_port, grpc_port, internal_port = free_ports(3)
+        flags = {
+            "app-id": app_id,
+            "app-protocol": "grpc",
+            "app-port": address.rpartition(":")[2],
+            "config": self._folder / "configuration.yaml",
+            "resources-path": self._folder / "resources",
+            "dapr-http-port": http_port,
+            "dapr-grpc-port": grpc_port,
+            "dapr-internal-grpc-port": internal_port,
+            "dapr-listen-addresses": _HOST,
+            "dapr-internal-grpc-listen-address": _HOST,
+            "enable-metrics": "false",
+            "log-level": "error",
+        }
+        command = [self._tools.daprd, *(f"--{flag}={value}" for flag, value in flags.items())]
+        # Not told its address, daprd asks the network for one, and ends where there is only loopback.
+        env = {"DAPR_HOST_IP": _HOST}
+        with (
+            (self._folder / f"{app_id}.log").open("wb") as log,
+            program(command, stdout=log, stderr=log, env=env) as process,
+        ):
+            yield process.pid
+
+    def deliver(self, topic: str, app_id: str, messages: Sequence[bytes]) -> float:
+        """
+        Publish messages and wait until the app has taken each; gives the seconds from the first to the last.
+
+        Raises:
+            ProgramError: It hasn't within a minute.
+        """
+        pipeline = self._client.pipeline(transaction=False)
+        for message in messages:
+            pipeline.xadd(topic, {"data": message})
+        begin = time.perf_counter()
+        pipeline.execute()
+        while not self._is_drained(topic, app_id):
+            if time.perf_counter() - begin > _DRAIN_S:
+                log = (self._folder / f"{app_id}.log").read_text("utf-8", "replace").splitlines()
+                raise ProgramError(f"{topic}: not taken within {_DRAIN_S:g} s: {' '.join(log[-1:])}")
+            time.sleep(_POLL_S)
+        return time.perf_counter() - begin
+
+    def _is_drained(self, topic: str, app_id: str) -> bool:
+        try:
+            groups: Any = self._client.xinfo_groups(topic)
+        except ResponseError:  # the topic isn't there yet
+            return False
+        state: dict[str, Any] = next((group for group in groups if group["name"] == app_id.encode()), {})
+        return state.get("lag") == 0 and state.get("pending") == 0
+
+
+def find_tools() -> Tools | str:
+    """
+    Give the programs, or what is missing, for people.
+    """
+    built = None if os.environ.get("DAPRD") else shutil.which(ROOT / ".tools" / "bin" / "daprd")
+    daprd = built or find_daprd()
+    redis = shutil.which("redis-server")
+    if daprd and redis:
+        return Tools(redis=redis, daprd=daprd)
+    return "no daprd (tests/daprd/build makes one)" if redis else "no redis-server (Debian's package)"
+
+
+@contextlib.contextmanager
+def open_broker(tools: Tools) -> Iterator[Broker]:
+    """
+    Run Redis, in memory, until the end.
+
+    Raises:
+        ProgramError: It doesn't answer.
+    """
+    (port,) = free_ports(1)
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        write_configuration(folder)
+        _write_component(folder / "resources", f"{_HOST}:{port}")
+        flags = [
+            "--bind",
+            _HOST,
+            "--port",
+            str(port),
+            "--dir",
+            str(folder),
+            "--save",
+            "",
+            "--appendonly",
+            "no",
+        ]
+        log = stack.enter_context((folder / "redis.log").open("wb"))
+        process = stack.enter_context(program([tools.redis, *flags], stdout=log))
+        client = stack.enter_context(Redis(host=_HOST, port=port))
+        _wait(client)
+        yield Broker(process.pid, client, tools, folder)
+
+
+def _write_component(folder: Path, address: str) -> None:
+    metadata = {
+        "redisHost": address,
+        "redisPassword": "",
+        "concurrency": str(_CONCURRENCY),
+        "queueDepth": str(2 * _CONCURRENCY),
+    }
+    component = {
+        "apiVersion": "dapr.io/v1alpha1",
+        "kind": "Component",
+        "metadata": {"name": PUBSUB},
+        "spec": {
+            "type": "pubsub.redis",
+            "version": "v1",
+            "metadata": [{"name": name, "value": value} for name, value in metadata.items()],
+        },
+    }
+    folder.mkdir()
+    (folder / "pubsub.yaml").write_text(json.dumps(component))
+
+
+def _wait(client: Redis) -> None:
+    until = time.perf_counter() + _START_S
+    while True:
+        try:
+            client.ping()
+        except RedisConnectionError as exc:
+            if time.perf_counter() > until:
+                raise ProgramError(f"redis-server: no answer within {_START_S:g} s") from exc
+            time.sleep(_POLL_S)
+        else:
+            return
