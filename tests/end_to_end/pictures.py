@@ -5,10 +5,13 @@ from __future__ import annotations
 import io
 import random
 
-from PIL import Image, ImageChops
+from PIL import Image, ImageChops, ImageDraw
 
-__all__ = ["encoded", "grey_difference", "opened", "sample"]
+__all__ = ["DIGIT", "digit", "encoded", "grey_difference", "opened", "sample"]
 
+DIGIT = "7"  # what `digit` shows
+STROKES = [(88, 92), (200, 84), (168, 150), (142, 226)]
+PEN = 16
 SIZE = (61, 43)  # no multiples of a JPEG's blocks
 
 
@@ -19,6 +22,16 @@ def sample(mode: str = "RGB") -> Image.Image:
         noise = Image.frombytes("L", SIZE, random.randbytes(SIZE[0] * SIZE[1]))
         channels.append(Image.blend(Image.linear_gradient("L").resize(SIZE), noise, 0.3))
     return Image.merge(mode, channels)
+
+
+def digit() -> bytes:
+    """Return a `DIGIT` as a person draws it, dark on light with a round pen, as a PNG."""
+    picture = Image.new("L", (280, 280), 245)
+    draw = ImageDraw.Draw(picture)
+    draw.line(STROKES, fill=30, width=PEN, joint="curve")
+    for x, y in STROKES:
+        draw.ellipse([x - PEN / 2, y - PEN / 2, x + PEN / 2, y + PEN / 2], fill=30)
+    return encoded(picture, "PNG")
 
 
 def encoded(picture: Image.Image, kind: str) -> bytes:

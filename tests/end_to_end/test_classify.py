@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
-from wasm_grpc.demo.picture import DIGIT, paint_digit
 
 from end_to_end.app import App
 from end_to_end.failures import failure_of
+from end_to_end.pictures import DIGIT, digit
 
 __all__ = []
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 async def test_a_digit_is_read(app: App) -> None:
     """From another app's sidecar, the answer is JSON: the model, and its labels best first."""
-    reply = await app.invoke("classify", paint_digit(), headers={"content-type": "image/png"})
+    reply = await app.invoke("classify", digit(), headers={"content-type": "image/png"})
 
     answer = json.loads(reply.body)
     assert (reply.status, reply.headers["content-type"]) == (200, "application/json")
@@ -26,7 +26,7 @@ async def test_a_digit_is_read(app: App) -> None:
 
 async def test_who_accepts_text_gets_a_sentence(app: App) -> None:
     """The header `Accept` of an HTTP caller reaches the function, and its content type the caller."""
-    reply = await app.invoke("classify", paint_digit(), headers={"accept": "text/plain"})
+    reply = await app.invoke("classify", digit(), headers={"accept": "text/plain"})
 
     assert (reply.status, reply.headers["content-type"]) == (200, "text/plain; charset=utf-8")
     assert reply.body.decode() == f"The picture very likely shows {DIGIT}.\n"

@@ -1,17 +1,20 @@
-"""`wasm-grpc demo`: it shows a grey picture and what to try next, and leaves nothing behind."""
+"""`wasm-grpc demo`: the page, its functions and their sidecars, of which nothing is left behind."""
 
 from __future__ import annotations
 
+import json
 import os
-import shlex
+import re
 import shutil
 import signal
+import socket
 import sys
 from pathlib import Path
 
+import aiohttp
 import pytest
 
-from end_to_end.pictures import grey_difference
+from end_to_end.pictures import DIGIT, digit, encoded, grey_difference, sample
 from rig import Child, child, find_daprd, installed_command, need
 from rig.environment import clean_environment
 
@@ -32,10 +35,10 @@ def with_daprd() -> dict[str, str]:
 
 def without_daprd() -> dict[str, str]:
     """Return the environment of a person who has nothing but our command."""
-    return {"DAPRD": "", "PATH": str(BIN)}
+    return {"DAPRD": "", "PATH": f"{BIN}{os.pathsep}{Path(shutil.which('sh') or '/bin/sh').parent}"}
 
 
-ENVIRONMENTS = {"daprd": with_daprd, "the server itself": without_daprd}
+ENVIRONMENTS = {"daprd": with_daprd, "our own": without_daprd}
 
 
 def session_members(session: int) -> list[int]:
@@ -58,25 +61,57 @@ async def ended_by_ctrl_c(demo: Child) -> int:
     return await demo.wait(timeout_s=20)
 
 
+async def hello(page: str, api: str, picture: bytes) -> tuple[int, str, bytes]:
+    """Send a picture as the page does."""
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(f"{page}/api/hello", data=picture, headers={"api": api}) as response,
+    ):
+        return response.status, response.content_type, await response.read()
+
+
 @pytest.mark.parametrize("through", ENVIRONMENTS)
 async def test_the_demo(through: str, cache_environment: dict[str, str], tmp_path: Path) -> None:
-    """Through daprd, and without one, it shows a grey picture and a digit that is read; Ctrl-C ends all."""
+    """Through real sidecars and through our own, both functions answer; what it says to try works; Ctrl-C ends all."""
     env = clean_environment({**cache_environment, **ENVIRONMENTS[through](), "HOME": str(tmp_path)})
+    photo = sample()
+    (tmp_path / "photo.jpg").write_bytes(encoded(photo, "JPEG"))
 
     async with child(installed_command(), "demo", FUNCTIONS, "--port", "0", env=env, cwd=tmp_path) as demo:
-        sample = tmp_path / (await demo.line(r"^picture\s+(\S+)$", timeout_s=40))[1]
-        grey = tmp_path / (await demo.line(r"^grey\s+(\S+)$", timeout_s=5))[1]
-        shown = grey_difference(grey.read_bytes(), sample.read_bytes())
-        grey.unlink()
-        read = (await demo.line(r"^read\s+(.+)$", timeout_s=20))[1]
-        command = (await demo.line(r"^try\s+(.+)$", timeout_s=5))[1]
-        async with child(*shlex.split(command), env=env, cwd=tmp_path) as tried:
+        page = (await demo.line(r"^page (http://127\.0\.0\.1:\d+)$", timeout_s=40))[1]
+        grey = await hello(page, "grayscale", encoded(photo, "PNG"))
+        read = await hello(page, "classify", digit())
+        said = "\n".join(demo.stderr.lines)
+        command = re.findall(r"^try (.+)$", said, re.MULTILINE)[0]
+        async with child("sh", "-c", command, env=env, cwd=tmp_path) as tried:
             tried_code = await tried.wait(timeout_s=10)
-        tried_shown = grey_difference(grey.read_bytes(), sample.read_bytes())
         code = await ended_by_ctrl_c(demo)
         left = session_members(demo.pid)
+        printed = demo.stdout.lines
 
-    assert (shown <= 2, tried_shown <= 2, tried_code) == (True, True, 0)
-    assert read == "The picture very likely shows 7."
+    assert grey[:2] == (200, "image/png")
+    assert grey_difference(grey[2], encoded(photo, "PNG")) == 0
+    assert read[:2] == (200, "application/json")
+    assert json.loads(read[2])["labels"][0]["label"] == DIGIT
+    assert tried_code == 0
+    assert grey_difference((tmp_path / "grey.png").read_bytes(), encoded(photo, "JPEG")) <= 2
+    assert command.startswith("curl" if through == "daprd" else "DAPR_GRPC_ENDPOINT=")
+    assert printed == [f"page {page}"]
     assert (code, left) == (0, [])
-    assert command.startswith("curl" if through == "daprd" else "wasm-grpc invoke")
+
+
+async def test_a_port_that_is_taken(cache_environment: dict[str, str], tmp_path: Path) -> None:
+    """The demo says which port is taken before it starts anything."""
+    env = clean_environment({**cache_environment, **without_daprd(), "HOME": str(tmp_path)})
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        async with child(
+            installed_command(), "demo", FUNCTIONS, "--port", str(port), env=env, cwd=tmp_path
+        ) as demo:
+            code = await demo.wait(timeout_s=20)
+
+    assert (code, demo.stdout.lines) == (1, [])
+    assert demo.stderr.lines == [
+        f"wasm-grpc demo: port {port}: in use; expected a free one (--port, 0 takes any)"
+    ]
+    assert not (tmp_path / "demo-output").exists()
