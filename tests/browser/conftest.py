@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
-from rig import Server, child, free_port, installed_command, need, serve
+from rig import child, free_port, installed_command, need, serve
 from wasm_grpc.devsidecar.sidecar import open_dev_sidecars
 
 __all__ = ["browser", "context", "site", "visit"]
@@ -33,10 +33,10 @@ FLAGS = (
 
 @dataclass
 class Site:
-    """The page's address, and the servers behind it."""
+    """Where the page is, and the sidecar behind it."""
 
     address: str
-    servers: dict[str, Server]
+    sidecar: str
 
 
 @dataclass
@@ -87,7 +87,7 @@ async def site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
         ) as web,
     ):
         address = (await web.line(r"^page (\S+)$", timeout_s=15))[1]
-        yield Site(address, {"grayscale": grayscale, "classify": classify})
+        yield Site(address, sidecars["web-port"])
 
 
 @pytest_asyncio.fixture(loop_scope="session")

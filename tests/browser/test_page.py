@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 from typing import Any
 
 import pytest
 from axe_playwright_python.async_playwright import Axe
 from PIL import Image
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, BrowserContext, Page, expect
 
 from browser.conftest import Site, Visit, open_page
+from rig import child, free_port, installed_command
+from wasm_grpc.devsidecar.sidecar import open_dev_sidecars
 
 __all__ = []
 
@@ -56,8 +59,8 @@ async def test_a_file_turns_grey(visit: Visit) -> None:
     async with page.expect_download() as download:
         await page.get_by_role("link", name="Download").click()
     file = await (await download.value).path()
-    assert (await download.value).suggested_filename == "grey.png"
-    assert Image.open(file).mode == "L"
+    with Image.open(file) as grey:
+        assert ((await download.value).suggested_filename, grey.mode) == ("grey.png", "L")
     await visit.shoot("grayscale")
     assert visit.said == []
 
@@ -214,4 +217,50 @@ async def test_it_can_be_read(browser: Browser, site: Site, scheme: Any, width: 
     await profile.close()
     assert [fault for fault in faults if "Found 0 accessibility violations" not in fault] == []
     assert overflow <= 0
+    assert clean(visit) == []
+
+
+async def test_the_server_gone_and_back(context: BrowserContext, site: Site) -> None:
+    """While the server is gone the page says so; once it is back the same picture goes through."""
+    port = free_port()
+    command = (installed_command(), "web", "--port", str(port))
+    env = {**os.environ, "DAPR_GRPC_ENDPOINT": site.sidecar}
+    async with child(*command, env=env) as web:
+        await web.line("^page ", timeout_s=15)
+        visit = await open_page(context, f"http://127.0.0.1:{port}")
+    page = visit.page
+    await page.get_by_role("button", name="Sample landscape").click()
+    await page.get_by_role("button", name="Grayscale").click()
+    alert = page.get_by_role("alert")
+    await expect(alert).to_have_text("The server can't be reached; is it running?")
+    await visit.shoot("gone")
+
+    async with child(*command, env=env) as web:
+        await web.line("^page ", timeout_s=15)
+        await page.get_by_role("button", name="Grayscale").click()
+        await expect(page.locator("#after")).to_be_visible()
+        await expect(alert).to_be_hidden()
+    assert clean(visit) == []
+
+
+async def test_a_function_that_is_gone(context: BrowserContext) -> None:
+    """Where no function answers, the page says which, in a sentence."""
+    async with (
+        open_dev_sidecars({"web-port": "", "image-api-classify": f"127.0.0.1:{free_port()}"}) as sidecars,
+        child(
+            installed_command(),
+            "web",
+            "--port",
+            "0",
+            env={**os.environ, "DAPR_GRPC_ENDPOINT": sidecars["web-port"]},
+        ) as web,
+    ):
+        visit = await open_page(context, (await web.line(r"^page (\S+)$", timeout_s=15))[1])
+        page = visit.page
+        await page.get_by_role("button", name="Sample digit").click()
+        for button in ("Classify", "Grayscale"):
+            await page.get_by_role("button", name=button).click()
+            sentence = f"{button} can't be reached; is it running?"
+            await expect(page.get_by_role("alert")).to_have_text(sentence)
+
     assert clean(visit) == []
