@@ -60,6 +60,7 @@ def main(argv: Sequence[str]) -> int:
         startups=found.startups,
         first_calls=found.first_calls,
         topics=found.topics,
+        pages=found.pages,
         engines=engines,
     )
     if found.first_calls and classifier is not None:
@@ -124,6 +125,8 @@ def _lines(
         yield from report.first_call_lines(found.first_calls, plan.starts)
     if found.topics:
         yield from report.topic_lines(found.topics)
+    if found.pages:
+        yield from report.page_lines(found.pages)
     if judged:
         yield from report.verdict_lines(judged)
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from benchmarks.file_cost import FILE_COSTS
 from benchmarks.first_call import FirstCall
 from benchmarks.guest_cost import STEPS
+from benchmarks.page import PageCost
 from benchmarks.pictures import Likeness
 from benchmarks.results import CaseResult
 from benchmarks.startup import Startup
@@ -19,6 +20,7 @@ __all__ = [
     "first_call_lines",
     "likeness_lines",
     "load_lines",
+    "page_lines",
     "startup_lines",
     "step_lines",
     "topic_lines",
@@ -129,6 +131,17 @@ def topic_lines(topics: Mapping[str, Topics]) -> Iterator[str]:
             yield f"  {engine:<9} {name:<22} {result.rate:>6,.0f} ({span})".ljust(58) + "".join(
                 f"{cost:>10.0f}" for cost in costs
             )
+
+
+def page_lines(pages: Mapping[str, PageCost]) -> Iterator[str]:
+    """
+    Give what a picture takes by the page and by the sidecar alone.
+    """
+    yield ""
+    yield "grayscale by the page, medians     page ms   direct ms   page's own ms"
+    for engine, cost in pages.items():
+        name = f"{engine}, {cost.sidecar}"
+        yield f"  {name:<31} {cost.page_ms:>8.2f} {cost.direct_ms:>11.2f} {cost.cost_ms:>15.2f}"
 
 
 def verdict_lines(verdicts: Sequence[Verdict]) -> Iterator[str]:

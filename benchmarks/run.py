@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from benchmarks.cases import Case, Subject, classify_subjects, make_cases, nativ
 from benchmarks.classifier import Classifier, lay_out
 from benchmarks.client import load_client
 from benchmarks.first_call import FirstCall, measure_first_call
+from benchmarks.page import PageCost, measure_page
 from benchmarks.processes import serving
 from benchmarks.results import CaseResult
 from benchmarks.rounds import run_rounds
@@ -24,7 +25,7 @@ from benchmarks.topics import Topics, measure_topics
 
 __all__ = ["FULL", "PARTS", "QUICK", "Findings", "Plan", "run"]
 
-PARTS = ("echo", "grayscale", "classify", "steps", "files", "startup", "topics")
+PARTS = ("echo", "grayscale", "classify", "steps", "files", "startup", "topics", "page")
 """What can be measured on its own."""
 
 
@@ -38,16 +39,18 @@ class Plan:
         seconds: How long each time.
         starts: How often each server is started.
         messages: How many of a topic each app takes in a round.
+        page_calls: How many pictures the page is sent.
     """
 
     rounds: int
     seconds: float
     starts: int
     messages: int
+    page_calls: int
 
 
-FULL = Plan(rounds=8, seconds=0.5, starts=5, messages=3000)
-QUICK = Plan(rounds=2, seconds=0.4, starts=2, messages=1000)
+FULL = Plan(rounds=8, seconds=0.5, starts=5, messages=3000, page_calls=200)
+QUICK = Plan(rounds=2, seconds=0.4, starts=2, messages=1000, page_calls=60)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +66,7 @@ class Findings:
     startups: dict[str, Startup]
     first_calls: dict[str, FirstCall]
     topics: dict[str, Topics]
+    pages: dict[str, PageCost]
 
 
 def run(
@@ -98,20 +102,7 @@ def run(
             native += classify_subjects(classifier.model, classifier.labels, folder / "classify")
         cases = make_cases(parts, pictures)
         cache = {"XDG_CACHE_HOME": stack.enter_context(tempfile.TemporaryDirectory())}
-        loads: Sequence[CaseResult] = ()
-        likenesses: Likenesses = {}
-        if cases:
-            tell("starting the servers")
-            with contextlib.ExitStack() as running:
-                servers = {
-                    subject: running.enter_context(serving(subject.command, env=cache))
-                    for subject in (*_wanted(native, cases), *ours)
-                }
-                client = running.enter_context(load_client())
-                likenesses = check_answers(cases, servers)
-                loads = run_rounds(
-                    cases, servers, client, rounds=plan.rounds, seconds=plan.seconds, tell=tell
-                )
+        loads, likenesses = _measure_loads(plan, cases, [*_wanted(native, cases), *ours], cache, tell)
         steps: Steps = {}
         if "steps" in parts:
             tell("steps in a worker")
@@ -131,20 +122,11 @@ def run(
             first_calls = {
                 each.key: measure_first_call(each, case, times=plan.starts, env=cache) for each in ours
             }
-        topics: dict[str, Topics] = {}
-        if "topics" in parts:
-            tools = find_tools()
-            if isinstance(tools, Tools):
-                topics = measure_topics(
-                    tools,
-                    [each.key for each in ours],
-                    messages=plan.messages,
-                    rounds=plan.rounds,
-                    env=cache,
-                    tell=tell,
-                )
-            else:
-                tell(f"topics are left out: {tools}")
+        topics = _measure_topics(plan, ours, cache, tell) if "topics" in parts else {}
+        pages: dict[str, PageCost] = {}
+        if "page" in parts:
+            tell("the page")
+            pages = {each.key: measure_page(each, calls=plan.page_calls, env=cache) for each in ours}
     return Findings(
         loads=loads,
         likenesses=likenesses,
@@ -153,7 +135,37 @@ def run(
         startups=startups,
         first_calls=first_calls,
         topics=topics,
+        pages=pages,
     )
+
+
+def _measure_loads(
+    plan: Plan,
+    cases: Sequence[Case],
+    subjects: Sequence[Subject],
+    env: Mapping[str, str],
+    tell: Callable[[str], None],
+) -> tuple[Sequence[CaseResult], Likenesses]:
+    if not cases:
+        return (), {}
+    tell("starting the servers")
+    with contextlib.ExitStack() as running:
+        servers = {subject: running.enter_context(serving(subject.command, env=env)) for subject in subjects}
+        client = running.enter_context(load_client())
+        likenesses = check_answers(cases, servers)
+        loads = run_rounds(cases, servers, client, rounds=plan.rounds, seconds=plan.seconds, tell=tell)
+    return loads, likenesses
+
+
+def _measure_topics(
+    plan: Plan, ours: Sequence[Subject], env: Mapping[str, str], tell: Callable[[str], None]
+) -> dict[str, Topics]:
+    tools = find_tools()
+    if not isinstance(tools, Tools):
+        tell(f"topics are left out: {tools}")
+        return {}
+    keys = [each.key for each in ours]
+    return measure_topics(tools, keys, messages=plan.messages, rounds=plan.rounds, env=env, tell=tell)
 
 
 def _wanted(subjects: Sequence[Subject], cases: Sequence[Case]) -> list[Subject]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from benchmarks.cases import ANEW
 from benchmarks.file_cost import FILE_COSTS
 from benchmarks.first_call import FirstCall
+from benchmarks.page import PageCost
 from benchmarks.pictures import Likeness
 from benchmarks.results import CaseResult
 from benchmarks.startup import Startup
@@ -24,6 +25,7 @@ _SIZE_RATIO = 1.25
 _STARTUP_S = 1.0
 _BATCH_RATIO = 3.0
 _SDK_RATIO = 0.9
+_PAGE_MS = 3.0
 _WRITE_MB_S = 200
 _GRANT_RATIO = 1.05
 _SAME_PIXEL = 2
@@ -58,6 +60,7 @@ def verdicts(
     startups: Mapping[str, Startup],
     first_calls: Mapping[str, FirstCall],
     topics: Mapping[str, Topics],
+    pages: Mapping[str, PageCost],
     engines: Sequence[str],
 ) -> list[Verdict]:
     """
@@ -70,6 +73,7 @@ def verdicts(
         startups: By engine.
         first_calls: By engine.
         topics: By engine.
+        pages: By engine.
         engines: Ours.
     """
     found = []
@@ -93,6 +97,9 @@ def verdicts(
             ]
     found += _file_verdicts(files)
     found += _topic_verdicts(topics)
+    found += [
+        _at_most("the page's own cost, ms", engine, page.cost_ms, _PAGE_MS) for engine, page in pages.items()
+    ]
     found += [
         _at_most("ready with functions cached, s", engine, startup.median_s, _STARTUP_S)
         for engine, startup in startups.items()
