@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
+
 import pytest
+from PIL import Image, ImageOps
 
 from end_to_end.app import APP_ID, App
 from end_to_end.pictures import encoded, grey_difference, opened, sample
@@ -34,6 +37,21 @@ async def test_a_transparent_picture_keeps_its_alpha(app: App) -> None:
     reply = await app.invoke("grayscale", encoded(picture, "PNG"))
 
     assert opened(reply.body).getchannel("A").tobytes() == picture.getchannel("A").tobytes()
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+async def test_a_photo_stands_upright(app: App, orientation: int) -> None:
+    """A PNG can't say how the camera was held, so a JPEG is turned as Pillow turns it."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    file = io.BytesIO()
+    sample().save(file, "JPEG", exif=exif)
+
+    reply = await app.invoke("grayscale", file.getvalue())
+
+    upright = encoded(ImageOps.exif_transpose(opened(file.getvalue())), "PNG")
+    assert opened(reply.body).size == opened(upright).size
+    assert grey_difference(reply.body, upright) <= LEVELS_OFF["JPEG"]
 
 
 async def test_the_own_sidecar_will_do(app: App) -> None:

@@ -175,7 +175,7 @@ def test_a_feature_of_later(functions: Path, cache_environment: dict[str, str]) 
     binding = f'{HEAD}{ECHO}[[trigger.binding]]\nname = "cron"\n'
     (functions / "echo" / "function.toml").write_text(binding)
     problem = "echo/function.toml: trigger.binding: input bindings are not served by this version yet; "
-    problem += "expected only [[trigger.invoke]]"
+    problem += "expected only [[trigger.invoke]] and [[trigger.topic]]"
 
     served = end("serve", functions, env=cache_environment)
     checked = end("check", functions, env=cache_environment)

@@ -1,7 +1,7 @@
 //! A picture as a model may see it: opaque, grey or red, green and blue.
 
 use picture::colour::{luma, multiplied, rgb_of_inks};
-use picture::raster::shrink;
+use picture::raster::{shrink, upright};
 use picture::{Layout, Orientation, Raster};
 
 /// Rows from the top, samples interleaved.
@@ -105,24 +105,8 @@ impl Plane {
 
     /// This picture as it was meant to be looked at.
     pub fn upright(self, orientation: Orientation) -> Self {
-        if orientation == Orientation::UPRIGHT {
-            return self;
-        }
-        let (width, height) =
-            if orientation.is_transposed { (self.height, self.width) } else { (self.width, self.height) };
-        let mut samples = Vec::with_capacity(self.samples.len());
-        for row in 0..height {
-            let row = if orientation.is_upside_down { height - 1 - row } else { row };
-            for column in 0..width {
-                let column = if orientation.is_mirrored { width - 1 - column } else { column };
-                let pixel = if orientation.is_transposed {
-                    column * self.width + row
-                } else {
-                    row * self.width + column
-                };
-                samples.extend_from_slice(&self.samples[pixel * self.channels..][..self.channels]);
-            }
-        }
+        let size = (self.width, self.height);
+        let (samples, (width, height)) = upright(self.samples, size, self.channels, orientation);
         Self::new(width, height, self.channels, samples)
     }
 

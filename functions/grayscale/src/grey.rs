@@ -1,7 +1,7 @@
 //! A grey picture in memory, and the turning of colour samples into one.
 
 use picture::colour::{luma, rgb_of_inks};
-use picture::raster::shrink;
+use picture::raster::{shrink, upright};
 use picture::{Layout, Raster};
 
 /// What a picture's samples say besides grey.
@@ -34,7 +34,7 @@ impl Picture {
     /// It works in the buffer it is given: a phone's photo is 36 MB of colour samples,
     /// and a second buffer would cost as much time to fault in as the arithmetic does.
     pub fn from_raster(raster: Raster) -> Self {
-        let Raster { width, height, layout, mut samples, .. } = raster;
+        let Raster { width, height, layout, mut samples, orientation } = raster;
         let channels = match layout {
             Layout::Grey | Layout::Rgb | Layout::Rgbx | Layout::Cmyk => Channels::Grey,
             Layout::GreyAlpha | Layout::Rgba => Channels::GreyAlpha,
@@ -49,7 +49,10 @@ impl Picture {
                 [luma(r, g, b)]
             }),
         }
-        debug_assert_eq!(samples.len(), width as usize * height as usize * channels.count());
-        Self { width, height, channels, samples }
+        // A PNG can't say how the camera was held, so what is grey by now is turned.
+        let size = (width as usize, height as usize);
+        let (samples, (width, height)) = upright(samples, size, channels.count(), orientation);
+        debug_assert_eq!(samples.len(), width * height * channels.count());
+        Self { width: width as u32, height: height as u32, channels, samples }
     }
 }

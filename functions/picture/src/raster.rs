@@ -83,6 +83,30 @@ fn rgba(layout: Layout, pixel: &[u8]) -> [u8; 4] {
     }
 }
 
+/// Samples of a picture as it was meant to be looked at, with its width and height.
+pub fn upright(
+    samples: Vec<u8>,
+    (width, height): (usize, usize),
+    count: usize,
+    orientation: Orientation,
+) -> (Vec<u8>, (usize, usize)) {
+    if orientation == Orientation::UPRIGHT {
+        return (samples, (width, height));
+    }
+    let (columns, rows) = if orientation.is_transposed { (height, width) } else { (width, height) };
+    let mut turned = Vec::with_capacity(samples.len());
+    for row in 0..rows {
+        let row = if orientation.is_upside_down { rows - 1 - row } else { row };
+        for column in 0..columns {
+            let column = if orientation.is_mirrored { columns - 1 - column } else { column };
+            let pixel =
+                if orientation.is_transposed { column * width + row } else { row * width + column };
+            turned.extend_from_slice(&samples[pixel * count..][..count]);
+        }
+    }
+    (turned, (columns, rows))
+}
+
 /// Replaces each group of `FROM` samples by `TO` samples, `TO` being the smaller.
 pub fn shrink<const FROM: usize, const TO: usize>(
     samples: &mut Vec<u8>,

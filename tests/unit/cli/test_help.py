@@ -10,7 +10,7 @@ import pytest
 
 from wasm_grpc.cli import main
 
-COMMANDS = ("serve", "invoke", "run", "check", "list", "compile", "doctor", "completion", "demo")
+COMMANDS = ("serve", "invoke", "run", "check", "list", "compile", "doctor", "completion", "web", "demo")
 
 
 def call(*arguments: str) -> int:

@@ -106,7 +106,7 @@ async function grey(response) {
     $("original").src = pictureUrl;
     $("after").src = resultUrl;
     $("download").href = resultUrl;
-    $("download").download = blob.type === "image/gif" ? "grey.gif" : "grey.png";
+    $("download").download = picture.type === "image/gif" ? "grey.gif" : "grey.png";
     $("pictures").hidden = false;
   };
 }
