@@ -167,6 +167,11 @@ REFUSALS = {
         500,
         "Grayscale failed on this picture; its log says why.",
     ),
+    "too large for the sidecar": (
+        Refused(CODES.RESOURCE_EXHAUSTED, "grpc: received message larger than max (5242880 vs. 4194304)"),
+        413,
+        "The picture is larger than the sidecar takes (--max-body-size).",
+    ),
     "no app": (
         Refused(CODES.INTERNAL, "failed to invoke, id: image-api-grayscale, err: no host found"),
         503,

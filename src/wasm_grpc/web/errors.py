@@ -49,9 +49,16 @@ def error_of(error: grpc.aio.AioRpcError, service: str) -> ApiError:
     if reason in _LATE or error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
         return ApiError(504, f"{service.capitalize()} took too long.")
     if reason is None:
-        # Not a word of ours: the sidecar found no app, or no server behind it.
-        return ApiError(503, f"{service.capitalize()} can't be reached; is it running?")
+        return _sidecar_error(error, service)
     return ApiError(500, f"{service.capitalize()} failed on this picture; its log says why.")
+
+
+def _sidecar_error(error: grpc.aio.AioRpcError, service: str) -> ApiError:
+    if error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED:
+        # Its own limit, 4 MiB unless the flag raises it.
+        return ApiError(413, "The picture is larger than the sidecar takes (--max-body-size).")
+    # It found no app, or no server behind it.
+    return ApiError(503, f"{service.capitalize()} can't be reached; is it running?")
 
 
 def _reason(error: grpc.aio.AioRpcError) -> Reason | None:

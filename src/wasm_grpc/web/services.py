@@ -26,7 +26,14 @@ SERVICES: Mapping[str, str] = {
 _METHOD = "api/image"
 _TOKEN_KEY = "dapr-api-token"
 _CALL_S = 30.0
-_OPTIONS = (("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1))
+_OPTIONS = (
+    # A sidecar that is back is found within two seconds: gRPC's own waits grow to two minutes.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 2000),
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_send_message_length", -1),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
