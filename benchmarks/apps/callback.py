@@ -11,7 +11,7 @@ import grpc
 from dapr.proto.common.v1 import common_pb2
 from dapr.proto.runtime.v1 import appcallback_pb2_grpc as services
 
-__all__ = ["serve"]
+__all__ = ["run", "serve"]
 
 
 class _AppCallback(services.AppCallbackServicer):
@@ -32,10 +32,17 @@ class _AppCallback(services.AppCallbackServicer):
 
 async def serve(answer: Callable[[bytes], Awaitable[bytes]], *, content_type: str) -> None:
     """
+    Answer invocations; as `run`.
+    """
+    await run(_AppCallback(answer, content_type))
+
+
+async def run(servicer: services.AppCallbackServicer) -> None:
+    """
     Serve on a free port, say on which, and stop on SIGTERM.
     """
     server = grpc.aio.server()
-    services.add_AppCallbackServicer_to_server(_AppCallback(answer, content_type), server)
+    services.add_AppCallbackServicer_to_server(servicer, server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     is_over = asyncio.Event()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import sys
 from typing import Any
 
@@ -11,6 +10,8 @@ import grpc
 from dapr.proto.runtime.v1 import appcallback_pb2 as pb
 from dapr.proto.runtime.v1 import appcallback_pb2_grpc as services
 from google.protobuf import empty_pb2
+
+from benchmarks.apps.callback import run
 
 __all__: list[str] = []
 
@@ -38,17 +39,5 @@ class _AppCallback(services.AppCallbackServicer):
         return pb.TopicEventResponse()
 
 
-async def _main(pubsub: str, topic: str) -> None:
-    server = grpc.aio.server()
-    services.add_AppCallbackServicer_to_server(_AppCallback(pubsub, topic), server)
-    port = server.add_insecure_port("127.0.0.1:0")
-    await server.start()
-    is_over = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, is_over.set)
-    print(f"serving 127.0.0.1:{port}", flush=True)
-    await is_over.wait()
-    await server.stop(None)
-
-
 if __name__ == "__main__":
-    asyncio.run(_main(*sys.argv[1:]))
+    asyncio.run(run(_AppCallback(*sys.argv[1:])))

@@ -16,6 +16,7 @@ from google.protobuf import any_pb2
 
 from wasm_grpc.cli.arguments import duration, header, later
 from wasm_grpc.core.errors import ConfigError
+from wasm_grpc.dapr.channel import TOKEN_KEY
 from wasm_grpc.dapr.endpoint import Endpoint, endpoint_from, parse_endpoint
 
 __all__ = ["PARSER", "add_arguments", "execute"]
@@ -30,7 +31,6 @@ PARSER: Mapping[str, Any] = {
 
 _DEFAULT_ADDRESS = "127.0.0.1:50051"
 _DEFAULT_SIDECAR = "127.0.0.1:50001"
-_TOKEN_KEY = "dapr-api-token"
 _VERBS = [name for name, _ in common_pb2.HTTPExtension.Verb.items() if name != "NONE"]
 
 
@@ -84,7 +84,7 @@ def execute(options: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int:
         endpoint = parse_endpoint(address)
     token = os.environ.get("APP_API_TOKEN" if options.app_id is None else "DAPR_API_TOKEN")
     if token:
-        metadata.append((_TOKEN_KEY, token))
+        metadata.append((TOKEN_KEY, token))
     with _open(endpoint) as channel:
         try:
             response = _call(channel, options.app_id, request, timeout=options.timeout, metadata=metadata)

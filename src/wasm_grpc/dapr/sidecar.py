@@ -12,23 +12,14 @@ from dapr.proto.runtime.v1 import dapr_pb2_grpc, metadata_pb2, pubsub_pb2
 
 from wasm_grpc.core.errors import InvocationError, SidecarError
 from wasm_grpc.core.model import Reason
-from wasm_grpc.dapr.endpoint import parse_endpoint
+from wasm_grpc.dapr.channel import TOKEN_KEY, open_channel
 
 __all__ = ["Sidecar", "open_sidecar"]
 
 _log = logging.getLogger("wasm_grpc.dapr")
 
-TOKEN_KEY = "dapr-api-token"
-"""Metadata key by which the sidecar knows its app."""
 _CALL_S = 10.0
 """The longest that a publish may take: what answers later has most likely failed, and the message waits."""
-_OPTIONS = (
-    # daprd restarts within a second: gRPC's own waits, 1 s and up to 2 minutes, would outlast it by far.
-    ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 2000),
-    ("grpc.max_send_message_length", -1),
-)
 _UNREACHABLE = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
 
 
@@ -103,10 +94,5 @@ async def open_sidecar(endpoint: str, *, token: str) -> AsyncIterator[Sidecar]:
     Raises:
         ConfigError: The endpoint can't be read.
     """
-    parsed = parse_endpoint(endpoint)
-    if parsed.is_secure:
-        channel = grpc.aio.secure_channel(parsed.target, grpc.ssl_channel_credentials(), options=_OPTIONS)
-    else:
-        channel = grpc.aio.insecure_channel(parsed.target, options=_OPTIONS)
-    async with channel:
+    async with open_channel(endpoint) as channel:
         yield Sidecar(channel, endpoint=endpoint, token=token)

@@ -6,12 +6,10 @@ import hmac
 
 from wasm_grpc.core.errors import InvocationError
 from wasm_grpc.core.model import Reason
+from wasm_grpc.dapr.channel import TOKEN_KEY
 from wasm_grpc.server.environment import Metadata
 
-__all__ = ["TOKEN_KEY", "check_token"]
-
-TOKEN_KEY = "dapr-api-token"
-"""Metadata key that daprd and Dapr's SDKs use."""
+__all__ = ["check_token"]
 
 
 def check_token(expected: str, metadata: Metadata) -> None:

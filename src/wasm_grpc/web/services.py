@@ -10,7 +10,7 @@ import grpc
 from dapr.proto.common.v1 import common_pb2
 from dapr.proto.runtime.v1 import dapr_pb2_grpc, invoke_pb2
 
-from wasm_grpc.dapr.endpoint import parse_endpoint
+from wasm_grpc.dapr.channel import TOKEN_KEY, open_channel
 from wasm_grpc.web.errors import ApiError, error_of
 
 __all__ = ["SERVICES", "Answer", "Services", "open_services", "service_of"]
@@ -24,16 +24,7 @@ SERVICES: Mapping[str, str] = {
 """Functions by the header ``api``; the last two are the original demo's names."""
 
 _METHOD = "api/image"
-_TOKEN_KEY = "dapr-api-token"
 _CALL_S = 30.0
-_OPTIONS = (
-    # A sidecar that is back is found within two seconds: gRPC's own waits grow to two minutes.
-    ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 2000),
-    ("grpc.max_receive_message_length", -1),
-    ("grpc.max_send_message_length", -1),
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +44,7 @@ class Services:
 
     def __init__(self, channel: grpc.aio.Channel, *, token: str) -> None:
         self._stub = dapr_pb2_grpc.DaprStub(channel)
-        self._metadata = (("accept", "application/json"), *(((_TOKEN_KEY, token),) if token else ()))
+        self._metadata = (("accept", "application/json"), *(((TOKEN_KEY, token),) if token else ()))
 
     async def call(self, service: str, picture: bytes, content_type: str) -> Answer:
         """
@@ -95,10 +86,5 @@ async def open_services(endpoint: str, *, token: str) -> AsyncIterator[Services]
     Raises:
         ConfigError: The endpoint can't be read.
     """
-    parsed = parse_endpoint(endpoint)
-    if parsed.is_secure:
-        channel = grpc.aio.secure_channel(parsed.target, grpc.ssl_channel_credentials(), options=_OPTIONS)
-    else:
-        channel = grpc.aio.insecure_channel(parsed.target, options=_OPTIONS)
-    async with channel:
+    async with open_channel(endpoint) as channel:
         yield Services(channel, token=token)
