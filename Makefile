@@ -6,7 +6,7 @@
 
 export PYTHON PYTHON310
 
-.PHONY: help setup demo test soak-topics lint format bench functions schema check lock clean
+.PHONY: help setup demo test soak-topics lint format bench functions proto schema check lock clean
 
 help: ## list the jobs
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
@@ -34,6 +34,9 @@ bench: ## measure ours against bare gRPC and native apps
 
 functions: ## rebuild every committed .wasm from its source
 	@functions/build $(ARGS)$(if $(ARGS),, && tests/conformance/guests/build)
+
+proto: ## generate src/wasm_grpc/v1 anew from proto/
+	@scripts/proto
 
 schema: ## write docs/function.schema.json anew from the manifest's definitions
 	@scripts/schema
