@@ -31,6 +31,7 @@ from wasm_grpc.core.wire import (
     pack_invoke,
     pack_json,
     unpack_json,
+    unpack_read,
     unpack_result,
 )
 from wasm_grpc.functions.artifacts import Artifact
@@ -172,11 +173,11 @@ async def _converse(
     worker: WorkerProcess, function: WorkerFunction, program: GuestProgram, streams: Streams
 ) -> Outcome:
     worker.connection.send(pack_json(Kind.LOAD, {"index": 0, **asdict(function)}))
-    worker.send_invocation(pack_invoke(0, b"", b"", streams=True))
+    worker.send_invocation(pack_invoke(0, b"", b"", streams=True, follows_log=True))
     while frame := await worker.connection.receive():
         if frame.kind is Kind.READ:
-            limit = min(int.from_bytes(frame.head, "little"), _READ_BYTES)
-            piece = await _on_thread(functools.partial(streams.read, limit))
+            limit, _ = unpack_read(frame)
+            piece = await _on_thread(functools.partial(streams.read, min(limit, _READ_BYTES)))
             worker.connection.send(pack(Kind.INPUT, b"", piece))
         elif frame.kind is Kind.OUTPUT:
             streams.write(frame.body)

@@ -20,9 +20,11 @@ from wasm_grpc.functions.function import Function
 from wasm_grpc.functions.later import refuse_later
 from wasm_grpc.pool.pool import PoolFunction, open_pool
 from wasm_grpc.server.callback import AppCallback, add_callbacks
+from wasm_grpc.server.functions import Functions, add_functions
 from wasm_grpc.server.invocations import Invoker
 from wasm_grpc.server.listener import check_address, drain, listen, new_server
 from wasm_grpc.server.runner import Runner
+from wasm_grpc.server.streaming import Streams
 from wasm_grpc.server.topics import Consumer
 
 __all__ = ["serve"]
@@ -76,6 +78,7 @@ async def _serve(
             is_event_token_checked=settings.event_token,
         )
         add_callbacks(callback, server)
+        add_functions(Functions(Streams(catalogue, runner), token=settings.app_api_token), server)
         address = await stack.enter_async_context(listen(server, settings.host, settings.port))
         announce(_announcement(address, len(functions), preparer, prepared, settings))
         signals.starting = None

@@ -31,6 +31,7 @@ KIB = 1024
 MIB = 1024 * KIB
 PAGE_BYTES = 64 * KIB
 """One page of linear memory (WebAssembly core specification, 4.2.8)."""
+_UNLIMITED_RESULT_BYTES = 64 * MIB
 
 
 class EngineName(str, enum.Enum):
@@ -139,6 +140,13 @@ class Limits:
     stderr_bytes: int = 64 * KIB
     scratch_bytes: int = 16 * MIB
     host_calls: int = 1000
+
+    @property
+    def result_bytes(self) -> int:
+        """
+        The longest result that is gathered: "unlimited" is for streams, whose output is sent on as it comes.
+        """
+        return _UNLIMITED_RESULT_BYTES if self.output_bytes is None else self.output_bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,8 +19,8 @@ HELLO                 worker     first frame: package and wire version, engine, 
 LOAD                  server     take up a function under an index
 LOADED / LOAD_FAILED  worker     it is ready / it can't be
 INVOKE                server     run the function of that index; one at a time
-READ                  worker     a streaming guest wants input: at most so many bytes
-INPUT                 server     the input it asked for; empty means its end
+READ                  worker     a streaming guest waits for input: at most so many bytes, after so many
+INPUT                 server     input, asked for or not; empty means its end
 OUTPUT / LOG          worker     a streaming guest wrote to standard output / error
 RESULT                worker     the invocation ended
 COMPILE               server     check, limit and compile the module in the body
@@ -49,17 +49,20 @@ __all__ = [
     "FrameReader",
     "InvokeHead",
     "Kind",
+    "Pieces",
     "encode_env",
     "pack",
     "pack_invoke",
     "pack_json",
+    "pack_read",
     "pack_result",
     "unpack_invoke",
     "unpack_json",
+    "unpack_read",
     "unpack_result",
 ]
 
-WIRE_VERSION = 3
+WIRE_VERSION = 4
 """Raised with every change of a frame; both sides must agree."""
 
 HEAD_LIMIT_BYTES = 4 * MIB
@@ -67,12 +70,18 @@ HEAD_LIMIT_BYTES = 4 * MIB
 
 _HEADER = struct.Struct("<BBHIQ")
 _INVOKE = struct.Struct("<IB3x")
+_READ = struct.Struct("<QQ")
 _RESULT = struct.Struct("<BBHIQII")
 _REASONS = tuple(Reason)
 _REASON_CODES = {reason: code for code, reason in enumerate(_REASONS)}
 _JOIN_LIMIT_BYTES = 16 * KIB
 _STREAMS = 1
+_FOLLOWS_LOG = 2
 _TAINTED = 1
+
+
+Pieces = tuple[bytes | memoryview, ...]
+"""A packed frame: what is to be written, in this order."""
 
 
 class Kind(enum.IntEnum):
@@ -118,17 +127,19 @@ class InvokeHead:
 
     Attributes:
         index: The function's index, from its LOAD.
-        streams: Input is asked for with READ and output sent as OUTPUT; else the body is the
-            input and the result's body the output.
+        streams: Input comes as INPUT and output is sent as OUTPUT; else the body is the input and the
+            result's body the output.
+        follows_log: Standard error is sent as LOG too.
         env: The environment, as `encode_env` made it.
     """
 
     index: int
     streams: bool
+    follows_log: bool
     env: bytes
 
 
-def pack(kind: Kind, head: bytes = b"", body: bytes = b"") -> tuple[bytes, ...]:
+def pack(kind: Kind, head: bytes = b"", body: bytes | memoryview = b"") -> Pieces:
     """
     Give a frame as one or two pieces to be written one after the other.
 
@@ -140,7 +151,7 @@ def pack(kind: Kind, head: bytes = b"", body: bytes = b"") -> tuple[bytes, ...]:
     return (prefix, body)
 
 
-def pack_json(kind: Kind, head: Mapping[str, Any], body: bytes = b"") -> tuple[bytes, ...]:
+def pack_json(kind: Kind, head: Mapping[str, Any], body: bytes = b"") -> Pieces:
     """
     Give a control frame, as `pack` does.
     """
@@ -170,11 +181,14 @@ def encode_env(env: tuple[tuple[str, str], ...]) -> bytes:
     return "".join([f"{name}={value}\0" for name, value in env]).encode("utf-8", "surrogateescape")
 
 
-def pack_invoke(index: int, env: bytes, body: bytes, *, streams: bool = False) -> tuple[bytes, ...]:
+def pack_invoke(
+    index: int, env: bytes, body: bytes, *, streams: bool = False, follows_log: bool = False
+) -> Pieces:
     """
     Give an INVOKE frame, as `pack` does.
     """
-    return pack(Kind.INVOKE, _INVOKE.pack(index, _STREAMS if streams else 0) + env, body)
+    flags = (_STREAMS if streams else 0) | (_FOLLOWS_LOG if follows_log else 0)
+    return pack(Kind.INVOKE, _INVOKE.pack(index, flags) + env, body)
 
 
 def unpack_invoke(frame: Frame) -> InvokeHead:
@@ -182,10 +196,34 @@ def unpack_invoke(frame: Frame) -> InvokeHead:
     Read an INVOKE frame's head.
     """
     index, flags = _INVOKE.unpack_from(frame.head)
-    return InvokeHead(index, bool(flags & _STREAMS), frame.head[_INVOKE.size :])
+    return InvokeHead(index, bool(flags & _STREAMS), bool(flags & _FOLLOWS_LOG), frame.head[_INVOKE.size :])
 
 
-def pack_result(outcome: Outcome, *, is_tainted: bool = False) -> tuple[bytes, ...]:
+def pack_read(limit: int, taken: int) -> Pieces:
+    """
+    Give a READ frame, as `pack` does.
+
+    Args:
+        limit: Bytes that the guest takes at once.
+        taken: Bytes of input that it has had so far; if more were sent, they have crossed this frame.
+    """
+    return pack(Kind.READ, _READ.pack(limit, taken))
+
+
+def unpack_read(frame: Frame) -> tuple[int, int]:
+    """
+    Read a READ frame: (limit, taken), as `pack_read` has them.
+
+    Raises:
+        ProtocolError: The head is of another length.
+    """
+    if len(frame.head) != _READ.size:
+        raise ProtocolError(f"READ frame: head of {len(frame.head)} bytes; expected {_READ.size}")
+    limit, taken = _READ.unpack(frame.head)
+    return limit, taken
+
+
+def pack_result(outcome: Outcome, *, is_tainted: bool = False) -> Pieces:
     """
     Give a RESULT frame, as `pack` does.
 

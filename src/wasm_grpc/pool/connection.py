@@ -32,6 +32,8 @@ class Connection(asyncio.Protocol):
         self._frames: asyncio.Queue[Frame | None] = asyncio.Queue()
         self._on_frame: Callable[[Frame], None] = self._frames.put_nowait
         self._lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._has_room = asyncio.Event()
+        self._has_room.set()
 
     @classmethod
     async def open(cls, sock: socket.socket, *, body_limit: int) -> Connection:
@@ -43,7 +45,7 @@ class Connection(asyncio.Protocol):
         _, connection = await loop.create_connection(lambda: cls(body_limit=body_limit), sock=sock)
         return connection
 
-    def send(self, pieces: Sequence[bytes]) -> None:
+    def send(self, pieces: Sequence[bytes | memoryview]) -> None:
         """
         Write one packed frame; on a closed connection nothing happens.
         """
@@ -51,6 +53,33 @@ class Connection(asyncio.Protocol):
         if transport is not None and not transport.is_closing():
             for piece in pieces:
                 transport.write(piece)
+
+    @property
+    def is_full(self) -> bool:
+        """
+        Whether so much of what was sent waits here that no more should be.
+        """
+        return not self._has_room.is_set()
+
+    async def wait_room(self) -> None:
+        """
+        Wait until it is no longer full, or has ended.
+        """
+        await self._has_room.wait()
+
+    def pause_reading(self) -> None:
+        """
+        Leave what the peer sends where it is, so that it has to wait.
+        """
+        if self._transport is not None:
+            self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """
+        Read again.
+        """
+        if self._transport is not None:
+            self._transport.resume_reading()
 
     async def receive(self) -> Frame | None:
         """
@@ -99,6 +128,18 @@ class Connection(asyncio.Protocol):
         if isinstance(transport, asyncio.Transport):
             self._transport = transport
 
+    def pause_writing(self) -> None:
+        """
+        See `asyncio.Protocol`.
+        """
+        self._has_room.clear()
+
+    def resume_writing(self) -> None:
+        """
+        See `asyncio.Protocol`.
+        """
+        self._has_room.set()
+
     def data_received(self, data: bytes) -> None:
         """
         See `asyncio.Protocol`.
@@ -115,5 +156,6 @@ class Connection(asyncio.Protocol):
         See `asyncio.Protocol`.
         """
         self._frames.put_nowait(None)
+        self._has_room.set()
         if not self._lost.done():
             self._lost.set_result(None)

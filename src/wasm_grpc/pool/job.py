@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from wasm_grpc.core.model import Invocation, Outcome, WorkerFunction
+from wasm_grpc.pool.stream import Stream
 
 __all__ = ["Job"]
 
@@ -22,6 +23,7 @@ class Job:
         function: What it calls.
         invocation: What it calls it with.
         result: Its outcome, or why it was not run.
+        stream: Its input and output, where they are streamed.
         worker: The worker that it was sent to; 0 while it waits.
         tries: How many workers it was sent to.
         is_loading: Its worker takes the function up first; the guest has not started.
@@ -33,6 +35,7 @@ class Job:
     function: WorkerFunction
     invocation: Invocation
     result: asyncio.Future[Outcome]
+    stream: Stream | None = None
     worker: int = 0
     tries: int = 0
     is_loading: bool = False

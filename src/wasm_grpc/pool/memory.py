@@ -9,27 +9,18 @@ from collections.abc import Iterable
 from wasm_grpc.core.model import KIB, MIB, Inference, Limits
 from wasm_grpc.core.settings import Settings
 
-__all__ = ["models_bytes", "output_bytes", "resident_bytes", "result_bytes", "worker_bytes"]
+__all__ = ["models_bytes", "resident_bytes", "result_bytes", "worker_bytes"]
 
-_UNLIMITED_OUTPUT_BYTES = 64 * MIB
-"""What "unlimited" means to a result that is gathered: only a stream's is sent on as it comes."""
 _RESULT_SLACK_BYTES = 64 * KIB
 _SUPPLIED_BYTES = 256 * MIB
 """Of the models that guests bring: a worker keeps 64 MiB of them, each beside what its run takes."""
-
-
-def output_bytes(limits: Limits) -> int:
-    """
-    Give the longest result that is gathered.
-    """
-    return _UNLIMITED_OUTPUT_BYTES if limits.output_bytes is None else limits.output_bytes
 
 
 def result_bytes(limits: Iterable[Limits]) -> int:
     """
     Give the longest frame that a worker may send with a result of any of these functions.
     """
-    return max(map(output_bytes, limits), default=0) + _RESULT_SLACK_BYTES
+    return max((limit.result_bytes for limit in limits), default=0) + _RESULT_SLACK_BYTES
 
 
 def models_bytes(inferences: Iterable[Inference]) -> int:
@@ -61,7 +52,7 @@ def worker_bytes(
     for limit in limits:
         # Scratch twice too: what grows is moved.
         memory = max(memory, limit.memory_bytes + limit.scratch_bytes)
-        traffic = max(traffic, 2 * limit.body_bytes + 3 * output_bytes(limit))
+        traffic = max(traffic, 2 * limit.body_bytes + 3 * limit.result_bytes)
     return settings.worker_bytes + 2 * memory + traffic + files_bytes + models_bytes
 
 

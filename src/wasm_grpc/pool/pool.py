@@ -14,11 +14,22 @@ from dataclasses import dataclass
 from wasm_grpc.core.errors import InvocationError, ProtocolError, WasmGrpcError
 from wasm_grpc.core.model import MIB, Invocation, Outcome, PoolPolicy, Reason, Runtime, WorkerFunction
 from wasm_grpc.core.settings import Settings
-from wasm_grpc.core.wire import Frame, Kind, encode_env, pack_invoke, pack_json, unpack_json, unpack_result
+from wasm_grpc.core.wire import (
+    Frame,
+    Kind,
+    Pieces,
+    encode_env,
+    pack_invoke,
+    pack_json,
+    unpack_json,
+    unpack_read,
+    unpack_result,
+)
 from wasm_grpc.pool.job import Job
-from wasm_grpc.pool.memory import models_bytes, output_bytes, resident_bytes, result_bytes, worker_bytes
+from wasm_grpc.pool.memory import models_bytes, resident_bytes, result_bytes, worker_bytes
 from wasm_grpc.pool.process import WorkerProcess, exit_text
-from wasm_grpc.pool.schedule import Action, FunctionPolicy, Run, Schedule, Start, Stop
+from wasm_grpc.pool.schedule import Action, FunctionPolicy, Resume, Run, Schedule, Start, Stop
+from wasm_grpc.pool.stream import Stream
 
 __all__ = ["Pool", "PoolFunction", "open_pool"]
 
@@ -52,9 +63,8 @@ class Pool:
         self._indexes = {name: index for index, name in enumerate(self._functions)}
         self._loads = [_pack_load(index, f.function) for index, f in enumerate(functions)]
         self._settings = settings
-        self._policies = {name: _schedule_policy(f, settings.workers) for name, f in self._functions.items()}
         self._schedule = Schedule(
-            self._policies,
+            {name: _schedule_policy(f) for name, f in self._functions.items()},
             slots=settings.workers,
             max_workers=settings.max_workers,
         )
@@ -87,8 +97,9 @@ class Pool:
         """
         Give how many invocations of a function run at once, and as many that follow them if they may wait.
         """
-        policy = self._policies[function]
-        return policy.max + min(policy.max, policy.queue)
+        policy = self._functions[function].policy
+        at_once = policy.max or self._settings.workers
+        return at_once + min(at_once, policy.queue)
 
     async def invoke(self, invocation: Invocation) -> Outcome:
         """
@@ -97,30 +108,40 @@ class Pool:
         Raises:
             InvocationError: It was not run: QUEUE_FULL, QUEUE_WAIT or UNAVAILABLE.
         """
-        function = self._functions[invocation.function].function
-        if not self._schedule.has_room(function.name):
-            raise InvocationError(
-                Reason.QUEUE_FULL,
-                f"function '{function.name}': too many invocations wait; "
-                f"expected at most {self._functions[function.name].policy.queue}",
-                function=function.name,
-                limit="pool.queue",
-            )
-        job = Job(
-            ticket=next(self._tickets),
-            index=self._indexes[function.name],
-            function=function,
-            invocation=invocation,
-            result=self._loop.create_future(),
-        )
-        self._jobs[job.ticket] = job
-        self._perform(self._schedule.submit(job.ticket, function.name, self._loop.time()))
-        if not job.worker:
-            job.arm(function.limits.queue_wait_s, self._waited_too_long)
+        job = self._new_job(invocation)
+        self._submit(job)
         try:
             return await job.result
         finally:
             self._abandon(job)
+
+    @contextlib.asynccontextmanager
+    async def open_stream(self, invocation: Invocation) -> AsyncIterator[Stream]:
+        """
+        Run one invocation whose input comes and whose output goes while it runs; leaving stops the guest.
+
+        Args:
+            invocation: Its body is not used: input is what is sent.
+
+        Raises:
+            InvocationError: QUEUE_FULL; its outcome raises what `invoke` does.
+        """
+        job = self._new_job(invocation)
+        stream = job.stream = Stream(
+            job.result,
+            job.function.limits,
+            lend=lambda: self._perform(self._schedule.lend(job.worker, self._loop.time())),
+            resume=lambda: self._perform(self._schedule.resume(job.worker, self._loop.time())),
+            stop=lambda reason, message: self._kill(job, reason, message),
+        )
+        self._submit(job)
+        try:
+            yield stream
+        finally:
+            self._abandon(job)
+            if not job.result.cancel() and not job.result.cancelled():
+                # Nobody may have asked.
+                job.result.exception()
 
     async def start(self) -> None:
         """
@@ -152,6 +173,30 @@ class Pool:
         await asyncio.gather(*self._starts, return_exceptions=True)
         await asyncio.gather(*(worker.end() for worker in self._workers.values()))
 
+    def _new_job(self, invocation: Invocation) -> Job:
+        return Job(
+            ticket=next(self._tickets),
+            index=self._indexes[invocation.function],
+            function=self._functions[invocation.function].function,
+            invocation=invocation,
+            result=self._loop.create_future(),
+        )
+
+    def _submit(self, job: Job) -> None:
+        name, is_stream = job.function.name, job.stream is not None
+        if not self._schedule.has_room(name, is_stream=is_stream):
+            raise InvocationError(
+                Reason.QUEUE_FULL,
+                f"function '{name}': too many {'streams' if is_stream else 'invocations'} wait; "
+                f"expected at most {self._functions[name].policy.queue}",
+                function=name,
+                limit="pool.queue",
+            )
+        self._jobs[job.ticket] = job
+        self._perform(self._schedule.submit(job.ticket, name, self._loop.time(), is_stream=is_stream))
+        if not job.worker:
+            job.arm(job.function.limits.queue_wait_s, self._waited_too_long)
+
     def _perform(self, actions: Sequence[Action]) -> None:
         if not self._schedule.is_starting:
             self._all_up.set()
@@ -162,6 +207,8 @@ class Pool:
                 start = self._loop.create_task(self._start(action.worker, action.runtime))
                 self._starts.add(start)
                 start.add_done_callback(self._starts.discard)
+            elif isinstance(action, Resume):
+                self._resume(action.worker)
             elif isinstance(action, Stop):
                 self._workers[action.worker].retire()
 
@@ -213,12 +260,32 @@ class Pool:
             # Until it is LOADED the guest has not started, so its own time does not run yet.
             job.arm(_LOAD_S, self._loaded_too_long)
         else:
-            job.arm(job.function.limits.timeout_s, self._ran_too_long)
-        worker.send_invocation(pack_invoke(job.index, encode_env(invocation.env), invocation.body))
+            self._started(job)
+        if job.stream is not None:
+            job.stream.attach(worker.connection)
+        worker.send_invocation(
+            pack_invoke(
+                job.index, encode_env(invocation.env), invocation.body, streams=job.stream is not None
+            )
+        )
+
+    def _started(self, job: Job) -> None:
+        job.arm(job.function.limits.timeout_s, self._ran_too_long)
+        if job.stream is not None:
+            job.stream.start(lambda: self._idled_too_long(job))
+
+    def _resume(self, worker_id: int) -> None:
+        job = self._running.get(worker_id)
+        if job is not None and job.stream is not None:
+            job.stream.resumed()
 
     def _receive(self, worker_id: int, frame: Frame) -> None:
         job = self._running.get(worker_id)
-        if frame.kind is Kind.RESULT and job is not None:
+        if frame.kind is Kind.OUTPUT and job is not None and job.stream is not None:
+            job.stream.written(frame.body)
+        elif frame.kind is Kind.READ and job is not None and job.stream is not None:
+            job.stream.wanted(unpack_read(frame)[1])
+        elif frame.kind is Kind.RESULT and job is not None:
             outcome, is_tainted = unpack_result(frame)
             self._finish(worker_id, job, outcome)
             if is_tainted:
@@ -246,7 +313,8 @@ class Pool:
         elif job is not None and index == job.index and job.is_loading:
             # Once: a worker can't buy its guest time by saying it again.
             job.is_loading = False
-            job.arm(job.function.limits.timeout_s, self._ran_too_long)
+            if "error" not in head:
+                self._started(job)
 
     def _pid(self, worker_id: int) -> int:
         return self._workers[worker_id].pid
@@ -257,6 +325,8 @@ class Pool:
         self._jobs.pop(job.ticket, None)
         if not job.result.done():
             job.result.set_result(outcome)
+        if job.stream is not None:
+            job.stream.ended()
 
     def _exited(self, worker_id: int, code: int) -> None:
         worker = self._workers.pop(worker_id)
@@ -270,7 +340,9 @@ class Pool:
                 del self._running[worker_id]
                 job.worker = 0
                 job.arm(job.function.limits.queue_wait_s, self._waited_too_long)
-                actions += self._schedule.run_again(job.ticket, job.function.name, self._loop.time())
+                actions += self._schedule.run_again(
+                    job.ticket, job.function.name, self._loop.time(), is_stream=job.stream is not None
+                )
             else:
                 self._finish(worker_id, job, job.ended_by or _crash(job.function, code))
         elif code and not self._is_closing:
@@ -281,6 +353,10 @@ class Pool:
     def _ran_too_long(self, job: Job) -> None:
         seconds = job.function.limits.timeout_s
         self._kill(job, Reason.TIMEOUT, f"ran longer than {seconds:g} s", "limits.timeout")
+
+    def _idled_too_long(self, job: Job) -> None:
+        seconds = job.function.limits.idle_timeout_s
+        self._kill(job, Reason.TIMEOUT, f"no chunk came or went for {seconds:g} s", "limits.idle_timeout")
 
     def _loaded_too_long(self, job: Job) -> None:
         self._kill(job, Reason.UNAVAILABLE, f"its worker took longer than {_LOAD_S:g} s to take it up")
@@ -298,6 +374,8 @@ class Pool:
                 limit="limits.queue_wait",
             )
         )
+        if job.stream is not None:
+            job.stream.ended()
 
     def _abandon(self, job: Job) -> None:
         """
@@ -349,16 +427,12 @@ async def open_pool(functions: Sequence[PoolFunction], settings: Settings) -> As
         await asyncio.shield(pool.aclose())
 
 
-def _pack_load(index: int, function: WorkerFunction) -> tuple[bytes, ...]:
-    limits = dataclasses.replace(function.limits, output_bytes=output_bytes(function.limits))
-    return pack_json(
-        Kind.LOAD, {"index": index, **dataclasses.asdict(dataclasses.replace(function, limits=limits))}
-    )
+def _pack_load(index: int, function: WorkerFunction) -> Pieces:
+    return pack_json(Kind.LOAD, {"index": index, **dataclasses.asdict(function)})
 
 
-def _schedule_policy(function: PoolFunction, slots: int) -> FunctionPolicy:
-    policy = function.policy
-    return FunctionPolicy(runtime=function.runtime, max=policy.max or slots, queue=policy.queue)
+def _schedule_policy(function: PoolFunction) -> FunctionPolicy:
+    return FunctionPolicy(runtime=function.runtime, max=function.policy.max, queue=function.policy.queue)
 
 
 def _crash(function: WorkerFunction, code: int) -> Outcome:

@@ -125,7 +125,7 @@ class WorkerProcess:
         """
         return self._process.pid
 
-    def send_invocation(self, pieces: Sequence[bytes]) -> None:
+    def send_invocation(self, pieces: Sequence[bytes | memoryview]) -> None:
         """
         Write an INVOKE frame and count it, for `has_begun`.
         """
@@ -200,6 +200,8 @@ class WorkerProcess:
                 level = logging.DEBUG if line.startswith(_SMALL_TALK) else logging.WARNING
                 _log.log(level, "worker %d: %s", self.pid, line)
         code = await self._process.wait()
+        # Whoever held it up: nothing more comes than is in the socket.
+        self.connection.resume_reading()
         await self.connection.wait_lost(_LAST_FRAMES_S)
         self.connection.abort()
         if self._deadline is not None:

@@ -1,42 +1,33 @@
 """
 Who runs where, decided purely: events go in, actions come out, nothing here waits or does I/O.
 
-Theory of operation. A *ticket* is an invocation that was handed in. A *worker* is a process; its
-states are the table below. After every event `_dispatch` gives waiting tickets to workers:
+Theory of operation. A *ticket* is an invocation that was handed in, a *worker* a process, a *run slot*
+the leave to compute; `roster` has the states of a worker. A function's tickets wait in two *lanes*, its
+streams apart, so that neither waits behind the other. After every event `_dispatch` gives waiting
+tickets to workers:
 
-* A function may run one more while it runs fewer than its own ``max`` and the server has a run
-  slot left. A function with nothing running may always start one, beyond the slots, so that a
-  flooded neighbour costs it a share of a core and not a place in a queue.
-* Among those that may, the function with the fewest running goes first, then the ticket that
+* A function may run one more while it has fewer than its own ``max`` and the server has a run slot
+  left. A function with nothing computing may always start one, beyond the slots, so that a flooded
+  neighbour costs it a share of a core and not a place in a queue.
+* Among those that may, the function with the fewest computing goes first, then the ticket that
   has waited longest.
 * A ticket is never reserved for a worker that is still starting: whoever comes first takes the
   next idle worker. But no more workers are started than tickets wait for.
-
-============  ======================================  =================================
-state         event                                   next
-============  ======================================  =================================
-(new)         Start action                            STARTING
-STARTING      `worker_ready`                          IDLE
-IDLE          Run action                              BUSY
-BUSY          `finished`                              IDLE, or gone if it retires
-IDLE          Stop action (surplus, other runtime)    gone
-any           `worker_lost`                           gone
-============  ======================================  =================================
+* A stream whose guest waits for its peer lends its slot (`lend`) and asks for it again (`resume`). It
+  keeps its process meanwhile, so streams may have all processes but one a slot. Where guests that
+  resume and tickets both wait for a slot, they get it in turn.
 """
 
 from __future__ import annotations
 
-import enum
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from wasm_grpc.core.model import Runtime
+from wasm_grpc.pool.roster import Roster, State
 
-__all__ = ["Action", "FunctionPolicy", "Run", "Schedule", "Start", "Stop"]
-
-FAILED_START_PAUSE_S = 1.0
-"""Wait after a worker that did not come up, so that a broken interpreter is no busy loop."""
+__all__ = ["Action", "FunctionPolicy", "Resume", "Run", "Schedule", "Start", "Stop"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +51,15 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
+class Resume:
+    """
+    Let this worker's guest go on.
+    """
+
+    worker: int
+
+
+@dataclass(frozen=True, slots=True)
 class Stop:
     """
     Let this idle worker go; it is forgotten here already.
@@ -68,7 +68,7 @@ class Stop:
     worker: int
 
 
-Action = Start | Run | Stop
+Action = Start | Run | Resume | Stop
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,34 +78,28 @@ class FunctionPolicy:
 
     Attributes:
         runtime: Where it runs.
-        max: Concurrent invocations.
-        queue: Tickets that may wait.
+        max: Concurrent invocations; ``None`` is one a run slot, streams that lent theirs not counted.
+        queue: Tickets that may wait, and streams as many.
     """
 
     runtime: Runtime
-    max: int
+    max: int | None
     queue: int
 
 
-class _State(enum.Enum):
-    STARTING = enum.auto()
-    IDLE = enum.auto()
-    BUSY = enum.auto()
-
-
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Function:
     policy: FunctionPolicy
     running: int = 0
+    # Of these, those that have a run slot.
+    computing: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class _Lane:
+    function: _Function
+    is_stream: bool
     waiting: OrderedDict[int, None] = field(default_factory=OrderedDict)
-
-
-@dataclass(slots=True)
-class _Worker:
-    runtime: Runtime
-    state: _State
-    idle_since_s: float = 0.0
-    function: str = ""
 
 
 class Schedule:
@@ -130,33 +124,37 @@ class Schedule:
             max_workers: Processes, at the most.
             idle_s: A worker that is idle so long beyond the floor is let go.
         """
-        self._functions = {name: _Function(policy) for name, policy in functions.items()}
         self._slots = slots
-        self._max_workers = max_workers
-        self._idle_s = idle_s
-        self._floors = _floors(functions.values(), slots=slots, max_workers=max_workers)
-        self._workers: dict[int, _Worker] = {}
-        self._idle: dict[Runtime, list[int]] = {runtime: [] for runtime in self._floors}
-        self._starting: dict[Runtime, int] = dict.fromkeys(self._floors, 0)
-        self._pause_until_s: dict[Runtime, float] = dict.fromkeys(self._floors, 0.0)
-        self._alive: dict[Runtime, int] = dict.fromkeys(self._floors, 0)
-        self._tickets: dict[int, str] = {}
-        self._pending: dict[str, _Function] = {}
+        self._streams_limit = max(1, max_workers - slots)
+        self._roster = Roster(
+            [policy.runtime for policy in functions.values()],
+            slots=slots,
+            max_workers=max_workers,
+            idle_s=idle_s,
+        )
+        self._lanes: dict[tuple[str, bool], _Lane] = {}
+        for name, policy in functions.items():
+            function = _Function(policy)
+            self._lanes |= {(name, is_stream): _Lane(function, is_stream) for is_stream in (False, True)}
+        self._tickets: dict[int, _Lane] = {}
+        self._pending: OrderedDict[_Lane, None] = OrderedDict()
+        self._running: dict[int, _Lane] = {}
+        self._resuming: OrderedDict[int, None] = OrderedDict()
         self._busy = 0
-        self._last_worker = 0
+        self._streams = 0
+        self._is_resumes_turn = True
 
     def __repr__(self) -> str:
-        waiting = sum(len(function.waiting) for function in self._functions.values())
-        idle = sum(map(len, self._idle.values()))
-        starting = sum(self._starting.values())
-        return f"<Schedule {self._busy} busy, {idle} idle, {starting} starting, {waiting} waiting>"
+        waiting = sum(len(lane.waiting) for lane in self._pending)
+        lent = len(self._running) - self._busy
+        return f"<Schedule {self._busy} busy, {lent} lent, {self._roster!r}, {waiting} waiting>"
 
     @property
     def is_starting(self) -> bool:
         """
         Whether a worker is on its way that has not come up yet.
         """
-        return any(self._starting.values())
+        return self._roster.is_starting
 
     def start(self) -> list[Action]:
         """
@@ -164,39 +162,51 @@ class Schedule:
         """
         return self._fill(0.0)
 
-    def has_room(self, function: str) -> bool:
+    def has_room(self, function: str, *, is_stream: bool = False) -> bool:
         """
         Whether `submit` may take one more ticket for this function.
         """
-        state = self._functions[function]
-        free = state.policy.max - state.running
-        return len(state.waiting) < state.policy.queue + max(free, 0)
+        lane = self._lanes[function, is_stream]
+        return len(lane.waiting) < lane.function.policy.queue + self._places(lane)
 
-    def submit(self, ticket: int, function: str, now_s: float) -> list[Action]:
+    def submit(self, ticket: int, function: str, now_s: float, *, is_stream: bool = False) -> list[Action]:
         """
         Take a ticket; ask `has_room` first.
         """
-        self._wait(ticket, function)
+        self._wait(ticket, self._lanes[function, is_stream])
         return self._dispatch(now_s)
 
     def withdraw(self, ticket: int) -> bool:
         """
         Forget a ticket that still waits; false if it waits no more.
         """
-        function = self._tickets.pop(ticket, None)
-        if function is None:
+        lane = self._tickets.get(ticket)
+        if lane is None:
             return False
-        self._unwait(ticket, function)
+        self._unwait(ticket, lane)
         return True
 
     def worker_ready(self, worker: int, now_s: float) -> list[Action]:
         """
         A started worker takes work from now on.
         """
-        state = self._workers[worker]
-        self._starting[state.runtime] -= 1
-        self._pause_until_s[state.runtime] = 0.0
-        self._rest(worker, now_s)
+        self._roster.ready(worker, now_s)
+        return self._dispatch(now_s)
+
+    def lend(self, worker: int, now_s: float) -> list[Action]:
+        """
+        A worker's guest waits for its peer: another may have its run slot.
+        """
+        self._roster.lend(worker)
+        self._running[worker].function.computing -= 1
+        self._busy -= 1
+        return self._dispatch(now_s)
+
+    def resume(self, worker: int, now_s: float) -> list[Action]:
+        """
+        The peer of a guest that lent its run slot came: a `Resume` will follow.
+        """
+        self._resuming[worker] = None
         return self._dispatch(now_s)
 
     def finished(self, worker: int, now_s: float, *, retires: bool = False) -> list[Action]:
@@ -205,196 +215,185 @@ class Schedule:
         """
         self._leave_function(worker)
         if not retires:
-            self._rest(worker, now_s)
+            self._roster.rest(worker, now_s)
             return self._dispatch(now_s)
-        self._forget(worker)
+        self._roster.forget(worker)
         return self._dispatch(now_s) + self._fill(now_s)
 
     def worker_lost(self, worker: int, now_s: float) -> list[Action]:
         """
         A worker's process ended by itself or was killed; an id that is gone already is no error.
         """
-        state = self._workers.get(worker)
-        if state is None:
+        if self._roster.state(worker) is None:
             return []
-        if state.state is _State.BUSY:
+        if worker in self._running:
             self._leave_function(worker)
-        elif state.state is _State.IDLE:
-            self._idle[state.runtime].remove(worker)
-        else:
-            self._starting[state.runtime] -= 1
-            self._pause_until_s[state.runtime] = now_s + FAILED_START_PAUSE_S
-        self._forget(worker)
+        self._roster.lost(worker, now_s)
         return self._dispatch(now_s) + self._fill(now_s)
 
-    def run_again(self, ticket: int, function: str, now_s: float) -> list[Action]:
+    def run_again(self, ticket: int, function: str, now_s: float, *, is_stream: bool = False) -> list[Action]:
         """
         Put a ticket whose worker was found dead before it began back to the front.
         """
-        self._wait(ticket, function)
-        self._functions[function].waiting.move_to_end(ticket, last=False)
+        lane = self._lanes[function, is_stream]
+        self._wait(ticket, lane)
+        lane.waiting.move_to_end(ticket, last=False)
         return self._dispatch(now_s)
 
     def tick(self, now_s: float) -> list[Action]:
         """
         Let surplus idle workers go and make up for missing ones; call it every second or so.
         """
-        actions: list[Action] = []
-        for runtime, idle in self._idle.items():
-            surplus = self._alive[runtime] - self._floors[runtime]
-            # The longest idle stand first: `_rest` appends, `_take` takes the last.
-            longest_idle = idle[: max(surplus, 0)]
-            actions += [self._stop(worker) for worker in longest_idle if self._is_stale(worker, now_s)]
+        actions: list[Action] = [self._stop(worker) for worker in self._roster.stale(now_s)]
         return actions + self._dispatch(now_s) + self._fill(now_s)
 
     def _dispatch(self, now_s: float) -> list[Action]:
         actions: list[Action] = []
         unserved: set[Runtime] = set()
         while True:
-            function = self._next_function(unserved)
-            if function is None:
+            lane = self._next_lane(unserved)
+            worker = self._next_resuming()
+            if worker is not None and (lane is None or self._is_resumes_turn):
+                actions.append(self._resume(worker))
+                self._is_resumes_turn = False
+            elif lane is None:
                 return actions
-            runtime = function.policy.runtime
-            if self._idle[runtime]:
-                actions.append(self._take(function))
+            elif self._roster.has_idle(lane.function.policy.runtime):
+                actions.append(self._take(lane))
+                self._is_resumes_turn = True
             else:
+                runtime = lane.function.policy.runtime
                 actions += self._call_for_worker(runtime, now_s)
                 unserved.add(runtime)
 
-    def _next_function(self, unserved: set[Runtime]) -> _Function | None:
-        best: _Function | None = None
-        for function in self._pending.values():
-            if function.policy.runtime in unserved or not self._may_run(function):
+    def _next_lane(self, unserved: set[Runtime]) -> _Lane | None:
+        best: _Lane | None = None
+        for lane in self._pending:
+            if lane.function.policy.runtime in unserved or not self._may_run(lane):
                 continue
-            if best is None or _precedence(function) < _precedence(best):
-                best = function
+            if best is None or _precedence(lane) < _precedence(best):
+                best = lane
         return best
 
-    def _may_run(self, function: _Function) -> bool:
-        if not function.running:
-            return True
-        return function.running < function.policy.max and self._busy < self._slots
+    def _next_resuming(self) -> int | None:
+        for worker in self._resuming:
+            if self._may_compute(self._running[worker].function):
+                return worker
+        return None
 
-    def _take(self, function: _Function) -> Run:
-        ticket = next(iter(function.waiting))
-        name = self._tickets.pop(ticket)
-        self._unwait(ticket, name)
-        worker = self._idle[function.policy.runtime].pop()
-        state = self._workers[worker]
-        state.state = _State.BUSY
-        state.function = name
-        function.running += 1
+    def _may_run(self, lane: _Lane) -> bool:
+        return self._places(lane) > 0 and self._may_compute(lane.function)
+
+    def _may_compute(self, function: _Function) -> bool:
+        return not function.computing or self._busy < self._slots
+
+    def _places(self, lane: _Lane) -> int:
+        """
+        Give how many more of its tickets could run, were the slots free.
+        """
+        places = self._places_of(lane.function)
+        return min(places, self._streams_limit - self._streams) if lane.is_stream else places
+
+    def _places_of(self, function: _Function) -> int:
+        at_most = function.policy.max
+        if at_most is None:
+            return max(self._slots - function.computing, 0)
+        return max(at_most - function.running, 0)
+
+    def _take(self, lane: _Lane) -> Run:
+        ticket = next(iter(lane.waiting))
+        self._unwait(ticket, lane)
+        worker = self._roster.take(lane.function.policy.runtime)
+        self._running[worker] = lane
+        lane.function.running += 1
+        lane.function.computing += 1
         self._busy += 1
+        self._streams += lane.is_stream
         return Run(ticket, worker)
+
+    def _resume(self, worker: int) -> Resume:
+        del self._resuming[worker]
+        self._roster.reclaim(worker)
+        self._running[worker].function.computing += 1
+        self._busy += 1
+        return Resume(worker)
 
     def _call_for_worker(self, runtime: Runtime, now_s: float) -> list[Action]:
         """
         Start workers for the tickets that could run now but find none idle.
         """
-        if now_s < self._pause_until_s[runtime]:
+        if self._roster.is_paused(runtime, now_s):
             # Nor may another runtime's worker go for one that isn't started.
             return []
-        wanted = self._runnable(runtime) - self._starting[runtime]
         actions: list[Action] = []
-        for _ in range(wanted):
-            if len(self._workers) >= self._max_workers:
-                other = self._idle_of_another(runtime)
+        for _ in range(self._runnable(runtime) - self._roster.starting(runtime)):
+            worker = self._roster.start(runtime)
+            if worker is None:
+                other = self._roster.idle_of_another(runtime)
                 if other is None:
                     break
                 actions.append(self._stop(other))
-            actions += self._start(runtime, now_s)
+                worker = self._roster.start(runtime)
+            if worker is not None:
+                actions.append(Start(worker, runtime))
         return actions
 
     def _runnable(self, runtime: Runtime) -> int:
         """
         Tickets of this runtime that the slots and their functions' ``max`` let run now.
         """
-        slots_left = max(self._slots - self._busy, 0)
-        beyond = 0
-        within = 0
-        for function in self._pending.values():
+        streams_left = self._streams_limit - self._streams
+        places: dict[_Function, int] = {}
+        wanted: dict[_Function, int] = {}
+        for lane in self._pending:
+            function = lane.function
             if function.policy.runtime != runtime:
                 continue
-            may = min(len(function.waiting), function.policy.max - function.running)
-            if not function.running and may > 0:
-                beyond += 1
-                may -= 1
-            within += max(may, 0)
-        return beyond + min(within, max(slots_left - beyond, 0))
-
-    def _idle_of_another(self, runtime: Runtime) -> int | None:
-        for other, idle in self._idle.items():
-            if other != runtime and idle:
-                return idle[0]
-        return None
+            may = min(len(lane.waiting), places.setdefault(function, self._places_of(function)))
+            if lane.is_stream:
+                may = min(may, streams_left)
+                streams_left -= may
+            places[function] -= may
+            wanted[function] = wanted.get(function, 0) + may
+        beyond = sum(1 for function, count in wanted.items() if count and not function.computing)
+        within = sum(wanted.values()) - beyond
+        return beyond + min(within, max(self._slots - self._busy - beyond, 0))
 
     def _fill(self, now_s: float) -> list[Action]:
         """
         Start what is missing to each runtime's floor, the spare included.
         """
         actions: list[Action] = []
-        for runtime, floor in self._floors.items():
-            while self._alive[runtime] < floor and len(self._workers) < self._max_workers:
-                started = self._start(runtime, now_s)
-                if not started:
-                    break
-                actions += started
+        for runtime in self._roster.missing(now_s):
+            worker = self._roster.start(runtime)
+            if worker is not None:
+                actions.append(Start(worker, runtime))
         return actions
 
-    def _start(self, runtime: Runtime, now_s: float) -> list[Action]:
-        if now_s < self._pause_until_s[runtime]:
-            return []
-        self._last_worker += 1
-        self._workers[self._last_worker] = _Worker(runtime, _State.STARTING)
-        self._alive[runtime] += 1
-        self._starting[runtime] += 1
-        return [Start(self._last_worker, runtime)]
-
-    def _is_stale(self, worker: int, now_s: float) -> bool:
-        return now_s - self._workers[worker].idle_since_s >= self._idle_s
-
     def _stop(self, worker: int) -> Stop:
-        self._idle[self._workers[worker].runtime].remove(worker)
-        self._forget(worker)
+        self._roster.stop(worker)
         return Stop(worker)
 
-    def _forget(self, worker: int) -> None:
-        self._alive[self._workers.pop(worker).runtime] -= 1
+    def _wait(self, ticket: int, lane: _Lane) -> None:
+        lane.waiting[ticket] = None
+        self._tickets[ticket] = lane
+        self._pending[lane] = None
 
-    def _wait(self, ticket: int, name: str) -> None:
-        function = self._functions[name]
-        function.waiting[ticket] = None
-        self._tickets[ticket] = name
-        self._pending[name] = function
-
-    def _unwait(self, ticket: int, name: str) -> None:
-        function = self._functions[name]
-        del function.waiting[ticket]
-        if not function.waiting:
-            del self._pending[name]
-
-    def _rest(self, worker: int, now_s: float) -> None:
-        state = self._workers[worker]
-        state.state = _State.IDLE
-        state.idle_since_s = now_s
-        self._idle[state.runtime].append(worker)
+    def _unwait(self, ticket: int, lane: _Lane) -> None:
+        del self._tickets[ticket]
+        del lane.waiting[ticket]
+        if not lane.waiting:
+            del self._pending[lane]
 
     def _leave_function(self, worker: int) -> None:
-        state = self._workers[worker]
-        self._functions[state.function].running -= 1
-        self._busy -= 1
+        lane = self._running.pop(worker)
+        self._resuming.pop(worker, None)
+        lane.function.running -= 1
+        self._streams -= lane.is_stream
+        if self._roster.state(worker) is State.BUSY:
+            lane.function.computing -= 1
+            self._busy -= 1
 
 
-def _precedence(function: _Function) -> tuple[int, int]:
-    return function.running, next(iter(function.waiting))
-
-
-def _floors(policies: Iterable[FunctionPolicy], *, slots: int, max_workers: int) -> dict[Runtime, int]:
-    """
-    Workers always kept of each runtime: one a slot and a spare where most functions run, one elsewhere.
-    """
-    counts: dict[Runtime, int] = {}
-    for policy in policies:
-        counts[policy.runtime] = counts.get(policy.runtime, 0) + 1
-    main = max(counts, key=lambda runtime: counts[runtime], default=None)
-    return {runtime: min(slots + 1, max_workers) if runtime == main else 1 for runtime in counts}
+def _precedence(lane: _Lane) -> tuple[int, int]:
+    return lane.function.computing, next(iter(lane.waiting))

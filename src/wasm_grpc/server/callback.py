@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import grpc
 from dapr.proto.common.v1 import common_pb2
@@ -12,26 +12,20 @@ from dapr.proto.runtime.v1 import appcallback_pb2 as pb
 from dapr.proto.runtime.v1 import appcallback_pb2_grpc as services
 from google.protobuf import empty_pb2
 
-from wasm_grpc.core.errors import GuestStatusError, InvocationError
-from wasm_grpc.core.model import Reason
+from wasm_grpc.core.errors import InvocationError
 from wasm_grpc.dapr.subscriptions import subscriptions_response
 from wasm_grpc.functions.subscriptions import Subscription
 from wasm_grpc.server.events import bulk_events, topic_event
+from wasm_grpc.server.failures import INVOCATION_ID_KEY, Context, abort, own_fault
 from wasm_grpc.server.invocations import Invoker, Request
 from wasm_grpc.server.outcomes import Verdict
-from wasm_grpc.server.status import status_of
 from wasm_grpc.server.token import check_token
 from wasm_grpc.server.topics import Consumer
 
-__all__ = ["INVOCATION_ID_KEY", "AppCallback", "add_callbacks"]
+__all__ = ["AppCallback", "add_callbacks"]
 
 _log = logging.getLogger("wasm_grpc.server")
 
-INVOCATION_ID_KEY = "wasm-grpc-invocation-id"
-"""Initial metadata of every call that left a line in the log; an HTTP response header behind daprd."""
-_DETAILS_KEY = "grpc-status-details-bin"
-
-_Context = grpc.aio.ServicerContext[Any, Any]
 _STATUSES = {
     Verdict.SUCCESS: pb.TopicEventResponse.SUCCESS,
     Verdict.RETRY: pb.TopicEventResponse.RETRY,
@@ -78,7 +72,7 @@ class AppCallback(
         self._event_token = token if is_event_token_checked else ""
 
     async def OnInvoke(
-        self, request: common_pb2.InvokeRequest, context: _Context
+        self, request: common_pb2.InvokeRequest, context: Context
     ) -> common_pb2.InvokeResponse:
         """
         Run the function of a service invocation.
@@ -100,11 +94,9 @@ class AppCallback(
                 invocation_id,
             )
         except InvocationError as exc:
-            await _abort(context, exc, invocation_id)
+            await abort(context, exc, invocation_id)
         except Exception:  # noqa: BLE001 - the edge
-            # The edge: a fault of ours is logged whole and told to nobody.
-            _log.exception("invocation %s: internal error", invocation_id)
-            await _abort(context, InvocationError(Reason.INTERNAL, "internal error"), invocation_id)
+            await abort(context, own_fault(invocation_id), invocation_id)
         if reply.has_log or reply.headers:
             own = ((INVOCATION_ID_KEY, invocation_id),) if reply.has_log else ()
             await context.send_initial_metadata((*reply.headers, *own))
@@ -114,7 +106,7 @@ class AppCallback(
         return response
 
     async def ListTopicSubscriptions(
-        self, request: empty_pb2.Empty, context: _Context
+        self, request: empty_pb2.Empty, context: Context
     ) -> pb.ListTopicSubscriptionsResponse:
         """
         Say what the functions subscribe to; daprd asks once in its life, and without a token.
@@ -122,14 +114,14 @@ class AppCallback(
         return self._subscriptions
 
     async def ListInputBindings(
-        self, request: empty_pb2.Empty, context: _Context
+        self, request: empty_pb2.Empty, context: Context
     ) -> pb.ListInputBindingsResponse:
         """
         No function of this version takes a binding's events.
         """
         return pb.ListInputBindingsResponse()
 
-    async def OnTopicEvent(self, request: pb.TopicEventRequest, context: _Context) -> pb.TopicEventResponse:
+    async def OnTopicEvent(self, request: pb.TopicEventRequest, context: Context) -> pb.TopicEventResponse:
         """
         Run the function that takes the message; whatever happens, daprd learns what becomes of the message.
         """
@@ -138,7 +130,7 @@ class AppCallback(
         return pb.TopicEventResponse(status=_STATUSES[verdict])
 
     async def OnBulkTopicEvent(
-        self, request: pb.TopicEventBulkRequest, context: _Context
+        self, request: pb.TopicEventBulkRequest, context: Context
     ) -> pb.TopicEventBulkResponse:
         """
         The same for a batch: every entry has its own answer, since daprd retries those that have none.
@@ -153,7 +145,7 @@ class AppCallback(
         )
 
     async def OnBulkTopicEventAlpha1(
-        self, request: pb.TopicEventBulkRequest, context: _Context
+        self, request: pb.TopicEventBulkRequest, context: Context
     ) -> pb.TopicEventBulkResponse:
         """
         The same under its name before daprd 1.17.
@@ -161,7 +153,7 @@ class AppCallback(
         return await self.OnBulkTopicEvent(request, context)
 
     async def OnBindingEvent(
-        self, request: pb.BindingEventRequest, context: _Context
+        self, request: pb.BindingEventRequest, context: Context
     ) -> pb.BindingEventResponse:
         """
         Refuse the event, so that its component delivers it again.
@@ -169,26 +161,26 @@ class AppCallback(
         await self._event_metadata(context)
         await self._refuse(context, f"binding '{request.name}': no function takes it")
 
-    async def OnJobEvent(self, request: pb.JobEventRequest, context: _Context) -> pb.JobEventResponse:
+    async def OnJobEvent(self, request: pb.JobEventRequest, context: Context) -> pb.JobEventResponse:
         """
         Refuse the job, so that its failure policy decides; NOT_FOUND would count as done.
         """
         await self._event_metadata(context)
         await self._refuse(context, f"job '{request.name}': no function takes it")
 
-    async def OnJobEventAlpha1(self, request: pb.JobEventRequest, context: _Context) -> pb.JobEventResponse:
+    async def OnJobEventAlpha1(self, request: pb.JobEventRequest, context: Context) -> pb.JobEventResponse:
         """
         The same under its name before daprd 1.18.
         """
         return await self.OnJobEvent(request, context)
 
-    async def HealthCheck(self, request: empty_pb2.Empty, context: _Context) -> pb.HealthCheckResponse:
+    async def HealthCheck(self, request: empty_pb2.Empty, context: Context) -> pb.HealthCheckResponse:
         """
         Answer at once: this loop runs, and the pool mends itself. No token, by daprd's contract.
         """
         return pb.HealthCheckResponse()
 
-    async def _event_metadata(self, context: _Context) -> Sequence[tuple[str, str | bytes]]:
+    async def _event_metadata(self, context: Context) -> Sequence[tuple[str, str | bytes]]:
         """
         Give an event call's metadata, once it has shown the token.
         """
@@ -196,10 +188,10 @@ class AppCallback(
         try:
             check_token(self._event_token, metadata)
         except InvocationError as exc:
-            await _abort(context, exc, "")
+            await abort(context, exc, "")
         return metadata
 
-    async def _refuse(self, context: _Context, message: str) -> NoReturn:
+    async def _refuse(self, context: Context, message: str) -> NoReturn:
         _log.warning("%s; the event is to be retried", message)
         await context.abort(grpc.StatusCode.FAILED_PRECONDITION, message)
         raise AssertionError("abort returned")
@@ -212,12 +204,3 @@ def add_callbacks(callback: AppCallback, server: grpc.aio.Server) -> None:
     services.add_AppCallbackServicer_to_server(callback, server)
     services.add_AppCallbackAlphaServicer_to_server(callback, server)
     services.add_AppCallbackHealthCheckServicer_to_server(callback, server)
-
-
-async def _abort(context: _Context, error: InvocationError, invocation_id: str) -> NoReturn:
-    status = status_of(error, invocation_id)
-    if invocation_id:
-        headers = error.headers if isinstance(error, GuestStatusError) else ()
-        await context.send_initial_metadata((*headers, (INVOCATION_ID_KEY, invocation_id)))
-    await context.abort(status.code, status.message, ((_DETAILS_KEY, status.details),))
-    raise AssertionError("abort returned")

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 
-__all__ = ["CgiError", "CgiResponse", "parse_cgi_response"]
+__all__ = ["CgiError", "CgiResponse", "has_cgi_head", "parse_cgi_response"]
 
 _OK = 200
 _FOUND = 302
@@ -72,6 +72,18 @@ class CgiResponse:
     content_type: str
     headers: tuple[tuple[str, str], ...]
     body: bytes
+
+
+def has_cgi_head(output: bytes) -> bool:
+    """
+    Whether the beginning of an output is enough for `parse_cgi_response` to say what it is.
+    """
+    begin = 0
+    for end in _line_ends(output):
+        if not output[begin:end].removesuffix(b"\r"):
+            return True
+        begin = end + 1
+    return len(output) >= _HEADERS_LIMIT_BYTES
 
 
 def parse_cgi_response(output: bytes) -> CgiResponse:

@@ -53,7 +53,7 @@ def request_environment(
     verb: str,
     query: str,
     content_type: str,
-    content_length: int,
+    content_length: int | None,
     path_info: str,
     metadata: Metadata,
     withheld: Container[str] = (),
@@ -66,7 +66,7 @@ def request_environment(
         verb: HTTP verb; empty counts as POST.
         query: Query string, raw.
         content_type: Of the body; may be empty.
-        content_length: Of the body, in bytes.
+        content_length: Of the body, in bytes; None where it is not known yet.
         path_info: What follows the matched prefix of the method, or "".
         metadata: The call's metadata, keys in lower case. Binary values (``-bin``) have no place
             in an environment and are left out.
@@ -80,6 +80,8 @@ def request_environment(
         "CONTENT_LENGTH": str(content_length),
         "PATH_INFO": path_info,
     }
+    if content_length is None:
+        del env["CONTENT_LENGTH"]
     return _environment(env, metadata, withheld, is_cgi=is_cgi)
 
 

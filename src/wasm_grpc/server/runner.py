@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import logging
 import secrets
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 
 from wasm_grpc.core.errors import InvocationError
@@ -13,10 +15,11 @@ from wasm_grpc.core.model import Invocation, Outcome, Reason, ResponseKind
 from wasm_grpc.dapr.outputs import Output, Outputs, Result
 from wasm_grpc.functions.manifest import FunctionManifest
 from wasm_grpc.pool.pool import Pool
+from wasm_grpc.pool.stream import Stream
 from wasm_grpc.server.cgi import CgiError, parse_cgi_response
 from wasm_grpc.server.status import cgi_failure, failure
 
-__all__ = ["Reply", "Runner"]
+__all__ = ["Reply", "Runner", "content_type_of", "log_stderr"]
 
 _CONTENT_TYPE = "application/octet-stream"
 """Of a result whose manifest says none."""
@@ -99,13 +102,40 @@ class Runner:
         Raises:
             InvocationError: There is no result, or it did not get there. It is the caller's to log.
         """
-        self._running += 1
-        self._idle.clear()
-        try:
+        with self._counted():
             reply = await self._run(function, body, env, invocation_id)
             if output is not None:
                 await self._outputs.send(output, Result(body=reply.body, content_type=reply.content_type))
             return reply
+
+    @contextlib.asynccontextmanager
+    async def open_stream(
+        self, function: FunctionManifest, *, env: tuple[tuple[str, str], ...], invocation_id: str
+    ) -> AsyncIterator[Stream]:
+        """
+        Run a function once, its input and output streamed; leaving stops it.
+
+        Args:
+            function: What is called.
+            env: Its environment, beside the manifest's.
+            invocation_id: See `next_id`.
+
+        Raises:
+            InvocationError: It is not taken.
+        """
+        invocation = Invocation(id=invocation_id, function=function.name, body=b"", env=env)
+        with self._counted():
+            async with self._pool.open_stream(invocation) as stream:
+                yield stream
+
+    @contextlib.contextmanager
+    def _counted(self) -> Iterator[None]:
+        if self._is_draining:
+            raise InvocationError(Reason.DRAINING, "the server is draining; expected to be called elsewhere")
+        self._running += 1
+        self._idle.clear()
+        try:
+            yield
         finally:
             self._running -= 1
             if not self._running:
@@ -114,8 +144,6 @@ class Runner:
     async def _run(
         self, function: FunctionManifest, body: bytes, env: tuple[tuple[str, str], ...], invocation_id: str
     ) -> Reply:
-        if self._is_draining:
-            raise InvocationError(Reason.DRAINING, "the server is draining; expected to be called elsewhere")
         if len(body) > function.limits.body_bytes:
             raise InvocationError(
                 Reason.BODY_TOO_LARGE,
@@ -126,14 +154,21 @@ class Runner:
             )
         invocation = Invocation(id=invocation_id, function=function.name, body=body, env=env)
         outcome = await self._pool.invoke(invocation)
-        _log_stderr(invocation, outcome)
+        log_stderr(function.name, invocation_id, outcome)
         if outcome.reason is not Reason.OK:
             raise failure(outcome, function.name)
         return _reply(function, outcome)
 
 
+def content_type_of(function: FunctionManifest) -> str:
+    """
+    Give the type of a result that names none.
+    """
+    return function.content_type or _CONTENT_TYPE
+
+
 def _reply(function: FunctionManifest, outcome: Outcome) -> Reply:
-    default = function.content_type or _CONTENT_TYPE
+    default = content_type_of(function)
     has_log = bool(outcome.stderr)
     if function.response is not ResponseKind.CGI:
         return Reply(body=outcome.body, content_type=default, has_log=has_log)
@@ -152,7 +187,7 @@ def _reply(function: FunctionManifest, outcome: Outcome) -> Reply:
     )
 
 
-def _log_stderr(invocation: Invocation, outcome: Outcome) -> None:
+def log_stderr(function: str, invocation_id: str, outcome: Outcome) -> None:
     """
     Log what a function said on standard error of a call that went well; a failure's is in its error.
     """
@@ -160,4 +195,4 @@ def _log_stderr(invocation: Invocation, outcome: Outcome) -> None:
         return
     for line in outcome.stderr.decode("utf-8", "replace").splitlines():
         text = "".join(filter(str.isprintable, line))
-        _log.info("function '%s' (invocation %s): %s", invocation.function, invocation.id, text)
+        _log.info("function '%s' (invocation %s): %s", function, invocation_id, text)

@@ -14,7 +14,16 @@ from wasm_grpc.core.errors import GuestStatusError, InvocationError
 from wasm_grpc.core.model import Outcome, Reason
 from wasm_grpc.server.cgi import CgiResponse
 
-__all__ = ["ERROR_DOMAIN", "HTTP_CODES", "STATUS_CODES", "Status", "cgi_failure", "failure", "status_of"]
+__all__ = [
+    "ERROR_DOMAIN",
+    "FAILURE_BODY_BYTES",
+    "HTTP_CODES",
+    "STATUS_CODES",
+    "Status",
+    "cgi_failure",
+    "failure",
+    "status_of",
+]
 
 ERROR_DOMAIN = "wasm-grpc"
 """``domain`` of every ``google.rpc.ErrorInfo`` that this server sends."""
@@ -69,7 +78,7 @@ _MESSAGE_LIMIT_BYTES = 3072
 """Of a status message as it travels (percent-encoded). With the same text in the details it stays
 below the 8 KiB of metadata that gRPC peers take by default, and below the 4,096 bytes promised."""
 _STDERR_LIMIT_BYTES = 1024
-_BODY_LIMIT_BYTES = 1024
+FAILURE_BODY_BYTES = 1024
 """How much of the body of a status that is no success becomes the message."""
 
 
@@ -158,10 +167,10 @@ def _text(body: bytes) -> str:
     """
     try:
         # A character that the limit cuts is left out.
-        text = codecs.getincrementaldecoder("utf-8")().decode(body[:_BODY_LIMIT_BYTES])
+        text = codecs.getincrementaldecoder("utf-8")().decode(body[:FAILURE_BODY_BYTES])
     except UnicodeDecodeError:
         return ""
-    return _one_line(text + "…" if len(body) > _BODY_LIMIT_BYTES else text)
+    return _one_line(text + "…" if len(body) > FAILURE_BODY_BYTES else text)
 
 
 def _one_line(text: str) -> str:

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 
 from wasm_grpc.core.errors import ProtocolError
 from wasm_grpc.core.model import KIB
-from wasm_grpc.core.wire import Frame, FrameReader, Kind, pack
-from wasm_grpc.hosts.wasi.streams import Stderr
+from wasm_grpc.core.wire import Frame, FrameReader, Kind, pack, pack_read
+from wasm_grpc.hosts.wasi.streams import Stderr, refuse_output
 
 __all__ = ["Link", "LinkStderr", "LinkStdin", "LinkStdout"]
 
@@ -27,12 +27,16 @@ class Link:
         self._reader = FrameReader(body_limit=_UNBOUNDED)
         self._frames: Iterator[Frame] = iter(())
 
-    def send(self, pieces: Sequence[bytes]) -> None:
+    def send(self, pieces: Sequence[bytes | memoryview]) -> None:
         """
         Send one packed frame; blocks while the server does not read.
         """
+        sent = self._sock.sendmsg(pieces)
         for piece in pieces:
-            self._sock.sendall(piece)
+            if sent < len(piece):
+                # A signal came between: Linux sends all otherwise.
+                self._sock.sendall(memoryview(piece)[sent:])
+            sent = max(0, sent - len(piece))
 
     def receive(self) -> Frame | None:
         """
@@ -49,28 +53,57 @@ class Link:
                 return None
             self._frames = self._reader.feed(piece)
 
+    def receive_now(self) -> Frame | None:
+        """
+        Give the next frame if it has come already.
+
+        Raises:
+            ProtocolError: The peer broke the format.
+        """
+        while True:
+            for frame in self._frames:
+                return frame
+            try:
+                piece = self._sock.recv(_PIECE_BYTES, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                return None
+            if not piece:
+                # `receive` will meet the end again.
+                return None
+            self._frames = self._reader.feed(piece)
+
 
 class LinkStdin:
     """
-    Standard input of a streaming guest: each read asks the server for the next piece.
+    Standard input of a streaming guest: what the server has sent, else what it is asked for.
     """
 
     def __init__(self, link: Link) -> None:
         self._link = link
+        self._piece = memoryview(b"")
+        self._taken = 0
         self._has_ended = False
 
-    def read(self, limit: int) -> bytes:
+    def read(self, limit: int) -> memoryview:
         """
-        Wait for at most `limit` bytes; empty at the end.
+        See `Stdin.read`; blocks while the caller sends nothing.
         """
-        if self._has_ended or not limit:
-            return b""
-        self._link.send(pack(Kind.READ, limit.to_bytes(8, "little")))
-        frame = self._link.receive()
+        if not self._piece and not self._has_ended:
+            self._piece = self._next(limit)
+        chunk = self._piece[:limit]
+        self._piece = self._piece[len(chunk) :]
+        return chunk
+
+    def _next(self, limit: int) -> memoryview:
+        frame = self._link.receive_now()
+        if frame is None:
+            self._link.send(pack_read(limit, self._taken))
+            frame = self._link.receive()
         if frame is None or frame.kind is not Kind.INPUT:
             raise ProtocolError(f"{frame.kind.name if frame else 'end of stream'} where INPUT was expected")
+        self._taken += len(frame.body)
         self._has_ended = not frame.body
-        return frame.body
+        return memoryview(frame.body)
 
 
 class LinkStdout:
@@ -78,14 +111,23 @@ class LinkStdout:
     Standard output of a streaming guest: sent as it is written, at the pace of its reader.
     """
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: Link, limit_bytes: int | None) -> None:
         self._link = link
+        self._limit_bytes = limit_bytes
+        self._written = 0
 
     def write(self, chunk: memoryview) -> None:
         """
-        Send one chunk.
+        See `Sink.write`; blocks while the caller takes nothing.
+
+        Raises:
+            GuestStop: All that was written is more than the limit.
         """
-        self._link.send(pack(Kind.OUTPUT, b"", bytes(chunk)))
+        self._written += len(chunk)
+        if self._limit_bytes is not None and self._written > self._limit_bytes:
+            raise refuse_output(self._limit_bytes)
+        for at in range(0, len(chunk), _PIECE_BYTES):
+            self._link.send(pack(Kind.OUTPUT, b"", chunk[at : at + _PIECE_BYTES]))
 
     def collected(self) -> bytes:
         """
@@ -96,7 +138,7 @@ class LinkStdout:
 
 class LinkStderr(Stderr):
     """
-    Standard error of a streaming guest: sent as it is written, its tail kept too.
+    Standard error that is followed: sent as it is written, its tail kept too.
     """
 
     def __init__(self, link: Link, limit_bytes: int) -> None:
@@ -108,4 +150,4 @@ class LinkStderr(Stderr):
         Send one chunk and keep its tail.
         """
         super().write(chunk)
-        self._link.send(pack(Kind.LOG, b"", bytes(chunk)))
+        self._link.send(pack(Kind.LOG, b"", chunk))

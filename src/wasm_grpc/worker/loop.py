@@ -13,6 +13,7 @@ from wasm_grpc.core.errors import ProtocolError, WasmGrpcError
 from wasm_grpc.core.model import Inference, Outcome, Reason, WorkerFunction
 from wasm_grpc.core.wire import (
     Frame,
+    InvokeHead,
     Kind,
     encode_env,
     pack_json,
@@ -26,7 +27,7 @@ from wasm_grpc.guests.registry import guest_for
 from wasm_grpc.hosts.nn.state import InferenceGrants
 from wasm_grpc.hosts.wasi.context import encode_strings
 from wasm_grpc.hosts.wasi.mounts import FileSystem
-from wasm_grpc.hosts.wasi.streams import BytesStdin, CollectedStdout, Stderr
+from wasm_grpc.hosts.wasi.streams import BytesStdin, CollectedStdout, Stderr, Stdin, Stdout
 from wasm_grpc.inference.models import Models
 from wasm_grpc.inference.registry import open_backend
 from wasm_grpc.worker.heads import read_function
@@ -89,6 +90,9 @@ def serve(link: Link, engine: Engine, board: Board) -> int:
         elif frame.kind is Kind.INVOKE:
             if _invoke(link, board, loaded, frame):
                 return 1
+        elif frame.kind is Kind.INPUT:
+            # For a guest that ended before it had read all.
+            continue
         else:
             raise ProtocolError(f"{frame.kind.name} frame where LOAD or INVOKE was expected")
 
@@ -134,21 +138,27 @@ def _invoke(link: Link, board: Board, loaded: _Table, frame: Frame) -> bool:
     if isinstance(entry, str):
         link.send(pack_result(Outcome(reason=Reason.UNAVAILABLE, message=f"it can't be loaded: {entry}")))
         return False
-    ending = _run(link, entry, entry.env + head.env, frame.body, streams=head.streams)
+    ending = _run(link, entry, head, frame.body)
     link.send(pack_result(ending.outcome, is_tainted=ending.is_process_tainted))
     if not ending.is_process_tainted:
         _prepare(entry)
     return ending.is_process_tainted
 
 
-def _run(link: Link, entry: _Loaded, env: bytes, body: bytes, *, streams: bool) -> Ending:
+def _run(link: Link, entry: _Loaded, head: InvokeHead, body: bytes) -> Ending:
     limits = entry.function.limits
+    stdin: Stdin
+    stdout: Stdout
+    if head.streams:
+        stdin, stdout = LinkStdin(link), LinkStdout(link, limits.output_bytes)
+    else:
+        stdin, stdout = BytesStdin(body), CollectedStdout(limits.result_bytes)
     call = GuestCall(
         args=entry.args,
-        env=env,
-        stdin=LinkStdin(link) if streams else BytesStdin(body),
-        stdout=LinkStdout(link) if streams else CollectedStdout(limits.output_bytes),
-        stderr=LinkStderr(link, limits.stderr_bytes) if streams else Stderr(limits.stderr_bytes),
+        env=entry.env + head.env,
+        stdin=stdin,
+        stdout=stdout,
+        stderr=LinkStderr(link, limits.stderr_bytes) if head.follows_log else Stderr(limits.stderr_bytes),
         limits=limits,
         preopens=entry.files.preopens(),
         inference=entry.inference,

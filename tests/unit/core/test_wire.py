@@ -180,7 +180,7 @@ def test_an_invocation_comes_out_as_it_went_in(*, streams: bool) -> None:
     """An INVOKE frame keeps the function's index, the environment and the body."""
     env = encode_env((("A", "1"), ("B", "é")))
 
-    frame = one_frame(pack_invoke(7, env, b"body", streams=streams))
+    frame = one_frame(pack_invoke(7, env, b"body", streams=streams, follows_log=not streams))
 
-    assert unpack_invoke(frame) == InvokeHead(7, streams, b"A=1\0B=\xc3\xa9\0")
+    assert unpack_invoke(frame) == InvokeHead(7, streams, not streams, b"A=1\0B=\xc3\xa9\0")
     assert frame.body == b"body"

@@ -298,7 +298,7 @@ async def test_a_pool_opens_with_its_workers_at_hand(write_worker: WriteWorker) 
     pooled = function(write_worker(worker), prepared=1)
 
     async with open_pool([pooled], make_settings({"workers": 2, "max_workers": 4})) as pool:
-        assert repr(pool) == "<Pool <Schedule 0 busy, 3 idle, 0 starting, 0 waiting>>"
+        assert repr(pool) == "<Pool <Schedule 0 busy, 0 lent, 3 idle, 0 starting, 0 waiting>>"
 
 
 async def test_a_late_worker_keeps_no_pool_from_opening(
@@ -309,7 +309,7 @@ async def test_a_late_worker_keeps_no_pool_from_opening(
     pooled = function(write_worker(GREET + "while True:\n    signal.pause()\n"), prepared=1)
 
     async with open_pool([pooled], one_slot) as pool:
-        assert repr(pool) == "<Pool <Schedule 0 busy, 0 idle, 1 starting, 0 waiting>>"
+        assert repr(pool) == "<Pool <Schedule 0 busy, 0 lent, 0 idle, 1 starting, 0 waiting>>"
 
 
 async def test_what_a_worker_prints_is_logged(
@@ -348,7 +348,7 @@ async def test_a_caller_that_goes_while_it_waits(write_worker: WriteWorker, one_
 
         assert outcomes[0] == OK
         assert isinstance(outcomes[1], asyncio.CancelledError)
-        assert repr(pool) == "<Pool <Schedule 0 busy, 1 idle, 0 starting, 0 waiting>>"
+        assert repr(pool) == "<Pool <Schedule 0 busy, 0 lent, 1 idle, 0 starting, 0 waiting>>"
 
 
 async def test_an_invocation_that_waits_too_long(write_worker: WriteWorker, one_slot: Settings) -> None:

@@ -257,4 +257,4 @@ def test_its_text_counts() -> None:
     schedule.submit(1, "f", 0)
     schedule.submit(2, "f", 0)
 
-    assert repr(schedule) == "<Schedule 1 busy, 2 idle, 0 starting, 1 waiting>"
+    assert repr(schedule) == "<Schedule 1 busy, 0 lent, 2 idle, 0 starting, 1 waiting>"

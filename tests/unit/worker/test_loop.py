@@ -23,6 +23,7 @@ from wasm_grpc.core.wire import (
     pack_invoke,
     pack_json,
     unpack_json,
+    unpack_read,
     unpack_result,
 )
 from wasm_grpc.engines.fake import FakeEngine, write_fake
@@ -66,9 +67,27 @@ class Server:
         self.link.send(pack_json(Kind.LOAD, head))
         return self.receive()
 
-    def invoke(self, index: int, body: bytes = b"", *, streams: bool = False) -> None:
+    def invoke(
+        self, index: int, body: bytes = b"", *, streams: bool = False, follows_log: bool = False
+    ) -> None:
         """Send an INVOKE."""
-        self.link.send(pack_invoke(index, encode_env(()), body, streams=streams))
+        self.link.send(pack_invoke(index, encode_env(()), body, streams=streams, follows_log=follows_log))
+
+    def send_input(self, *pieces: bytes) -> None:
+        """Send an INPUT a piece; an empty one is its end."""
+        for piece in pieces:
+            self.link.send(pack(Kind.INPUT, b"", piece))
+
+    def stream(self, index: int, *pieces: bytes, follows_log: bool = False) -> list[Frame]:
+        """Send an INVOKE and all its input at once, and give the frames of its answer, RESULT the last."""
+        invoke = pack_invoke(index, encode_env(()), b"", streams=True, follows_log=follows_log)
+        self.socket.sendall(
+            b"".join([*invoke, *(part for piece in pieces for part in pack(Kind.INPUT, b"", piece))])
+        )
+        frames = [self.receive()]
+        while frames[-1].kind is not Kind.RESULT:
+            frames.append(self.receive())
+        return frames
 
     def receive(self) -> Frame:
         """Give the worker's next frame."""
@@ -201,26 +220,74 @@ def test_the_output_limit(server: Server) -> None:
 
 
 def test_a_stream(server: Server) -> None:
-    """A streaming guest's input is asked for piece by piece, and its output sent as it comes."""
+    """A streaming guest's input is asked for where none came, and its output sent as it comes."""
     server.load(0, "log hello\necho")
-    server.invoke(0, streams=True)
-    seen = []
+    server.invoke(0, streams=True, follows_log=True)
+    seen: list[tuple[Kind, object]] = []
     pieces = [b"one", b"two", b""]
     while (frame := server.receive()).kind is not Kind.RESULT:
-        seen.append((frame.kind, frame.body))
         if frame.kind is Kind.READ:
-            server.link.send(pack(Kind.INPUT, b"", pieces.pop(0)))
+            _, taken = unpack_read(frame)
+            seen.append((frame.kind, taken))
+            server.send_input(pieces.pop(0))
+        else:
+            seen.append((frame.kind, frame.body))
 
     assert seen == [
         (Kind.LOG, b"hello"),
-        (Kind.READ, b""),
+        (Kind.READ, 0),
         (Kind.OUTPUT, b"one"),
-        (Kind.READ, b""),
+        (Kind.READ, 3),
         (Kind.OUTPUT, b"two"),
-        (Kind.READ, b""),
+        (Kind.READ, 6),
     ]
     outcome, _ = unpack_result(frame)
     assert (outcome.reason, outcome.body, outcome.stderr) == (Reason.OK, b"", b"hello")
+
+
+def test_input_that_is_there_is_not_asked_for(server: Server) -> None:
+    """A streaming guest reads what came ahead of its reads without a word to the server."""
+    server.load(0, "echo")
+
+    frames = server.stream(0, b"one", b"two", b"")
+
+    assert [(frame.kind, frame.body) for frame in frames[:-1]] == [
+        (Kind.OUTPUT, b"one"),
+        (Kind.OUTPUT, b"two"),
+    ]
+
+
+def test_a_log_that_nobody_follows(server: Server) -> None:
+    """Standard error is in the outcome alone where it was not asked for as it comes."""
+    server.load(0, "log hello\necho")
+
+    frames = server.stream(0, b"")
+
+    assert Kind.LOG not in {frame.kind for frame in frames}
+    assert unpack_result(frames[-1])[0].stderr == b"hello"
+
+
+def test_input_that_a_guest_left(server: Server) -> None:
+    """What a guest did not read is no part of the next invocation."""
+    server.load(0, "exit 3")
+    server.load(1, "echo")
+
+    (result,) = server.stream(0, b"left", b"over", b"")
+    server.invoke(1, b"body")
+
+    assert unpack_result(result)[0].exit_code == 3
+    assert server.outcome()[0].body == b"body"
+
+
+def test_the_output_limit_of_a_stream(server: Server) -> None:
+    """A streaming guest is stopped before it writes over its limit; what it wrote before is sent."""
+    server.load(0, "echo", limits=dataclasses.asdict(Limits(output_bytes=5)))
+
+    *frames, result = server.stream(0, b"four", b"more", b"")
+
+    assert b"".join(frame.body for frame in frames) == b"four"
+    outcome, _ = unpack_result(result)
+    assert (outcome.reason, outcome.limit) == (Reason.OUTPUT_LIMIT, "limits.output")
 
 
 def test_a_server_that_goes(server: Server) -> None:

@@ -9,7 +9,7 @@ from typing import Protocol
 from wasm_grpc.core.model import KIB, MIB, Reason
 from wasm_grpc.engines.protocol import GuestStop
 
-__all__ = ["BytesStdin", "CollectedStdout", "Sink", "Stderr", "Stdin", "Stdout"]
+__all__ = ["BytesStdin", "CollectedStdout", "Sink", "Stderr", "Stdin", "Stdout", "refuse_output"]
 
 
 class Stdin(Protocol):
@@ -97,11 +97,7 @@ class CollectedStdout:
         """
         self._room -= len(chunk)
         if self._room < 0:
-            raise GuestStop(
-                Reason.OUTPUT_LIMIT,
-                f"guest wrote over {_in_binary_units(self._limit_bytes)} to standard output",
-                limit="limits.output",
-            )
+            raise refuse_output(self._limit_bytes)
         self._take(chunk)
 
     def collected(self) -> bytes:
@@ -140,6 +136,17 @@ class Stderr:
         Give the last bytes written, at most the limit.
         """
         return bytes(self._tail[max(0, len(self._tail) - self._limit_bytes) :])
+
+
+def refuse_output(limit_bytes: int) -> GuestStop:
+    """
+    Give what stops a guest that wrote more than so many bytes.
+    """
+    return GuestStop(
+        Reason.OUTPUT_LIMIT,
+        f"guest wrote over {_in_binary_units(limit_bytes)} to standard output",
+        limit="limits.output",
+    )
 
 
 def _in_binary_units(size: int) -> str:

@@ -1,0 +1,50 @@
+"""How a failed call is answered: its status, with the details and the invocation's id as metadata."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, NoReturn
+
+import grpc
+
+from wasm_grpc.core.errors import GuestStatusError, InvocationError
+from wasm_grpc.core.model import Reason
+from wasm_grpc.server.status import status_of
+
+__all__ = ["INVOCATION_ID_KEY", "Context", "abort", "own_fault"]
+
+_log = logging.getLogger("wasm_grpc.server")
+
+INVOCATION_ID_KEY = "wasm-grpc-invocation-id"
+"""Initial metadata of every call that left a line in the log; an HTTP response header behind daprd."""
+_DETAILS_KEY = "grpc-status-details-bin"
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+def own_fault(invocation_id: str) -> InvocationError:
+    """
+    Log the exception that is handled now, and give what the caller is told of it: nothing.
+    """
+    _log.exception("invocation %s: internal error", invocation_id)
+    return InvocationError(Reason.INTERNAL, "internal error")
+
+
+async def abort(
+    context: Context, error: InvocationError, invocation_id: str, *, has_answered: bool = False
+) -> NoReturn:
+    """
+    End a call with the status of its error.
+
+    Args:
+        context: Of the call.
+        error: Why it failed.
+        invocation_id: Of the call; "" where nothing was invoked.
+        has_answered: A message was sent, and with it the initial metadata.
+    """
+    status = status_of(error, invocation_id)
+    if invocation_id and not has_answered:
+        headers = error.headers if isinstance(error, GuestStatusError) else ()
+        await context.send_initial_metadata((*headers, (INVOCATION_ID_KEY, invocation_id)))
+    await context.abort(status.code, status.message, ((_DETAILS_KEY, status.details),))
+    raise AssertionError("abort returned")

@@ -1,0 +1,188 @@
+"""The service ``wasm_grpc.v1.Functions``, proxied by daprd: its messages from and to streamed invocations."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+from collections.abc import AsyncIterator, Mapping
+
+import grpc
+
+from wasm_grpc.core.errors import InvocationError
+from wasm_grpc.core.model import KIB, Reason
+from wasm_grpc.functions.keys import Verb
+from wasm_grpc.server.environment import Metadata
+from wasm_grpc.server.failures import Context, abort, own_fault
+from wasm_grpc.server.invocations import Request
+from wasm_grpc.server.streaming import StreamedCall, Streams
+from wasm_grpc.server.token import check_token
+from wasm_grpc.v1 import functions_pb2 as pb
+
+__all__ = ["SERVICE", "Functions", "add_functions"]
+
+SERVICE: str = pb.DESCRIPTOR.services_by_name["Functions"].full_name
+
+_HEADER_S = 30.0
+"""The longest wait for a call's header, which says what is called: until then only the call waits."""
+_METADATA_BYTES = 64 * KIB
+"""Of a header, as many as the call itself may have."""
+_KEY = re.compile(r"[0-9a-z_.-]+")
+"""What gRPC takes as a key of metadata (its ``PROTOCOL-HTTP2.md``, "Custom-Metadata")."""
+_VALUE = re.compile(r"[^\0-\x1f\x7f]*")
+_RESERVED_PREFIXES = ("dapr-", "grpc-")
+"""daprd's and gRPC's own: what they say of a caller, no caller may say."""
+
+_Requests = AsyncIterator[pb.InvokeRequest]
+
+
+class Functions:
+    """
+    The servicer.
+    """
+
+    def __init__(self, streams: Streams, *, token: str) -> None:
+        """
+        Answer for one app.
+
+        Args:
+            streams: Takes the invocations.
+            token: Of this app; empty asks for none.
+        """
+        self._streams = streams
+        self._token = token
+
+    async def Invoke(self, requests: _Requests, context: Context) -> None:
+        """
+        Run the function that the header names, its input and output streamed.
+        """
+        invocation_id = self._streams.next_id()
+        has_answered = False
+        try:
+            metadata = tuple(context.invocation_metadata() or ())
+            check_token(self._token, metadata)
+            requests = aiter(requests)
+            request = _request(await _header(requests), metadata)
+            async with self._streams.open(request, invocation_id) as call:
+                await call.started()
+                async with _feeding(call, requests, invocation_id):
+                    answer = await call.header()
+                    has_answered = True
+                    header = pb.ResponseHeader(
+                        content_type=answer.content_type,
+                        metadata=_joined(answer.headers),
+                        invocation_id=invocation_id,
+                    )
+                    await context.write(pb.InvokeResponse(header=header))
+                    async for chunk in call.chunks():
+                        await context.write(pb.InvokeResponse(chunk=chunk))
+        except InvocationError as exc:
+            await abort(context, exc, invocation_id, has_answered=has_answered)
+        except Exception:  # noqa: BLE001 - the edge
+            await abort(context, own_fault(invocation_id), invocation_id, has_answered=has_answered)
+
+
+def add_functions(functions: Functions, server: grpc.aio.Server) -> None:
+    """
+    Register the service.
+    """
+    invoke = grpc.stream_stream_rpc_method_handler(
+        functions.Invoke,
+        request_deserializer=pb.InvokeRequest.FromString,
+        response_serializer=pb.InvokeResponse.SerializeToString,
+    )
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, {"Invoke": invoke}),))
+
+
+@contextlib.asynccontextmanager
+async def _feeding(call: StreamedCall, requests: _Requests, invocation_id: str) -> AsyncIterator[None]:
+    """
+    Send the caller's chunks to the guest meanwhile.
+    """
+    feeder = asyncio.create_task(_feed(call, requests, invocation_id), name=f"input of {invocation_id}")
+    try:
+        yield
+    finally:
+        feeder.cancel()
+        await asyncio.wait([feeder])
+
+
+async def _feed(call: StreamedCall, requests: _Requests, invocation_id: str) -> None:
+    try:
+        async for request in requests:
+            chunk = request.chunk
+            if not chunk and request.WhichOneof("part") != "chunk":
+                call.stop(
+                    Reason.INVALID_REQUEST, "its caller sent a message that is no chunk after the header"
+                )
+                return
+            # An empty chunk is no end: `end_input` is.
+            if chunk and not await call.send(chunk):
+                return
+        await call.end_input()
+    except Exception:  # noqa: BLE001 - the edge of its task
+        own_fault(invocation_id)
+        call.stop(Reason.INTERNAL, "internal error")
+
+
+async def _header(requests: _Requests) -> pb.RequestHeader:
+    try:
+        first = await asyncio.wait_for(anext(requests, None), _HEADER_S)
+    except asyncio.TimeoutError as exc:
+        raise InvocationError(
+            Reason.INVALID_REQUEST, f"no header came within {_HEADER_S:g} s; expected it as the first message"
+        ) from exc
+    if first is None or first.WhichOneof("part") != "header":
+        what = "no message came" if first is None else "the first message has no header"
+        raise InvocationError(
+            Reason.INVALID_REQUEST, f"{what}; expected a header with the method, then chunks"
+        )
+    return first.header
+
+
+def _request(header: pb.RequestHeader, metadata: Metadata) -> Request:
+    """
+    Give the request of a call's header and metadata.
+
+    Raises:
+        InvocationError: INVALID_REQUEST.
+    """
+    if header.verb and header.verb not in Verb.__members__:
+        raise _bad_header(f"verb {header.verb[:20]!r} is none", f"{', '.join(Verb.__members__)} or nothing")
+    own = dict(header.metadata)
+    _check_metadata(own)
+    return Request(
+        method=header.method,
+        verb=header.verb,
+        query=header.query,
+        content_type=header.content_type,
+        body=b"",
+        metadata=(*(entry for entry in metadata if entry[0] not in own), *own.items()),
+    )
+
+
+def _check_metadata(metadata: Mapping[str, str]) -> None:
+    if sum(len(key) + len(value) for key, value in metadata.items()) > _METADATA_BYTES:
+        raise _bad_header("metadata is too long", f"at most {_METADATA_BYTES} characters")
+    for key, value in metadata.items():
+        shown = repr(key[:60])
+        if not _KEY.fullmatch(key):
+            raise _bad_header(f"metadata {shown} is no key", "lower-case letters, digits, '-', '_' and '.'")
+        if key.startswith(_RESERVED_PREFIXES) or key.endswith("-bin"):
+            raise _bad_header(f"metadata {shown} is reserved", "keys without dapr-, grpc- and -bin")
+        if not _VALUE.fullmatch(value):
+            raise _bad_header(f"metadata {shown} has a control character in its value", "text without any")
+
+
+def _bad_header(fault: str, expected: str) -> InvocationError:
+    return InvocationError(Reason.INVALID_REQUEST, f"header: {fault}; expected {expected}")
+
+
+def _joined(headers: tuple[tuple[str, str], ...]) -> dict[str, str]:
+    """
+    Give headers as a map: one that stands there twice is a list (RFC 9110, 5.3).
+    """
+    joined: dict[str, str] = {}
+    for name, value in headers:
+        joined[name] = f"{joined[name]}, {value}" if name in joined else value
+    return joined
