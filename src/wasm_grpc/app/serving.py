@@ -23,6 +23,7 @@ from wasm_grpc.server.callback import AppCallback, add_callbacks
 from wasm_grpc.server.functions import Functions, add_functions
 from wasm_grpc.server.invocations import Invoker
 from wasm_grpc.server.listener import check_address, drain, listen, new_server
+from wasm_grpc.server.reflection import add_reflection
 from wasm_grpc.server.runner import Runner
 from wasm_grpc.server.streaming import Streams
 from wasm_grpc.server.topics import Consumer
@@ -79,6 +80,8 @@ async def _serve(
         )
         add_callbacks(callback, server)
         add_functions(Functions(Streams(catalogue, runner), token=settings.app_api_token), server)
+        if settings.reflection:
+            add_reflection(server)
         address = await stack.enter_async_context(listen(server, settings.host, settings.port))
         announce(_announcement(address, len(functions), preparer, prepared, settings))
         signals.starting = None

@@ -60,6 +60,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="TIME",
         help="time for running calls after SIGTERM (default: 4s)",
     )
+    parser.add_argument(
+        "--reflection",
+        action="store_const",
+        const=True,
+        help="describe the services to tools such as grpcurl (gRPC server reflection)",
+    )
 
 
 def execute(options: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int:

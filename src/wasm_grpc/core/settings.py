@@ -37,6 +37,7 @@ class Settings:
         compile_bytes: Writable memory of one compile process.
         worker_bytes: Memory of a worker beyond what its functions' limits need.
         app_api_token: Token that daprd sends (``APP_API_TOKEN``); empty asks for none.
+        reflection: Describe the services to whoever asks (gRPC server reflection).
         event_token: Ask event calls for the token too; daprd before 1.16.2 sends none there.
         dapr_grpc_endpoint: Address of the sidecar's gRPC API (``DAPR_GRPC_ENDPOINT``, else
             ``DAPR_GRPC_PORT`` on this machine); empty where there is none.
@@ -60,6 +61,7 @@ class Settings:
     worker_bytes: int = 512 * MIB
     app_api_token: str = ""
     event_token: bool = True
+    reflection: bool = False
     dapr_grpc_endpoint: str = ""
     dapr_api_token: str = ""
     app_id: str = ""
