@@ -7,13 +7,13 @@ from collections.abc import Mapping
 import pytest
 
 from wasm_grpc.core.model import EngineName, Runtime
-from wasm_grpc.pool.schedule import FunctionPolicy, Run, Schedule, Start, Stop
+from wasm_grpc.pool.schedule import FunctionPolicy, Resume, Run, Schedule, Start, Stop
 
 WASMTIME = Runtime(EngineName.WASMTIME, "python")
 WASMER = Runtime(EngineName.WASMER, "python3.10")
 
 
-def policy(*, runtime: Runtime = WASMTIME, at_most: int = 2, queue: int = 64) -> FunctionPolicy:
+def policy(*, runtime: Runtime = WASMTIME, at_most: int | None = 2, queue: int = 64) -> FunctionPolicy:
     """Give a function's policy."""
     return FunctionPolicy(runtime=runtime, max=at_most, queue=queue)
 
@@ -249,6 +249,114 @@ def test_no_worker_goes_for_one_that_is_not_started() -> None:
     assert schedule.worker_ready(4, 0) == []
     assert schedule.tick(0.5) == []
     assert schedule.tick(1.0) == [Stop(2), Start(5, WASMER)]
+
+
+def streaming_schedule(count: int, *, slots: int = 1, at_most: int | None = None) -> Schedule:
+    """Give a schedule of the function f with so many streams, on the workers 1, 2, …, all waiting for peers."""
+    schedule = Schedule({"f": policy(at_most=at_most)}, slots=slots, max_workers=8, idle_s=5)
+    workers = [action.worker for action in schedule.start() if isinstance(action, Start)]
+    for ticket in range(1, count + 1):
+        actions = schedule.submit(ticket, "f", 0, is_stream=True)
+        workers += [action.worker for action in actions if isinstance(action, Start)]
+        for action in schedule.worker_ready(workers.pop(0), 0):
+            assert isinstance(action, Run)
+            assert schedule.lend(action.worker, 0) == []
+    return schedule
+
+
+def test_a_lent_slot_is_anothers() -> None:
+    """While a stream's guest waits for its peer, another function computes in its slot."""
+    functions = {"f": policy(), "g": policy()}
+    schedule = ready_schedule(functions, slots=1)
+    assert schedule.submit(1, "f", 0, is_stream=True) == [Run(1, 2)]
+    assert schedule.submit(2, "g", 0) == [Run(2, 1)], "nothing of it runs"
+    assert schedule.submit(3, "g", 0) == []
+
+    schedule.worker_lost(1, 0)
+    assert schedule.worker_ready(3, 0) == [Run(3, 3)]
+    assert schedule.submit(4, "g", 0) == []
+    assert schedule.lend(2, 0) == [], "its slot was taken beyond the slots"
+    assert schedule.finished(3, 0) == [Run(4, 3)]
+
+
+def test_a_guest_that_resumes_waits_for_a_slot() -> None:
+    """A stream goes on once there is a run slot again."""
+    schedule = streaming_schedule(2)
+    assert schedule.resume(1, 0) == [Resume(1)]
+    assert schedule.resume(2, 0) == []
+
+    assert schedule.lend(1, 0) == [Resume(2)]
+
+
+def test_streams_that_resume_and_calls_take_turns() -> None:
+    """Neither a crowd of streams nor one of calls keeps the other from the run slots."""
+    schedule = streaming_schedule(4)
+    schedule.tick(0)
+    schedule.worker_ready(6, 0)
+    assert schedule.resume(1, 0) == [Resume(1)]
+    for worker in (2, 3, 4):
+        assert schedule.resume(worker, 0) == []
+    for ticket in (11, 12):
+        assert schedule.submit(ticket, "f", 0) == []
+
+    assert schedule.lend(1, 0) == [Run(11, 6)]
+    assert schedule.finished(6, 0) == [Resume(2)]
+    assert schedule.lend(2, 0) == [Run(12, 6)]
+    assert schedule.finished(6, 0) == [Resume(3)]
+    assert schedule.lend(3, 0) == [Resume(4)]
+
+
+def test_streams_leave_a_process_a_slot() -> None:
+    """However many streams there are, calls find as many processes as there are run slots."""
+    schedule = streaming_schedule(6, slots=2)
+
+    assert schedule.submit(7, "f", 0, is_stream=True) == []
+    assert schedule.submit(8, "f", 0) == [Start(7, WASMTIME)]
+    assert schedule.worker_ready(7, 0) == [Run(8, 7)]
+
+
+def test_streams_wait_in_a_queue_of_their_own() -> None:
+    """Streams that wait for processes keep no call out of the queue."""
+    schedule = Schedule({"f": policy(at_most=1, queue=1)}, slots=1, max_workers=2)
+    schedule.start()
+    assert schedule.worker_ready(1, 0) == []
+    assert schedule.submit(1, "f", 0, is_stream=True) == [Run(1, 1)]
+    assert schedule.submit(2, "f", 0, is_stream=True) == []
+
+    assert not schedule.has_room("f", is_stream=True)
+    assert schedule.has_room("f")
+
+
+def test_a_max_of_its_own_counts_streams_that_wait() -> None:
+    """``pool.max`` is of invocations, those that wait for their peers among them."""
+    schedule = streaming_schedule(2, at_most=2)
+    schedule.tick(0)
+    schedule.worker_ready(4, 0)
+
+    assert schedule.submit(3, "f", 0) == []
+    assert schedule.finished(1, 0) == [Run(3, 1)]
+
+
+def test_a_spare_is_kept_beside_streams() -> None:
+    """Workers whose streams wait for their peers are made up for, so that a call finds one."""
+    schedule = streaming_schedule(3)
+
+    assert [action for action in schedule.tick(1) if isinstance(action, Start)] == [
+        Start(4, WASMTIME),
+        Start(5, WASMTIME),
+    ]
+
+
+def test_a_stream_may_end_while_its_slot_is_lent() -> None:
+    """A worker whose stream ends is free, whether it has its slot, waits for it, or has lent it."""
+    schedule = streaming_schedule(3)
+    assert schedule.resume(1, 0) == [Resume(1)]
+    assert schedule.resume(2, 0) == []
+
+    for worker in (2, 3, 1):
+        assert schedule.finished(worker, 0) == []
+
+    assert repr(schedule) == "<Schedule 0 busy, 0 lent, 3 idle, 0 starting, 0 waiting>"
 
 
 def test_its_text_counts() -> None:

@@ -8,7 +8,7 @@ from hypothesis import settings, strategies
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from wasm_grpc.core.model import EngineName, Runtime
-from wasm_grpc.pool.schedule import Action, FunctionPolicy, Run, Schedule, Start
+from wasm_grpc.pool.schedule import Action, FunctionPolicy, Resume, Run, Schedule, Start
 
 RUNTIMES = (Runtime(EngineName.WASMTIME, "python"), Runtime(EngineName.WASMER, "python3.10"))
 PICK = strategies.integers(min_value=0, max_value=1 << 16)
@@ -29,7 +29,7 @@ class ScheduledServer(RuleBasedStateMachine):
             strategies.builds(
                 FunctionPolicy,
                 runtime=strategies.sampled_from(RUNTIMES),
-                max=strategies.integers(min_value=1, max_value=3),
+                max=strategies.none() | strategies.integers(min_value=1, max_value=3),
                 queue=strategies.integers(min_value=0, max_value=4),
             ),
             min_size=1,
@@ -47,7 +47,11 @@ class ScheduledServer(RuleBasedStateMachine):
         self.workers: dict[int, Runtime] = {}
         self.starting: set[int] = set()
         self.idle: set[int] = set()
-        self.busy: dict[int, int] = {}  # worker: ticket
+        self.busy: dict[int, int] = {}  # worker: ticket, also of those that lent their slot
+        self.lent: set[int] = set()
+        self.resuming: set[int] = set()  # of those
+        self.streams: set[int] = set()  # tickets
+        self.streams_limit = max(1, more_workers)
         self.function: dict[int, str] = {}  # of a ticket
         self.waiting: list[int] = []
         self.paused_until_s = dict.fromkeys(RUNTIMES, 0.0)
@@ -67,6 +71,10 @@ class ScheduledServer(RuleBasedStateMachine):
                 assert action.worker not in self.workers
                 self.workers[action.worker] = action.runtime
                 self.starting.add(action.worker)
+            elif isinstance(action, Resume):
+                assert action.worker in self.resuming
+                self.resuming.remove(action.worker)
+                self.lent.remove(action.worker)
             else:
                 self.idle.remove(action.worker)
                 del self.workers[action.worker]
@@ -75,24 +83,67 @@ class ScheduledServer(RuleBasedStateMachine):
         """Count the running tickets of a function."""
         return sum(self.function[ticket] == name for ticket in self.busy.values())
 
+    def computing(self, name: str) -> int:
+        """Count those that have a run slot."""
+        return self.running(name) - sum(self.function[self.busy[worker]] == name for worker in self.lent)
+
+    def running_streams(self) -> int:
+        """Count the streams that have a process."""
+        return len(self.streams.intersection(self.busy.values()))
+
+    def may_compute(self, name: str) -> bool:
+        """Say whether there is a run slot for a function."""
+        return not self.computing(name) or len(self.busy) - len(self.lent) < self.slots
+
     def may_run(self, ticket: int) -> bool:
         """Say whether the rules let a ticket run now."""
         name = self.function[ticket]
-        running = self.running(name)
-        return not running or (running < self.policies[name].max and len(self.busy) < self.slots)
+        at_most = self.policies[name].max
+        is_full = self.computing(name) >= self.slots if at_most is None else self.running(name) >= at_most
+        if is_full or (ticket in self.streams and self.running_streams() >= self.streams_limit):
+            return False
+        return self.may_compute(name)
 
-    @rule(number=PICK)
-    def submit(self, number: int) -> None:
+    @rule(number=PICK, is_stream=strategies.booleans())
+    def submit(self, number: int, *, is_stream: bool) -> None:
         """A call comes in."""
         name = str(number % len(self.policies))
-        waits = sum(self.function[ticket] == name for ticket in self.waiting)
-        if not self.schedule.has_room(name):
-            assert waits >= self.policies[name].queue
+        waits = [ticket for ticket in self.waiting if self.function[ticket] == name]
+        lane = [ticket for ticket in waits if (ticket in self.streams) is is_stream]
+        if not self.schedule.has_room(name, is_stream=is_stream):
+            assert len(lane) >= self.policies[name].queue
             return
         self.last_ticket += 1
         self.function[self.last_ticket] = name
         self.waiting.append(self.last_ticket)
-        self.perform(self.schedule.submit(self.last_ticket, name, self.now_s))
+        if is_stream:
+            self.streams.add(self.last_ticket)
+        actions = self.schedule.submit(self.last_ticket, name, self.now_s, is_stream=is_stream)
+        self.perform(actions)
+
+    @precondition(lambda self: self.computing_streams())
+    @rule(number=PICK)
+    def lend(self, number: int) -> None:
+        """A stream's guest waits for its peer."""
+        worker = pick(self.computing_streams(), number)
+        self.lent.add(worker)
+        self.perform(self.schedule.lend(worker, self.now_s))
+
+    @precondition(lambda self: self.lent - self.resuming)
+    @rule(number=PICK)
+    def resume(self, number: int) -> None:
+        """The peer of a guest came."""
+        worker = pick(sorted(self.lent - self.resuming), number)
+        self.resuming.add(worker)
+        self.perform(self.schedule.resume(worker, self.now_s))
+
+    def computing_streams(self) -> list[int]:
+        """Give the workers whose streams have a run slot."""
+        return sorted(
+            worker
+            for worker, ticket in self.busy.items()
+            if ticket in self.streams and worker not in self.lent
+        )
 
     @precondition(lambda self: self.waiting)
     @rule(number=PICK)
@@ -123,7 +174,7 @@ class ScheduledServer(RuleBasedStateMachine):
     def finish(self, number: int, *, retires: bool) -> None:
         """A guest ends."""
         worker = pick(sorted(self.busy), number)
-        del self.busy[worker]
+        self.leave(worker)
         if retires:
             del self.workers[worker]
         else:
@@ -140,12 +191,19 @@ class ScheduledServer(RuleBasedStateMachine):
             self.paused_until_s[runtime] = self.now_s + 1
         self.starting.discard(worker)
         self.idle.discard(worker)
-        ticket = self.busy.pop(worker, None)
+        ticket = self.leave(worker)
         self.perform(self.schedule.worker_lost(worker, self.now_s))
         assert self.schedule.worker_lost(worker, self.now_s) == []
         if ticket is not None and again:
             self.waiting.append(ticket)
-            self.perform(self.schedule.run_again(ticket, self.function[ticket], self.now_s))
+            name, is_stream = self.function[ticket], ticket in self.streams
+            self.perform(self.schedule.run_again(ticket, name, self.now_s, is_stream=is_stream))
+
+    def leave(self, worker: int) -> int | None:
+        """A worker has no guest any more; give its ticket."""
+        self.lent.discard(worker)
+        self.resuming.discard(worker)
+        return self.busy.pop(worker, None)
 
     @rule(seconds=strategies.sampled_from([0.3, 1.0, 6.0]))
     def tick(self, seconds: float) -> None:
@@ -157,9 +215,11 @@ class ScheduledServer(RuleBasedStateMachine):
     def is_within_its_bounds(self) -> None:
         """Processes, slots and each function's max are never exceeded."""
         assert len(self.workers) <= self.max_workers
-        assert len(self.busy) <= self.slots + len(self.policies)
+        assert len(self.busy) - len(self.lent) <= self.slots + len(self.policies)
+        assert self.running_streams() <= self.streams_limit
         for name, policy in self.policies.items():
-            assert self.running(name) <= policy.max
+            assert self.computing(name) <= self.slots
+            assert policy.max is None or self.running(name) <= policy.max
 
     @invariant()
     def leaves_nothing_undone(self) -> None:
@@ -171,6 +231,7 @@ class ScheduledServer(RuleBasedStateMachine):
                 comes = any(self.workers[worker] == runtime for worker in self.starting)
                 has_room = len(self.workers) < self.max_workers or bool(self.idle)
                 assert comes or not has_room
+        assert not any(self.may_compute(self.function[self.busy[worker]]) for worker in self.resuming)
 
     def teardown(self) -> None:
         """Whatever came before, every ticket that was not withdrawn runs in the end."""
@@ -183,7 +244,7 @@ class ScheduledServer(RuleBasedStateMachine):
                 self.idle.add(worker)
                 self.perform(self.schedule.worker_ready(worker, self.now_s))
             for worker in sorted(self.busy):
-                del self.busy[worker]
+                self.leave(worker)
                 self.idle.add(worker)
                 self.perform(self.schedule.finished(worker, self.now_s))
             self.perform(self.schedule.tick(self.now_s))

@@ -1,0 +1,83 @@
+//! Where a secret of any length ends.
+
+/// What a secret goes on with. None of them goes over the end of a line.
+#[derive(Clone, Copy)]
+pub enum Tail {
+    /// These bytes, but for dots at the end, which are the sentence's.
+    Run(fn(u8) -> bool),
+    /// A value without quotes.
+    Bare,
+    /// What is between quotes, themselves behind `level` backslashes each where JSON stands in JSON.
+    Quoted { quote: u8, level: usize },
+}
+
+pub enum Reach {
+    End(usize),
+    /// It goes on beyond the text; what is before this place is part of it.
+    Beyond(usize),
+}
+
+/// Of bytes that wait for those behind them no more than these are held back, where nothing else came.
+const UNDECIDED_BYTES: usize = 4096;
+
+impl Tail {
+    /// How far a secret goes of which all before `from` is known.
+    pub fn reach(self, bytes: &[u8], from: usize) -> Reach {
+        if let Some(end) = (from..bytes.len()).find_map(|at| self.end_told(bytes, from, at)) {
+            return Reach::End(end);
+        }
+        let undecided = match self {
+            Tail::Run(_) => b'.',
+            Tail::Bare | Tail::Quoted { .. } => b'\\',
+        };
+        match count_before(bytes, from, bytes.len(), undecided) {
+            count if count == bytes.len() - from && count > UNDECIDED_BYTES => Reach::Beyond(bytes.len()),
+            count => Reach::Beyond(bytes.len() - count),
+        }
+    }
+
+    /// Whether there is nothing to hide.
+    pub fn is_empty(self, bytes: &[u8], from: usize) -> bool {
+        let telling = match self {
+            Tail::Run(_) | Tail::Bare => from,
+            Tail::Quoted { level, .. } => from + level,
+        };
+        let end = (from..bytes.len().min(telling + 1)).find_map(|at| self.end_told(bytes, from, at));
+        from >= bytes.len() || end == Some(from)
+    }
+
+    /// The end, if the byte here tells it.
+    fn end_told(self, bytes: &[u8], from: usize, at: usize) -> Option<usize> {
+        let byte = bytes[at];
+        match self {
+            Tail::Run(is_part) => (!is_part(byte)).then(|| at - count_before(bytes, from, at, b'.')),
+            Tail::Bare => {
+                let is_escape =
+                    || matches!(bytes.get(at + 1), Some(b'n' | b'r' | b't' | b'u' | b'"' | b'\''));
+                (ends_bare(byte) || byte == b'\\' && is_escape()).then_some(at)
+            }
+            Tail::Quoted { .. } if byte == b'\n' => Some(at),
+            Tail::Quoted { quote, level } => {
+                if byte != quote {
+                    return None;
+                }
+                // A level of JSON doubles the backslashes and adds one for the quote.
+                let count = count_before(bytes, from, at, b'\\');
+                let is_closing = count.saturating_sub(level) / (level + 1) % 2 == 0;
+                is_closing.then(|| at - count.min(level))
+            }
+        }
+    }
+}
+
+fn count_before(bytes: &[u8], from: usize, at: usize, counted: u8) -> usize {
+    bytes[from..at].iter().rev().take_while(|&&byte| byte == counted).count()
+}
+
+fn ends_bare(byte: u8) -> bool {
+    byte.is_ascii_whitespace()
+        || matches!(
+            byte,
+            0x0b | b'"' | b'\'' | b'`' | b'<' | b'>' | b'&' | b',' | b';' | b')' | b']' | b'}' | b'|'
+        )
+}
