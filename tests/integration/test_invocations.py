@@ -64,6 +64,12 @@ async def server(
     prefix = '[[trigger.invoke]]\nmethod = "api/image"\nverbs = ["GET", "PUT"]\n'
     prefix += '[[trigger.invoke]]\nmethod = "orders/*"\n'
     write_function(functions, "routes", guest="environment", trigger=prefix)
+    write_function(
+        functions,
+        "endless",
+        guest="spin",
+        sections='[limits]\ntimeout = "unlimited"\nidle_timeout = "300ms"\n',
+    )
     write_function(functions, "cpu", guest="spin", sections='[limits]\ncpu = "200ms"\ntimeout = "15s"\n')
     async with start_server(functions, "--workers", "2", "--max-workers", "4") as running:
         yield running
@@ -210,6 +216,12 @@ FAILURES: dict[str, tuple[str, bytes, dict[str, str], Failure]] = {
             "function 'flood-stdout': guest wrote over 1 MiB to standard output",
             "output",
         ),
+    ),
+    "unlimited timeout": (
+        "endless",
+        b"",
+        {},
+        failed("TIMEOUT", "endless", "function 'endless': gave no result within 0.3 s", "idle_timeout"),
     ),
     "timeout": (
         "spin",

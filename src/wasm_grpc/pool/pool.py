@@ -270,9 +270,14 @@ class Pool:
         )
 
     def _started(self, job: Job) -> None:
-        job.arm(job.function.limits.timeout_s, self._ran_too_long)
         if job.stream is not None:
+            job.arm(job.function.limits.timeout_s, self._ran_too_long)
             job.stream.start(lambda: self._idled_too_long(job))
+        elif job.function.limits.timeout_s is None:
+            # "unlimited" is for streams, and no caller's deadline comes through daprd.
+            job.arm(job.function.limits.idle_timeout_s, self._gave_nothing)
+        else:
+            job.arm(job.function.limits.timeout_s, self._ran_too_long)
 
     def _resume(self, worker_id: int) -> None:
         job = self._running.get(worker_id)
@@ -357,6 +362,10 @@ class Pool:
     def _idled_too_long(self, job: Job) -> None:
         seconds = job.function.limits.idle_timeout_s
         self._kill(job, Reason.TIMEOUT, f"no chunk came or went for {seconds:g} s", "limits.idle_timeout")
+
+    def _gave_nothing(self, job: Job) -> None:
+        seconds = job.function.limits.idle_timeout_s
+        self._kill(job, Reason.TIMEOUT, f"gave no result within {seconds:g} s", "limits.idle_timeout")
 
     def _loaded_too_long(self, job: Job) -> None:
         self._kill(job, Reason.UNAVAILABLE, f"its worker took longer than {_LOAD_S:g} s to take it up")
