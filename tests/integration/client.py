@@ -13,7 +13,7 @@ from dapr.proto.runtime.v1 import appcallback_pb2_grpc as services
 from google.protobuf import any_pb2, empty_pb2
 from google.rpc import error_details_pb2, status_pb2
 
-__all__ = ["Caller", "Failure", "Metadata", "Reply", "connect", "failure_of"]
+__all__ = ["Caller", "Failure", "Metadata", "Reply", "connect", "failure_in", "failure_of"]
 
 Metadata = Sequence[tuple[str, str | bytes]]
 
@@ -44,6 +44,7 @@ class Caller:
     """One channel to a server."""
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
+        self.channel = channel
         self.callback = services.AppCallbackStub(channel)
         self.alpha = services.AppCallbackAlphaStub(channel)
         self._health = services.AppCallbackHealthCheckStub(channel)
@@ -105,20 +106,26 @@ async def failure_of(call: Any) -> Failure:
     try:
         reply = await call
     except grpc.aio.AioRpcError as exc:
-        trailing = dict(exc.trailing_metadata() or ())
+        failure = failure_in(exc)
         initial = dict(exc.initial_metadata() or ())
-        info = _info(trailing.get("grpc-status-details-bin"))
-        assert info.metadata.get("invocation_id", "") == initial.get("wasm-grpc-invocation-id", "")
-        return Failure(
-            code=exc.code(),
-            message=exc.details() or "",
-            reason=info.reason,
-            domain=info.domain,
-            function=info.metadata.get("function", ""),
-            limit=info.metadata.get("limit", ""),
-            invocation_id=info.metadata.get("invocation_id", ""),
-        )
+        assert failure.invocation_id == initial.get("wasm-grpc-invocation-id", "")
+        return failure
     raise AssertionError(f"the call went well: {reply!r}")
+
+
+def failure_in(error: grpc.aio.AioRpcError) -> Failure:
+    """Return what a call's error says."""
+    trailing = dict(error.trailing_metadata() or ())
+    info = _info(trailing.get("grpc-status-details-bin"))
+    return Failure(
+        code=error.code(),
+        message=error.details() or "",
+        reason=info.reason,
+        domain=info.domain,
+        function=info.metadata.get("function", ""),
+        limit=info.metadata.get("limit", ""),
+        invocation_id=info.metadata.get("invocation_id", ""),
+    )
 
 
 def _info(details: str | bytes | None) -> error_details_pb2.ErrorInfo:

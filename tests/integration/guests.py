@@ -22,6 +22,7 @@ _IMPORTS = """
   (memory (export "memory") 4)
   (data (i32.const 64) "no picture: expected a PNG\\n")
   (data (i32.const 128) "done")
+  (data (i32.const 640) "Content-Type: text/csv\\nX-Tag: a\\nX-Tag: b\\nStatus: 201\\n\\n")
 """
 _INFERENCE = """
   (import "wasi_ephemeral_nn" "load" (func $load (param i32 i32 i32 i32 i32) (result i32)))
@@ -115,6 +116,52 @@ GUESTS = {
         (local.set $end (i64.add (call $now) (i64.const 800000000)))
         (loop $more (br_if $more (i64.lt_u (call $now) (local.get $end))))))
       (call $write (i32.const 1) (i32.const 65536) (local.get $n))""",
+    # Echoes each piece of its input and does what the piece begins with: r(ejects), f(ails), t(raps), s(pins),
+    # e(nds), m (takes memory until it is refused), o (writes for ever), w(orks for 800 ms).
+    "obey": """
+      (local $n i32) (local $first i32) (local $end i64)
+      (loop $more
+        (local.set $n (call $read))
+        (if (i32.eqz (local.get $n)) (then (return)))
+        (call $write (i32.const 1) (i32.const 65536) (local.get $n))
+        (local.set $first (i32.load8_u (i32.const 65536)))
+        (if (i32.eq (local.get $first) (i32.const 0x72)) (then
+          (call $write (i32.const 2) (i32.const 64) (i32.const 27))
+          (call $proc_exit (i32.const 65))))
+        (if (i32.eq (local.get $first) (i32.const 0x66)) (then
+          (call $write (i32.const 2) (i32.const 64) (i32.const 27))
+          (call $proc_exit (i32.const 3))))
+        (if (i32.eq (local.get $first) (i32.const 0x74)) (then (unreachable)))
+        (if (i32.eq (local.get $first) (i32.const 0x73)) (then (loop $ever (br $ever))))
+        (if (i32.eq (local.get $first) (i32.const 0x65)) (then (return)))
+        (if (i32.eq (local.get $first) (i32.const 0x6d)) (then
+          (loop $grow (br_if $grow (i32.ne (memory.grow (i32.const 1)) (i32.const -1))))
+          (unreachable)))
+        (if (i32.eq (local.get $first) (i32.const 0x6f)) (then
+          (loop $ever (call $write (i32.const 1) (i32.const 65536) (i32.const 65536)) (br $ever))))
+        (if (i32.eq (local.get $first) (i32.const 0x77)) (then
+          (local.set $end (i64.add (call $now) (i64.const 800000000)))
+          (loop $work (br_if $work (i64.lt_u (call $now) (local.get $end))))))
+        (br $more))""",
+    # Says "done" and reads nothing.
+    "deaf": "(call $write (i32.const 1) (i32.const 128) (i32.const 4))",
+    # Writes 64 MiB, each 64 KiB of them beginning with their number, and reads nothing.
+    "gush": """
+      (local $n i32)
+      (loop $more
+        (i32.store (i32.const 65536) (local.get $n))
+        (call $write (i32.const 1) (i32.const 65536) (i32.const 65536))
+        (local.set $n (i32.add (local.get $n) (i32.const 1)))
+        (br_if $more (i32.lt_u (local.get $n) (i32.const 1024))))""",
+    # The head of a CGI response, before anything is read; then echoes.
+    "page": """
+      (local $n i32)
+      (call $write (i32.const 1) (i32.const 640) (i32.const 54))
+      (loop $more
+        (local.set $n (call $read))
+        (if (local.get $n) (then
+          (call $write (i32.const 1) (i32.const 65536) (local.get $n))
+          (br $more))))""",
     # Rests for 2 ms, which costs no CPU time and keeps its worker busy; then echoes.
     "rest": """
       (local $n i32)

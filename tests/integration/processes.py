@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 from collections.abc import Callable
 from pathlib import Path
 
-__all__ = ["busy_worker", "children", "is_alive", "settled", "until"]
+__all__ = ["busy_worker", "children", "is_alive", "resident_bytes", "settled", "until"]
 
 _BUSY_TICKS = 5
 """50 ms of CPU time: more than a worker takes for anything but a guest or its own start."""
@@ -30,6 +31,17 @@ def is_alive(pid: int) -> bool:
     """Say whether a process runs; a zombie doesn't."""
     fields = _stat(pid)
     return bool(fields) and fields[0] not in "ZX"
+
+
+def resident_bytes(*pids: int) -> int:
+    """Return the resident memory of these processes together; of those that still run."""
+    total = 0
+    for pid in pids:
+        try:
+            total += int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+        except OSError:
+            continue
+    return total * resource.getpagesize()
 
 
 async def busy_worker(server: int, *, ticks: int = _BUSY_TICKS) -> int:

@@ -29,6 +29,9 @@ CHUNK_BYTES = MIB
 
 _HELD_ABOVE_BYTES = MIB
 _READ_ON_BELOW_BYTES = MIB // 2
+_PIECE_COST_BYTES = 64
+"""Of a piece of output beside its bytes (33 of CPython's `bytes`, and its place): a guest may write a few at
+a time."""
 _PIECE_BYTES = 256 * KIB
 """Of input at a time, so that a long message is on its way while the guest reads."""
 
@@ -119,7 +122,7 @@ class Stream:
             await self._wait_as_receiver()
         chunk = self._take_output()
         self._moved_at_s = self._loop.time()
-        if self._is_held and self._output_bytes < _READ_ON_BELOW_BYTES:
+        if self._is_held and self._kept_bytes() < _READ_ON_BELOW_BYTES:
             self._read_on()
         return chunk
 
@@ -171,8 +174,11 @@ class Stream:
         The guest wrote to standard output.
 
         Raises:
-            ProtocolError: It is more than the worker lets any guest write.
+            ProtocolError: It is nothing, or more than the worker lets any guest write.
         """
+        if not chunk:
+            # It would be taken for the end, and any number of them would cost nothing.
+            raise ProtocolError("OUTPUT frame without output")
         self._has_begun = True
         self._output.append(chunk)
         self._output_bytes += len(chunk)
@@ -180,7 +186,7 @@ class Stream:
         if self._limits.output_bytes is not None and self._total_output_bytes > self._limits.output_bytes:
             raise ProtocolError("OUTPUT frame beyond the limit of its function")
         self._moved_at_s = self._loop.time()
-        if self._output_bytes > _HELD_ABOVE_BYTES and not self._is_held and self._connection is not None:
+        if self._kept_bytes() > _HELD_ABOVE_BYTES and not self._is_held and self._connection is not None:
             self._is_held = True
             self._connection.pause_reading()
             self._give_slot()
@@ -228,6 +234,9 @@ class Stream:
         if not (self._has_begun and self._has_slot):
             await self._wait_as_sender()
 
+    def _kept_bytes(self) -> int:
+        return self._output_bytes + _PIECE_COST_BYTES * len(self._output)
+
     def _take_output(self) -> bytes:
         pieces = self._output
         chunk = pieces.popleft()
@@ -271,6 +280,8 @@ class Stream:
         if left_s > 0:
             self._idle_timer = self._loop.call_later(left_s, self._check_idle, idle)
         else:
+            # Armed again if another worker takes the invocation.
+            self._idle_timer = None
             idle()
 
     async def _wait_as_sender(self) -> None:

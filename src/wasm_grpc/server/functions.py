@@ -25,6 +25,8 @@ SERVICE: str = pb.DESCRIPTOR.services_by_name["Functions"].full_name
 
 _HEADER_S = 30.0
 """The longest wait for a call's header, which says what is called: until then only the call waits."""
+_CANCELLATION_TURNS = 4
+"""Of the event loop: one for the notice, one for the call's task, one for the feeder's, and one more."""
 _METADATA_BYTES = 64 * KIB
 """Of a header, as many as the call itself may have."""
 _KEY = re.compile(r"[0-9a-z_.-]+")
@@ -65,7 +67,7 @@ class Functions:
             request = _request(await _header(requests), metadata)
             async with self._streams.open(request, invocation_id) as call:
                 await call.started()
-                async with _feeding(call, requests, invocation_id):
+                async with _feeding(call, requests, context, invocation_id):
                     answer = await call.header()
                     has_answered = True
                     header = pb.ResponseHeader(
@@ -73,9 +75,9 @@ class Functions:
                         metadata=_joined(answer.headers),
                         invocation_id=invocation_id,
                     )
-                    await context.write(pb.InvokeResponse(header=header))
+                    await _write(context, pb.InvokeResponse(header=header))
                     async for chunk in call.chunks():
-                        await context.write(pb.InvokeResponse(chunk=chunk))
+                        await _write(context, pb.InvokeResponse(chunk=chunk))
         except InvocationError as exc:
             await abort(context, exc, invocation_id, has_answered=has_answered)
         except Exception:  # noqa: BLE001 - the edge
@@ -95,11 +97,15 @@ def add_functions(functions: Functions, server: grpc.aio.Server) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _feeding(call: StreamedCall, requests: _Requests, invocation_id: str) -> AsyncIterator[None]:
+async def _feeding(
+    call: StreamedCall, requests: _Requests, context: Context, invocation_id: str
+) -> AsyncIterator[None]:
     """
     Send the caller's chunks to the guest meanwhile.
     """
-    feeder = asyncio.create_task(_feed(call, requests, invocation_id), name=f"input of {invocation_id}")
+    feeder = asyncio.create_task(
+        _feed(call, requests, context, invocation_id), name=f"input of {invocation_id}"
+    )
     try:
         yield
     finally:
@@ -107,7 +113,7 @@ async def _feeding(call: StreamedCall, requests: _Requests, invocation_id: str) 
         await asyncio.wait([feeder])
 
 
-async def _feed(call: StreamedCall, requests: _Requests, invocation_id: str) -> None:
+async def _feed(call: StreamedCall, requests: _Requests, context: Context, invocation_id: str) -> None:
     try:
         async for request in requests:
             chunk = request.chunk
@@ -119,10 +125,35 @@ async def _feed(call: StreamedCall, requests: _Requests, invocation_id: str) -> 
             # An empty chunk is no end: `end_input` is.
             if chunk and not await call.send(chunk):
                 return
+        await _rule_out_cancellation(context)
         await call.end_input()
     except Exception:  # noqa: BLE001 - the edge of its task
         own_fault(invocation_id)
         call.stop(Reason.INTERNAL, "internal error")
+
+
+async def _write(context: Context, response: pb.InvokeResponse) -> None:
+    """
+    Send a message once there is room for it; cancelled if the caller is gone.
+    """
+    try:
+        await context.write(response)
+    except grpc.aio.InternalError as exc:
+        # What grpc.aio says of a message that waits while its call ends; it cancels the call a moment later.
+        raise asyncio.CancelledError from exc
+
+
+async def _rule_out_cancellation(context: Context) -> None:
+    """
+    Return once it is sure that the caller has ended its messages; cancelled if it is gone.
+
+    grpc.aio ends the messages of a caller that is gone like those of one that is done, and cancels the call
+    a moment later. By then a guest would have taken half of its input for all of it. One more read goes
+    the same way as the notice of the cancellation and comes back after it; the turns let it take effect.
+    """
+    await context.read()
+    for _ in range(_CANCELLATION_TURNS):
+        await asyncio.sleep(0)
 
 
 async def _header(requests: _Requests) -> pb.RequestHeader:

@@ -17,6 +17,8 @@ __all__ = ["check_address", "drain", "listen", "new_server"]
 
 _ENVELOPE_BYTES = MIB
 """What a message may hold beside its body: method, metadata, protobuf's framing."""
+_WINDOW_BYTES = MIB
+"""What a caller may send ahead on one stream, as much as is held of its output."""
 _METADATA_BYTES = 64 * KIB
 """daprd forwards HTTP headers as metadata; browsers' cookies pass gRPC's default of 8 KiB."""
 
@@ -31,6 +33,10 @@ def new_server(*, body_limit: int) -> grpc.aio.Server:
             ("grpc.max_send_message_length", -1),
             ("grpc.max_metadata_size", _METADATA_BYTES),
             ("grpc.absolute_max_metadata_size", 2 * _METADATA_BYTES),
+            # Else the window grows with what was measured of the link, on a busy machine over 64 MiB:
+            # so much would then lie here for a guest that doesn't read.
+            ("grpc.http2.bdp_probe", 0),
+            ("grpc.http2.lookahead_bytes", _WINDOW_BYTES),
             # Two servers on one port would share its calls by chance, and no error would say so.
             ("grpc.so_reuseport", 0),
         )

@@ -30,6 +30,7 @@ _OUTCOMES: Mapping[Reason, str] = {
     Reason.EVENT_EMPTIED: "rejected",
     # It will not be smaller the next time.
     Reason.BODY_TOO_LARGE: "rejected",
+    Reason.INVALID_REQUEST: "rejected",
     Reason.EXITED: "failed",
     Reason.TRAPPED: "failed",
     Reason.OUT_OF_MEMORY: "failed",

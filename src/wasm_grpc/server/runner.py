@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 
 from wasm_grpc.core.errors import InvocationError
-from wasm_grpc.core.model import Invocation, Outcome, Reason, ResponseKind
+from wasm_grpc.core.model import KIB, Invocation, Outcome, Reason, ResponseKind
 from wasm_grpc.dapr.outputs import Output, Outputs, Result
 from wasm_grpc.functions.manifest import FunctionManifest
 from wasm_grpc.pool.pool import Pool
@@ -23,6 +23,8 @@ __all__ = ["Reply", "Runner", "content_type_of", "log_stderr"]
 
 _CONTENT_TYPE = "application/octet-stream"
 """Of a result whose manifest says none."""
+_ENV_CHARACTERS = 512 * KIB
+"""Far more than HTTP's headers may have; in UTF-8 half of what the wire takes (``HEAD_LIMIT_BYTES``)."""
 
 _log = logging.getLogger("wasm_grpc.invocation")
 
@@ -125,6 +127,7 @@ class Runner:
         """
         invocation = Invocation(id=invocation_id, function=function.name, body=b"", env=env)
         with self._counted():
+            _check_env(function, env)
             async with self._pool.open_stream(invocation) as stream:
                 yield stream
 
@@ -152,12 +155,24 @@ class Runner:
                 function=function.name,
                 limit="limits.body",
             )
+        _check_env(function, env)
         invocation = Invocation(id=invocation_id, function=function.name, body=body, env=env)
         outcome = await self._pool.invoke(invocation)
         log_stderr(function.name, invocation_id, outcome)
         if outcome.reason is not Reason.OK:
             raise failure(outcome, function.name)
         return _reply(function, outcome)
+
+
+def _check_env(function: FunctionManifest, env: tuple[tuple[str, str], ...]) -> None:
+    size = sum(len(name) + len(value) for name, value in env)
+    if size > _ENV_CHARACTERS:
+        raise InvocationError(
+            Reason.INVALID_REQUEST,
+            f"function '{function.name}': query, content type and metadata are an environment of "
+            f"{size} characters; expected at most {_ENV_CHARACTERS}",
+            function=function.name,
+        )
 
 
 def content_type_of(function: FunctionManifest) -> str:

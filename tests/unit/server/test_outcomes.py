@@ -18,6 +18,7 @@ OUTCOMES = {
     Reason.REJECTED: "rejected",
     Reason.EVENT_EMPTIED: "rejected",
     Reason.BODY_TOO_LARGE: "rejected",
+    Reason.INVALID_REQUEST: "rejected",
     Reason.EXITED: "failed",
     Reason.TRAPPED: "failed",
     Reason.OUT_OF_MEMORY: "failed",
