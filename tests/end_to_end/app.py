@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,21 +32,35 @@ class App:
 
 
 @asynccontextmanager
-async def run_app(functions: Path, folder: Path, *flags: str, env: Mapping[str, str]) -> AsyncIterator[App]:
-    """Run all three, with tokens; `flags` and `env` are for `wasm-grpc serve`, the sidecars log to `folder`."""
+async def run_app(
+    functions: Path,
+    folder: Path,
+    *flags: str,
+    env: Mapping[str, str],
+    body_limit_bytes: int | None = _BODY_LIMIT_BYTES,
+    sidecar_flags: Sequence[str] = (),
+    resources: Path | None = None,
+) -> AsyncIterator[App]:
+    """
+    Run all three, with tokens; `flags` and `env` are for `wasm-grpc serve`, the sidecars log to `folder`.
+
+    The limit is both sidecars', None being daprd's own; `sidecar_flags` are the app's, `resources` the caller's.
+    """
     port = free_port()
     sidecar = Daprd(
         app_id=APP_ID,
         folder=folder,
         app_port=port,
         app_token="the app's token",  # noqa: S106 - of a test
-        max_body_bytes=_BODY_LIMIT_BYTES,
+        max_body_bytes=body_limit_bytes,
+        arguments=sidecar_flags,
     )
     caller = Daprd(
         app_id="caller",
         folder=folder,
         api_token="the caller's token",  # noqa: S106 - of a test
-        max_body_bytes=_BODY_LIMIT_BYTES,
+        max_body_bytes=body_limit_bytes,
+        resources=resources,
     )
     async with (
         serve(functions, *flags, port=port, env={**env, **sidecar.app_environment}) as server,

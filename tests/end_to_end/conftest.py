@@ -12,9 +12,10 @@ import pytest
 import pytest_asyncio
 
 from end_to_end.app import App, run_app
+from end_to_end.streams import WAYS, Way, open_way, write_stream_functions
 from rig import missing, need
 
-__all__ = ["app", "cache_environment", "engine", "functions"]
+__all__ = ["app", "cache_environment", "engine", "functions", "stream_app", "stream_functions", "way"]
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 GUESTS = Path(__file__).with_name("guests")
@@ -61,3 +62,32 @@ async def app(
     folder = tmp_path_factory.mktemp(engine)
     async with run_app(functions, folder, "--engine", engine, env=cache_environment) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def stream_functions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with functions for streams."""
+    return write_stream_functions(tmp_path_factory.mktemp("streamed") / "functions")
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def stream_app(
+    engine: str,
+    stream_functions: Path,
+    cache_environment: dict[str, str],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> AsyncIterator[App]:
+    """An app with one run slot, behind sidecars with daprd's own limits; tests may kill its workers."""
+    folder = tmp_path_factory.mktemp(engine)
+    flags = ["--engine", engine, "--workers", "1", "--reflection"]
+    async with run_app(
+        stream_functions, folder, *flags, env=cache_environment, body_limit_bytes=None
+    ) as running:
+        yield running
+
+
+@pytest_asyncio.fixture(loop_scope="session", params=WAYS)
+async def way(request: pytest.FixtureRequest, stream_app: App) -> AsyncIterator[Way]:
+    """Each way to that app in turn."""
+    async with open_way(stream_app, request.param) as opened:
+        yield opened

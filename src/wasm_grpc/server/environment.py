@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Container, Iterable
 from functools import lru_cache
 
+from wasm_grpc.core.errors import InvocationError
+from wasm_grpc.core.model import Reason
 from wasm_grpc.dapr.envelope import Trace
 from wasm_grpc.server.events import Event
 
@@ -15,6 +17,8 @@ Metadata = Iterable[tuple[str, str | bytes]]
 _WITHHELD = frozenset({"dapr-api-token", "content-type", "content-length", "proxy", "te", "dapr-proxy"})
 """The server's own token; what has variables of its own; what libraries would take for the name of
 a proxy (``HTTP_PROXY``, the httpoxy advisory of 2016); gRPC's own."""
+_STAMPED = frozenset({"dapr-caller-app-id", "dapr-caller-namespace", "dapr-callee-app-id"})
+"""What daprd says of a call. It leaves what a caller has said there beside it, in either order (1.18.2)."""
 _TRACE_KEYS = frozenset({"traceparent", "tracestate"})
 """W3C Trace Context."""
 _HTTP_HEADERS = frozenset(
@@ -72,6 +76,9 @@ def request_environment(
             in an environment and are left out.
         withheld: Names that the function's manifest sets itself.
         is_cgi: The response is read as CGI: the guest learns it from ``GATEWAY_INTERFACE``.
+
+    Raises:
+        InvocationError: INVALID_REQUEST, a caller gives itself another's name.
     """
     env = {
         "REQUEST_METHOD": verb or "POST",
@@ -135,6 +142,10 @@ def _environment(
         name = _variable(key)
         if not name or not isinstance(value, str):
             continue
+        if name in env and key in _STAMPED:
+            raise InvocationError(
+                Reason.INVALID_REQUEST, f"metadata {key}: came twice; expected the sidecar's word on it alone"
+            )
         env[name] = f"{env[name]}, {value}" if name in env else value
     return tuple((name, _without_nul(value)) for name, value in env.items() if name not in withheld)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from wasm_grpc.core.errors import InvocationError
+from wasm_grpc.core.model import Reason
 from wasm_grpc.server.environment import request_environment
 
 PLAIN = {
@@ -118,3 +120,15 @@ def test_only_a_cgi_guest_is_told_so(
     )
 
     assert found.get("GATEWAY_INTERFACE") == expected
+
+
+@pytest.mark.parametrize("key", ["dapr-caller-app-id", "dapr-caller-namespace", "dapr-callee-app-id"])
+def test_a_caller_under_two_names(key: str) -> None:
+    """What daprd says of a caller has one value: with the caller's own beside it the call is refused."""
+    with pytest.raises(InvocationError) as caught:
+        environment((key, "admin"), (key, "caller"))
+
+    assert (caught.value.reason, str(caught.value)) == (
+        Reason.INVALID_REQUEST,
+        f"metadata {key}: came twice; expected the sidecar's word on it alone",
+    )
