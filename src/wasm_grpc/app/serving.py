@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wasm_grpc.app.preparation import Preparer, engines_of, open_preparer
+from wasm_grpc.core.heap import keep_freed_memory
 from wasm_grpc.core.settings import Settings
 from wasm_grpc.dapr.outputs import Outputs
 from wasm_grpc.dapr.sidecar import open_sidecar
@@ -47,6 +48,7 @@ async def serve(folder: Path, settings: Settings, announce: Callable[[str], None
     Raises:
         WasmGrpcError: It can't be served; whatever was started is ended.
     """
+    keep_freed_memory()
     with _stop_signals() as signals:
         try:
             await _serve(folder, settings, announce, signals)

@@ -14,23 +14,25 @@ from dapr.proto.common.v1 import common_pb2
 from dapr.proto.runtime.v1 import appcallback_pb2_grpc, dapr_pb2_grpc, invoke_pb2
 from google.protobuf import any_pb2
 
-from wasm_grpc.cli.arguments import duration, header, later
+from wasm_grpc.cli.arguments import duration, header
+from wasm_grpc.cli.callee import DEFAULT_ADDRESS, Callee, callee_of
 from wasm_grpc.core.errors import ConfigError
 from wasm_grpc.dapr.channel import TOKEN_KEY
-from wasm_grpc.dapr.endpoint import Endpoint, endpoint_from, parse_endpoint
+from wasm_grpc.dapr.endpoint import Endpoint, parse_endpoint
 
 __all__ = ["PARSER", "add_arguments", "execute"]
 
 PARSER: Mapping[str, Any] = {
     "description": "Call a method of a running server, directly or through the sidecar.",
     "epilog": "example: wasm-grpc invoke grayscale --data photo.jpg --output grey.png\n"
-    "through a sidecar: wasm-grpc invoke grayscale --data photo.jpg --output grey.png --app-id images\n\n"
+    "through a sidecar: wasm-grpc invoke grayscale --data photo.jpg --output grey.png --app-id images\n"
+    "as it flows: tail -f app.log | wasm-grpc invoke redact --stream | tee redacted.log\n\n"
+    "With --stream the body is sent as it comes, and the result is written as it comes. An --output FILE\n"
+    "is FILE.part until it is whole; standard input that is a terminal is read until Ctrl-D.\n\n"
     "The token is taken from APP_API_TOKEN, through the sidecar from DAPR_API_TOKEN.\n"
     "Exits with 1 and one line `CODE: message` if the call fails, 2 for a missing file or a wrong flag.",
 }
 
-_DEFAULT_ADDRESS = "127.0.0.1:50051"
-_DEFAULT_SIDECAR = "127.0.0.1:50001"
 _VERBS = [name for name, _ in common_pb2.HTTPExtension.Verb.items() if name != "NONE"]
 
 
@@ -56,17 +58,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--output", metavar="FILE", help="where the result goes (default: standard output)")
     target = parser.add_mutually_exclusive_group()
-    target.add_argument(
-        "--address", metavar="HOST:PORT", help=f"server to call (default: {_DEFAULT_ADDRESS})"
-    )
+    target.add_argument("--address", metavar="HOST:PORT", help=f"server to call (default: {DEFAULT_ADDRESS})")
     target.add_argument("--app-id", metavar="ID", help="call this app through the sidecar at DAPR_GRPC_PORT")
-    later(parser, "--stream", "streaming")
+    parser.add_argument(
+        "--stream", action="store_true", help="send the body, and write the result, as it comes"
+    )
 
 
 def execute(options: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int:
     """
     Call the method; exit code 1 and one line ``CODE: message`` if the call fails.
     """
+    callee = callee_of(options, os.environ)
+    if options.stream:
+        from wasm_grpc.cli.streaming import stream
+
+        return stream(options, callee, stdout, stderr)
     body = _read_body(options.data)
     metadata = [tuple(pair) for pair in options.header]
     request = common_pb2.InvokeRequest(
@@ -77,25 +84,22 @@ def execute(options: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int:
             verb=common_pb2.HTTPExtension.Verb.Value(options.verb), querystring=options.query
         ),
     )
-    address = options.address or _DEFAULT_ADDRESS
-    endpoint = Endpoint(address, is_secure=False)
-    if options.app_id is not None:
-        address = endpoint_from(os.environ) or _DEFAULT_SIDECAR
-        endpoint = parse_endpoint(address)
-    token = os.environ.get("APP_API_TOKEN" if options.app_id is None else "DAPR_API_TOKEN")
-    if token:
-        metadata.append((TOKEN_KEY, token))
-    with _open(endpoint) as channel:
+    if callee.token:
+        metadata.append((TOKEN_KEY, callee.token))
+    with _open(callee) as channel:
         try:
-            response = _call(channel, options.app_id, request, timeout=options.timeout, metadata=metadata)
+            response = _call(channel, callee.app_id, request, timeout=options.timeout, metadata=metadata)
         except grpc.RpcError as exc:
-            print(f"{exc.code().name}: {_message(exc, address, options.app_id)}", file=stderr)
+            print(callee.failure_line(exc.code(), exc.details() or ""), file=stderr)
             return 1
     _write(response.data.value, options.output, stdout)
     return 0
 
 
-def _open(endpoint: Endpoint) -> grpc.Channel:
+def _open(callee: Callee) -> grpc.Channel:
+    endpoint = Endpoint(callee.address, is_secure=False)
+    if callee.app_id:
+        endpoint = parse_endpoint(callee.address)
     limits = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
     if endpoint.is_secure:
         return grpc.secure_channel(endpoint.target, grpc.ssl_channel_credentials(), options=limits)
@@ -104,29 +108,17 @@ def _open(endpoint: Endpoint) -> grpc.Channel:
 
 def _call(
     channel: grpc.Channel,
-    app_id: str | None,
+    app_id: str,
     request: common_pb2.InvokeRequest,
     **options: Any,
 ) -> common_pb2.InvokeResponse:
     response: common_pb2.InvokeResponse
-    if app_id is None:
+    if not app_id:
         response = appcallback_pb2_grpc.AppCallbackStub(channel).OnInvoke(request, **options)
     else:
         wrapped = invoke_pb2.InvokeServiceRequest(id=app_id, message=request)
         response = dapr_pb2_grpc.DaprStub(channel).InvokeService(wrapped, **options)
     return response
-
-
-def _message(error: Any, address: str, app_id: str | None) -> str:
-    text = str(error.details())
-    if error.code() is grpc.StatusCode.UNAVAILABLE and "failed to connect" in text.lower():
-        wanted = (
-            "a running `wasm-grpc serve`"
-            if app_id is None
-            else "a Dapr sidecar; DAPR_GRPC_PORT names its port"
-        )
-        return f"nothing answers at {address}; expected {wanted}"
-    return " ".join(text.split())
 
 
 def _read_body(name: str) -> bytes:

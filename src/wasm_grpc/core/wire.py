@@ -33,6 +33,7 @@ INSPECTED / REFUSED   worker     the backend, and the memory that the model take
 from __future__ import annotations
 
 import enum
+import io
 import json
 import struct
 from collections.abc import Iterator, Mapping
@@ -279,11 +280,11 @@ class FrameReader:
     """
     Turns received pieces into frames; holds no socket.
 
-    Pieces of a long frame are kept as they came and joined once; many frames in one piece are cut out
-    of it, none of them copied with the rest.
+    A piece may be overwritten once its frames were taken: what is kept of it is copied, once. A long body
+    is gathered as it comes, so that its pieces need not be kept and joined.
     """
 
-    __slots__ = ("_at", "_body_limit", "_need", "_pieces", "_size")
+    __slots__ = ("_begun", "_body", "_body_limit", "_head", "_kind", "_missing", "_needed")
 
     def __init__(self, *, body_limit: int) -> None:
         """
@@ -293,62 +294,60 @@ class FrameReader:
             body_limit: The longest body to take, in bytes.
         """
         self._body_limit = body_limit
-        self._pieces: list[bytes] = []
-        # Where the next frame begins in the first piece, and how many bytes there are from there on.
-        self._at = 0
-        self._size = 0
-        self._need = _HEADER.size
+        # Of a frame whose head is not all there, and how many bytes it takes to read on.
+        self._begun = bytearray()
+        self._needed = _HEADER.size
+        # Of a frame whose body is not all there.
+        self._kind = Kind.HELLO
+        self._head = b""
+        self._body = io.BytesIO()
+        self._missing = 0
 
-    def feed(self, piece: bytes) -> Iterator[Frame]:
+    def feed(self, piece: bytes | memoryview) -> Iterator[Frame]:
         """
-        Take one piece and give the frames that it completes.
+        Take one piece and give the frames that it completes; all are to be taken before the next piece.
 
         Raises:
             ProtocolError: The peer broke the format; nothing more may be fed.
         """
-        self._pieces.append(piece)
-        self._size += len(piece)
-        while self._size >= self._need:
-            first = self._first(_HEADER.size)
-            kind, _, zero, head_len, body_len = _HEADER.unpack_from(first, self._at)
+        rest = memoryview(piece)
+        if self._missing:
+            taken = self._body.write(rest[: self._missing])
+            self._missing -= taken
+            if self._missing:
+                return
+            rest = rest[taken:]
+            yield self._gathered()
+        if self._begun:
+            # Tried again only once it is enough: a peer may send it byte by byte.
+            self._begun += rest
+            if len(self._begun) < self._needed:
+                return
+            rest = memoryview(bytes(self._begun))
+            self._begun.clear()
+        self._needed = _HEADER.size
+        while len(rest) >= _HEADER.size:
+            kind, _, zero, head_len, body_len = _HEADER.unpack_from(rest)
+            self._check(kind, zero, head_len, body_len)
             body_at = _HEADER.size + head_len
             end = body_at + body_len
-            if self._need == _HEADER.size:
-                self._check(kind, zero, head_len, body_len)
-                self._need = end
-                if self._size < end:
-                    return
-            first = self._first(body_at)
-            head = first[self._at + _HEADER.size : self._at + body_at]
-            yield Frame(_KINDS[kind], head, self._take_body(body_at, end))
-            self._need = _HEADER.size
+            if len(rest) < body_at:
+                self._needed = body_at
+                break
+            head = bytes(rest[_HEADER.size : body_at])
+            if len(rest) < end:
+                self._kind, self._head, self._missing = _KINDS[kind], head, end - len(rest)
+                self._body.write(rest[body_at:])
+                return
+            yield Frame(_KINDS[kind], head, bytes(rest[body_at:end]))
+            rest = rest[end:]
+        self._begun = bytearray(rest)
 
-    def _first(self, size: int) -> bytes:
-        """
-        Give a first piece with at least `size` bytes of the frame; heads are short, so that joining is cheap.
-        """
-        while len(self._pieces[0]) - self._at < size:
-            self._pieces[:2] = [self._pieces[0][self._at :] + self._pieces[1]]
-            self._at = 0
-        return self._pieces[0]
-
-    def _take_body(self, start: int, end: int) -> bytes:
-        """
-        Take the first frame's body off the pieces; however many they are, it is copied once.
-        """
-        surplus = self._size - end
-        first, last = self._pieces[0], self._pieces[-1]
-        if len(self._pieces) == 1:
-            body = first[self._at + start : self._at + end]
-        else:
-            views = [memoryview(piece) for piece in self._pieces]
-            views[-1] = views[-1][: len(last) - surplus]
-            views[0] = views[0][self._at + start :]
-            body = b"".join(views)
-        self._pieces = [last] if surplus else []
-        self._at = len(last) - surplus if surplus else 0
-        self._size = surplus
-        return body
+    def _gathered(self) -> Frame:
+        # `getvalue` copies nothing.
+        frame = Frame(self._kind, self._head, self._body.getvalue())
+        self._body = io.BytesIO()
+        return frame
 
     def _check(self, kind: int, zero: int, head_len: int, body_len: int) -> None:
         if kind not in _KINDS or zero:

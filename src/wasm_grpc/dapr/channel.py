@@ -6,11 +6,11 @@ import grpc
 
 from wasm_grpc.dapr.endpoint import parse_endpoint
 
-__all__ = ["TOKEN_KEY", "open_channel"]
+__all__ = ["CHANNEL_OPTIONS", "TOKEN_KEY", "open_channel"]
 
 TOKEN_KEY = "dapr-api-token"
 """Metadata key that daprd and Dapr's SDKs use, from the app to its sidecar and back."""
-_OPTIONS = (
+CHANNEL_OPTIONS = (
     # daprd restarts within a second: gRPC's own waits, 1 s and up to 2 minutes, would outlast it by far.
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 100),
@@ -30,5 +30,5 @@ def open_channel(endpoint: str) -> grpc.aio.Channel:
     """
     parsed = parse_endpoint(endpoint)
     if parsed.is_secure:
-        return grpc.aio.secure_channel(parsed.target, grpc.ssl_channel_credentials(), options=_OPTIONS)
-    return grpc.aio.insecure_channel(parsed.target, options=_OPTIONS)
+        return grpc.aio.secure_channel(parsed.target, grpc.ssl_channel_credentials(), options=CHANNEL_OPTIONS)
+    return grpc.aio.insecure_channel(parsed.target, options=CHANNEL_OPTIONS)

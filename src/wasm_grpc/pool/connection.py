@@ -5,17 +5,22 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+from collections import deque
 from collections.abc import Callable, Sequence
 
 from wasm_grpc.core.errors import ProtocolError
+from wasm_grpc.core.model import KIB
 from wasm_grpc.core.wire import Frame, FrameReader
 
 __all__ = ["Connection"]
 
 _log = logging.getLogger(__name__)
 
+_PIECE_BYTES = 256 * KIB
+"""As asyncio reads at a time."""
 
-class Connection(asyncio.Protocol):
+
+class Connection(asyncio.BufferedProtocol):
     """
     Frames over one connected stream socket. Used on the event loop's thread only; made by `open`.
     """
@@ -28,12 +33,14 @@ class Connection(asyncio.Protocol):
             body_limit: The longest frame body that is taken from the peer.
         """
         self._reader = FrameReader(body_limit=body_limit)
+        self._piece = memoryview(bytearray(_PIECE_BYTES))
         self._transport: asyncio.Transport | None = None
         self._frames: asyncio.Queue[Frame | None] = asyncio.Queue()
         self._on_frame: Callable[[Frame], None] = self._frames.put_nowait
         self._lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._has_room = asyncio.Event()
         self._has_room.set()
+        self._unsent: deque[memoryview] = deque()
 
     @classmethod
     async def open(cls, sock: socket.socket, *, body_limit: int) -> Connection:
@@ -51,8 +58,8 @@ class Connection(asyncio.Protocol):
         """
         transport = self._transport
         if transport is not None and not transport.is_closing():
-            for piece in pieces:
-                transport.write(piece)
+            self._unsent += map(memoryview, pieces)
+            self._write(transport)
 
     @property
     def is_full(self) -> bool:
@@ -106,6 +113,8 @@ class Connection(asyncio.Protocol):
         Close it once what was written is sent.
         """
         if self._transport is not None:
+            while self._unsent:
+                self._transport.write(self._unsent.popleft())
             self._transport.close()
 
     def abort(self) -> None:
@@ -123,29 +132,37 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """
-        See `asyncio.Protocol`.
+        See `asyncio.BufferedProtocol`.
         """
         if isinstance(transport, asyncio.Transport):
             self._transport = transport
 
     def pause_writing(self) -> None:
         """
-        See `asyncio.Protocol`.
+        See `asyncio.BufferedProtocol`.
         """
         self._has_room.clear()
 
     def resume_writing(self) -> None:
         """
-        See `asyncio.Protocol`.
+        See `asyncio.BufferedProtocol`.
         """
         self._has_room.set()
+        if self._transport is not None:
+            self._write(self._transport)
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's signature
         """
-        See `asyncio.Protocol`.
+        See `asyncio.BufferedProtocol`.
+        """
+        return self._piece
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """
+        See `asyncio.BufferedProtocol`.
         """
         try:
-            for frame in self._reader.feed(data):
+            for frame in self._reader.feed(self._piece[:nbytes]):
                 self._on_frame(frame)
         except ProtocolError as exc:
             _log.error("a worker sent what the wire does not allow, and is cut off: %s", exc)
@@ -153,9 +170,22 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         """
-        See `asyncio.Protocol`.
+        See `asyncio.BufferedProtocol`.
         """
         self._frames.put_nowait(None)
+        self._unsent.clear()
         self._has_room.set()
         if not self._lost.done():
             self._lost.set_result(None)
+
+    def _write(self, transport: asyncio.Transport) -> None:
+        """
+        Write what the transport takes at once: CPython 3.11's would copy all the rest of a long body, twice.
+        """
+        unsent = self._unsent
+        while unsent and self._has_room.is_set():
+            piece = unsent.popleft()
+            if len(piece) > _PIECE_BYTES:
+                unsent.appendleft(piece[_PIECE_BYTES:])
+                piece = piece[:_PIECE_BYTES]
+            transport.write(piece)

@@ -18,6 +18,7 @@ from collections.abc import Sequence
 
 from wasm_grpc import __version__
 from wasm_grpc.core.errors import ProtocolError, WasmGrpcError
+from wasm_grpc.core.heap import keep_freed_memory
 from wasm_grpc.core.model import EngineName
 from wasm_grpc.core.wire import WIRE_VERSION, Kind, pack_json
 from wasm_grpc.engines.protocol import Engine
@@ -43,6 +44,7 @@ def main(argv: Sequence[str]) -> int:
     options = parser.parse_args(argv)
 
     confine(cpu_s=options.cpu_s)
+    keep_freed_memory()
     link = Link(socket.socket(fileno=options.fd))
     try:
         engine = open_engine(options.engine)

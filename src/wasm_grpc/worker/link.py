@@ -26,6 +26,7 @@ class Link:
         self._sock = sock
         self._reader = FrameReader(body_limit=_UNBOUNDED)
         self._frames: Iterator[Frame] = iter(())
+        self._piece = memoryview(bytearray(_PIECE_BYTES))
 
     def send(self, pieces: Sequence[bytes | memoryview]) -> None:
         """
@@ -48,10 +49,10 @@ class Link:
         while True:
             for frame in self._frames:
                 return frame
-            piece = self._sock.recv(_PIECE_BYTES)
-            if not piece:
+            size = self._sock.recv_into(self._piece)
+            if not size:
                 return None
-            self._frames = self._reader.feed(piece)
+            self._frames = self._reader.feed(self._piece[:size])
 
     def receive_now(self) -> Frame | None:
         """
@@ -64,13 +65,13 @@ class Link:
             for frame in self._frames:
                 return frame
             try:
-                piece = self._sock.recv(_PIECE_BYTES, socket.MSG_DONTWAIT)
+                size = self._sock.recv_into(self._piece, 0, socket.MSG_DONTWAIT)
             except BlockingIOError:
                 return None
-            if not piece:
+            if not size:
                 # `receive` will meet the end again.
                 return None
-            self._frames = self._reader.feed(piece)
+            self._frames = self._reader.feed(self._piece[:size])
 
 
 class LinkStdin:

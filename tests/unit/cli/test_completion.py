@@ -49,6 +49,7 @@ def _script(shell: str) -> str:
         (["run", "--scr"], ["--scratch", "--scratch-limit"]),
         (["invoke", "--verb", "P"], ["PATCH", "POST", "PUT"]),
         (["invoke", "--data", "fi"], ["fine.wasm"]),
+        (["invoke", "--st"], ["--stream"]),
         (["completion", ""], ["bash", "fish", "zsh"]),
     ],
     ids=" ".join,

@@ -18,6 +18,7 @@ from wasm_grpc.core.wire import (
     FrameReader,
     InvokeHead,
     Kind,
+    Pieces,
     encode_env,
     pack,
     pack_invoke,
@@ -48,7 +49,7 @@ def packed(frame: Frame) -> bytes:
     return b"".join(pack(frame.kind, frame.head, frame.body))
 
 
-def one_frame(pieces: tuple[bytes, ...]) -> Frame:
+def one_frame(pieces: Pieces) -> Frame:
     """Read what was packed."""
     (frame,) = FrameReader(body_limit=MIB).feed(b"".join(pieces))
     return frame
@@ -84,6 +85,22 @@ def test_a_reader_may_stop_between_frames() -> None:
     feeding = FrameReader(body_limit=MIB).feed(b"".join(map(packed, frames)))
 
     assert [next(feeding), *feeding] == frames
+
+
+def test_a_piece_may_be_overwritten() -> None:
+    """What a reader keeps of a piece is its own: the next one may come in the same memory."""
+    frames = [Frame(Kind.OUTPUT, b"", bytes([number]) * 300) for number in range(9)]
+    stream = b"".join(map(packed, frames))
+    reader = FrameReader(body_limit=MIB)
+    memory = bytearray(100)
+    found: list[Frame] = []
+
+    for at in range(0, len(stream), len(memory)):
+        piece = stream[at : at + len(memory)]
+        memory[: len(piece)] = piece
+        found += reader.feed(memoryview(memory)[: len(piece)])
+
+    assert found == frames
 
 
 def test_a_large_body_is_not_copied() -> None:

@@ -1,0 +1,133 @@
+"""The messages of one call, made and read without input or output: what both clients share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+import grpc
+
+from wasm_grpc.client.errors import FunctionError
+from wasm_grpc.core.model import MIB
+from wasm_grpc.v1 import functions_pb2
+
+__all__ = ["CHUNK_BYTES", "METHOD", "Answer", "Header", "Metadata", "Piece", "cut", "request_header"]
+
+METHOD = "/wasm_grpc.v1.Functions/Invoke"
+CHUNK_BYTES = 1 * MIB
+"""The most of a body in one message; daprd takes 4 MiB, unless its operator says otherwise."""
+
+Piece = bytes | bytearray | memoryview
+Metadata = Mapping[str, str] | Iterable[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Header:
+    """
+    What a server says before the first byte of a result.
+
+    Attributes:
+        content_type: Media type of the result.
+        metadata: What the function sends beside it, names in lower case.
+        invocation_id: Also in the server's log.
+    """
+
+    content_type: str
+    metadata: Mapping[str, str]
+    invocation_id: str
+
+
+class Answer:
+    """
+    Reads a server's messages in the order in which they come.
+
+    Attributes:
+        header: The answer's header, once it has come.
+    """
+
+    def __init__(self) -> None:
+        self.header: Header | None = None
+
+    def take(self, response: functions_pb2.InvokeResponse) -> bytes:
+        """
+        Give the message's part of the result: b"" for the header, or for a chunk that is empty.
+
+        Raises:
+            FunctionError: The server breaks the protocol.
+        """
+        part = response.WhichOneof("part")
+        if part == "header":
+            if self.header is not None:
+                raise self._broken("a second header; expected chunks after the first")
+            header = response.header
+            self.header = Header(
+                content_type=header.content_type,
+                metadata=dict(header.metadata),
+                invocation_id=header.invocation_id,
+            )
+            return b""
+        if part is None:
+            raise self._broken("a message with neither a header nor a chunk")
+        if self.header is None:
+            raise self._broken("a chunk before its header; expected the header first")
+        return response.chunk
+
+    def end(self) -> None:
+        """
+        Take the end of a call that went well.
+
+        Raises:
+            FunctionError: The server has sent no header.
+        """
+        if self.header is None:
+            raise self._broken("no header; expected one before the end")
+
+    @property
+    def invocation_id(self) -> str:
+        """
+        The header's, or "" as long as none has come.
+        """
+        return "" if self.header is None else self.header.invocation_id
+
+    def _broken(self, what: str) -> FunctionError:
+        return FunctionError(
+            grpc.StatusCode.INTERNAL, f"the server sent {what}", invocation_id=self.invocation_id
+        )
+
+
+def request_header(
+    method: str, *, verb: str, query: str, content_type: str, metadata: Metadata
+) -> functions_pb2.InvokeRequest:
+    """
+    Make the first message of a call.
+    """
+    pairs = metadata.items() if isinstance(metadata, Mapping) else metadata
+    joined: dict[str, str] = {}
+    for name, value in pairs:
+        key = name.lower()
+        # As HTTP joins what is there twice (RFC 9110, 5.3).
+        joined[key] = f"{joined[key]}, {value}" if key in joined else value
+    return functions_pb2.InvokeRequest(
+        header=functions_pb2.RequestHeader(
+            method=method, verb=verb, query=query, content_type=content_type, metadata=joined
+        )
+    )
+
+
+def cut(piece: Piece) -> Iterator[functions_pb2.InvokeRequest]:
+    """
+    Make the messages of a piece of the body: none of an empty one.
+
+    Raises:
+        TypeError: It is no bytes.
+    """
+    if not isinstance(piece, bytes | bytearray | memoryview):
+        raise TypeError(f"body: a piece of it is {type(piece).__name__}; expected bytes")
+    if isinstance(piece, bytes) and 0 < len(piece) <= CHUNK_BYTES:
+        yield functions_pb2.InvokeRequest(chunk=piece)
+        return
+    view = memoryview(piece)
+    # Bytes of whatever they are, wherever they lie.
+    view = view.cast("B") if view.c_contiguous else memoryview(view.tobytes())
+    for start in range(0, len(view), CHUNK_BYTES):
+        yield functions_pb2.InvokeRequest(chunk=bytes(view[start : start + CHUNK_BYTES]))

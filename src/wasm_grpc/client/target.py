@@ -1,0 +1,68 @@
+"""Whom a client calls: an app through the sidecar, or a server of functions at its address."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from wasm_grpc.core.errors import ConfigError
+from wasm_grpc.dapr.channel import TOKEN_KEY
+from wasm_grpc.dapr.endpoint import Endpoint, endpoint_from, parse_endpoint
+
+__all__ = ["Target", "target_of"]
+
+_DEFAULT_SIDECAR = "127.0.0.1:50001"
+"""Where daprd serves gRPC unless it is told otherwise."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """
+    Where a client's calls go.
+
+    Attributes:
+        address: Of the sidecar or the server, as Dapr writes endpoints.
+        endpoint: What that is to gRPC.
+        metadata: Of every call.
+    """
+
+    address: str
+    endpoint: Endpoint
+    metadata: tuple[tuple[str, str], ...] = field(repr=False)
+
+
+def target_of(app_id: str, *, address: str, token: str | None, environ: Mapping[str, str]) -> Target:
+    """
+    Say where calls go.
+
+    Args:
+        app_id: The app, for a call through the sidecar; "" for a call of a server itself.
+        address: Of the sidecar, "" for what the environment says; or of the server.
+        token: ``None`` for what the environment says; "" for none.
+        environ: The process's environment.
+
+    Raises:
+        ConfigError: There is neither an app id nor an address, or the address can't be read.
+    """
+    if not app_id and not address:
+        raise ConfigError("client: neither an app id nor an address; expected one of them")
+    if token is None:
+        token = environ.get("DAPR_API_TOKEN" if app_id else "APP_API_TOKEN", "")
+    # Without `dapr-stream` the sidecar's resiliency counts the whole call as one attempt.
+    to_app = (("dapr-app-id", app_id), ("dapr-stream", "true")) if app_id else ()
+    return Target(
+        address=address or endpoint_from(environ) or _DEFAULT_SIDECAR,
+        endpoint=_endpoint(address, environ),
+        metadata=(*to_app, *(((TOKEN_KEY, token),) if token else ())),
+    )
+
+
+def _endpoint(address: str, environ: Mapping[str, str]) -> Endpoint:
+    if not address:
+        return parse_endpoint(endpoint_from(environ) or _DEFAULT_SIDECAR)
+    try:
+        return parse_endpoint(address)
+    except ConfigError as exc:
+        raise ConfigError(
+            f"address: {address!r} is no endpoint ({exc.__cause__}); expected one such as '127.0.0.1:50051'"
+        ) from exc
