@@ -23,6 +23,7 @@ from benchmarks.machine import cores
 from benchmarks.processes import ProgramError
 from benchmarks.run import FULL, PARTS, QUICK, Findings, Plan, run
 from benchmarks.runtimes import OurRuntime, our_runtimes
+from benchmarks.streams import BARE_STREAM
 from benchmarks.targets import Verdict, verdicts
 
 __all__: list[str] = []
@@ -38,7 +39,7 @@ def main(argv: Sequence[str]) -> int:
         runtimes = our_runtimes(_tell)
         print(f"{', '.join(each.title for each in runtimes)}; {cores()} cores, shared by servers and client")
         print(f"load before: {os.getloadavg()[0]:.1f}; above 0.5 the figures say less", flush=True)
-        classifier = find_classifier(options.model, options.labels)
+        classifier = find_classifier(options.model, options.labels) if "classify" in options.only else None
         found = run(
             plan,
             options.only,
@@ -56,6 +57,7 @@ def main(argv: Sequence[str]) -> int:
     judged = verdicts(
         found.loads,
         likenesses=found.likenesses,
+        streams=found.streams,
         files=found.files,
         startups=found.startups,
         first_calls=found.first_calls,
@@ -103,16 +105,7 @@ def _options(argv: Sequence[str]) -> argparse.Namespace:
 def _lines(
     found: Findings, judged: Sequence[Verdict], runtimes: Sequence[OurRuntime], plan: Plan
 ) -> Iterator[str]:
-    subjects = (
-        *native_subjects(),
-        *classify_subjects(Path(), Path(), Path()),
-        *(our_subject(runtime.engine) for runtime in runtimes),
-    )
-    titles = {subject.key: subject.title for subject in subjects}
-    if found.loads:
-        yield f"medians of {plan.rounds} rounds of {plan.seconds:g} s; ratios are of requests a second"
-        yield from report.load_lines(found.loads, titles)
-        yield from report.cost_lines(found.loads, titles)
+    yield from _load_lines(found, runtimes, plan)
     if found.steps:
         yield from report.step_lines(found.steps)
     if found.files:
@@ -129,6 +122,22 @@ def _lines(
         yield from report.page_lines(found.pages)
     if judged:
         yield from report.verdict_lines(judged)
+
+
+def _load_lines(found: Findings, runtimes: Sequence[OurRuntime], plan: Plan) -> Iterator[str]:
+    subjects = (
+        *native_subjects(),
+        *classify_subjects(Path(), Path(), Path()),
+        BARE_STREAM,
+        *(our_subject(runtime.engine) for runtime in runtimes),
+    )
+    titles = {subject.key: subject.title for subject in subjects}
+    if found.loads:
+        yield f"medians of {plan.rounds} rounds of {plan.seconds:g} s; ratios are of requests a second"
+        yield from report.load_lines(found.loads, titles)
+        yield from report.cost_lines(found.loads, titles)
+    if found.streams:
+        yield from report.stream_lines(found.streams, titles)
 
 
 def _tell(line: str) -> None:

@@ -8,7 +8,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.functions import LARGEST_BODY_BYTES
 from benchmarks.pictures import paint_photo
+from wasm_grpc.core.model import KIB, MIB
 
 __all__ = [
     "ANEW",
@@ -22,7 +24,9 @@ __all__ = [
 ]
 
 _CALLERS = (1, 16)
-_ECHO_BYTES = {"64 B": 64, "64 KiB": 64 * 1024}
+_BODY_CALLERS = (1, 4)
+_ECHO_BYTES = {"64 B": 64, "64 KiB": 64 * KIB}
+_BODY_BYTES = {"4 MiB": 4 * MIB, "64 MiB": LARGEST_BODY_BYTES}
 
 BARE = "bare"
 """Key of the server that only echoes."""
@@ -56,6 +60,7 @@ class Case:
     One load.
 
     Attributes:
+        part: What it belongs to, of those that can be measured on their own.
         name: Of the function and what it gets.
         method: The function that is called.
         body: What every call sends.
@@ -64,6 +69,7 @@ class Case:
         slow: Those of them that are measured in the first round only.
     """
 
+    part: str
     name: str
     method: str
     body: bytes
@@ -119,23 +125,24 @@ def classify_subjects(model: Path, labels: Path, function: Path) -> tuple[Subjec
     )
 
 
-def make_cases(methods: Collection[str], pictures: Sequence[Path]) -> list[Case]:
+def make_cases(parts: Collection[str], pictures: Sequence[Path]) -> list[Case]:
     """
-    Give the loads of some functions.
+    Give the loads of some parts.
 
     Args:
-        methods: Of these, "echo", "grayscale" and "classify" count.
+        parts: Of these, "echo", "bodies", "grayscale" and "classify" count.
         pictures: Further pictures beside the painted one.
     """
     found: list[Case] = []
-    if "echo" in methods:
-        bodies = {f"echo {name}": (b"0123456789abcdef" * size)[:size] for name, size in _ECHO_BYTES.items()}
-        found += _at_each(bodies, "echo", (BARE,))
-    if "grayscale" in methods:
+    if "echo" in parts:
+        found += _at_each(_echoes(_ECHO_BYTES), "echo", (BARE,))
+    if "bodies" in parts:
+        found += _at_each(_echoes(_BODY_BYTES), "echo", (BARE,), part="bodies", callers=_BODY_CALLERS)
+    if "grayscale" in parts:
         bodies = {"grayscale 480x360": paint_photo()}
         bodies |= {f"grayscale {path.name}": path.read_bytes() for path in pictures}
         found += _at_each(bodies, "grayscale", _PILLOW)
-    if "classify" in methods:
+    if "classify" in parts:
         bodies = {"classify 480x360": paint_photo()}
         bodies |= {f"classify {path.name}": path.read_bytes() for path in pictures}
         found += [
@@ -148,11 +155,22 @@ def make_cases(methods: Collection[str], pictures: Sequence[Path]) -> list[Case]
     return found
 
 
-def _at_each(bodies: Mapping[str, bytes], method: str, baselines: tuple[str, ...]) -> list[Case]:
+def _echoes(sizes: Mapping[str, int]) -> dict[str, bytes]:
+    return {f"echo {name}": b"0123456789abcdef" * (size // 16) for name, size in sizes.items()}
+
+
+def _at_each(
+    bodies: Mapping[str, bytes],
+    method: str,
+    baselines: tuple[str, ...],
+    *,
+    part: str = "",
+    callers: Sequence[int] = _CALLERS,
+) -> list[Case]:
     return [
-        Case(name=name, method=method, body=body, callers=callers, baselines=baselines)
+        Case(part=part or method, name=name, method=method, body=body, callers=number, baselines=baselines)
         for name, body in bodies.items()
-        for callers in _CALLERS
+        for number in callers
     ]
 
 

@@ -10,10 +10,9 @@ from benchmarks.processes import ROOT
 from wasm_grpc.inference.protocol import TensorInfo
 from wasm_grpc.inference.registry import open_backend
 
-__all__ = ["Classifier", "find_classifier", "lay_out"]
+__all__ = ["Classifier", "find_classifier", "lay_out_classify"]
 
 _FUNCTION = ROOT / "functions" / "classify"
-_OTHERS = ("echo", "grayscale")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,20 +48,16 @@ def find_classifier(model: Path | None, labels: Path | None) -> Classifier | Non
     return Classifier(model=model.absolute(), labels=labels.absolute())
 
 
-def lay_out(classifier: Classifier, folder: Path) -> Path:
+def lay_out_classify(classifier: Classifier, place: Path) -> None:
     """
-    Make a folder of all functions in which classify runs that model on plainly resized pictures.
+    Make a folder of the function in which it runs that model on plainly resized pictures.
     """
-    for name in _OTHERS:
-        shutil.copytree(ROOT / "functions" / name, folder / name)
-    place = folder / "classify"
     (place / "model").mkdir(parents=True)
     shutil.copy(_FUNCTION / "classify.wasm", place)
     shutil.copy(classifier.model, place / "model" / "model.tflite")
     shutil.copy(classifier.labels, place / "model" / "labels.txt")
     taken = open_backend().open(str(classifier.model), threads=1).inputs[0]
     (place / "function.toml").write_text(_manifest(taken), "utf-8")
-    return folder
 
 
 def _manifest(taken: TensorInfo) -> str:

@@ -6,8 +6,9 @@ import contextlib
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
+from typing import Any
 
 import grpc
 from dapr.proto.common.v1 import common_pb2
@@ -15,6 +16,7 @@ from google.protobuf import any_pb2
 
 from benchmarks.load import ON_INVOKE, OPTIONS, Load, Outcome
 from benchmarks.processes import ProgramError, program
+from benchmarks.stream_load import Transfer, Transferred, Turns, TurnTimes
 
 __all__ = ["LoadClient", "invoke", "invoke_request", "load_client"]
 
@@ -40,21 +42,43 @@ class LoadClient:
         Raises:
             ProgramError: A call failed; the client has said why on standard error, and ended.
         """
+        return Outcome(**self._ask(asdict(load)))
+
+    def transfer(self, load: Transfer) -> Transferred:
+        """
+        Send a stream and wait until it has come back.
+
+        Raises:
+            ProgramError: As `run`.
+        """
+        return Transferred(**self._ask(asdict(load)))
+
+    def take_turns(self, load: Turns) -> TurnTimes:
+        """
+        Make short streams, chunk by chunk.
+
+        Raises:
+            ProgramError: As `run`.
+        """
+        return TurnTimes(**self._ask(asdict(load)))
+
+    def _ask(self, load: Mapping[str, Any]) -> dict[str, Any]:
         if self._process.stdin is None or self._process.stdout is None:
             raise ProgramError("load client: has no pipes")
-        print(json.dumps(asdict(load)), file=self._process.stdin, flush=True)
-        answer = self._process.stdout.readline()
-        if not answer:
-            raise ProgramError(f"load client: a call to {load.address} failed; see above")
-        return Outcome(**json.loads(answer))
+        print(json.dumps(load), file=self._process.stdin, flush=True)
+        line = self._process.stdout.readline()
+        if not line:
+            raise ProgramError(f"load client: a call to {load['address']} failed; see above")
+        answer: dict[str, Any] = json.loads(line)
+        return answer
 
 
 @contextlib.contextmanager
-def load_client() -> Iterator[LoadClient]:
+def load_client(module: str = "load") -> Iterator[LoadClient]:
     """
-    Run a load client until the end.
+    Run a load client until the end: "load" for `LoadClient.run`, "stream_load" for streams.
     """
-    with program([sys.executable, "-m", "benchmarks.load"]) as process:
+    with program([sys.executable, "-m", f"benchmarks.{module}"]) as process:
         yield LoadClient(process)
 
 

@@ -18,7 +18,7 @@ class CpuTime:
 
     Attributes:
         own_s: Of the process.
-        children_s: Of its children that live.
+        children_s: Of its children, also of those that have ended and were waited for.
     """
 
     own_s: float
@@ -48,19 +48,21 @@ def cpu_time(pid: int) -> CpuTime:
     """
     if not (_PROC / "self" / "stat").exists():
         return CpuTime(own_s=0.0, children_s=0.0)
-    _, own_s = _stat(_PROC / str(pid))
+    _, own_s, ended_s = _stat(_PROC / str(pid))
     children = (_stat(folder) for folder in _PROC.glob("[0-9]*"))
-    return CpuTime(own_s=own_s, children_s=sum(used for parent, used in children if parent == pid))
+    living_s = sum(used for parent, used, _ in children if parent == pid)
+    return CpuTime(own_s=own_s, children_s=living_s + ended_s)
 
 
-def _stat(folder: Path) -> tuple[int, float]:
+def _stat(folder: Path) -> tuple[int, float, float]:
     """
-    Give (parent, CPU seconds) of a process; proc_pid_stat(5) counts its fields from 1.
+    Give (parent, CPU seconds, those of waited-for children); proc_pid_stat(5) counts its fields from 1.
     """
     try:
         # The second field, the name in brackets, may hold spaces and brackets itself.
         fields = (folder / "stat").read_bytes().rpartition(b")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
-        return 0, 0.0
-    parent, user, system = (int(fields[number - 3]) for number in (4, 14, 15))
-    return parent, (user + system) / os.sysconf("SC_CLK_TCK")
+        return 0, 0.0, 0.0
+    parent, *ticks = (int(fields[number - 3]) for number in (4, 14, 15, 16, 17))
+    user, system, ended_user, ended_system = (each / os.sysconf("SC_CLK_TCK") for each in ticks)
+    return parent, user + system, ended_user + ended_system

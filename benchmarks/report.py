@@ -11,6 +11,7 @@ from benchmarks.page import PageCost
 from benchmarks.pictures import Likeness
 from benchmarks.results import CaseResult
 from benchmarks.startup import Startup
+from benchmarks.streams import Streams
 from benchmarks.targets import Verdict
 from benchmarks.topics import Topics
 
@@ -23,6 +24,7 @@ __all__ = [
     "page_lines",
     "startup_lines",
     "step_lines",
+    "stream_lines",
     "topic_lines",
     "verdict_lines",
 ]
@@ -82,6 +84,29 @@ def file_lines(files: Mapping[str, Mapping[str, float]]) -> Iterator[str]:
     yield f"echo, {grant}, of one without"
     for engine, costs in files.items():
         yield f"  {engine:<32}{costs[grant]:>17.2f}"
+
+
+def stream_lines(streams: Streams, titles: Mapping[str, str]) -> Iterator[str]:
+    """
+    Give the rates of long streams with the CPU time of each process, and the times of short ones.
+    """
+    yield ""
+    yield f"{'streams: MiB/s, CPU seconds a GiB':<38}  MiB/s   server  children    client     ratio"
+    for name in next(iter(streams.values())).transfers:
+        yield f"chunks of {name}"
+        for key, found in streams.items():
+            each = found.transfers[name]
+            yield (
+                f"  {titles[key]:<30} {each.mib_s:>12,.0f} {each.server_s:>8.2f} {each.children_s:>9.2f}"
+                f" {each.client_s:>9.2f} {each.ratio:>9.2f}"
+            )
+    yield "streams: ms from the call to           header      byte     ratio   chunk to chunk     ratio"
+    for key, found in streams.items():
+        times = found.times
+        yield (
+            f"  {titles[key]:<30} {times.header_ms:>12.2f} {times.first_ms:>9.2f} {found.first_ratio:>9.2f}"
+            f" {times.turn_ms:>16.2f} {found.turn_ratio:>9.2f}"
+        )
 
 
 def likeness_lines(likenesses: Mapping[str, Mapping[str, Likeness]]) -> Iterator[str]:

@@ -61,7 +61,7 @@ class CaseResult:
 
     Attributes:
         title: The load's.
-        method: The function that was called.
+        part: The load's.
         callers: Calls at a time.
         baseline: The subject that ours are compared with.
         subjects: By key.
@@ -70,7 +70,7 @@ class CaseResult:
     """
 
     title: str
-    method: str
+    part: str
     callers: int
     baseline: str
     subjects: Mapping[str, Summary]

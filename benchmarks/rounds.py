@@ -94,7 +94,7 @@ def _result(case: Case, samples: _Samples) -> CaseResult:
     baseline = fastest(case.baselines, subjects)
     return CaseResult(
         title=case.title,
-        method=case.method,
+        part=case.part,
         callers=case.callers,
         baseline=baseline,
         subjects=subjects,

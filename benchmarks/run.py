@@ -11,9 +11,10 @@ from pathlib import Path
 from benchmarks.answers import Likenesses, check_answers
 from benchmarks.broker import Tools, find_tools
 from benchmarks.cases import Case, Subject, classify_subjects, make_cases, native_subjects, our_subject
-from benchmarks.classifier import Classifier, lay_out
+from benchmarks.classifier import Classifier
 from benchmarks.client import load_client
 from benchmarks.first_call import FirstCall, measure_first_call
+from benchmarks.functions import lay_out
 from benchmarks.page import PageCost, measure_page
 from benchmarks.processes import serving
 from benchmarks.results import CaseResult
@@ -21,11 +22,13 @@ from benchmarks.rounds import run_rounds
 from benchmarks.runtimes import OurRuntime
 from benchmarks.startup import Startup, measure_startup
 from benchmarks.steps import FileCosts, Steps, measure_files, measure_steps
+from benchmarks.streams import Streams, measure_streams
 from benchmarks.topics import Topics, measure_topics
+from wasm_grpc.core.model import MIB
 
 __all__ = ["FULL", "PARTS", "QUICK", "Findings", "Plan", "run"]
 
-PARTS = ("echo", "grayscale", "classify", "steps", "files", "startup", "topics", "page")
+PARTS = ("echo", "bodies", "streams", "grayscale", "classify", "steps", "files", "startup", "topics", "page")
 """What can be measured on its own."""
 
 
@@ -38,6 +41,8 @@ class Plan:
         rounds: How often each server gets each load.
         seconds: How long each time.
         starts: How often each server is started.
+        stream_bytes: Of each long stream.
+        stream_rounds: How often each server gets each stream.
         messages: How many of a topic each app takes in a round.
         page_calls: How many pictures the page is sent.
     """
@@ -45,12 +50,30 @@ class Plan:
     rounds: int
     seconds: float
     starts: int
+    stream_bytes: int
+    stream_rounds: int
     messages: int
     page_calls: int
 
 
-FULL = Plan(rounds=8, seconds=0.5, starts=5, messages=3000, page_calls=200)
-QUICK = Plan(rounds=2, seconds=0.4, starts=2, messages=1000, page_calls=60)
+FULL = Plan(
+    rounds=8,
+    seconds=0.5,
+    starts=5,
+    stream_bytes=1024 * MIB,
+    stream_rounds=3,
+    messages=3000,
+    page_calls=200,
+)
+QUICK = Plan(
+    rounds=2,
+    seconds=0.4,
+    starts=2,
+    stream_bytes=128 * MIB,
+    stream_rounds=2,
+    messages=1000,
+    page_calls=60,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +84,7 @@ class Findings:
 
     loads: Sequence[CaseResult]
     likenesses: Likenesses
+    streams: Streams
     steps: Steps
     files: FileCosts
     startups: dict[str, Startup]
@@ -96,13 +120,19 @@ def run(
         ours, native = [our_subject(runtime.engine) for runtime in runtimes], native_subjects()
         if classifier is None:
             parts = [part for part in parts if part != "classify"]
-        elif "classify" in parts:
+        if classifier is not None or "bodies" in parts:
             folder = lay_out(classifier, Path(stack.enter_context(tempfile.TemporaryDirectory())))
             ours = [our_subject(runtime.engine, str(folder)) for runtime in runtimes]
-            native += classify_subjects(classifier.model, classifier.labels, folder / "classify")
+            if classifier is not None:
+                native += classify_subjects(classifier.model, classifier.labels, folder / "classify")
         cases = make_cases(parts, pictures)
         cache = {"XDG_CACHE_HOME": stack.enter_context(tempfile.TemporaryDirectory())}
         loads, likenesses = _measure_loads(plan, cases, [*_wanted(native, cases), *ours], cache, tell)
+        streams: Streams = {}
+        if "streams" in parts:
+            streams = measure_streams(
+                ours, size_bytes=plan.stream_bytes, rounds=plan.stream_rounds, env=cache, tell=tell
+            )
         steps: Steps = {}
         if "steps" in parts:
             tell("steps in a worker")
@@ -130,6 +160,7 @@ def run(
     return Findings(
         loads=loads,
         likenesses=likenesses,
+        streams=streams,
         steps=steps,
         files=files,
         startups=startups,

@@ -12,14 +12,17 @@ from benchmarks.page import PageCost
 from benchmarks.pictures import Likeness
 from benchmarks.results import CaseResult
 from benchmarks.startup import Startup
+from benchmarks.streams import StreamResult
 from benchmarks.topics import Topics
 
 __all__ = ["Verdict", "verdicts"]
 
 _ALL_CORES = {"echo": 16, "classify": 16}
 """Callers whose figures count, where the target is of all cores."""
-_RATIOS = {"echo": 0.3, "grayscale": 0.9, "classify": 0.8}
+_RATIOS = {"echo": 0.3, "bodies": 0.5, "grayscale": 0.9, "classify": 0.8}
 _ANEW_RATIO = 50
+_STREAM_RATIO = 0.4
+_TURN_RATIO = 3.0
 _FIRST_CALL_RATIO = 2.0
 _SIZE_RATIO = 1.25
 _STARTUP_S = 1.0
@@ -56,6 +59,7 @@ def verdicts(
     results: Iterable[CaseResult],
     *,
     likenesses: Mapping[str, Mapping[str, Likeness]],
+    streams: Mapping[str, StreamResult],
     files: Mapping[str, Mapping[str, float]],
     startups: Mapping[str, Startup],
     first_calls: Mapping[str, FirstCall],
@@ -69,6 +73,7 @@ def verdicts(
     Args:
         results: Of the loads.
         likenesses: By load and engine.
+        streams: By server, the bare one among them.
         files: By engine; see `file_cost.FILE_COSTS`.
         startups: By engine.
         first_calls: By engine.
@@ -78,9 +83,9 @@ def verdicts(
     """
     found = []
     for result in results:
-        if result.callers != _ALL_CORES.get(result.method, result.callers):
+        if result.callers != _ALL_CORES.get(result.part, result.callers):
             continue
-        wanted = _RATIOS[result.method]
+        wanted = _RATIOS[result.part]
         target = f"{result.title}: of {result.baseline}"
         found += [_at_least(target, engine, result.ratios[engine], wanted) for engine in engines]
         if ANEW in result.ratios:
@@ -95,6 +100,12 @@ def verdicts(
                 _at_most(f"{name}: size of the PNG, of Pillow's", engine, likeness.size_ratio, _SIZE_RATIO),
                 _at_most(f"{name}: largest difference of a pixel", engine, likeness.largest, _SAME_PIXEL),
             ]
+    found += [
+        verdict
+        for engine in engines
+        if engine in streams
+        for verdict in _stream_verdicts(engine, streams[engine])
+    ]
     found += _file_verdicts(files)
     found += _topic_verdicts(topics)
     found += [
@@ -107,6 +118,17 @@ def verdicts(
     return found + [
         _at_most("classify, first call after start: of the next", engine, first.ratio, _FIRST_CALL_RATIO)
         for engine, first in first_calls.items()
+    ]
+
+
+def _stream_verdicts(engine: str, stream: StreamResult) -> list[Verdict]:
+    return [
+        *(
+            _at_least(f"stream, chunks of {name}: of bare", engine, transfer.ratio, _STREAM_RATIO)
+            for name, transfer in stream.transfers.items()
+        ),
+        _at_most("stream, time to the first byte: of bare", engine, stream.first_ratio, _TURN_RATIO),
+        _at_most("stream, from a chunk to its answer: of bare", engine, stream.turn_ratio, _TURN_RATIO),
     ]
 
 

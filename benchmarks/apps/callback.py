@@ -13,6 +13,8 @@ from dapr.proto.runtime.v1 import appcallback_pb2_grpc as services
 
 __all__ = ["run", "serve"]
 
+_ANY_SIZE = (("grpc.max_receive_message_length", -1),)
+
 
 class _AppCallback(services.AppCallbackServicer):
     def __init__(self, answer: Callable[[bytes], Awaitable[bytes]], content_type: str) -> None:
@@ -34,15 +36,16 @@ async def serve(answer: Callable[[bytes], Awaitable[bytes]], *, content_type: st
     """
     Answer invocations; as `run`.
     """
-    await run(_AppCallback(answer, content_type))
+    servicer = _AppCallback(answer, content_type)
+    await run(lambda server: services.add_AppCallbackServicer_to_server(servicer, server))
 
 
-async def run(servicer: services.AppCallbackServicer) -> None:
+async def run(add: Callable[[grpc.aio.Server], None]) -> None:
     """
-    Serve on a free port, say on which, and stop on SIGTERM.
+    Serve what `add` registers on a free port, say on which, and stop on SIGTERM.
     """
-    server = grpc.aio.server()
-    services.add_AppCallbackServicer_to_server(servicer, server)
+    server = grpc.aio.server(options=_ANY_SIZE)
+    add(server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     is_over = asyncio.Event()

@@ -40,4 +40,5 @@ class _AppCallback(services.AppCallbackServicer):
 
 
 if __name__ == "__main__":
-    asyncio.run(run(_AppCallback(*sys.argv[1:])))
+    callback = _AppCallback(*sys.argv[1:])
+    asyncio.run(run(lambda server: services.add_AppCallbackServicer_to_server(callback, server)))

@@ -342,21 +342,28 @@ class Schedule:
         """
         Tickets of this runtime that the slots and their functions' ``max`` let run now.
         """
+        lanes = [lane for lane in self._pending if lane.function.policy.runtime == runtime]
         streams_left = self._streams_limit - self._streams
-        places: dict[_Function, int] = {}
-        wanted: dict[_Function, int] = {}
-        for lane in self._pending:
+        places = {lane.function: self._places_of(lane.function) for lane in lanes}
+        # First one of each function that may go beyond the slots: others' streams must not take its process.
+        starting: dict[_Function, _Lane] = {}
+        for lane in lanes:
             function = lane.function
-            if function.policy.runtime != runtime:
-                continue
-            may = min(len(lane.waiting), places.setdefault(function, self._places_of(function)))
+            is_free = not function.computing and function not in starting and places[function] > 0
+            if is_free and not (lane.is_stream and streams_left < 1):
+                starting[function] = lane
+                places[function] -= 1
+                streams_left -= lane.is_stream
+        within = 0
+        for lane in lanes:
+            waiting = len(lane.waiting) - (starting.get(lane.function) is lane)
+            may = min(waiting, places[lane.function])
             if lane.is_stream:
                 may = min(may, streams_left)
                 streams_left -= may
-            places[function] -= may
-            wanted[function] = wanted.get(function, 0) + may
-        beyond = sum(1 for function, count in wanted.items() if count and not function.computing)
-        within = sum(wanted.values()) - beyond
+            places[lane.function] -= may
+            within += may
+        beyond = len(starting)
         return beyond + min(within, max(self._slots - self._busy - beyond, 0))
 
     def _fill(self, now_s: float) -> list[Action]:

@@ -327,6 +327,18 @@ def test_streams_wait_in_a_queue_of_their_own() -> None:
     assert schedule.has_room("f")
 
 
+def test_streams_that_must_wait_take_no_process_from_others() -> None:
+    """A function with nothing running gets a process for its stream, whoever's streams wait for a slot."""
+    schedule = ready_schedule({name: policy(at_most=4) for name in "fgh"}, slots=1, max_workers=3)
+    assert schedule.submit(1, "f", 0) == [Run(1, 2)]
+    for ticket in (2, 3):
+        assert schedule.submit(ticket, "f", 0, is_stream=True) == []
+    assert schedule.submit(4, "g", 0, is_stream=True) == [Run(4, 1)]
+
+    assert schedule.submit(5, "h", 0, is_stream=True) == [Start(3, WASMTIME)]
+    assert schedule.worker_ready(3, 0) == [Run(5, 3)]
+
+
 def test_a_max_of_its_own_counts_streams_that_wait() -> None:
     """``pool.max`` is of invocations, those that wait for their peers among them."""
     schedule = streaming_schedule(2, at_most=2)

@@ -1,0 +1,32 @@
+"""The folder of functions that our server serves where their own folder would not do."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from benchmarks.classifier import Classifier, lay_out_classify
+from benchmarks.processes import ROOT
+from wasm_grpc.core.model import MIB
+
+__all__ = ["LARGEST_BODY_BYTES", "lay_out"]
+
+LARGEST_BODY_BYTES = 64 * MIB
+"""That echo takes here, and that a result of unlimited length may have outside a stream."""
+
+_COPIED = ("echo", "grayscale")
+_LIMITS = "[limits]\n"
+
+
+def lay_out(classifier: Classifier | None, folder: Path) -> Path:
+    """
+    Make a folder in which echo takes large bodies, and classify, if there is one, runs that model.
+    """
+    for name in _COPIED:
+        shutil.copytree(ROOT / "functions" / name, folder / name)
+    manifest = folder / "echo" / "function.toml"
+    raised = f'{_LIMITS}body = "{LARGEST_BODY_BYTES // MIB}MiB"\n'
+    manifest.write_text(manifest.read_text("utf-8").replace(_LIMITS, raised), "utf-8")
+    if classifier is not None:
+        lay_out_classify(classifier, folder / "classify")
+    return folder
