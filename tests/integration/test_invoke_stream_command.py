@@ -32,6 +32,14 @@ FLOWING = '[limits]\ntimeout = "unlimited"\noutput = "unlimited"\n'
 DEADLINE_S = 10
 
 
+@pytest.fixture(autouse=True)
+def _heeded_ctrl_c() -> Iterator[None]:
+    """Let commands heed Ctrl-C also where these tests run in a shell's background, which has it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def server(
     start_server: StartServer, tmp_path_factory: pytest.TempPathFactory
