@@ -9,6 +9,7 @@ from dataclasses import fields
 from typing import Any, NoReturn
 
 from wasm_grpc.core.errors import ConfigError
+from wasm_grpc.core.metadata import is_key
 from wasm_grpc.core.settings import ENGINES, Settings
 from wasm_grpc.functions.units import parse_duration, parse_size
 
@@ -26,7 +27,6 @@ __all__ = [
 ]
 
 _SETTINGS = frozenset(field.name for field in fields(Settings))
-_HEADER_KEY = re.compile(r"[0-9a-z_.-]+")
 _HEADER_VALUE = re.compile(r"[ -~]*")
 """What gRPC's metadata may hold (its ``PROTOCOL-HTTP2.md``, "Custom-Metadata")."""
 
@@ -85,7 +85,7 @@ def header(text: str) -> tuple[str, str]:
     Read ``key=value``; gRPC takes keys in lower case only.
     """
     key, equals, value = text.partition("=")
-    if not equals or not _HEADER_KEY.fullmatch(key):
+    if not equals or not is_key(key):
         raise argparse.ArgumentTypeError(
             f"{text!r} is not a header; expected key=value with the key in lower case"
         )

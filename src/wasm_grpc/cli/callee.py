@@ -9,12 +9,11 @@ from dataclasses import dataclass, field
 import grpc
 
 from wasm_grpc.core.errors import ConfigError
-from wasm_grpc.dapr.endpoint import endpoint_from
+from wasm_grpc.dapr.endpoint import sidecar_address
 
 __all__ = ["DEFAULT_ADDRESS", "Callee", "callee_of"]
 
 DEFAULT_ADDRESS = "127.0.0.1:50051"
-_DEFAULT_SIDECAR = "127.0.0.1:50001"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +59,6 @@ def callee_of(options: argparse.Namespace, environ: Mapping[str, str]) -> Callee
         raise ConfigError("--app-id: it is empty; expected the id of an app")
     return Callee(
         app_id=options.app_id,
-        address=endpoint_from(environ) or _DEFAULT_SIDECAR,
+        address=sidecar_address(environ),
         token=environ.get("DAPR_API_TOKEN", ""),
     )

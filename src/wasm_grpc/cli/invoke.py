@@ -17,7 +17,7 @@ from google.protobuf import any_pb2
 from wasm_grpc.cli.arguments import duration, header
 from wasm_grpc.cli.callee import DEFAULT_ADDRESS, Callee, callee_of
 from wasm_grpc.core.errors import ConfigError
-from wasm_grpc.dapr.channel import TOKEN_KEY
+from wasm_grpc.dapr.channel import TOKEN_KEY, open_blocking_channel
 from wasm_grpc.dapr.endpoint import Endpoint, parse_endpoint
 
 __all__ = ["PARSER", "add_arguments", "execute"]
@@ -33,6 +33,7 @@ PARSER: Mapping[str, Any] = {
     "Exits with 1 and one line `CODE: message` if the call fails, 2 for a missing file or a wrong flag.",
 }
 
+_LIMITS = (("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1))
 _VERBS = [name for name, _ in common_pb2.HTTPExtension.Verb.items() if name != "NONE"]
 
 
@@ -100,10 +101,7 @@ def _open(callee: Callee) -> grpc.Channel:
     endpoint = Endpoint(callee.address, is_secure=False)
     if callee.app_id:
         endpoint = parse_endpoint(callee.address)
-    limits = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
-    if endpoint.is_secure:
-        return grpc.secure_channel(endpoint.target, grpc.ssl_channel_credentials(), options=limits)
-    return grpc.insecure_channel(endpoint.target, options=limits)
+    return open_blocking_channel(endpoint, _LIMITS)
 
 
 def _call(

@@ -11,7 +11,7 @@ from typing import Any, TextIO
 
 from wasm_grpc.cli.logs import log_to
 from wasm_grpc.core.errors import ConfigError
-from wasm_grpc.dapr.endpoint import endpoint_from
+from wasm_grpc.dapr.endpoint import sidecar_address
 from wasm_grpc.server.listener import check_address
 
 __all__ = ["PARSER", "add_arguments", "execute"]
@@ -24,8 +24,6 @@ PARSER: Mapping[str, Any] = {
     "The sidecar is at DAPR_GRPC_ENDPOINT or DAPR_GRPC_PORT; `wasm-grpc demo` starts all of it.\n"
     "Exits with 0 after SIGTERM or Ctrl-C, 1 if the port is in use.",
 }
-
-_DEFAULT_SIDECAR = "127.0.0.1:50001"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -52,9 +50,10 @@ def execute(options: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int:
         stopped = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-        endpoint = endpoint_from(os.environ) or _DEFAULT_SIDECAR
         async with (
-            open_services(endpoint, token=os.environ.get("DAPR_API_TOKEN", "")) as services,
+            open_services(
+                sidecar_address(os.environ), token=os.environ.get("DAPR_API_TOKEN", "")
+            ) as services,
             open_page(services, options.host, options.port) as address,
         ):
             print(f"page {address}", file=stdout, flush=True)

@@ -93,7 +93,7 @@ class FunctionsClient:
         header = request_header(method, verb=verb, query=query, content_type=content_type, metadata=metadata)
         pieces = _pieces(body)
         if self._channel is None:
-            self._channel = open_channel(self._target.address)
+            self._channel = open_channel(self._target.endpoint)
         invoke: grpc.aio.StreamStreamMultiCallable[
             functions_pb2.InvokeRequest, functions_pb2.InvokeResponse
         ] = self._channel.stream_stream(

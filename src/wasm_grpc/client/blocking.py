@@ -14,8 +14,7 @@ from wasm_grpc.client.errors import FunctionError, error_of
 from wasm_grpc.client.messages import METHOD, Answer, Header, Metadata, cut, request_header
 from wasm_grpc.client.source import Body, Source
 from wasm_grpc.client.target import target_of
-from wasm_grpc.dapr.channel import CHANNEL_OPTIONS
-from wasm_grpc.dapr.endpoint import Endpoint
+from wasm_grpc.dapr.channel import open_blocking_channel
 from wasm_grpc.v1 import functions_pb2
 
 __all__ = ["FunctionsClient", "Stream"]
@@ -49,7 +48,7 @@ class FunctionsClient:
         """
         target = target_of(app_id, address=address, token=token, environ=os.environ)
         self._metadata = target.metadata
-        self._channel = _open(target.endpoint)
+        self._channel = open_blocking_channel(target.endpoint)
         self._invoke = self._channel.stream_stream(
             METHOD,
             request_serializer=functions_pb2.InvokeRequest.SerializeToString,
@@ -243,9 +242,3 @@ class _Sending:
         call = None if self._call is None else self._call()
         if call is not None:
             call.cancel()
-
-
-def _open(endpoint: Endpoint) -> grpc.Channel:
-    if endpoint.is_secure:
-        return grpc.secure_channel(endpoint.target, grpc.ssl_channel_credentials(), options=CHANNEL_OPTIONS)
-    return grpc.insecure_channel(endpoint.target, options=CHANNEL_OPTIONS)

@@ -6,16 +6,12 @@ from collections.abc import Iterable
 from typing import Any, Protocol
 
 import grpc
-from google.protobuf.message import DecodeError
-from google.rpc import error_details_pb2, status_pb2
+from google.rpc import error_details_pb2
 
 from wasm_grpc.core.errors import WasmGrpcError
+from wasm_grpc.dapr.details import error_info_of
 
 __all__ = ["FunctionError", "error_of"]
-
-_DETAILS_KEY = "grpc-status-details-bin"
-_DOMAIN = "wasm-grpc"
-"""Of every ``ErrorInfo`` that a server of functions sends."""
 
 
 class FunctionError(WasmGrpcError):
@@ -79,7 +75,7 @@ def error_of(failure: Failure, invocation_id: str = "") -> FunctionError:
         failure: What gRPC raised.
         invocation_id: From the answer's header, for a failure that doesn't tell it.
     """
-    info = _info(failure.trailing_metadata() or ())
+    info = error_info_of(failure.trailing_metadata() or ()) or error_details_pb2.ErrorInfo()
     code = failure.code()
     return FunctionError(
         code,
@@ -89,21 +85,3 @@ def error_of(failure: Failure, invocation_id: str = "") -> FunctionError:
         limit=info.metadata.get("limit", ""),
         invocation_id=info.metadata.get("invocation_id", invocation_id),
     )
-
-
-def _info(metadata: Iterable[Any]) -> error_details_pb2.ErrorInfo:
-    """
-    Give what the server of functions sent along; an empty one if none did.
-    """
-    for key, value in metadata:
-        if key != _DETAILS_KEY or not isinstance(value, bytes):
-            continue
-        info = error_details_pb2.ErrorInfo()
-        try:
-            details = status_pb2.Status.FromString(value).details
-            if any(detail.Unpack(info) and info.domain == _DOMAIN for detail in details):
-                return info
-        except DecodeError:
-            # A proxy's own; the status itself still says what is wrong.
-            continue
-    return error_details_pb2.ErrorInfo()

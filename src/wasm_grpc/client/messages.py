@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import grpc
 
 from wasm_grpc.client.errors import FunctionError
+from wasm_grpc.core.metadata import join_values
 from wasm_grpc.core.model import MIB
 from wasm_grpc.v1 import functions_pb2
 
@@ -102,11 +103,7 @@ def request_header(
     Make the first message of a call.
     """
     pairs = metadata.items() if isinstance(metadata, Mapping) else metadata
-    joined: dict[str, str] = {}
-    for name, value in pairs:
-        key = name.lower()
-        # As HTTP joins what is there twice (RFC 9110, 5.3).
-        joined[key] = f"{joined[key]}, {value}" if key in joined else value
+    joined = join_values((name.lower(), value) for name, value in pairs)
     return functions_pb2.InvokeRequest(
         header=functions_pb2.RequestHeader(
             method=method, verb=verb, query=query, content_type=content_type, metadata=joined

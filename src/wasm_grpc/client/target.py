@@ -7,12 +7,9 @@ from dataclasses import dataclass, field
 
 from wasm_grpc.core.errors import ConfigError
 from wasm_grpc.dapr.channel import TOKEN_KEY
-from wasm_grpc.dapr.endpoint import Endpoint, endpoint_from, parse_endpoint
+from wasm_grpc.dapr.endpoint import Endpoint, parse_endpoint, sidecar_address
 
 __all__ = ["Target", "target_of"]
-
-_DEFAULT_SIDECAR = "127.0.0.1:50001"
-"""Where daprd serves gRPC unless it is told otherwise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,12 +18,10 @@ class Target:
     Where a client's calls go.
 
     Attributes:
-        address: Of the sidecar or the server, as Dapr writes endpoints.
-        endpoint: What that is to gRPC.
+        endpoint: Of the sidecar or the server.
         metadata: Of every call.
     """
 
-    address: str
     endpoint: Endpoint
     metadata: tuple[tuple[str, str], ...] = field(repr=False)
 
@@ -51,15 +46,12 @@ def target_of(app_id: str, *, address: str, token: str | None, environ: Mapping[
     # Without `dapr-stream` the sidecar's resiliency counts the whole call as one attempt.
     to_app = (("dapr-app-id", app_id), ("dapr-stream", "true")) if app_id else ()
     return Target(
-        address=address or endpoint_from(environ) or _DEFAULT_SIDECAR,
-        endpoint=_endpoint(address, environ),
+        endpoint=_endpoint(address) if address else parse_endpoint(sidecar_address(environ)),
         metadata=(*to_app, *(((TOKEN_KEY, token),) if token else ())),
     )
 
 
-def _endpoint(address: str, environ: Mapping[str, str]) -> Endpoint:
-    if not address:
-        return parse_endpoint(endpoint_from(environ) or _DEFAULT_SIDECAR)
+def _endpoint(address: str) -> Endpoint:
     try:
         return parse_endpoint(address)
     except ConfigError as exc:

@@ -10,7 +10,10 @@ from dapr.conf.helpers import GrpcEndpoint
 
 from wasm_grpc.core.errors import ConfigError
 
-__all__ = ["Endpoint", "endpoint_from", "parse_endpoint"]
+__all__ = ["Endpoint", "endpoint_from", "parse_endpoint", "sidecar_address"]
+
+_DEFAULT_SIDECAR = "127.0.0.1:50001"
+"""Where daprd serves gRPC unless it is told otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,13 @@ def endpoint_from(environ: Mapping[str, str]) -> str:
         return endpoint
     port = environ.get("DAPR_GRPC_PORT", "")
     return f"127.0.0.1:{port}" if port else ""
+
+
+def sidecar_address(environ: Mapping[str, str]) -> str:
+    """
+    Give what `endpoint_from` does, else where daprd listens by itself.
+    """
+    return endpoint_from(environ) or _DEFAULT_SIDECAR
 
 
 def parse_endpoint(text: str) -> Endpoint:

@@ -13,6 +13,7 @@ from dapr.proto.runtime.v1 import dapr_pb2_grpc, metadata_pb2, pubsub_pb2
 from wasm_grpc.core.errors import InvocationError, SidecarError
 from wasm_grpc.core.model import Reason
 from wasm_grpc.dapr.channel import TOKEN_KEY, open_channel
+from wasm_grpc.dapr.endpoint import parse_endpoint
 
 __all__ = ["Sidecar", "open_sidecar"]
 
@@ -94,5 +95,5 @@ async def open_sidecar(endpoint: str, *, token: str) -> AsyncIterator[Sidecar]:
     Raises:
         ConfigError: The endpoint can't be read.
     """
-    async with open_channel(endpoint) as channel:
+    async with open_channel(parse_endpoint(endpoint)) as channel:
         yield Sidecar(channel, endpoint=endpoint, token=token)

@@ -270,14 +270,14 @@ class Pool:
         )
 
     def _started(self, job: Job) -> None:
+        limits = job.function.limits
         if job.stream is not None:
-            job.arm(job.function.limits.timeout_s, self._ran_too_long)
             job.stream.start(lambda: self._idled_too_long(job))
-        elif job.function.limits.timeout_s is None:
+        elif limits.timeout_s is None:
             # "unlimited" is for streams, and no caller's deadline comes through daprd.
-            job.arm(job.function.limits.idle_timeout_s, self._gave_nothing)
-        else:
-            job.arm(job.function.limits.timeout_s, self._ran_too_long)
+            job.arm(limits.idle_timeout_s, self._gave_nothing)
+            return
+        job.arm(limits.timeout_s, self._ran_too_long)
 
     def _resume(self, worker_id: int) -> None:
         job = self._running.get(worker_id)

@@ -9,6 +9,7 @@ import grpc
 
 from wasm_grpc.core.errors import GuestStatusError, InvocationError
 from wasm_grpc.core.model import Reason
+from wasm_grpc.dapr.details import DETAILS_KEY
 from wasm_grpc.server.status import status_of
 
 __all__ = ["INVOCATION_ID_KEY", "Context", "abort", "own_fault"]
@@ -17,7 +18,6 @@ _log = logging.getLogger("wasm_grpc.server")
 
 INVOCATION_ID_KEY = "wasm-grpc-invocation-id"
 """Initial metadata of every call that left a line in the log; an HTTP response header behind daprd."""
-_DETAILS_KEY = "grpc-status-details-bin"
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -46,5 +46,5 @@ async def abort(
     if invocation_id and not has_answered:
         headers = error.headers if isinstance(error, GuestStatusError) else ()
         await context.send_initial_metadata((*headers, (INVOCATION_ID_KEY, invocation_id)))
-    await context.abort(status.code, status.message, ((_DETAILS_KEY, status.details),))
+    await context.abort(status.code, status.message, ((DETAILS_KEY, status.details),))
     raise AssertionError("abort returned")

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Mapping
 import grpc
 
 from wasm_grpc.core.errors import InvocationError
+from wasm_grpc.core.metadata import is_key, join_values
 from wasm_grpc.core.model import KIB, Reason
 from wasm_grpc.functions.keys import Verb
 from wasm_grpc.server.environment import Metadata
@@ -29,8 +30,6 @@ _CANCELLATION_TURNS = 4
 """Of the event loop: one for the notice, one for the call's task, one for the feeder's, and one more."""
 _METADATA_BYTES = 64 * KIB
 """Of a header, as many as the call itself may have."""
-_KEY = re.compile(r"[0-9a-z_.-]+")
-"""What gRPC takes as a key of metadata (its ``PROTOCOL-HTTP2.md``, "Custom-Metadata")."""
 _VALUE = re.compile(r"[^\0-\x1f\x7f]*")
 _RESERVED_PREFIXES = ("dapr-", "grpc-")
 """daprd's and gRPC's own: what they say of a caller, no caller may say."""
@@ -72,7 +71,7 @@ class Functions:
                     has_answered = True
                     header = pb.ResponseHeader(
                         content_type=answer.content_type,
-                        metadata=_joined(answer.headers),
+                        metadata=join_values(answer.headers),
                         invocation_id=invocation_id,
                     )
                     await _write(context, pb.InvokeResponse(header=header))
@@ -197,7 +196,7 @@ def _check_metadata(metadata: Mapping[str, str]) -> None:
         raise _bad_header("metadata is too long", f"at most {_METADATA_BYTES} characters")
     for key, value in metadata.items():
         shown = repr(key[:60])
-        if not _KEY.fullmatch(key):
+        if not is_key(key):
             raise _bad_header(f"metadata {shown} is no key", "lower-case letters, digits, '-', '_' and '.'")
         if key.startswith(_RESERVED_PREFIXES) or key.endswith("-bin"):
             raise _bad_header(f"metadata {shown} is reserved", "keys without dapr-, grpc- and -bin")
@@ -207,13 +206,3 @@ def _check_metadata(metadata: Mapping[str, str]) -> None:
 
 def _bad_header(fault: str, expected: str) -> InvocationError:
     return InvocationError(Reason.INVALID_REQUEST, f"header: {fault}; expected {expected}")
-
-
-def _joined(headers: tuple[tuple[str, str], ...]) -> dict[str, str]:
-    """
-    Give headers as a map: one that stands there twice is a list (RFC 9110, 5.3).
-    """
-    joined: dict[str, str] = {}
-    for name, value in headers:
-        joined[name] = f"{joined[name]}, {value}" if name in joined else value
-    return joined

@@ -10,10 +10,11 @@ from wasm_grpc.core.errors import InvocationError
 from wasm_grpc.core.model import ResponseKind
 from wasm_grpc.dapr.outputs import Cause, Output
 from wasm_grpc.functions.catalogue import Catalogue, Route
+from wasm_grpc.functions.manifest import FunctionManifest
 from wasm_grpc.server.environment import Metadata, request_environment, trace_of
 from wasm_grpc.server.runner import Reply, Runner
 
-__all__ = ["Invoker", "Request"]
+__all__ = ["Invoker", "Request", "environment_of", "log_failure"]
 
 _log = logging.getLogger("wasm_grpc.invocation")
 
@@ -56,34 +57,55 @@ class Invoker:
         """
         try:
             return await self._invoke(request, invocation_id)
-        except InvocationError as exc:
-            _log.warning("invocation %s: %s: %s", invocation_id, exc.reason.value, exc)
-            raise
-        except asyncio.CancelledError:
-            _log.warning(
-                "invocation %s: CANCELLED: method '%s': the caller is gone", invocation_id, request.method
-            )
+        except (InvocationError, asyncio.CancelledError) as exc:
+            log_failure(exc, request, invocation_id)
             raise
 
     async def _invoke(self, request: Request, invocation_id: str) -> Reply:
         route = self._catalogue.route(request.method, request.verb)
         function = self._catalogue.functions[route.function].manifest
-        env = request_environment(
-            verb=request.verb,
-            query=request.query,
-            content_type=request.content_type,
-            content_length=len(request.body),
-            path_info=route.path_info,
-            metadata=request.metadata,
-            withheld=function.env.keys(),
-            is_cgi=function.response is ResponseKind.CGI,
-        )
+        env = environment_of(request, route, function, content_length=len(request.body))
         return await self._runner.run(
             function,
             request.body,
             env=env,
             invocation_id=invocation_id,
             output=_output(route, request, invocation_id),
+        )
+
+
+def environment_of(
+    request: Request, route: Route, function: FunctionManifest, *, content_length: int | None
+) -> tuple[tuple[str, str], ...]:
+    """
+    Give what a function learns of a request beside its body, as `request_environment` does.
+
+    Raises:
+        InvocationError: INVALID_REQUEST.
+    """
+    return request_environment(
+        verb=request.verb,
+        query=request.query,
+        content_type=request.content_type,
+        content_length=content_length,
+        path_info=route.path_info,
+        metadata=request.metadata,
+        withheld=function.env.keys(),
+        is_cgi=function.response is ResponseKind.CGI,
+    )
+
+
+def log_failure(
+    error: InvocationError | asyncio.CancelledError, request: Request, invocation_id: str
+) -> None:
+    """
+    Log why a request has no result: what went wrong, or that its caller has gone.
+    """
+    if isinstance(error, InvocationError):
+        _log.warning("invocation %s: %s: %s", invocation_id, error.reason.value, error)
+    else:
+        _log.warning(
+            "invocation %s: CANCELLED: method '%s': the caller is gone", invocation_id, request.method
         )
 
 

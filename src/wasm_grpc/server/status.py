@@ -12,10 +12,10 @@ from google.rpc import error_details_pb2, status_pb2
 
 from wasm_grpc.core.errors import GuestStatusError, InvocationError
 from wasm_grpc.core.model import Outcome, Reason
+from wasm_grpc.dapr.details import ERROR_DOMAIN
 from wasm_grpc.server.cgi import CgiResponse
 
 __all__ = [
-    "ERROR_DOMAIN",
     "FAILURE_BODY_BYTES",
     "HTTP_CODES",
     "STATUS_CODES",
@@ -24,9 +24,6 @@ __all__ = [
     "failure",
     "status_of",
 ]
-
-ERROR_DOMAIN = "wasm-grpc"
-"""``domain`` of every ``google.rpc.ErrorInfo`` that this server sends."""
 
 STATUS_CODES = {
     Reason.OK: grpc.StatusCode.OK,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
@@ -14,14 +13,11 @@ from wasm_grpc.functions.catalogue import Catalogue
 from wasm_grpc.functions.manifest import FunctionManifest
 from wasm_grpc.pool.stream import Stream
 from wasm_grpc.server.cgi import CgiError, CgiResponse, has_cgi_head, parse_cgi_response
-from wasm_grpc.server.environment import request_environment
-from wasm_grpc.server.invocations import Request
+from wasm_grpc.server.invocations import Request, environment_of, log_failure
 from wasm_grpc.server.runner import Runner, content_type_of, log_stderr
 from wasm_grpc.server.status import FAILURE_BODY_BYTES, cgi_failure, failure
 
 __all__ = ["AnswerHeader", "StreamedCall", "Streams"]
-
-_log = logging.getLogger("wasm_grpc.invocation")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,13 +162,8 @@ class Streams:
         try:
             async with self._open(request, invocation_id) as call:
                 yield call
-        except InvocationError as exc:
-            _log.warning("invocation %s: %s: %s", invocation_id, exc.reason.value, exc)
-            raise
-        except asyncio.CancelledError:
-            _log.warning(
-                "invocation %s: CANCELLED: method '%s': the caller is gone", invocation_id, request.method
-            )
+        except (InvocationError, asyncio.CancelledError) as exc:
+            log_failure(exc, request, invocation_id)
             raise
 
     @contextlib.asynccontextmanager
@@ -186,15 +177,6 @@ class Streams:
                 "expected a call that is no stream",
                 function=function.name,
             )
-        env = request_environment(
-            verb=request.verb,
-            query=request.query,
-            content_type=request.content_type,
-            content_length=None,
-            path_info=route.path_info,
-            metadata=request.metadata,
-            withheld=function.env.keys(),
-            is_cgi=function.response is ResponseKind.CGI,
-        )
+        env = environment_of(request, route, function, content_length=None)
         async with self._runner.open_stream(function, env=env, invocation_id=invocation_id) as stream:
             yield StreamedCall(function, stream, invocation_id)

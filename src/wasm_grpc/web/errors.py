@@ -5,14 +5,12 @@ from __future__ import annotations
 import re
 
 import grpc
-from google.rpc import error_details_pb2, status_pb2
 
 from wasm_grpc.core.model import Reason
+from wasm_grpc.dapr.details import error_info_of
 
 __all__ = ["ApiError", "error_of"]
 
-_DETAILS_KEY = "grpc-status-details-bin"
-_DOMAIN = "wasm-grpc"
 _BUSY = frozenset({Reason.QUEUE_FULL, Reason.QUEUE_WAIT, Reason.WORKER_MEMORY, Reason.DRAINING})
 _LATE = frozenset({Reason.TIMEOUT, Reason.CPU_LIMIT})
 _PREFIX = re.compile(r"^function '[^']*': (?:rejected the input: )?")
@@ -65,14 +63,10 @@ def _reason(error: grpc.aio.AioRpcError) -> Reason | None:
     """
     Give the reason that a function's server sent along, or None if none did.
     """
-    for key, value in error.trailing_metadata():
-        if key != _DETAILS_KEY or not isinstance(value, bytes):
-            continue
-        info = error_details_pb2.ErrorInfo()
-        for detail in status_pb2.Status.FromString(value).details:
-            if detail.Unpack(info) and info.domain == _DOMAIN:
-                return Reason(info.reason) if info.reason in Reason.__members__ else Reason.INTERNAL
-    return None
+    info = error_info_of(error.trailing_metadata())
+    if info is None:
+        return None
+    return Reason(info.reason) if info.reason in Reason.__members__ else Reason.INTERNAL
 
 
 def _sentence(text: str) -> str:

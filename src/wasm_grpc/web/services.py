@@ -11,6 +11,7 @@ from dapr.proto.common.v1 import common_pb2
 from dapr.proto.runtime.v1 import dapr_pb2_grpc, invoke_pb2
 
 from wasm_grpc.dapr.channel import TOKEN_KEY, open_channel
+from wasm_grpc.dapr.endpoint import parse_endpoint
 from wasm_grpc.web.errors import ApiError, error_of
 
 __all__ = ["SERVICES", "Answer", "Services", "open_services", "service_of"]
@@ -86,5 +87,5 @@ async def open_services(endpoint: str, *, token: str) -> AsyncIterator[Services]
     Raises:
         ConfigError: The endpoint can't be read.
     """
-    async with open_channel(endpoint) as channel:
+    async with open_channel(parse_endpoint(endpoint)) as channel:
         yield Services(channel, token=token)

@@ -35,7 +35,9 @@ pytestmark = pytest.mark.asyncio
 INVOCATION = Invocation(id="1", function="f", body=b"body")
 OK = Outcome(reason=Reason.OK, body=b"body")
 
-PROLOGUE = """#!{python}
+PROLOGUE = """#!/bin/sh
+'''exec' '{python}' "$0" "$@"
+' '''  # a path with a space in it can't stand behind #!
 # Says hello as a worker does; what it does then stands below.
 import mmap, os, signal, socket, struct, sys, time
 
