@@ -126,9 +126,9 @@ PLACES = 26
 """Streams of which each has a process, six of eight, the others being kept for what is no stream; and a queue of 20."""
 
 
-async def crowd(way: Way, stack: AsyncExitStack) -> list[StreamCall]:
-    """Offer many streams at once, of which none sends anything yet."""
-    return [await stack.enter_async_context(way.open("crowd", timeout_s=None)) for _ in range(OFFERED)]
+async def crowd(way: Way, stack: AsyncExitStack, count: int) -> list[StreamCall]:
+    """Offer streams at once, of which none sends anything yet."""
+    return [await stack.enter_async_context(way.open("crowd", timeout_s=None)) for _ in range(count)]
 
 
 async def first(call: StreamCall) -> str:
@@ -160,8 +160,12 @@ async def test_many_slow_streams_leave_room_for_calls(
         AsyncExitStack() as stack,
     ):
         await until(lambda: "App entered healthy status" in app.sidecar.log_file.read_text(), "a healthy app")
-        calls = await crowd(way, stack)
+        # Those with a process first: while theirs start, the others would find no more than the queue.
+        calls = await crowd(way, stack, PLACES - 20)
         becoming = [asyncio.ensure_future(first(call)) for call in calls]
+        await asyncio.wait(becoming)
+        calls += await crowd(way, stack, OFFERED - len(calls))
+        becoming += [asyncio.ensure_future(first(call)) for call in calls[len(becoming) :]]
         # Those that run, and all that are refused; the others wait for a process.
         await until(lambda: sum(map(asyncio.Future.done, becoming)) == OFFERED - 20, "an answer to most")
         early = Counter(future.result() for future in becoming if future.done())
