@@ -13,7 +13,7 @@ from wasm_grpc.core.settings import Settings
 from wasm_grpc.functions.folder import read_functions
 from wasm_grpc.functions.function import Function
 from wasm_grpc.functions.later import refuse_later
-from wasm_grpc.pool.pool import PoolFunction
+from wasm_grpc.pool.functions import PoolFunction
 
 __all__ = ["CompiledFunction", "compile_functions"]
 

@@ -20,7 +20,7 @@ from wasm_grpc.functions.manifest import FunctionManifest
 from wasm_grpc.functions.models import read_inference
 from wasm_grpc.functions.mounts import read_mounts
 from wasm_grpc.pool.compiler import compile_module
-from wasm_grpc.pool.pool import PoolFunction
+from wasm_grpc.pool.functions import PoolFunction
 from wasm_grpc.pool.runtimes import FoundRuntime, find_runtimes, wanted_engines
 
 __all__ = ["Preparer", "engines_of", "module_problems", "open_preparer"]

@@ -19,7 +19,8 @@ from wasm_grpc.functions.catalogue import make_catalogue
 from wasm_grpc.functions.folder import read_functions
 from wasm_grpc.functions.function import Function
 from wasm_grpc.functions.later import refuse_later
-from wasm_grpc.pool.pool import PoolFunction, open_pool
+from wasm_grpc.pool.functions import PoolFunction
+from wasm_grpc.pool.pool import open_pool
 from wasm_grpc.server.callback import AppCallback, add_callbacks
 from wasm_grpc.server.functions import Functions, add_functions
 from wasm_grpc.server.invocations import Invoker

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wasm_grpc.core.errors import HostError
+from wasm_grpc.core.interpreter import isolated_command
 from wasm_grpc.demo.children import Child, child
 from wasm_grpc.demo.daprd import find_daprd
 from wasm_grpc.demo.sidecars import Sidecar, open_sidecars
@@ -81,7 +82,7 @@ async def show(demo: Demo) -> None:
 
 
 def _command(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "wasm_grpc", *arguments]
+    return [*isolated_command(sys.executable, "wasm_grpc"), *arguments]
 
 
 def _serve(demo: Demo, function: str) -> list[str]:

@@ -125,6 +125,11 @@ class FakeInstance:
         self._memory = bytearray(prepared.memory.min_pages * PAGE_BYTES)
         context.memory = lambda: memoryview(self._memory)
 
+    def start(self) -> None:
+        """
+        See `Instance.start`; a script has no start function.
+        """
+
     def call(self, export: str, *args: Value) -> Sequence[Value]:
         """
         See `Instance.call`: the export ``_start`` plays the script.

@@ -3,8 +3,12 @@ What an engine is to the rest of the worker tower: three small protocols and a h
 
 Theory of operation. A module is *compiled* once, in a compile process, to an artifact (bytes). A
 worker *loads* the artifact together with the host functions it may import, and gets a `Prepared`.
-Each `instantiate` gives a fresh `Instance` whose host functions all receive the one `Context`
+Each `instantiate` returns a fresh `Instance` whose host functions all receive the one `Context`
 that it was instantiated with. Everything is used from one thread.
+
+Instantiation runs no code of the guest: the module's start function runs in `Instance.start`. So an
+instance can be made before its invocation is known, and whatever a guest can make last falls into
+the invocation, which has a clock.
 
 Host functions are plain Python, written once for every engine: ``call(context, *args)``. Integer
 arguments arrive as the engine gives them: an i32 may be signed, so a pointer must be masked.
@@ -130,6 +134,15 @@ class Instance(Protocol):
     A module with its own memory, ready to be called.
     """
 
+    def start(self) -> None:
+        """
+        Run the module's start function, if it has one; call this once, before any `call`.
+
+        Raises:
+            GuestExit, GuestStop, GuestTrap: See `call`.
+        """
+        ...
+
     def call(self, export: str, *args: Value) -> Sequence[Value]:
         """
         Call an exported function and return its results.
@@ -161,10 +174,10 @@ class Prepared(Protocol):
 
     def instantiate(self, context: Context) -> Instance:
         """
-        Give a fresh instance bound to `context`; runs the module's start function, if any.
+        Return a fresh instance bound to `context`; none of the guest's code has run.
 
         Raises:
-            GuestExit, GuestStop, GuestTrap: The start function ended so, or memory ran out.
+            GuestTrap: A data or element segment does not fit, or memory ran out.
         """
         ...
 

@@ -124,9 +124,7 @@ class WasmerPrepared:
             instance = wasmer.Instance(self._module, self._imports)
         except BaseException as exc:  # Wasmer's panics are no `Exception`.
             raise _as_guest_trap(exc) from exc
-        ready = WasmerInstance(self, context, instance)
-        ready.start()
-        return ready
+        return WasmerInstance(self, context, instance)
 
 
 class WasmerInstance:
@@ -140,21 +138,17 @@ class WasmerInstance:
         self._prepared = prepared
         self._context = context
         self._exports = instance.exports
-        self._memory: wasmer.Memory | None = instance.exports.memory if prepared.has_memory else None
+        memory: wasmer.Memory | None = instance.exports.memory if prepared.has_memory else None
+        self._memory = memory
+        # Not a method of ours: context and instance would hold each other.
+        context.memory = empty_memory if memory is None else lambda: memoryview(memory.buffer)
 
     def start(self) -> None:
         """
-        Show the context the memory, and run the module's start function if it has one.
+        See `Instance.start`.
         """
-        memory = self._memory
-        # Not a method of ours: context and instance would hold each other.
-        self._context.memory = empty_memory if memory is None else lambda: memoryview(memory.buffer)
         if START_EXPORT in self._prepared.types:
-            try:
-                self.call(START_EXPORT)
-            except BaseException:
-                self.close()
-                raise
+            self.call(START_EXPORT)
 
     def call(self, export: str, *args: Value) -> Sequence[Value]:
         """

@@ -82,6 +82,8 @@ class ArtifactFolder:
         Raises:
             HostError: It can't be made, or is another user's.
         """
+        # Workers, which open its files, have another working directory.
+        folder = folder.absolute()
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             status = folder.stat()

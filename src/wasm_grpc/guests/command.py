@@ -85,7 +85,7 @@ class Command:
 
 class ReadyCommand:
     """
-    A `ReadyGuest`: an instance whose ``_start`` has not been called.
+    A `ReadyGuest`: an instance of which nothing has run yet, neither its start function nor ``_start``.
     """
 
     __slots__ = ("_context", "_end", "_instance")
@@ -96,7 +96,7 @@ class ReadyCommand:
         self._end: GuestEnd | None = None
         try:
             self._instance = prepared.instantiate(self._context)
-        except (GuestExit, GuestStop, GuestTrap) as end:
+        except GuestTrap as end:
             # Without its traceback, which holds this frame and so this object.
             self._end = end.with_traceback(None)
 
@@ -136,6 +136,7 @@ class ReadyCommand:
 
 def _call_start(instance: Instance) -> GuestEnd | None:
     try:
+        instance.start()
         instance.call(_START)
     except (GuestExit, GuestStop, GuestTrap) as end:
         return end

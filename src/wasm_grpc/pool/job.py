@@ -26,7 +26,8 @@ class Job:
         stream: Its input and output, where they are streamed.
         worker: The worker that it was sent to; 0 while it waits.
         tries: How many workers it was sent to.
-        is_loading: Its worker takes the function up first; the guest has not started.
+        sent_s: When it was sent there, on the event loop's clock.
+        is_loading: Its worker loads the function first; the guest has not started.
         ended_by: Why its worker was killed, if we did it.
     """
 
@@ -38,6 +39,7 @@ class Job:
     stream: Stream | None = None
     worker: int = 0
     tries: int = 0
+    sent_s: float = 0.0
     is_loading: bool = False
     ended_by: Outcome | None = None
     _timer: asyncio.TimerHandle | None = None

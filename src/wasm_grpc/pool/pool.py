@@ -9,10 +9,9 @@ import itertools
 import logging
 import signal
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from wasm_grpc.core.errors import InvocationError, ProtocolError, WasmGrpcError
-from wasm_grpc.core.model import MIB, Invocation, Outcome, PoolPolicy, Reason, Runtime, WorkerFunction
+from wasm_grpc.core.model import MIB, Invocation, Outcome, Reason, WorkerFunction
 from wasm_grpc.core.settings import Settings
 from wasm_grpc.core.wire import (
     Frame,
@@ -25,32 +24,28 @@ from wasm_grpc.core.wire import (
     unpack_read,
     unpack_result,
 )
+from wasm_grpc.pool.functions import PoolFunction, kind_bytes
 from wasm_grpc.pool.job import Job
-from wasm_grpc.pool.memory import models_bytes, resident_bytes, result_bytes, worker_bytes
+from wasm_grpc.pool.loading import BLOCKED_S, Loading
+from wasm_grpc.pool.memory import resident_bytes, result_bytes
 from wasm_grpc.pool.process import WorkerProcess, exit_text
+from wasm_grpc.pool.roster import WorkerKind
 from wasm_grpc.pool.schedule import Action, FunctionPolicy, Resume, Run, Schedule, Start, Stop
 from wasm_grpc.pool.stream import Stream
 
-__all__ = ["Pool", "PoolFunction", "open_pool"]
+__all__ = ["Pool", "open_pool"]
 
 _log = logging.getLogger("wasm_grpc.pool")
 
 _TICK_S = 1.0
 _LOAD_S = 10.0
-"""The longest that a worker may take to take up a function: a 20 MB artifact some 50 ms, a model 0.2 s."""
+"""The longest that a worker may take to load a function: a 20 MB artifact takes some 50 ms, a model 0.2 s."""
+_START_LOADS = 3
+"""How many such time-outs `Pool.start` waits for; it then serves what there is."""
+_BEGIN_S = 2.0
+"""The longest that an idle worker may take to begin an invocation; it takes well under 1 ms."""
 _TRIES = 3
 """Workers that an invocation may find dead before it is begun."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PoolFunction:
-    """
-    A function as the pool serves it.
-    """
-
-    function: WorkerFunction
-    runtime: Runtime
-    policy: PoolPolicy
 
 
 class Pool:
@@ -60,7 +55,8 @@ class Pool:
 
     def __init__(self, functions: Sequence[PoolFunction], settings: Settings) -> None:
         self._functions = {f.function.name: f for f in functions}
-        self._indexes = {name: index for index, name in enumerate(self._functions)}
+        self._names = tuple(self._functions)
+        self._indexes = {name: index for index, name in enumerate(self._names)}
         self._loads = [_pack_load(index, f.function) for index, f in enumerate(functions)]
         self._settings = settings
         self._schedule = Schedule(
@@ -68,21 +64,16 @@ class Pool:
             slots=settings.workers,
             max_workers=settings.max_workers,
         )
-        limits = [each.function.limits for each in functions]
-        files_bytes = sum(mount.size_bytes for each in functions for mount in each.function.mounts)
-        self._worker_bytes = worker_bytes(
-            limits,
-            settings,
-            files_bytes=files_bytes,
-            models_bytes=models_bytes(each.function.inference for each in functions),
-        )
-        self._body_limit = result_bytes(limits)
+        self._worker_bytes = kind_bytes(functions, settings)
+        self._body_limit = result_bytes(each.function.limits for each in functions)
         self._tickets = itertools.count(1)
         self._jobs: dict[int, Job] = {}
         self._running: dict[int, Job] = {}
         self._workers: dict[int, WorkerProcess] = {}
-        self._taken_up: dict[int, set[int]] = {}
-        self._loading: dict[int, set[int]] = {}
+        self._kinds: dict[int, WorkerKind] = {}
+        self._loading = Loading()
+        # Workers that still load what is loaded ahead, each with the timer of its current LOAD.
+        self._unready: dict[int, asyncio.TimerHandle | None] = {}
         self._starts: set[asyncio.Task[None]] = set()
         self._is_closing = False
         self._loop = asyncio.get_running_loop()
@@ -158,8 +149,8 @@ class Pool:
             await self.aclose()
             raise self._start_error or ProtocolError("no worker came up")
         with contextlib.suppress(asyncio.TimeoutError):
-            # One that is late is no reason not to serve.
-            await asyncio.wait_for(self._all_up.wait(), _LOAD_S)
+            # What is late, or broken, does not keep the others from being served.
+            await asyncio.wait_for(self._all_up.wait(), _START_LOADS * _LOAD_S)
 
     async def aclose(self) -> None:
         """
@@ -168,6 +159,8 @@ class Pool:
         self._is_closing = True
         if self._tick_handle is not None:
             self._tick_handle.cancel()
+        for timer in filter(None, self._unready.values()):
+            timer.cancel()
         for start in self._starts:
             start.cancel()
         await asyncio.gather(*self._starts, return_exceptions=True)
@@ -204,7 +197,7 @@ class Pool:
             if isinstance(action, Run):
                 self._run(action.ticket, action.worker)
             elif isinstance(action, Start):
-                start = self._loop.create_task(self._start(action.worker, action.runtime))
+                start = self._loop.create_task(self._start(action.worker, action.kind))
                 self._starts.add(start)
                 start.add_done_callback(self._starts.discard)
             elif isinstance(action, Resume):
@@ -212,10 +205,10 @@ class Pool:
             elif isinstance(action, Stop):
                 self._workers[action.worker].retire()
 
-    async def _start(self, worker_id: int, runtime: Runtime) -> None:
+    async def _start(self, worker_id: int, kind: WorkerKind) -> None:
         try:
             worker = await WorkerProcess.start(
-                runtime, memory_bytes=self._worker_bytes, body_limit=self._body_limit
+                kind.runtime, memory_bytes=self._worker_bytes[kind], body_limit=self._body_limit
             )
         except WasmGrpcError as exc:
             self._start_error = exc
@@ -223,42 +216,53 @@ class Pool:
             self._perform(self._schedule.worker_lost(worker_id, self._loop.time()))
             return
         self._workers[worker_id] = worker
+        self._kinds[worker_id] = kind
         worker.connection.on_frame(lambda frame: self._receive(worker_id, frame))
         worker.on_exit(lambda code: self._exited(worker_id, code))
-        self._taken_up[worker_id] = set()
-        self._loading[worker_id] = set()
-        for name, function in self._functions.items():
-            if function.runtime == runtime and function.policy.min:
-                self._load(worker_id, self._indexes[name])
-        self._settle(worker_id)
+        self._loading.add(worker_id)
+        for index, function in enumerate(self._functions.values()):
+            is_loaded_ahead = function.kind == kind and function.policy.min
+            if is_loaded_ahead and not self._loading.blocked(index, self._loop.time()):
+                self._load(worker_id, index)
+        self._unready[worker_id] = None
+        self._load_ahead(worker_id)
 
     def _load(self, worker_id: int, index: int) -> None:
-        worker = self._workers[worker_id]
-        worker.connection.send(self._loads[index])
-        self._taken_up[worker_id].add(index)
-        if worker_id in self._loading:
-            self._loading[worker_id].add(index)
+        self._workers[worker_id].connection.send(self._loads[index])
+        self._loading.sent(worker_id, index)
 
-    def _settle(self, worker_id: int) -> None:
+    def _load_ahead(self, worker_id: int) -> None:
         """
-        A worker takes work once it has taken up all that is loaded ahead: a guest's time runs from its start.
+        Let a worker take work once it has loaded what is loaded ahead: a guest's time runs from its start.
+
+        Each function has the whole time for itself, so that a late one is known by its name.
         """
-        if not self._loading[worker_id]:
-            del self._loading[worker_id]
+        timer = self._unready.pop(worker_id)
+        if timer is not None:
+            timer.cancel()
+        if self._loading.current(worker_id) is None:
             self._perform(self._schedule.worker_ready(worker_id, self._loop.time()))
+        else:
+            timer = self._loop.call_later(_LOAD_S, self._loaded_too_long, worker_id)
+            self._unready[worker_id] = timer
 
     def _run(self, ticket: int, worker_id: int) -> None:
         job = self._jobs[ticket]
         worker = self._workers[worker_id]
         job.worker = worker_id
         job.tries += 1
+        job.sent_s = self._loop.time()
         self._running[worker_id] = job
         invocation = job.invocation
-        job.is_loading = job.index not in self._taken_up[worker_id]
+        job.is_loading = not self._loading.is_loaded(worker_id, job.index)
         if job.is_loading:
+            if refusal := self._refusal(job):
+                self._finish(worker_id, job, refusal)
+                self._perform(self._schedule.finished(worker_id, self._loop.time()))
+                return
             self._load(worker_id, job.index)
             # Until it is LOADED the guest has not started, so its own time does not run yet.
-            job.arm(_LOAD_S, self._loaded_too_long)
+            job.arm(_LOAD_S, lambda _: self._loaded_too_long(worker_id))
         else:
             self._started(job)
         if job.stream is not None:
@@ -293,9 +297,10 @@ class Pool:
         elif frame.kind is Kind.RESULT and job is not None:
             outcome, is_tainted = unpack_result(frame)
             self._finish(worker_id, job, outcome)
-            if is_tainted:
+            retires = is_tainted or self._kinds[worker_id].is_exclusive
+            if retires:
                 self._workers[worker_id].retire()
-            self._perform(self._schedule.finished(worker_id, self._loop.time(), retires=is_tainted))
+            self._perform(self._schedule.finished(worker_id, self._loop.time(), retires=retires))
         elif frame.kind in (Kind.LOADED, Kind.LOAD_FAILED):
             self._loaded(worker_id, job, unpack_json(frame))
         else:
@@ -303,26 +308,28 @@ class Pool:
 
     def _loaded(self, worker_id: int, job: Job | None, head: Mapping[str, object]) -> None:
         index = head.get("index")
-        if not isinstance(index, int) or index not in self._taken_up[worker_id]:
-            raise ProtocolError("answer to a LOAD that was not sent")
+        if not isinstance(index, int):
+            raise ProtocolError("LOADED frame: index is missing; expected that of a LOAD frame")
+        if not self._loading.answered(worker_id, index, is_loaded="error" not in head):
+            # A worker can't buy its guest time by saying it again.
+            return
         if "error" in head:
             # The worker says it again to whoever calls the function, and may try again then.
-            name = list(self._functions)[index]
-            _log.error(
-                "function '%s': worker %d can't take it up: %s", name, self._pid(worker_id), head["error"]
-            )
-            self._taken_up[worker_id].discard(index)
-        if worker_id in self._loading:
-            self._loading[worker_id].discard(index)
-            self._settle(worker_id)
-        elif job is not None and index == job.index and job.is_loading:
-            # Once: a worker can't buy its guest time by saying it again.
+            pid = self._workers[worker_id].pid
+            _log.error("function '%s': worker %d can't load it: %s", self._names[index], pid, head["error"])
+        if worker_id in self._unready:
+            self._load_ahead(worker_id)
+        elif job is not None and index == job.index:
             job.is_loading = False
             if "error" not in head:
                 self._started(job)
 
-    def _pid(self, worker_id: int) -> int:
-        return self._workers[worker_id].pid
+    def _refusal(self, job: Job) -> Outcome | None:
+        """
+        Return the outcome of an invocation whose function no worker loads for now.
+        """
+        reason = self._loading.blocked(job.index, self._loop.time())
+        return Outcome(reason=Reason.UNAVAILABLE, message=f"it can't be loaded: {reason}") if reason else None
 
     def _finish(self, worker_id: int, job: Job, outcome: Outcome) -> None:
         del self._running[worker_id]
@@ -335,13 +342,19 @@ class Pool:
 
     def _exited(self, worker_id: int, code: int) -> None:
         worker = self._workers.pop(worker_id)
-        self._loading.pop(worker_id, None)
-        self._taken_up.pop(worker_id)
+        del self._kinds[worker_id]
+        if timer := self._unready.pop(worker_id, None):
+            timer.cancel()
         job = self._running.get(worker_id)
-        actions = self._schedule.worker_lost(worker_id, self._loop.time())
+        loading = self._loading.lost(worker_id)
+        if loading is not None and not self._is_closing and (job is None or job.ended_by is None):
+            self._blame_death(loading, worker.pid, code)
+        actions = self._schedule.worker_lost(worker_id, self._loop.time(), pauses=loading is None)
         if job is not None:
-            # Dead before it took the job is no failure of the call, unless taking it up is what kills.
-            if job.ended_by is None and not worker.has_begun() and job.tries < _TRIES:
+            # If the worker died before the guest began, the call has not failed: another worker takes it.
+            if job.ended_by is None and job.is_loading and (refusal := self._refusal(job)):
+                self._finish(worker_id, job, refusal)
+            elif job.ended_by is None and not worker.has_begun() and job.tries < _TRIES:
                 del self._running[worker_id]
                 job.worker = 0
                 job.arm(job.function.limits.queue_wait_s, self._waited_too_long)
@@ -350,7 +363,7 @@ class Pool:
                 )
             else:
                 self._finish(worker_id, job, job.ended_by or _crash(job.function, code))
-        elif code and not self._is_closing:
+        elif code and loading is None and not self._is_closing:
             _log.warning("idle worker %d ended with %s", worker.pid, exit_text(code))
         if not self._is_closing:
             self._perform(actions)
@@ -367,8 +380,22 @@ class Pool:
         seconds = job.function.limits.idle_timeout_s
         self._kill(job, Reason.TIMEOUT, f"gave no result within {seconds:g} s", "limits.idle_timeout")
 
-    def _loaded_too_long(self, job: Job) -> None:
-        self._kill(job, Reason.UNAVAILABLE, f"its worker took longer than {_LOAD_S:g} s to take it up")
+    def _loaded_too_long(self, worker_id: int) -> None:
+        index = self._loading.current(worker_id)
+        if index is not None:
+            reason = f"its worker took longer than {_LOAD_S:g} s to load it"
+            self._loading.blame_delay(index, reason, self._loop.time())
+            self._workers[worker_id].kill()
+
+    def _blame_death(self, index: int, pid: int, code: int) -> None:
+        now_s = self._loop.time()
+        if not self._loading.blocked(index, now_s):
+            reason = f"its worker died while loading it ({exit_text(code)})"
+            self._loading.blame_death(index, reason, now_s)
+        text = "function '%s': worker %d ended with %s while loading it; %s"
+        blocked = self._loading.blocked(index, now_s)
+        then = f"its calls are refused for {BLOCKED_S:g} s ({blocked})" if blocked else "tried once more"
+        _log.error(text, self._names[index], pid, exit_text(code), then)
 
     def _waited_too_long(self, job: Job) -> None:
         if job.result.done() or not self._schedule.withdraw(job.ticket):
@@ -405,17 +432,32 @@ class Pool:
 
     def _tick(self) -> None:
         self._tick_handle = self._loop.call_later(_TICK_S, self._tick)
-        self._perform(self._schedule.tick(self._loop.time()))
+        now_s = self._loop.time()
+        self._perform(self._schedule.tick(now_s))
         for worker_id, worker in self._workers.items():
-            resident = resident_bytes(worker.pid)
-            if resident <= self._worker_bytes:
-                continue
             job = self._running.get(worker_id)
+            if job is not None and not job.is_loading and now_s - job.sent_s > _BEGIN_S:
+                self._check_begun(job, worker)
+            resident = resident_bytes(worker.pid)
+            if resident <= self._worker_bytes[self._kinds[worker_id]]:
+                continue
             if job is None:
                 _log.warning("idle worker %d holds %d MiB and is replaced", worker.pid, resident // MIB)
                 worker.kill()
             else:
                 self._kill(job, Reason.WORKER_MEMORY, f"its worker grew to {resident // MIB} MiB")
+
+    def _check_begun(self, job: Job, worker: WorkerProcess) -> None:
+        """
+        Kill a worker that was idle and has not begun the invocation: another worker takes it.
+
+        Nothing of a guest's runs between two invocations, so this is a worker that does not keep the rules.
+        """
+        if job.ended_by is None and not worker.has_begun():
+            _log.warning(
+                "worker %d did not begin an invocation within %g s and is replaced", worker.pid, _BEGIN_S
+            )
+            worker.kill()
 
 
 @contextlib.asynccontextmanager
@@ -441,7 +483,7 @@ def _pack_load(index: int, function: WorkerFunction) -> Pieces:
 
 
 def _schedule_policy(function: PoolFunction) -> FunctionPolicy:
-    return FunctionPolicy(runtime=function.runtime, max=function.policy.max, queue=function.policy.queue)
+    return FunctionPolicy(kind=function.kind, max=function.policy.max, queue=function.policy.queue)
 
 
 def _crash(function: WorkerFunction, code: int) -> Outcome:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import logging
 import mmap
 import os
@@ -17,6 +18,7 @@ from typing import BinaryIO
 
 from wasm_grpc import __version__
 from wasm_grpc.core.errors import EngineUnavailableError, ProtocolError, WorkerStartError
+from wasm_grpc.core.interpreter import isolated_command
 from wasm_grpc.core.model import KIB, Runtime
 from wasm_grpc.core.wire import WIRE_VERSION, Kind, unpack_json
 from wasm_grpc.pool.connection import Connection
@@ -35,8 +37,10 @@ _STDERR_PIECE_BYTES = 4 * KIB
 _STDERR_LINES = 100
 _SMALL_TALK = "INFO: "
 """How TensorFlow Lite begins what needs nobody's attention; nothing turns it off."""
-_INHERITED = ("PATH", "LANG", "LC_ALL", "PYTHONPATH", "LD_LIBRARY_PATH", "TMPDIR")
+_INHERITED = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TMPDIR")
 """A worker holds no credentials, so it gets no more of the environment than it needs to start."""
+_NEUTRAL_FOLDER = "/"
+"""A worker's working directory: not the server's, which may be a folder that others write to."""
 _BOARD = struct.Struct("<Q")
 
 
@@ -101,7 +105,8 @@ class WorkerProcess:
             EngineUnavailableError: The interpreter lacks the engine.
             WorkerStartError: It can't be started, is of another version, or took too long.
         """
-        argv = [runtime.python, "-m", "wasm_grpc.worker", "compile" if compiles else "serve"]
+        argv = isolated_command(runtime.python, "wasm_grpc.worker")
+        argv.append("compile" if compiles else "serve")
         argv += [f"--engine={runtime.engine.value}", f"--memory-bytes={memory_bytes}"]
         if cpu_s is not None:
             argv.append(f"--cpu-s={cpu_s}")
@@ -267,6 +272,7 @@ async def _start_connected(
                 stdout=asyncio.subprocess.DEVNULL,
                 stderr=asyncio.subprocess.PIPE,
                 pass_fds=(theirs.fileno(), board),
+                cwd=_NEUTRAL_FOLDER,
                 env={name: os.environ[name] for name in _INHERITED if name in os.environ},
             )
         except BaseException:
@@ -302,12 +308,17 @@ def _printable(lines: Iterable[bytes]) -> Iterator[str]:
 
 def _board_file() -> BinaryIO:
     """
-    Give a file without a name, of the board's size, to be shared with the process.
+    Return a file without a name, of the board's size, to be shared with the process.
+
+    Its size is sealed: a worker that was taken over and shortened the file would end the server by
+    SIGBUS at the server's next look.
     """
-    file: BinaryIO
-    if hasattr(os, "memfd_create"):
-        file = os.fdopen(os.memfd_create("board"), "w+b")
-    else:
-        file = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
+    if not hasattr(os, "memfd_create"):
+        # Not Linux: workers are not confined there either.
+        file: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
+        file.truncate(_BOARD.size)
+        return file
+    file = os.fdopen(os.memfd_create("board", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING), "w+b")
     file.truncate(_BOARD.size)
+    fcntl.fcntl(file, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
     return file

@@ -23,10 +23,32 @@ from dataclasses import dataclass
 
 from wasm_grpc.core.model import Runtime
 
-__all__ = ["FAILED_START_PAUSE_S", "Roster", "State"]
+__all__ = ["FAILED_START_PAUSE_S", "Roster", "State", "WorkerKind"]
 
 FAILED_START_PAUSE_S = 1.0
 """Wait after a worker that did not come up, so that a broken interpreter is no busy loop."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerKind:
+    """
+    What makes workers interchangeable: an invocation may go to any of its function's kind.
+
+    Attributes:
+        runtime: Engine and interpreter.
+        function: The only function whose invocations they run, each worker one of them; "" where they
+            run those of all functions of this runtime, one after another.
+    """
+
+    runtime: Runtime
+    function: str = ""
+
+    @property
+    def is_exclusive(self) -> bool:
+        """
+        Whether a worker serves one invocation and ends, because a guest could leave something behind.
+        """
+        return bool(self.function)
 
 
 class State(enum.Enum):
@@ -43,7 +65,7 @@ class State(enum.Enum):
 
 @dataclass(slots=True)
 class _Worker:
-    runtime: Runtime
+    kind: WorkerKind
     state: State
     idle_since_s: float = 0.0
 
@@ -53,22 +75,22 @@ class Roster:
     The workers of one server.
     """
 
-    def __init__(self, runtimes: Iterable[Runtime], *, slots: int, max_workers: int, idle_s: float) -> None:
+    def __init__(self, kinds: Iterable[WorkerKind], *, slots: int, max_workers: int, idle_s: float) -> None:
         """
         Know no worker yet.
 
         Args:
-            runtimes: Of each function.
+            kinds: Of each function.
             slots: Guests that compute at once.
             max_workers: Processes, at the most.
             idle_s: A worker that is idle so long beyond the floor is let go.
         """
         self._max_workers = max_workers
         self._idle_s = idle_s
-        self._floors = _floors(runtimes, slots=slots, max_workers=max_workers)
+        self._floors = _floors(kinds, slots=slots, max_workers=max_workers)
         self._workers: dict[int, _Worker] = {}
         self._last = 0
-        self._idle: dict[Runtime, list[int]] = {runtime: [] for runtime in self._floors}
+        self._idle: dict[WorkerKind, list[int]] = {kind: [] for kind in self._floors}
         self._starting = dict.fromkeys(self._floors, 0)
         # Those whose guests wait for their peers aside: a spare is kept beside them.
         self._at_hand = dict.fromkeys(self._floors, 0)
@@ -91,50 +113,50 @@ class Roster:
         found = self._workers.get(worker)
         return None if found is None else found.state
 
-    def has_idle(self, runtime: Runtime) -> bool:
+    def has_idle(self, kind: WorkerKind) -> bool:
         """
         Whether `take` gives one.
         """
-        return bool(self._idle[runtime])
+        return bool(self._idle[kind])
 
-    def starting(self, runtime: Runtime) -> int:
+    def starting(self, kind: WorkerKind) -> int:
         """
         Give how many are on their way.
         """
-        return self._starting[runtime]
+        return self._starting[kind]
 
-    def is_paused(self, runtime: Runtime, now_s: float) -> bool:
+    def is_paused(self, kind: WorkerKind, now_s: float) -> bool:
         """
         Whether its last worker did not come up, just now.
         """
-        return now_s < self._pause_until_s[runtime]
+        return now_s < self._pause_until_s[kind]
 
-    def start(self, runtime: Runtime) -> int | None:
+    def start(self, kind: WorkerKind) -> int | None:
         """
         Add one that is to be started; ``None`` where there are as many as there may be.
         """
         if len(self._workers) >= self._max_workers:
             return None
         self._last += 1
-        self._workers[self._last] = _Worker(runtime, State.STARTING)
-        self._at_hand[runtime] += 1
-        self._starting[runtime] += 1
+        self._workers[self._last] = _Worker(kind, State.STARTING)
+        self._at_hand[kind] += 1
+        self._starting[kind] += 1
         return self._last
 
     def ready(self, worker: int, now_s: float) -> None:
         """
         It came up.
         """
-        runtime = self._workers[worker].runtime
-        self._starting[runtime] -= 1
-        self._pause_until_s[runtime] = 0.0
+        kind = self._workers[worker].kind
+        self._starting[kind] -= 1
+        self._pause_until_s[kind] = 0.0
         self._make_idle(worker, now_s)
 
-    def take(self, runtime: Runtime) -> int:
+    def take(self, kind: WorkerKind) -> int:
         """
         Give an idle one, the one that rested shortest: the others may retire.
         """
-        worker = self._idle[runtime].pop()
+        worker = self._idle[kind].pop()
         self._workers[worker].state = State.BUSY
         return worker
 
@@ -144,7 +166,7 @@ class Roster:
         """
         found = self._workers[worker]
         found.state = State.LENT
-        self._at_hand[found.runtime] -= 1
+        self._at_hand[found.kind] -= 1
 
     def reclaim(self, worker: int) -> None:
         """
@@ -152,7 +174,7 @@ class Roster:
         """
         found = self._workers[worker]
         found.state = State.BUSY
-        self._at_hand[found.runtime] += 1
+        self._at_hand[found.kind] += 1
 
     def rest(self, worker: int, now_s: float) -> None:
         """
@@ -162,16 +184,17 @@ class Roster:
             self.reclaim(worker)
         self._make_idle(worker, now_s)
 
-    def lost(self, worker: int, now_s: float) -> None:
+    def lost(self, worker: int, now_s: float, *, pauses: bool = True) -> None:
         """
-        Its process ended by itself, or was killed.
+        Its process ended by itself, or was killed; with `pauses` one that did not come up delays the next.
         """
         found = self._workers[worker]
         if found.state is State.IDLE:
-            self._idle[found.runtime].remove(worker)
+            self._idle[found.kind].remove(worker)
         elif found.state is State.STARTING:
-            self._starting[found.runtime] -= 1
-            self._pause_until_s[found.runtime] = now_s + FAILED_START_PAUSE_S
+            self._starting[found.kind] -= 1
+            if pauses:
+                self._pause_until_s[found.kind] = now_s + FAILED_START_PAUSE_S
         self.forget(worker)
 
     def forget(self, worker: int) -> None:
@@ -180,33 +203,33 @@ class Roster:
         """
         found = self._workers.pop(worker)
         if found.state is not State.LENT:
-            self._at_hand[found.runtime] -= 1
+            self._at_hand[found.kind] -= 1
 
     def stop(self, worker: int) -> None:
         """
         An idle one is let go.
         """
-        self._idle[self._workers[worker].runtime].remove(worker)
+        self._idle[self._workers[worker].kind].remove(worker)
         self.forget(worker)
 
-    def idle_of_another(self, runtime: Runtime) -> int | None:
+    def idle_of_another(self, kind: WorkerKind) -> int | None:
         """
-        Give an idle one of any other runtime.
+        Give an idle one of any other kind.
         """
         for other, idle in self._idle.items():
-            if other != runtime and idle:
+            if other != kind and idle:
                 return idle[0]
         return None
 
-    def missing(self, now_s: float) -> list[Runtime]:
+    def missing(self, now_s: float) -> list[WorkerKind]:
         """
-        Give the runtime of each worker that is missing to what is always kept.
+        Give the kind of each worker that is missing to what is always kept.
         """
         return [
-            runtime
-            for runtime, floor in self._floors.items()
-            if not self.is_paused(runtime, now_s)
-            for _ in range(floor - self._at_hand[runtime])
+            kind
+            for kind, floor in self._floors.items()
+            if not self.is_paused(kind, now_s)
+            for _ in range(floor - self._at_hand[kind])
         ]
 
     def stale(self, now_s: float) -> list[int]:
@@ -214,8 +237,8 @@ class Roster:
         Give those that have been idle too long beyond what is always kept.
         """
         found: list[int] = []
-        for runtime, idle in self._idle.items():
-            surplus = self._at_hand[runtime] - self._floors[runtime]
+        for kind, idle in self._idle.items():
+            surplus = self._at_hand[kind] - self._floors[kind]
             # The longest idle stand first: `_make_idle` appends, `take` takes the last.
             found += [worker for worker in idle[: max(surplus, 0)] if self._is_stale(worker, now_s)]
         return found
@@ -227,15 +250,23 @@ class Roster:
         found = self._workers[worker]
         found.state = State.IDLE
         found.idle_since_s = now_s
-        self._idle[found.runtime].append(worker)
+        self._idle[found.kind].append(worker)
 
 
-def _floors(runtimes: Iterable[Runtime], *, slots: int, max_workers: int) -> dict[Runtime, int]:
+def _floors(kinds: Iterable[WorkerKind], *, slots: int, max_workers: int) -> dict[WorkerKind, int]:
     """
-    Workers always kept of each runtime: one a slot and a spare where most functions run, one elsewhere.
+    Return how many workers are always kept of each kind.
+
+    One a slot and a spare where most functions run, one of each other kind. Exclusive kinds come last: as
+    many have one as the other processes leave room for.
     """
-    counts: dict[Runtime, int] = {}
-    for runtime in runtimes:
-        counts[runtime] = counts.get(runtime, 0) + 1
-    main = max(counts, key=lambda runtime: counts[runtime], default=None)
-    return {runtime: min(slots + 1, max_workers) if runtime == main else 1 for runtime in counts}
+    counts: dict[WorkerKind, int] = {}
+    for kind in kinds:
+        counts[kind] = counts.get(kind, 0) + 1
+    by_need = sorted(counts, key=lambda kind: (kind.is_exclusive, -counts[kind]))
+    floors: dict[WorkerKind, int] = {}
+    for kind in by_need:
+        left = max_workers - sum(floors.values())
+        wanted = 1 if floors else slots + 1
+        floors[kind] = min(wanted, max(left, 0)) if kind.is_exclusive or not floors else 1
+    return floors

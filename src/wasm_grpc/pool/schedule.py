@@ -24,8 +24,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from wasm_grpc.core.model import Runtime
-from wasm_grpc.pool.roster import Roster, State
+from wasm_grpc.pool.roster import Roster, State, WorkerKind
 
 __all__ = ["Action", "FunctionPolicy", "Resume", "Run", "Schedule", "Start", "Stop"]
 
@@ -37,7 +36,7 @@ class Start:
     """
 
     worker: int
-    runtime: Runtime
+    kind: WorkerKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +76,12 @@ class FunctionPolicy:
     What the schedule knows of a function.
 
     Attributes:
-        runtime: Where it runs.
+        kind: The workers that may run it.
         max: Concurrent invocations; ``None`` is one a run slot, streams that lent theirs not counted.
         queue: Tickets that may wait, and streams as many.
     """
 
-    runtime: Runtime
+    kind: WorkerKind
     max: int | None
     queue: int
 
@@ -127,7 +126,7 @@ class Schedule:
         self._slots = slots
         self._streams_limit = max(1, max_workers - slots)
         self._roster = Roster(
-            [policy.runtime for policy in functions.values()],
+            [policy.kind for policy in functions.values()],
             slots=slots,
             max_workers=max_workers,
             idle_s=idle_s,
@@ -220,15 +219,21 @@ class Schedule:
         self._roster.forget(worker)
         return self._dispatch(now_s) + self._fill(now_s)
 
-    def worker_lost(self, worker: int, now_s: float) -> list[Action]:
+    def worker_lost(self, worker: int, now_s: float, *, pauses: bool = True) -> list[Action]:
         """
         A worker's process ended by itself or was killed; an id that is gone already is no error.
+
+        Args:
+            worker: Its id.
+            now_s: The time.
+            pauses: One that had not come up delays the next start; false where its end is not the
+                interpreter's fault and will not happen again and again.
         """
         if self._roster.state(worker) is None:
             return []
         if worker in self._running:
             self._leave_function(worker)
-        self._roster.lost(worker, now_s)
+        self._roster.lost(worker, now_s, pauses=pauses)
         return self._dispatch(now_s) + self._fill(now_s)
 
     def run_again(self, ticket: int, function: str, now_s: float, *, is_stream: bool = False) -> list[Action]:
@@ -249,7 +254,7 @@ class Schedule:
 
     def _dispatch(self, now_s: float) -> list[Action]:
         actions: list[Action] = []
-        unserved: set[Runtime] = set()
+        unserved: set[WorkerKind] = set()
         while True:
             lane = self._next_lane(unserved)
             worker = self._next_resuming()
@@ -258,18 +263,18 @@ class Schedule:
                 self._is_resumes_turn = False
             elif lane is None:
                 return actions
-            elif self._roster.has_idle(lane.function.policy.runtime):
+            elif self._roster.has_idle(lane.function.policy.kind):
                 actions.append(self._take(lane))
                 self._is_resumes_turn = True
             else:
-                runtime = lane.function.policy.runtime
-                actions += self._call_for_worker(runtime, now_s)
-                unserved.add(runtime)
+                kind = lane.function.policy.kind
+                actions += self._call_for_worker(kind, now_s)
+                unserved.add(kind)
 
-    def _next_lane(self, unserved: set[Runtime]) -> _Lane | None:
+    def _next_lane(self, unserved: set[WorkerKind]) -> _Lane | None:
         best: _Lane | None = None
         for lane in self._pending:
-            if lane.function.policy.runtime in unserved or not self._may_run(lane):
+            if lane.function.policy.kind in unserved or not self._may_run(lane):
                 continue
             if best is None or _precedence(lane) < _precedence(best):
                 best = lane
@@ -303,7 +308,7 @@ class Schedule:
     def _take(self, lane: _Lane) -> Run:
         ticket = next(iter(lane.waiting))
         self._unwait(ticket, lane)
-        worker = self._roster.take(lane.function.policy.runtime)
+        worker = self._roster.take(lane.function.policy.kind)
         self._running[worker] = lane
         lane.function.running += 1
         lane.function.computing += 1
@@ -318,31 +323,31 @@ class Schedule:
         self._busy += 1
         return Resume(worker)
 
-    def _call_for_worker(self, runtime: Runtime, now_s: float) -> list[Action]:
+    def _call_for_worker(self, kind: WorkerKind, now_s: float) -> list[Action]:
         """
         Start workers for the tickets that could run now but find none idle.
         """
-        if self._roster.is_paused(runtime, now_s):
-            # Nor may another runtime's worker go for one that isn't started.
+        if self._roster.is_paused(kind, now_s):
+            # Nor may another kind's worker go for one that isn't started.
             return []
         actions: list[Action] = []
-        for _ in range(self._runnable(runtime) - self._roster.starting(runtime)):
-            worker = self._roster.start(runtime)
+        for _ in range(self._runnable(kind) - self._roster.starting(kind)):
+            worker = self._roster.start(kind)
             if worker is None:
-                other = self._roster.idle_of_another(runtime)
+                other = self._roster.idle_of_another(kind)
                 if other is None:
                     break
                 actions.append(self._stop(other))
-                worker = self._roster.start(runtime)
+                worker = self._roster.start(kind)
             if worker is not None:
-                actions.append(Start(worker, runtime))
+                actions.append(Start(worker, kind))
         return actions
 
-    def _runnable(self, runtime: Runtime) -> int:
+    def _runnable(self, kind: WorkerKind) -> int:
         """
-        Tickets of this runtime that the slots and their functions' ``max`` let run now.
+        Tickets of this kind that the slots and their functions' ``max`` let run now.
         """
-        lanes = [lane for lane in self._pending if lane.function.policy.runtime == runtime]
+        lanes = [lane for lane in self._pending if lane.function.policy.kind == kind]
         streams_left = self._streams_limit - self._streams
         places = {lane.function: self._places_of(lane.function) for lane in lanes}
         # First one of each function that may go beyond the slots: others' streams must not take its process.
@@ -368,13 +373,13 @@ class Schedule:
 
     def _fill(self, now_s: float) -> list[Action]:
         """
-        Start what is missing to each runtime's floor, the spare included.
+        Start what is missing to each kind's floor, the spare included.
         """
         actions: list[Action] = []
-        for runtime in self._roster.missing(now_s):
-            worker = self._roster.start(runtime)
+        for kind in self._roster.missing(now_s):
+            worker = self._roster.start(kind)
             if worker is not None:
-                actions.append(Start(worker, runtime))
+                actions.append(Start(worker, kind))
         return actions
 
     def _stop(self, worker: int) -> Stop:

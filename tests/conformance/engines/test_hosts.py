@@ -185,21 +185,30 @@ def test_the_start_function_runs_with_context_and_memory(engine: Engine) -> None
 
     context = Seen()
 
-    load(engine, "start", host_call(call)).instantiate(context)
+    load(engine, "start", host_call(call)).instantiate(context).start()
 
     assert context.calls == [b"ready"]
 
 
-def test_the_start_function_may_exit(engine: Engine) -> None:
-    """An exit in the start section comes out of `instantiate`."""
+def test_instantiation_runs_no_code_of_the_guest(engine: Engine) -> None:
+    """The start function waits for `start`: an instance that is made before its call can't hang."""
 
     def call(_context: Context, _value: Value) -> None:
         raise GuestExit(3)
 
-    prepared = load(engine, "start", host_call(call))
+    load(engine, "start", host_call(call)).instantiate(Context())
+
+
+def test_the_start_function_may_exit(engine: Engine) -> None:
+    """An exit in the start function comes out of `start`."""
+
+    def call(_context: Context, _value: Value) -> None:
+        raise GuestExit(3)
+
+    instance = load(engine, "start", host_call(call)).instantiate(Context())
 
     with pytest.raises(GuestExit) as caught:
-        prepared.instantiate(Context())
+        instance.start()
 
     assert caught.value.code == 3
 
@@ -207,8 +216,14 @@ def test_the_start_function_may_exit(engine: Engine) -> None:
 def test_the_start_function_runs_once_in_each_instance(engine: Engine) -> None:
     """A module without exports of its own but for one still runs its start function."""
     prepared = load(engine, "silent_start", {})
+    started = []
 
-    assert [tuple(prepared.instantiate(Context()).call("started")) for _ in range(2)] == [(1,), (1,)]
+    for _ in range(2):
+        instance = prepared.instantiate(Context())
+        instance.start()
+        started.append(tuple(instance.call("started")))
+
+    assert started == [(1,), (1,)]
 
 
 def test_a_prepared_runs_any_number_of_instances(engine: Engine) -> None:

@@ -11,7 +11,6 @@ from wasm_grpc.engines.protocol import Context, GuestExit, GuestTrap, Value
 from wasm_grpc.guests.command import Command
 from wasm_grpc.guests.protocol import Ending, GuestCall
 from wasm_grpc.hosts.wasi import preview1
-from wasm_grpc.hosts.wasi.abi import EBADF
 from wasm_grpc.hosts.wasi.context import WasiContext
 from wasm_grpc.hosts.wasi.streams import BytesStdin, CollectedStdout, Stderr
 
@@ -23,13 +22,18 @@ Script = Callable[[WasiContext], None]
 class ScriptedInstance:
     """An `Instance` whose ``_start`` is a Python function over 64 KiB of memory."""
 
-    def __init__(self, context: WasiContext, start: Script) -> None:
+    def __init__(self, context: WasiContext, start: Script, module_start: Script) -> None:
         self._context = context
         self._start = start
+        self._module_start = module_start
         self.calls: list[str] = []
         self.is_closed = False
         memory = bytearray(64 * KIB)
         context.memory = lambda: memoryview(memory)
+
+    def start(self) -> None:
+        """Run the module's start function."""
+        self._module_start(self._context)
 
     def call(self, export: str, *args: Value) -> Sequence[Value]:
         """Run the script."""
@@ -50,18 +54,16 @@ class ScriptedInstance:
 class ScriptedPrepared:
     """A `Prepared` that gives scripted instances and keeps them."""
 
-    def __init__(self, start: Script, *, module_start: Script | None = None) -> None:
+    def __init__(self, start: Script, *, module_start: Script = lambda _: None) -> None:
         self._start = start
         self._module_start = module_start
         self.instances: list[ScriptedInstance] = []
 
     def instantiate(self, context: Context) -> ScriptedInstance:
-        """Make the next one and run the module's start function."""
+        """Make the next one."""
         assert isinstance(context, WasiContext)
-        instance = ScriptedInstance(context, self._start)
+        instance = ScriptedInstance(context, self._start, self._module_start)
         self.instances.append(instance)
-        if self._module_start is not None:
-            self._module_start(context)
         return instance
 
 
@@ -171,7 +173,7 @@ STARTS = {
 
 
 @pytest.mark.parametrize("case", STARTS)
-def test_module_that_ends_as_it_is_made(case: str) -> None:
+def test_start_function_that_ends_the_guest(case: str) -> None:
     """A start function that ends the guest ends its invocation, not the preparation."""
     end, reason = STARTS[case]
 
@@ -183,13 +185,35 @@ def test_module_that_ends_as_it_is_made(case: str) -> None:
     assert ready.run(_call(b"body")).outcome.reason is reason
 
 
-def test_start_function_sees_no_invocation() -> None:
-    """A start function runs before the invocation is known: no stream is open."""
-    answers = []
+def test_start_function_belongs_to_the_invocation() -> None:
+    """A start function reads the body and writes to the result, ahead of ``_start``."""
 
-    def read_early(context: WasiContext) -> None:
-        answers.append(_wasi(context, "fd_read", 0, 0, 1, 4))
+    def start(context: WasiContext) -> None:
+        context.memory()[64:65] = b"<"
+        context.memory()[0:8] = (64).to_bytes(4, "little") + (1).to_bytes(4, "little")
+        _wasi(context, "fd_write", 1, 0, 1, 8)
 
-    Command().ready(ScriptedPrepared(_echo, module_start=read_early)).run(_call(b"body"))
+    ending = Command().ready(ScriptedPrepared(_echo, module_start=start)).run(_call(b"body"))
 
-    assert answers == [EBADF]
+    assert ending.outcome.body == b"<body"
+
+
+def test_start_function_waits_for_the_invocation() -> None:
+    """Making an instance ready runs nothing of the guest: no timer runs then."""
+
+    def fail(context: WasiContext) -> None:
+        raise AssertionError
+
+    Command().ready(ScriptedPrepared(_echo, module_start=fail)).close()
+
+
+def test_module_that_can_not_be_instantiated() -> None:
+    """A data segment that does not fit ends the invocation, not the preparation."""
+
+    class Misfit(ScriptedPrepared):
+        def instantiate(self, context: Context) -> ScriptedInstance:
+            raise GuestTrap("out of bounds memory access")
+
+    ready = Command().ready(Misfit(_echo))
+
+    assert ready.run(_call(b"body")).outcome.reason is Reason.TRAPPED

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import os
 import socket
 import stat
@@ -17,6 +18,7 @@ from wasm_grpc.core.errors import InvocationError, WasmGrpcError, WorkerStartErr
 from wasm_grpc.core.model import (
     EngineName,
     GuestKind,
+    Inference,
     Invocation,
     Limits,
     Outcome,
@@ -27,7 +29,8 @@ from wasm_grpc.core.model import (
 )
 from wasm_grpc.core.settings import Settings, make_settings
 from wasm_grpc.core.wire import WIRE_VERSION
-from wasm_grpc.pool.pool import PoolFunction, open_pool
+from wasm_grpc.pool.functions import PoolFunction
+from wasm_grpc.pool.pool import open_pool
 from wasm_grpc.pool.process import WorkerProcess
 
 pytestmark = pytest.mark.asyncio
@@ -39,13 +42,15 @@ PROLOGUE = """#!/bin/sh
 '''exec' '{python}' "$0" "$@"
 ' '''  # a path with a space in it can't stand behind #!
 # Says hello as a worker does; what it does then stands below.
-import mmap, os, signal, socket, struct, sys, time
+import json, mmap, os, signal, socket, struct, sys, time
+
+sys.path[:0] = {path!r}
 
 from wasm_grpc import __version__
 from wasm_grpc.core.model import Outcome, Reason
 from wasm_grpc.core.wire import WIRE_VERSION, FrameReader, Kind, pack, pack_json, pack_result
 
-flags = dict(each.lstrip("-").split("=") for each in sys.argv[4:])
+flags = dict(each.lstrip("-").split("=") for each in sys.argv if each.startswith("--"))
 sock = socket.socket(fileno=int(flags["fd"]))
 board = mmap.mmap(int(flags["board"]), 8)
 reader = FrameReader(body_limit=1 << 30)
@@ -88,26 +93,35 @@ WriteWorker = Callable[[str], Runtime]
 @pytest.fixture
 def write_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> WriteWorker:
     """Give a writer of programs that stand in for a worker's interpreter."""
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
     monkeypatch.setattr("wasm_grpc.pool.process._END_S", 0.1)
 
     def write(text: str) -> Runtime:
         program = tmp_path / "worker"
-        program.write_text(PROLOGUE.format(python=sys.executable) + text)
+        program.write_text(
+            PROLOGUE.format(python=sys.executable, path=[path for path in sys.path if path]) + text
+        )
         program.chmod(program.stat().st_mode | stat.S_IXUSR)
         return Runtime(EngineName.FAKE, str(program))
 
     return write
 
 
-def function(runtime: Runtime, *, limits: Limits | None = None, prepared: int = 0) -> PoolFunction:
-    """Give the function f."""
+def function(
+    runtime: Runtime,
+    *,
+    name: str = "f",
+    limits: Limits | None = None,
+    prepared: int = 0,
+    may_load: bool = False,
+) -> PoolFunction:
+    """Return a function as the pool takes it."""
     worker_function = WorkerFunction(
-        name="f",
+        name=name,
         guest=GuestKind.WASI_COMMAND,
         artifact="artifact",
         digest="",
         limits=limits or Limits(timeout_s=5),
+        inference=Inference(may_load=may_load),
     )
     return PoolFunction(function=worker_function, runtime=runtime, policy=PoolPolicy(min=prepared))
 
@@ -142,16 +156,87 @@ async def test_a_worker_that_is_dead_before_it_begins(
         assert await pool.invoke(INVOCATION) == OK
 
 
-async def test_a_function_that_kills_whoever_takes_it_up(
-    write_worker: WriteWorker, one_slot: Settings
-) -> None:
-    """After three workers died of it an invocation fails, though none of them had begun it."""
+async def test_a_function_that_kills_whoever_loads_it(write_worker: WriteWorker, one_slot: Settings) -> None:
+    """After two workers died of it the function is unavailable, with the reason."""
     worker = GREET + "next(frames()); os._exit(7)\n"
 
     async with open_pool([function(write_worker(worker))], one_slot) as pool:
         outcome = await pool.invoke(INVOCATION)
 
-    assert outcome == Outcome(reason=Reason.CRASHED, message="its worker died while running it (exit code 7)")
+    assert outcome == Outcome(
+        reason=Reason.UNAVAILABLE,
+        message="it can't be loaded: its worker died while loading it (exit code 7)",
+    )
+
+
+LOADS_ALL_BUT_F = """
+names = {}
+for frame in frames():
+    if frame.kind is Kind.LOAD:
+        head = json.loads(frame.head)
+        names[head["index"]] = head["name"]
+        if head["name"] == "f":
+            %s
+        send(pack_json(Kind.LOADED, {"index": head["index"]}))
+    else:
+        begin()
+        answer(frame)
+"""
+
+
+@pytest.mark.parametrize("prepared", [0, 1], ids=["at its first call", "ahead"])
+@pytest.mark.parametrize(
+    ("breach", "reason"),
+    [
+        ("os._exit(7)", "its worker died while loading it (exit code 7)"),
+        ("signal.pause()", "its worker took longer than 0.3 s to load it"),
+    ],
+    ids=["dies", "hangs"],
+)
+async def test_a_function_that_can_not_be_loaded_is_alone(
+    write_worker: WriteWorker, monkeypatch: pytest.MonkeyPatch, breach: str, reason: str, prepared: int
+) -> None:
+    """A function whose loading ends or holds up workers is refused; its neighbours are served."""
+    monkeypatch.setattr("wasm_grpc.pool.pool._LOAD_S", 0.3)
+    runtime = write_worker(GREET + LOADS_ALL_BUT_F % breach)
+    functions = [function(runtime, name=name, prepared=prepared) for name in ("e", "f", "g")]
+
+    async with open_pool(functions, make_settings({"workers": 2, "max_workers": 4})) as pool:
+        outcomes = [await pool.invoke(dataclasses.replace(INVOCATION, function=name)) for name in "efgefgefg"]
+
+    refused = Outcome(reason=Reason.UNAVAILABLE, message=f"it can't be loaded: {reason}")
+    assert outcomes == [OK, refused, OK] * 3
+
+
+async def test_a_worker_that_does_not_begin(
+    write_worker: WriteWorker, one_slot: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A call that an idle worker does not begin goes to another, though the function has no time limit."""
+    monkeypatch.setattr("wasm_grpc.pool.pool._BEGIN_S", 0.1)
+    once = f"mark = {str(tmp_path / 'mark')!r}\nif not os.path.exists(mark):\n    open(mark, 'w').close()\n"
+    worker = GREET + once + "    for frame in frames():\n"
+    worker += "        send(pack_json(Kind.LOADED, {'index': 0}))\n        signal.pause()\n" + SERVE
+
+    async with open_pool([function(write_worker(worker), limits=Limits(timeout_s=None))], one_slot) as pool:
+        assert await pool.invoke(INVOCATION) == OK
+
+
+async def test_a_function_that_may_bring_a_model_shares_no_worker(write_worker: WriteWorker) -> None:
+    """Each of its invocations has a process that served nobody before and serves nobody after."""
+    tell = SERVE.replace(
+        "answer(frame)", "send(pack_result(Outcome(reason=Reason.OK, body=b'%d' % os.getpid())))"
+    )
+    runtime = write_worker(GREET + tell.replace('{"index": 0}', '{"index": json.loads(frame.head)["index"]}'))
+    functions = [function(runtime, name="e"), function(runtime, name="f", may_load=True)]
+
+    async with open_pool(functions, make_settings({"workers": 1, "max_workers": 4})) as pool:
+        pids = {
+            name: [(await pool.invoke(dataclasses.replace(INVOCATION, function=name))).body for _ in range(5)]
+            for name in "ef"
+        }
+
+    assert len(set(pids["f"])) == 5
+    assert not set(pids["f"]) & set(pids["e"])
 
 
 BREACHES = {
@@ -202,6 +287,25 @@ async def test_a_tainted_worker_that_stays(write_worker: WriteWorker, one_slot: 
     async with open_pool([function(write_worker(worker))], one_slot) as pool:
         assert [await pool.invoke(INVOCATION) for _ in range(2)] == [OK, OK]
         assert await _are_fewer(before, 2)
+
+
+@pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="shared memory can be sealed on Linux alone")
+async def test_a_worker_that_resizes_what_it_shares(write_worker: WriteWorker, one_slot: Settings) -> None:
+    """No worker can shorten the shared counter, at which the server would die of SIGBUS, or lengthen it."""
+    resize = """
+refused = b""
+for size in (0, 1 << 20):
+    try:
+        os.ftruncate(int(flags["board"]), size)
+    except OSError as exc:
+        refused += exc.strerror.encode() + b"; "
+"""
+    tell = SERVE.replace("answer(frame)", "send(pack_result(Outcome(reason=Reason.OK, body=refused)))")
+
+    async with open_pool([function(write_worker(GREET + resize + tell))], one_slot) as pool:
+        outcomes = [await pool.invoke(INVOCATION) for _ in range(2)]
+
+    assert [outcome.body for outcome in outcomes] == [b"Operation not permitted; " * 2] * 2
 
 
 def _children() -> set[str]:
@@ -276,23 +380,8 @@ async def test_too_many_open_files(monkeypatch: pytest.MonkeyPatch) -> None:
         await WorkerProcess.start(Runtime(EngineName.FAKE, sys.executable), memory_bytes=0, body_limit=0)
 
 
-async def test_a_function_that_is_not_taken_up_in_time(
-    write_worker: WriteWorker, one_slot: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A worker that never says LOADED is killed, also where the guest's own time is unlimited."""
-    monkeypatch.setattr("wasm_grpc.pool.pool._LOAD_S", 0.2)
-    worker = GREET + "while True:\n    signal.pause()\n"
-
-    async with open_pool([function(write_worker(worker), limits=Limits(timeout_s=None))], one_slot) as pool:
-        outcome = await pool.invoke(INVOCATION)
-
-    assert outcome == Outcome(
-        reason=Reason.UNAVAILABLE, message="its worker took longer than 0.2 s to take it up"
-    )
-
-
 async def test_a_pool_opens_with_its_workers_at_hand(write_worker: WriteWorker) -> None:
-    """All workers that are always kept have taken up what is loaded ahead when the pool is given."""
+    """All workers that are always kept have loaded what is loaded ahead when the pool is given."""
     # A worker takes its time for it.
     worker = GREET + SERVE.replace(
         "send(pack_json(Kind.LOADED", "time.sleep(0.2); send(pack_json(Kind.LOADED"
@@ -303,14 +392,28 @@ async def test_a_pool_opens_with_its_workers_at_hand(write_worker: WriteWorker) 
         assert repr(pool) == "<Pool <Schedule 0 busy, 0 lent, 3 idle, 0 starting, 0 waiting>>"
 
 
-async def test_a_late_worker_keeps_no_pool_from_opening(
+async def test_a_late_function_keeps_no_pool_from_opening(
     write_worker: WriteWorker, one_slot: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A worker that does not take up its functions in time is not waited for."""
+    """A function that is not loaded in time is left out, and the workers take what else comes."""
     monkeypatch.setattr("wasm_grpc.pool.pool._LOAD_S", 0.2)
     pooled = function(write_worker(GREET + "while True:\n    signal.pause()\n"), prepared=1)
 
     async with open_pool([pooled], one_slot) as pool:
+        assert repr(pool) == "<Pool <Schedule 0 busy, 0 lent, 1 idle, 0 starting, 0 waiting>>"
+
+
+async def test_a_pool_does_not_wait_for_ever(
+    write_worker: WriteWorker, one_slot: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pool whose workers need longer than a few time-outs opens without them."""
+    monkeypatch.setattr("wasm_grpc.pool.pool._LOAD_S", 0.2)
+    worker = GREET + "for frame in frames():\n    time.sleep(0.15)\n"
+    worker += "    send(pack_json(Kind.LOADED, {'index': json.loads(frame.head)['index']}))\n"
+    runtime = write_worker(worker)
+
+    pooled = [function(runtime, name=name, prepared=1) for name in "efghijkl"]
+    async with open_pool(pooled, one_slot) as pool:
         assert repr(pool) == "<Pool <Schedule 0 busy, 0 lent, 0 idle, 1 starting, 0 waiting>>"
 
 

@@ -7,15 +7,16 @@ from collections.abc import Mapping
 import pytest
 
 from wasm_grpc.core.model import EngineName, Runtime
+from wasm_grpc.pool.roster import WorkerKind
 from wasm_grpc.pool.schedule import FunctionPolicy, Resume, Run, Schedule, Start, Stop
 
-WASMTIME = Runtime(EngineName.WASMTIME, "python")
-WASMER = Runtime(EngineName.WASMER, "python3.10")
+WASMTIME = WorkerKind(Runtime(EngineName.WASMTIME, "python"))
+WASMER = WorkerKind(Runtime(EngineName.WASMER, "python3.10"))
 
 
-def policy(*, runtime: Runtime = WASMTIME, at_most: int | None = 2, queue: int = 64) -> FunctionPolicy:
+def policy(*, kind: WorkerKind = WASMTIME, at_most: int | None = 2, queue: int = 64) -> FunctionPolicy:
     """Give a function's policy."""
-    return FunctionPolicy(runtime=runtime, max=at_most, queue=queue)
+    return FunctionPolicy(kind=kind, max=at_most, queue=queue)
 
 
 def ready_schedule(
@@ -43,7 +44,7 @@ def test_a_worker_a_slot_and_a_spare(slots: int, max_workers: int, workers: int)
 
 def test_each_runtime_has_a_worker() -> None:
     """The runtime of most functions has the workers of the slots, any other has one."""
-    functions = {"a": policy(), "b": policy(), "c": policy(runtime=WASMER)}
+    functions = {"a": policy(), "b": policy(), "c": policy(kind=WASMER)}
     schedule = Schedule(functions, slots=2, max_workers=8)
 
     assert schedule.start() == [
@@ -209,7 +210,7 @@ def test_workers_beyond_the_floor_retire() -> None:
 
 def test_an_idle_worker_makes_room_for_another_runtime() -> None:
     """Where processes are few, one that is idle goes for a function of another runtime."""
-    schedule = Schedule({"a": policy(), "b": policy(runtime=WASMER)}, slots=1, max_workers=2)
+    schedule = Schedule({"a": policy(), "b": policy(kind=WASMER)}, slots=1, max_workers=2)
     assert schedule.start() == [Start(1, WASMTIME), Start(2, WASMTIME)]
     schedule.worker_ready(1, 0)
     schedule.worker_ready(2, 0)
@@ -220,7 +221,7 @@ def test_an_idle_worker_makes_room_for_another_runtime() -> None:
 
 def test_a_function_of_a_rare_runtime_waits_for_no_flood_to_end() -> None:
     """With one process, two flooded functions of two runtimes take turns."""
-    schedule = Schedule({"a": policy(), "b": policy(runtime=WASMER)}, slots=1, max_workers=1)
+    schedule = Schedule({"a": policy(), "b": policy(kind=WASMER)}, slots=1, max_workers=1)
     schedule.start()
     for ticket in range(1, 7):
         schedule.submit(ticket, "ab"[ticket % 2], 0)
@@ -239,7 +240,7 @@ def test_a_function_of_a_rare_runtime_waits_for_no_flood_to_end() -> None:
 
 def test_no_worker_goes_for_one_that_is_not_started() -> None:
     """While a broken runtime's pause lasts, no idle worker of another is stopped in vain."""
-    schedule = Schedule({"a": policy(), "b": policy(runtime=WASMER)}, slots=1, max_workers=2)
+    schedule = Schedule({"a": policy(), "b": policy(kind=WASMER)}, slots=1, max_workers=2)
     schedule.start()
     schedule.worker_ready(1, 0)
     schedule.worker_ready(2, 0)
@@ -378,3 +379,37 @@ def test_its_text_counts() -> None:
     schedule.submit(2, "f", 0)
 
     assert repr(schedule) == "<Schedule 1 busy, 0 lent, 2 idle, 0 starting, 1 waiting>"
+
+
+BRINGS_MODELS = WorkerKind(WASMTIME.runtime, "brings-models")
+
+
+def test_a_kind_of_its_own_has_one_worker() -> None:
+    """A function that shares no worker has one ready, after those of the others."""
+    functions = {"own": policy(kind=BRINGS_MODELS), "f": policy()}
+    schedule = Schedule(functions, slots=2, max_workers=8)
+
+    assert schedule.start() == [*(Start(number, WASMTIME) for number in (1, 2, 3)), Start(4, BRINGS_MODELS)]
+
+
+def test_kinds_of_their_own_take_no_process_from_others() -> None:
+    """Where processes are few, functions that share no worker get theirs on demand."""
+    functions = {"own": policy(kind=BRINGS_MODELS), "f": policy()}
+    schedule = ready_schedule(functions, slots=1, max_workers=2)
+
+    assert schedule.submit(1, "own", 0) == [Stop(1), Start(3, BRINGS_MODELS)]
+
+
+def test_a_function_alone_on_its_kind_has_the_slots() -> None:
+    """A server of nothing else keeps a worker a slot and a spare for it, since each serves once."""
+    schedule = Schedule({"own": policy(kind=BRINGS_MODELS)}, slots=2, max_workers=8)
+
+    assert schedule.start() == [Start(number, BRINGS_MODELS) for number in (1, 2, 3)]
+
+
+def test_a_worker_lost_to_a_function_delays_no_other() -> None:
+    """One that ends while it loads a function that is then left out is made up for at once."""
+    schedule = Schedule({"f": policy()}, slots=1, max_workers=1)
+    schedule.start()
+
+    assert schedule.worker_lost(1, 0, pauses=False) == [Start(2, WASMTIME)]

@@ -8,9 +8,14 @@ from hypothesis import settings, strategies
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from wasm_grpc.core.model import EngineName, Runtime
+from wasm_grpc.pool.roster import WorkerKind
 from wasm_grpc.pool.schedule import Action, FunctionPolicy, Resume, Run, Schedule, Start
 
-RUNTIMES = (Runtime(EngineName.WASMTIME, "python"), Runtime(EngineName.WASMER, "python3.10"))
+KINDS = (
+    WorkerKind(Runtime(EngineName.WASMTIME, "python")),
+    WorkerKind(Runtime(EngineName.WASMER, "python3.10")),
+    WorkerKind(Runtime(EngineName.WASMTIME, "python"), "brings a model"),
+)
 PICK = strategies.integers(min_value=0, max_value=1 << 16)
 
 
@@ -28,7 +33,7 @@ class ScheduledServer(RuleBasedStateMachine):
         policies=strategies.lists(
             strategies.builds(
                 FunctionPolicy,
-                runtime=strategies.sampled_from(RUNTIMES),
+                kind=strategies.sampled_from(KINDS),
                 max=strategies.none() | strategies.integers(min_value=1, max_value=3),
                 queue=strategies.integers(min_value=0, max_value=4),
             ),
@@ -44,7 +49,7 @@ class ScheduledServer(RuleBasedStateMachine):
         self.schedule = Schedule(self.policies, slots=slots, max_workers=self.max_workers)
         self.now_s = 0.0
         self.last_ticket = 0
-        self.workers: dict[int, Runtime] = {}
+        self.workers: dict[int, WorkerKind] = {}
         self.starting: set[int] = set()
         self.idle: set[int] = set()
         self.busy: dict[int, int] = {}  # worker: ticket, also of those that lent their slot
@@ -54,7 +59,7 @@ class ScheduledServer(RuleBasedStateMachine):
         self.streams_limit = max(1, more_workers)
         self.function: dict[int, str] = {}  # of a ticket
         self.waiting: list[int] = []
-        self.paused_until_s = dict.fromkeys(RUNTIMES, 0.0)
+        self.paused_until_s = dict.fromkeys(KINDS, 0.0)
         self.perform(self.schedule.start())
 
     def perform(self, actions: Sequence[Action]) -> None:
@@ -63,13 +68,13 @@ class ScheduledServer(RuleBasedStateMachine):
             if isinstance(action, Run):
                 assert action.worker in self.idle
                 assert action.ticket in self.waiting, "run twice, or withdrawn"
-                assert self.workers[action.worker] == self.policies[self.function[action.ticket]].runtime
+                assert self.workers[action.worker] == self.policies[self.function[action.ticket]].kind
                 self.idle.remove(action.worker)
                 self.waiting.remove(action.ticket)
                 self.busy[action.worker] = action.ticket
             elif isinstance(action, Start):
                 assert action.worker not in self.workers
-                self.workers[action.worker] = action.runtime
+                self.workers[action.worker] = action.kind
                 self.starting.add(action.worker)
             elif isinstance(action, Resume):
                 assert action.worker in self.resuming
@@ -186,9 +191,9 @@ class ScheduledServer(RuleBasedStateMachine):
     def lose(self, number: int, *, again: bool) -> None:
         """A process dies; if it was busy, its ticket may not have been begun."""
         worker = pick(sorted(self.workers), number)
-        runtime = self.workers.pop(worker)
+        kind = self.workers.pop(worker)
         if worker in self.starting:
-            self.paused_until_s[runtime] = self.now_s + 1
+            self.paused_until_s[kind] = self.now_s + 1
         self.starting.discard(worker)
         self.idle.discard(worker)
         ticket = self.leave(worker)
@@ -225,10 +230,10 @@ class ScheduledServer(RuleBasedStateMachine):
     def leaves_nothing_undone(self) -> None:
         """No ticket that may run waits beside an idle worker, nor for a process that could be started."""
         for ticket in filter(self.may_run, self.waiting):
-            runtime = self.policies[self.function[ticket]].runtime
-            assert not any(self.workers[worker] == runtime for worker in self.idle)
-            if self.now_s >= self.paused_until_s[runtime]:
-                comes = any(self.workers[worker] == runtime for worker in self.starting)
+            kind = self.policies[self.function[ticket]].kind
+            assert not any(self.workers[worker] == kind for worker in self.idle)
+            if self.now_s >= self.paused_until_s[kind]:
+                comes = any(self.workers[worker] == kind for worker in self.starting)
                 has_room = len(self.workers) < self.max_workers or bool(self.idle)
                 assert comes or not has_room
         assert not any(self.may_compute(self.function[self.busy[worker]]) for worker in self.resuming)

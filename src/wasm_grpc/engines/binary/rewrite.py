@@ -38,8 +38,9 @@ def defer_start(wasm: bytes) -> bytes:
     """
     Turn a module's start function into an export, `START_EXPORT`; without one the bytes stay as they are.
 
-    The engine calls that export itself, first thing after instantiation. So a host function that
-    the start function calls finds the guest's memory, which no engine's binding shows it earlier.
+    `Instance.start` calls that export. So the start function runs when we say, under the clock of an
+    invocation, and a host function that it calls finds the guest's memory, which no engine's binding
+    shows it during instantiation.
 
     Raises:
         ModuleError: What `read_module` raises, or the start function has a wrong type.

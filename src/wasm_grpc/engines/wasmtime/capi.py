@@ -151,7 +151,7 @@ class CApiPrepared:
         if failure is not None:
             instance.close()
             raise as_guest_trap(failure)
-        instance.start()
+        instance.show_memory()
         return instance
 
 
@@ -172,19 +172,20 @@ class CApiInstance:
         self._view = empty_memory()
         self._size = 0
 
-    def start(self) -> None:
+    def show_memory(self) -> None:
         """
-        Find the memory, and run the module's start function if it has one.
+        Find the memory and show it to the context, once the handle is valid.
         """
         if self._prepared.has_memory:
             self._memory = self._export("memory").of.memory
         self._context.memory = self.view
+
+    def start(self) -> None:
+        """
+        See `Instance.start`.
+        """
         if START_EXPORT in self._prepared.layouts:
-            try:
-                self.call(START_EXPORT)
-            except BaseException:
-                self.close()
-                raise
+            self.call(START_EXPORT)
 
     def call(self, export: str, *args: Value) -> Sequence[Value]:
         """

@@ -80,9 +80,7 @@ class PublicPrepared:
         except (Trap, WasmtimeError) as exc:
             store.close()
             raise as_guest_trap(exc) from exc
-        ready = PublicInstance(self._running, context, store, dict(instance.exports(store)))
-        ready.start()
-        return ready
+        return PublicInstance(self._running, context, store, dict(instance.exports(store)))
 
 
 class PublicInstance:
@@ -101,14 +99,10 @@ class PublicInstance:
 
     def start(self) -> None:
         """
-        Run the module's start function, if it has one.
+        See `Instance.start`.
         """
         if START_EXPORT in self._exports:
-            try:
-                self.call(START_EXPORT)
-            except BaseException:
-                self.close()
-                raise
+            self.call(START_EXPORT)
 
     def call(self, export: str, *args: Value) -> Sequence[Value]:
         """

@@ -1,0 +1,52 @@
+"""A function as the pool serves it, and the memory that workers need for such functions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from wasm_grpc.core.model import PoolPolicy, Runtime, WorkerFunction
+from wasm_grpc.core.settings import Settings
+from wasm_grpc.pool.memory import models_bytes, worker_bytes
+from wasm_grpc.pool.roster import WorkerKind
+
+__all__ = ["PoolFunction", "kind_bytes"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolFunction:
+    """
+    A function as the pool serves it.
+    """
+
+    function: WorkerFunction
+    runtime: Runtime
+    policy: PoolPolicy
+
+    @property
+    def kind(self) -> WorkerKind:
+        """
+        The workers that may run it.
+
+        A model that a guest brings is input of native code, which may read past its buffers: so it runs in a
+        process that has served, and will serve, nobody else.
+        """
+        return WorkerKind(self.runtime, self.function.name if self.function.inference.may_load else "")
+
+
+def kind_bytes(functions: Iterable[PoolFunction], settings: Settings) -> dict[WorkerKind, int]:
+    """
+    Return the memory that a worker of each kind may take.
+    """
+    by_kind: dict[WorkerKind, list[WorkerFunction]] = {}
+    for each in functions:
+        by_kind.setdefault(each.kind, []).append(each.function)
+    return {
+        kind: worker_bytes(
+            [each.limits for each in loaded],
+            settings,
+            files_bytes=sum(mount.size_bytes for each in loaded for mount in each.mounts),
+            models_bytes=models_bytes(each.inference for each in loaded),
+        )
+        for kind, loaded in by_kind.items()
+    }
