@@ -98,6 +98,7 @@ async def test_mistakes_are_told(caller: Caller) -> None:
     wrong = await caller.fail("picture", i32(1))
     none = await caller.fail("own", b"GIF89a")
     lacking = await caller.fail("own", model_bytes("custom"))
+    leading_out = await caller.fail("own", model_bytes("transpose-twice"))
 
     assert unknown == exited(
         "unnamed", 8, "load_by_name: no model 'default'; expected one that is granted (none is)"
@@ -110,6 +111,12 @@ async def test_mistakes_are_told(caller: Caller) -> None:
         "function 'own': exit code 1; it said: wasi-nn: load: the model is no TensorFlow Lite model ("
     )
     assert lacking == exited("own", 6, "load: the model has operators that the backend lacks (Oracle)")
+    assert leading_out == exited(
+        "own",
+        1,
+        "load: the model has an operator TRANSPOSE whose parameters may lead outside of its tensors; "
+        "expected constant ones that are in range",
+    )
 
 
 async def test_an_own_model_must_be_allowed(caller: Caller) -> None:

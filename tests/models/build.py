@@ -291,6 +291,94 @@ def future() -> Model:
     return model
 
 
+def transpose(*axes: int) -> Callable[[], Model]:
+    """Return the maker of a model that permutes the axes of 2x3x4 numbers, by its second input without any."""
+
+    def make() -> Model:
+        model = Model()
+        graph = model.graph()
+        graph.finish(*_transpose(graph, axes))
+        return model
+
+    return make
+
+
+def _transpose(graph: Graph, axes: Sequence[int]) -> tuple[list[int], list[int]]:
+    given, answer = (graph.tensor(name, TYPES.INT32, (2, 3, 4)) for name in ("x", "y"))
+    order = graph.tensor("order", TYPES.INT32, (3,), i32(*axes) if axes else None)
+    options = schema.TransposeOptionsT()
+    graph.run(OPS.TRANSPOSE, [given, order], [answer], options, OPTIONS.TransposeOptions)
+    return ([given] if axes else [given, order]), [answer]
+
+
+def transpose_within() -> Model:
+    """A permutation that names an axis twice, in a graph that another one calls."""
+    model = Model()
+    graph = model.graph()
+    given, answer = (graph.tensor(name, TYPES.INT32, (2, 3, 4)) for name in ("x", "y"))
+    holds = graph.tensor("holds", TYPES.BOOL, (1,), b"\0")
+    flow = schema.IfOptionsT()
+    flow.thenSubgraphIndex, flow.elseSubgraphIndex = 1, 2
+    graph.run(OPS.IF, [holds, given], [answer], flow, OPTIONS.IfOptions)
+    graph.finish([given], [answer])
+    for axes in ((0, 0, 1), (0, 1, 2)):
+        branch = model.graph()
+        branch.finish(*_transpose(branch, axes), f"permute {axes}")
+    return model
+
+
+def slice_of(begin: int, size: int, *, is_computed: bool = False) -> Callable[[], Model]:
+    """Return the maker of a model that gives a part of eight numbers, which its inputs may choose."""
+
+    def make() -> Model:
+        model = Model()
+        graph = model.graph()
+        given, part = graph.tensor("x", TYPES.INT32, (8,)), graph.tensor("part", TYPES.INT32, (4,))
+        bounds = [
+            graph.tensor(name, TYPES.INT32, (1,), None if is_computed else i32(value))
+            for name, value in (("begin", begin), ("size", size))
+        ]
+        graph.run(OPS.SLICE, [given, *bounds], [part], schema.SliceOptionsT(), OPTIONS.SliceOptions)
+        graph.finish([given, *bounds] if is_computed else [given], [part])
+        return model
+
+    return make
+
+
+def mirror_pad(before: int, after: int) -> Callable[[], Model]:
+    """Return the maker of a model that puts mirrored numbers around eight."""
+
+    def make() -> Model:
+        model = Model()
+        graph = model.graph()
+        given = graph.tensor("x", TYPES.FLOAT32, (8,))
+        padded = graph.tensor("padded", TYPES.FLOAT32, (8 + before + after,))
+        padding = graph.tensor("padding", TYPES.INT32, (1, 2), i32(before, after))
+        options = schema.MirrorPadOptionsT()
+        graph.run(OPS.MIRROR_PAD, [given, padding], [padded], options, OPTIONS.MirrorPadOptions)
+        graph.finish([given], [padded])
+        return model
+
+    return make
+
+
+def scatter(index: int) -> Callable[[], Model]:
+    """Return the maker of a model that puts its number at a place among eight."""
+
+    def make() -> Model:
+        model = Model()
+        graph = model.graph()
+        given, spread = graph.tensor("x", TYPES.FLOAT32, (1,)), graph.tensor("spread", TYPES.FLOAT32, (8,))
+        place = graph.tensor("place", TYPES.INT32, (1, 1), i32(index))
+        shape = graph.tensor("shape", TYPES.INT32, (1,), i32(8))
+        options = schema.ScatterNdOptionsT()
+        graph.run(OPS.SCATTER_ND, [place, given, shape], [spread], options, OPTIONS.ScatterNdOptions)
+        graph.finish([given], [spread])
+        return model
+
+    return make
+
+
 def words() -> Model:
     """Text in, text out: tensors that have no bytes to hand over."""
     model = Model()
@@ -311,6 +399,8 @@ MODELS: dict[str, Callable[[], Model]] = {
     "double": double,
     "endless": endless,
     "future": future,
+    "mirror-pad": mirror_pad(3, 7),
+    "mirror-pad-outside": mirror_pad(3, 20),
     "remember": remember,
     "reshape-bool": reshape(TYPES.BOOL),
     "reshape-f16": reshape(TYPES.FLOAT16),
@@ -321,6 +411,17 @@ MODELS: dict[str, Callable[[], Model]] = {
     "reshape-i64": reshape(TYPES.INT64),
     "reshape-i8": reshape(TYPES.INT8),
     "reshape-u8": reshape(TYPES.UINT8),
+    "scatter": scatter(5),
+    "scatter-outside": scatter(2**31 - 1),
+    "slice": slice_of(2, 4),
+    "slice-computed": slice_of(0, 0, is_computed=True),
+    "slice-outside": slice_of(7, 4),
+    "transpose": transpose(2, 0, 1),
+    "transpose-computed": transpose(),
+    "transpose-from-the-end": transpose(-1, -3, -2),
+    "transpose-outside": transpose(0, 1, 3),
+    "transpose-twice": transpose(0, 0, 1),
+    "transpose-within": transpose_within,
     "unwritten": unwritten,
     "words": words,
 }

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.metadata
+import mmap
 import os
 import re
 from collections.abc import Callable, Sequence
@@ -66,6 +68,10 @@ class TfliteBackend:
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
         self.name = distribution
         self._interpreter = importlib.import_module(f"{PACKAGES[distribution]}.interpreter").Interpreter
+        # Imported here: it takes a package that is there only where inference is installed.
+        from wasm_grpc.inference.operators import check_operators, rules_for  # noqa: PLC0415
+
+        self._check = functools.partial(check_operators, rules=rules_for(distribution))
         self._faults = FatalFaults()
         self._from_buffer = importlib.import_module("numpy").frombuffer
         self.version = importlib.metadata.version(distribution)
@@ -86,6 +92,15 @@ class TfliteBackend:
                 session = TfliteSession(interpret, self._from_buffer, self._faults)
         except (ValueError, RuntimeError) as exc:
             raise _opening_error(exc) from exc
+        # After the backend, which has verified the file's structure.
+        if isinstance(model, str):
+            with (
+                Path(model).open("rb") as file,
+                mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content,
+            ):
+                self._check(content)
+        else:
+            self._check(model)
         if session.keeps_resources and isinstance(model, str):
             # It is opened anew for each owner, when its file may be closed.
             return self.open(Path(model).read_bytes(), threads=threads)

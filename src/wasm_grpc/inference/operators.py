@@ -1,0 +1,202 @@
+"""
+Which operators of a model a backend would run outside of its tensors' memory; they are refused.
+
+A backend's kernels check most of what steers them (indexes of GATHER, axes, sizes), but not all: TRANSPOSE
+with the permutation (0, 0, 1) reads past its input, and what lies there may be the body of another call.
+Found by running each operator that takes indexes, sizes or axes with wrong ones, on both backends, in the
+versions that the lock files name. What steers one of these operators has to be a constant that is right:
+a computed one is known only when it is too late.
+
+Source of the layout: TensorFlow Lite's ``schema.fbs``.
+"""
+
+from __future__ import annotations
+
+import mmap
+import struct
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import flatbuffers
+
+from wasm_grpc.core.errors import ModelError
+
+__all__ = ["Rules", "check_operators", "rules_for"]
+
+_UNKNOWN: Final = -1
+"""A dimension that is known at run time only."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Operator:
+    """
+    One operator of a subgraph.
+
+    Attributes:
+        code: Its number in ``BuiltinOperator``.
+        shapes: Of each input; ``None`` for one that is left out.
+        constants: Each input's numbers; ``None`` where they are computed.
+    """
+
+    code: int
+    shapes: tuple[tuple[int, ...] | None, ...]
+    constants: tuple[tuple[int, ...] | None, ...]
+
+
+Rules = Mapping[int, tuple[str, Callable[[_Operator], bool]]]
+"""By number of the operator: its name, and whether it stays within its tensors."""
+
+
+def rules_for(distribution: str) -> Rules:
+    """
+    Return what has to be checked for a backend.
+    """
+    return _RULES_OF_ALL if distribution == "ai-edge-litert" else _RULES_OF_ALL | _RULES_OF_TFLITE_RUNTIME
+
+
+def check_operators(content: bytes | mmap.mmap, rules: Rules) -> None:
+    """
+    Check the operators of a model that a backend has opened.
+
+    Raises:
+        ModelError: One of them may leave its tensors' memory, or the contents are no model.
+    """
+    try:
+        for operator in _operators(content, rules):
+            name, is_right = rules[operator.code]
+            if not is_right(operator):
+                raise ModelError(
+                    f"has an operator {name} whose parameters may lead outside of its tensors; "
+                    "expected constant ones that are in range"
+                )
+    except (struct.error, IndexError, TypeError, ValueError) as exc:
+        raise ModelError("is no TensorFlow Lite model (its tables lead outside of the file)") from exc
+
+
+def _is_permutation(operator: _Operator) -> bool:
+    axes = operator.constants[1]
+    if axes is None:
+        return False
+    return sorted(axis % len(axes) for axis in axes if -len(axes) <= axis < len(axes)) == [*range(len(axes))]
+
+
+def _is_slice(operator: _Operator) -> bool:
+    shape, begins, sizes = operator.shapes[0], operator.constants[1], operator.constants[2]
+    if shape is None or begins is None or sizes is None or not len(shape) == len(begins) == len(sizes):
+        return False
+    return all(
+        0 <= begin <= length and -1 <= size <= length - begin
+        for length, begin, size in zip(shape, begins, sizes, strict=True)
+    )
+
+
+def _is_mirror_pad(operator: _Operator) -> bool:
+    shape, paddings = operator.shapes[0], operator.constants[1]
+    if shape is None or paddings is None or len(paddings) != 2 * len(shape):
+        return False
+    # Of the mode REFLECT, the stricter one.
+    return all(0 <= padding < max(shape[axis // 2], 1) for axis, padding in enumerate(paddings))
+
+
+def _is_scatter(operator: _Operator) -> bool:
+    indexes, shape, index_shape = operator.constants[0], operator.constants[2], operator.shapes[0]
+    if indexes is None or not shape or not index_shape:
+        return False
+    depth = index_shape[-1]
+    return 0 < depth <= len(shape) and all(
+        0 <= index < shape[position % depth] for position, index in enumerate(indexes)
+    )
+
+
+_RULES_OF_ALL: Final[dict[int, tuple[str, Callable[[_Operator], bool]]]] = {
+    39: ("TRANSPOSE", _is_permutation),
+}
+_RULES_OF_TFLITE_RUNTIME: Final[dict[int, tuple[str, Callable[[_Operator], bool]]]] = {
+    65: ("SLICE", _is_slice),
+    100: ("MIRROR_PAD", _is_mirror_pad),
+    122: ("SCATTER_ND", _is_scatter),
+}
+"""Its last release is of 2023; `ai-edge-litert` checks these."""
+
+_NUMBERS: Final = {2: "i", 4: "q"}
+"""Of ``TensorType``: INT32 and INT64, the types that parameters have."""
+
+
+class _Table:
+    """
+    A table of the file; its fields are named by their number in the schema.
+    """
+
+    __slots__ = ("_table",)
+
+    def __init__(self, content: bytes | mmap.mmap, position: int) -> None:
+        self._table: Any = flatbuffers.table.Table(content, position)
+
+    def integer(self, field: int, kind: str, default: int = 0) -> int:
+        """
+        Return a number of this `struct` format.
+        """
+        offset = self._table.Offset(4 + 2 * field)
+        if not offset:
+            return default
+        (value,) = struct.unpack_from(f"<{kind}", self._table.Bytes, self._table.Pos + offset)
+        return int(value)
+
+    def numbers(self, field: int, kind: str) -> tuple[int, ...] | None:
+        """
+        Return a vector of numbers; ``None`` where there is none.
+        """
+        offset = self._table.Offset(4 + 2 * field)
+        if not offset:
+            return None
+        count, start = self._table.VectorLen(offset), self._table.Vector(offset)
+        return struct.unpack_from(f"<{count}{kind}", self._table.Bytes, start)
+
+    def tables(self, field: int) -> Sequence[_Table]:
+        """
+        Return a vector of tables.
+        """
+        offset = self._table.Offset(4 + 2 * field)
+        if not offset:
+            return ()
+        start = self._table.Vector(offset)
+        content = self._table.Bytes
+        places = (start + 4 * index for index in range(self._table.VectorLen(offset)))
+        return [_Table(content, self._table.Indirect(place)) for place in places]
+
+
+def _operators(content: bytes | mmap.mmap, rules: Rules) -> Iterator[_Operator]:
+    (root,) = struct.unpack_from("<I", content)
+    model = _Table(content, root)
+    # Old writers know only the field of one byte, new ones write both.
+    codes = [max(code.integer(0, "b"), code.integer(3, "i")) for code in model.tables(1)]
+    if not rules.keys() & set(codes):
+        return
+    buffers = model.tables(4)
+    for graph in model.tables(2):
+        tensors = graph.tables(0)
+        for operator in graph.tables(3):
+            code = codes[operator.integer(0, "I")]
+            if code in rules:
+                given = [tensors[index] if index >= 0 else None for index in operator.numbers(1, "i") or ()]
+                yield _Operator(
+                    code,
+                    tuple(None if tensor is None else _shape(tensor) for tensor in given),
+                    tuple(None if tensor is None else _constant(tensor, buffers) for tensor in given),
+                )
+
+
+def _shape(tensor: _Table) -> tuple[int, ...]:
+    shape, signature = tensor.numbers(0, "i") or (), tensor.numbers(7, "i")
+    # Where the signature leaves a dimension open, the shape has a stopgap.
+    return signature if signature and _UNKNOWN in signature else shape
+
+
+def _constant(tensor: _Table, buffers: Sequence[_Table]) -> tuple[int, ...] | None:
+    kind = _NUMBERS.get(tensor.integer(1, "b"))
+    content = buffers[tensor.integer(2, "I")].numbers(0, "B")
+    if kind is None or not content:
+        return None
+    size = struct.calcsize(kind)
+    return struct.unpack(f"<{len(content) // size}{kind}", bytes(content[: len(content) // size * size]))
