@@ -23,6 +23,7 @@ class Header:
 
     content_type: str
     metadata: Mapping[str, str] = field(default_factory=dict)
+    set_cookies: tuple[str, ...] = ()
     invocation_id: str = field(default="", compare=False)
 
 
@@ -74,6 +75,7 @@ class StreamCall:
         return Header(
             content_type=header.content_type,
             metadata=dict(header.metadata),
+            set_cookies=tuple(header.set_cookies),
             invocation_id=header.invocation_id,
         )
 

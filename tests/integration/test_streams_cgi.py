@@ -54,6 +54,17 @@ async def test_the_header_comes_before_any_input(caller: Caller) -> None:
         assert await stream.rest() == b""
 
 
+async def test_cookies_stay_apart(caller: Caller) -> None:
+    """Set-Cookie is no list: each of its values is handed on as the guest wrote it."""
+    async with open_call(caller, "script") as stream:
+        await stream.send(b"Content-Type: text/html\nSet-Cookie: a=1; Path=/\nX-Tag: t\nSet-Cookie: b=2\n\n")
+        header = await stream.header()
+
+    assert header == Header(
+        content_type="text/html", metadata={"x-tag": "t"}, set_cookies=("a=1; Path=/", "b=2")
+    )
+
+
 async def test_the_header_waits_for_the_guest(caller: Caller) -> None:
     """A guest may need input, in any pieces, before it has written its header lines."""
     async with open_call(caller, "script") as stream:

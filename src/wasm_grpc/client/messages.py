@@ -31,11 +31,13 @@ class Header:
         content_type: Media type of the result.
         metadata: What the function sends beside it, names in lower case.
         invocation_id: Also in the server's log.
+        set_cookies: Each value of ``Set-Cookie``, which is not in `metadata`, since it is no list.
     """
 
     content_type: str
     metadata: Mapping[str, str]
     invocation_id: str
+    set_cookies: tuple[str, ...] = ()
 
 
 class Answer:
@@ -65,6 +67,7 @@ class Answer:
                 content_type=header.content_type,
                 metadata=dict(header.metadata),
                 invocation_id=header.invocation_id,
+                set_cookies=tuple(header.set_cookies),
             )
             return b""
         if part is None:

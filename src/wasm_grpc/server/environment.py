@@ -1,11 +1,21 @@
-"""The CGI environment of an invocation: what a guest learns of the request or the event beside its data."""
+"""
+The CGI environment of an invocation: what a guest learns of the request or the event beside its data.
+
+Keys of metadata become names of variables, in which "-", "_" and "." are one character. Of a request, keys
+with "_" or "." have no variable, as in Apache and nginx: a caller could say under ``x_forwarded_for`` what
+only the sidecar may say under ``x-forwarded-for``. Of an event they have one, since brokers use such keys
+(Kafka's ``__key``), but never that of another key.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Container, Iterable
 from functools import lru_cache
 
+from wasm_grpc import __version__
 from wasm_grpc.core.errors import InvocationError
+from wasm_grpc.core.metadata import separator
 from wasm_grpc.core.model import Reason
 from wasm_grpc.dapr.envelope import Trace
 from wasm_grpc.server.events import Event
@@ -21,6 +31,18 @@ _STAMPED = frozenset({"dapr-caller-app-id", "dapr-caller-namespace", "dapr-calle
 """What daprd says of a call. It leaves what a caller has said there beside it, in either order (1.18.2)."""
 _TRACE_KEYS = frozenset({"traceparent", "tracestate"})
 """W3C Trace Context."""
+_GATEWAY = {
+    "GATEWAY_INTERFACE": "CGI/1.1",
+    "SERVER_SOFTWARE": f"wasm-grpc/{__version__}",
+    # What daprd's own callers speak; of the version nothing reaches an app.
+    "SERVER_PROTOCOL": "HTTP/1.1",
+    # Who calls is the sidecar, on this machine; whom it calls for stands in HTTP_X_FORWARDED_FOR, if anywhere.
+    "REMOTE_ADDR": "127.0.0.1",
+}
+"""What RFC 3875, 4.1 demands beside the request's own, and is the same for all."""
+_HOST = re.compile(r"(?P<name>[0-9A-Za-z._~-]+|\[[0-9A-Fa-f:.]+\])(?::(?P<port>[0-9]{1,5}))?")
+_DEFAULT_HOST = "localhost"
+_DEFAULT_PORT = "80"
 _HTTP_HEADERS = frozenset(
     {
         "accept",
@@ -62,9 +84,10 @@ def request_environment(
     metadata: Metadata,
     withheld: Container[str] = (),
     is_cgi: bool = False,
+    script_name: str = "",
 ) -> tuple[tuple[str, str], ...]:
     """
-    Give the variables of RFC 3875 (CGI) that a request has.
+    Return the variables of RFC 3875 (CGI) that a request has.
 
     Args:
         verb: HTTP verb; empty counts as POST.
@@ -75,7 +98,8 @@ def request_environment(
         metadata: The call's metadata, keys in lower case. Binary values (``-bin``) have no place
             in an environment and are left out.
         withheld: Names that the function's manifest sets itself.
-        is_cgi: The response is read as CGI: the guest learns it from ``GATEWAY_INTERFACE``.
+        is_cgi: The response is read as CGI: the guest gets all variables that the standard demands.
+        script_name: What was called, without `path_info` and with its leading "/".
 
     Raises:
         InvocationError: INVALID_REQUEST, a caller gives itself another's name.
@@ -89,14 +113,24 @@ def request_environment(
     }
     if content_length is None:
         del env["CONTENT_LENGTH"]
-    return _environment(env, metadata, withheld, is_cgi=is_cgi)
+    for key, value in metadata:
+        if "_" in key or "." in key or not isinstance(value, str) or not (name := _variable(key)):
+            continue
+        if name in env and key in _STAMPED:
+            raise InvocationError(
+                Reason.INVALID_REQUEST, f"metadata {key}: came twice; expected the sidecar's word on it alone"
+            )
+        _add(env, name, value)
+    if is_cgi:
+        env |= _GATEWAY | {"SCRIPT_NAME": script_name} | _server(env.get("HTTP_HOST", ""))
+    return _pairs(env, withheld)
 
 
 def event_environment(
     event: Event, metadata: Metadata, *, withheld: Container[str] = (), is_cgi: bool = False
 ) -> tuple[tuple[str, str], ...]:
     """
-    Give the variables of an event: CloudEvents' attributes as ``CE_*``, and those of a POST of its data.
+    Return the variables of an event: CloudEvents' attributes as ``CE_*``, and those of a POST of its data.
 
     Args:
         event: What was delivered; attributes that it has not are left out.
@@ -122,7 +156,15 @@ def event_environment(
         # daprd has some of every event, empty where it knows nothing.
         if value and (name := _attribute(key)):
             env.setdefault(name, value)
-    return _environment(env, metadata, withheld, is_cgi=is_cgi)
+    headers: dict[str, str] = {}
+    others: dict[str, str] = {}
+    for key, value in metadata:
+        if isinstance(value, str) and (name := _variable(key)):
+            _add(others if "_" in key or "." in key else headers, name, value)
+    env |= others | headers
+    if is_cgi:
+        env |= _GATEWAY | {"SCRIPT_NAME": ""} | _server("")
+    return _pairs(env, withheld)
 
 
 def trace_of(metadata: Metadata) -> Trace:
@@ -133,33 +175,36 @@ def trace_of(metadata: Metadata) -> Trace:
     return Trace(parent=found.get("traceparent", ""), state=found.get("tracestate", ""))
 
 
-def _environment(
-    env: dict[str, str], metadata: Metadata, withheld: Container[str], *, is_cgi: bool
-) -> tuple[tuple[str, str], ...]:
-    if is_cgi:
-        env["GATEWAY_INTERFACE"] = "CGI/1.1"
-    for key, value in metadata:
-        name = _variable(key)
-        if not name or not isinstance(value, str):
-            continue
-        if name in env and key in _STAMPED:
-            raise InvocationError(
-                Reason.INVALID_REQUEST, f"metadata {key}: came twice; expected the sidecar's word on it alone"
-            )
-        env[name] = f"{env[name]}, {value}" if name in env else value
+def _add(env: dict[str, str], name: str, value: str) -> None:
+    if name in env:
+        value = f"{env[name]}{separator(name.removeprefix('HTTP_').lower())}{value}"
+    env[name] = value
+
+
+def _pairs(env: dict[str, str], withheld: Container[str]) -> tuple[tuple[str, str], ...]:
     return tuple((name, _without_nul(value)) for name, value in env.items() if name not in withheld)
+
+
+def _server(host: str) -> dict[str, str]:
+    """
+    Return the server's name and port, as the client has named them in the header ``Host``.
+    """
+    match = _HOST.fullmatch(host)
+    name, port = (match["name"], match["port"]) if match else (_DEFAULT_HOST, None)
+    return {"SERVER_NAME": name, "SERVER_PORT": port or _DEFAULT_PORT}
 
 
 @lru_cache(maxsize=1024)
 def _variable(key: str) -> str:
     """
-    Give the variable of a metadata key, or "" if it has none.
+    Return the variable of a metadata key, or "" if it has none.
     """
-    stripped = key.removeprefix("dapr-")
-    name = stripped if stripped in _HTTP_HEADERS else key
+    canonical = key.replace("_", "-").replace(".", "-")
+    stripped = canonical.removeprefix("dapr-")
+    name = stripped if stripped in _HTTP_HEADERS else canonical
     if name in _WITHHELD or name.startswith((":", "grpc-")) or name.endswith("-bin"):
         return ""
-    return "HTTP_" + name.upper().replace("-", "_").replace(".", "_")
+    return "HTTP_" + name.upper().replace("-", "_")
 
 
 @lru_cache(maxsize=1024)

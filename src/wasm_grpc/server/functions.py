@@ -31,6 +31,7 @@ _CANCELLATION_TURNS = 4
 _METADATA_BYTES = 64 * KIB
 """Of a header, as many as the call itself may have."""
 _VALUE = re.compile(r"[^\0-\x1f\x7f]*")
+_SET_COOKIE = "set-cookie"
 _RESERVED_PREFIXES = ("dapr-", "grpc-")
 """daprd's and gRPC's own: what they say of a caller, no caller may say."""
 
@@ -71,8 +72,9 @@ class Functions:
                     has_answered = True
                     header = pb.ResponseHeader(
                         content_type=answer.content_type,
-                        metadata=join_values(answer.headers),
+                        metadata=join_values(pair for pair in answer.headers if pair[0] != _SET_COOKIE),
                         invocation_id=invocation_id,
+                        set_cookies=[value for name, value in answer.headers if name == _SET_COOKIE],
                     )
                     await _write(context, pb.InvokeResponse(header=header))
                     async for chunk in call.chunks():

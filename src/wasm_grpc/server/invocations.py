@@ -92,6 +92,7 @@ def environment_of(
         metadata=request.metadata,
         withheld=function.env.keys(),
         is_cgi=function.response is ResponseKind.CGI,
+        script_name=f"/{request.method.strip('/').removesuffix(route.path_info)}",
     )
 
 

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cwasm_grpc/v1/functions.proto\x12\x0cwasm_grpc.v1\"W\n\rInvokeRequest\x12-\n\x06header\x18\x01 \x01(\x0b\x32\x1b.wasm_grpc.v1.RequestHeaderH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part\"\xc0\x01\n\rRequestHeader\x12\x0e\n\x06method\x18\x01 \x01(\t\x12\x0c\n\x04verb\x18\x02 \x01(\t\x12\r\n\x05query\x18\x03 \x01(\t\x12\x14\n\x0c\x63ontent_type\x18\x04 \x01(\t\x12;\n\x08metadata\x18\x05 \x03(\x0b\x32).wasm_grpc.v1.RequestHeader.MetadataEntry\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"Y\n\x0eInvokeResponse\x12.\n\x06header\x18\x01 \x01(\x0b\x32\x1c.wasm_grpc.v1.ResponseHeaderH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part\"\xac\x01\n\x0eResponseHeader\x12\x14\n\x0c\x63ontent_type\x18\x01 \x01(\t\x12<\n\x08metadata\x18\x02 \x03(\x0b\x32*.wasm_grpc.v1.ResponseHeader.MetadataEntry\x12\x15\n\rinvocation_id\x18\x03 \x01(\t\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x32T\n\tFunctions\x12G\n\x06Invoke\x12\x1b.wasm_grpc.v1.InvokeRequest\x1a\x1c.wasm_grpc.v1.InvokeResponse(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cwasm_grpc/v1/functions.proto\x12\x0cwasm_grpc.v1\"W\n\rInvokeRequest\x12-\n\x06header\x18\x01 \x01(\x0b\x32\x1b.wasm_grpc.v1.RequestHeaderH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part\"\xc0\x01\n\rRequestHeader\x12\x0e\n\x06method\x18\x01 \x01(\t\x12\x0c\n\x04verb\x18\x02 \x01(\t\x12\r\n\x05query\x18\x03 \x01(\t\x12\x14\n\x0c\x63ontent_type\x18\x04 \x01(\t\x12;\n\x08metadata\x18\x05 \x03(\x0b\x32).wasm_grpc.v1.RequestHeader.MetadataEntry\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"Y\n\x0eInvokeResponse\x12.\n\x06header\x18\x01 \x01(\x0b\x32\x1c.wasm_grpc.v1.ResponseHeaderH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part\"\xc1\x01\n\x0eResponseHeader\x12\x14\n\x0c\x63ontent_type\x18\x01 \x01(\t\x12<\n\x08metadata\x18\x02 \x03(\x0b\x32*.wasm_grpc.v1.ResponseHeader.MetadataEntry\x12\x15\n\rinvocation_id\x18\x03 \x01(\t\x12\x13\n\x0bset_cookies\x18\x04 \x03(\t\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x32T\n\tFunctions\x12G\n\x06Invoke\x12\x1b.wasm_grpc.v1.InvokeRequest\x1a\x1c.wasm_grpc.v1.InvokeResponse(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,9 +44,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_INVOKERESPONSE']._serialized_start=330
   _globals['_INVOKERESPONSE']._serialized_end=419
   _globals['_RESPONSEHEADER']._serialized_start=422
-  _globals['_RESPONSEHEADER']._serialized_end=594
+  _globals['_RESPONSEHEADER']._serialized_end=615
   _globals['_RESPONSEHEADER_METADATAENTRY']._serialized_start=281
   _globals['_RESPONSEHEADER_METADATAENTRY']._serialized_end=328
-  _globals['_FUNCTIONS']._serialized_start=596
-  _globals['_FUNCTIONS']._serialized_end=680
+  _globals['_FUNCTIONS']._serialized_start=617
+  _globals['_FUNCTIONS']._serialized_end=701
 # @@protoc_insertion_point(module_scope)

@@ -1,7 +1,7 @@
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
-from collections.abc import Mapping as _Mapping
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
@@ -44,7 +44,7 @@ class InvokeResponse(_message.Message):
     def __init__(self, header: _Optional[_Union[ResponseHeader, _Mapping]] = ..., chunk: _Optional[bytes] = ...) -> None: ...
 
 class ResponseHeader(_message.Message):
-    __slots__ = ("content_type", "metadata", "invocation_id")
+    __slots__ = ("content_type", "metadata", "invocation_id", "set_cookies")
     class MetadataEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -55,7 +55,9 @@ class ResponseHeader(_message.Message):
     CONTENT_TYPE_FIELD_NUMBER: _ClassVar[int]
     METADATA_FIELD_NUMBER: _ClassVar[int]
     INVOCATION_ID_FIELD_NUMBER: _ClassVar[int]
+    SET_COOKIES_FIELD_NUMBER: _ClassVar[int]
     content_type: str
     metadata: _containers.ScalarMap[str, str]
     invocation_id: str
-    def __init__(self, content_type: _Optional[str] = ..., metadata: _Optional[_Mapping[str, str]] = ..., invocation_id: _Optional[str] = ...) -> None: ...
+    set_cookies: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, content_type: _Optional[str] = ..., metadata: _Optional[_Mapping[str, str]] = ..., invocation_id: _Optional[str] = ..., set_cookies: _Optional[_Iterable[str]] = ...) -> None: ...

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from wasm_grpc import __version__
 from wasm_grpc.core.errors import InvocationError
 from wasm_grpc.core.model import Reason
 from wasm_grpc.server.environment import request_environment
@@ -56,15 +57,21 @@ def test_the_request_itself() -> None:
 
 METADATA: dict[str, tuple[list[tuple[str, str | bytes]], dict[str, str]]] = {
     "plain": ([("x-request-id", "7")], {"HTTP_X_REQUEST_ID": "7"}),
-    "punctuation": ([("a.b_c-d", "1")], {"HTTP_A_B_C_D": "1"}),
+    "names that become another's": ([("x-a", "one"), ("x_a", "two"), ("x.a", "three")], {"HTTP_X_A": "one"}),
+    "underscores and dots": ([("a_b", "1"), ("a.b", "2"), ("dapr_api_token", "secret")], {}),
+    "another's caller id": (
+        [("dapr_caller_app_id", "admin"), ("dapr-caller-app-id", "caller"), ("dapr.caller.app.id", "admin")],
+        {"HTTP_DAPR_CALLER_APP_ID": "caller"},
+    ),
+    "a caller id where the sidecar gives none": ([("dapr_caller_app_id", "admin")], {}),
     "twice": ([("x", "one"), ("x", "two")], {"HTTP_X": "one, two"}),
-    "two spellings": ([("x-a", "one"), ("x_a", "two")], {"HTTP_X_A": "one, two"}),
     "prefixed beside plain": (
         [("accept", "text/*"), ("dapr-accept", "image/*")],
         {"HTTP_ACCEPT": "text/*, image/*"},
     ),
     "host": ([("dapr-host", "example")], {"HTTP_HOST": "example"}),
     "cookie": ([("dapr-cookie", "a=b")], {"HTTP_COOKIE": "a=b"}),
+    "cookies": ([("dapr-cookie", "a=1"), ("dapr-cookie", "b=2; c=3")], {"HTTP_COOKIE": "a=1; b=2; c=3"}),
     "caller": ([("dapr-caller-app-id", "web")], {"HTTP_DAPR_CALLER_APP_ID": "web"}),
     "trace": ([("traceparent", "00-1")], {"HTTP_TRACEPARENT": "00-1"}),
     "authorization": ([("authorization", "Bearer x")], {"HTTP_AUTHORIZATION": "Bearer x"}),
@@ -120,6 +127,47 @@ def test_only_a_cgi_guest_is_told_so(
     )
 
     assert found.get("GATEWAY_INTERFACE") == expected
+
+
+HOSTS = {
+    "name": ("example.org", "example.org", "80"),
+    "name and port": ("example.org:8080", "example.org", "8080"),
+    "IPv6": ("[::1]:80", "[::1]", "80"),
+    "none": ("", "localhost", "80"),
+    "no host": ("a b/c?", "localhost", "80"),
+}
+
+
+@pytest.mark.parametrize(("host", "name", "port"), HOSTS.values(), ids=HOSTS)
+def test_a_cgi_guest_has_all_that_the_standard_demands(host: str, name: str, port: str) -> None:
+    """RFC 3875, 4.1: what libraries for CGI programs read, and refuse to do without."""
+    found = dict(
+        request_environment(
+            verb="GET",
+            query="a=1",
+            content_type="",
+            content_length=0,
+            path_info="/7",
+            metadata=(("dapr-host", host),) if host else (),
+            is_cgi=True,
+            script_name="/orders",
+        )
+    )
+
+    found.pop("HTTP_HOST", "")
+    assert found == {
+        **PLAIN,
+        "REQUEST_METHOD": "GET",
+        "QUERY_STRING": "a=1",
+        "PATH_INFO": "/7",
+        "SCRIPT_NAME": "/orders",
+        "GATEWAY_INTERFACE": "CGI/1.1",
+        "SERVER_SOFTWARE": f"wasm-grpc/{__version__}",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "SERVER_NAME": name,
+        "SERVER_PORT": port,
+        "REMOTE_ADDR": "127.0.0.1",
+    }
 
 
 @pytest.mark.parametrize("key", ["dapr-caller-app-id", "dapr-caller-namespace", "dapr-callee-app-id"])

@@ -9,6 +9,7 @@ import pytest
 from dapr.proto.runtime.v1 import appcallback_pb2 as pb
 from google.protobuf import struct_pb2
 
+from wasm_grpc import __version__
 from wasm_grpc.dapr.envelope import Trace
 from wasm_grpc.server.environment import event_environment, trace_of
 from wasm_grpc.server.events import Event, bulk_events, topic_event
@@ -177,6 +178,32 @@ def test_an_author_has_the_last_word() -> None:
         "CONTENT_LENGTH": "3",
         "PATH_INFO": "",
         "CE_ID": "1",
+        "SCRIPT_NAME": "",
         "GATEWAY_INTERFACE": "CGI/1.1",
+        "SERVER_SOFTWARE": f"wasm-grpc/{__version__}",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "SERVER_NAME": "localhost",
+        "SERVER_PORT": "80",
+        "REMOTE_ADDR": "127.0.0.1",
         "HTTP_KEY": "broker's",
+    }
+
+
+def test_a_brokers_keys() -> None:
+    """Keys with underscores have variables, but never another key's, whatever their order."""
+    event = Event(pubsub="p", topic="t", path="", id="1")
+    metadata = (
+        ("x_a", "underscore"),
+        ("x-a", "dash"),
+        ("__key", "k"),
+        ("dapr_api_token", "secret"),
+        ("a.b", "c"),
+    )
+
+    found = dict(event_environment(event, metadata))
+
+    assert {name: value for name, value in found.items() if name.startswith("HTTP_")} == {
+        "HTTP_X_A": "dash",
+        "HTTP___KEY": "k",
+        "HTTP_A_B": "c",
     }
