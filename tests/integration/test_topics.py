@@ -91,6 +91,8 @@ def event(
     return pb.TopicEventRequest(
         id=message_id,
         source="test",
+        type="test.sent",
+        spec_version="1.0",
         data=data,
         data_content_type="text/plain",
         pubsub_name="pubsub",

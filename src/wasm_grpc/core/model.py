@@ -90,6 +90,7 @@ class Reason(str, enum.Enum):
     CANCELLED = "CANCELLED"
     UNAVAILABLE = "UNAVAILABLE"
     EVENT_EMPTIED = "EVENT_EMPTIED"
+    EVENT_INVALID = "EVENT_INVALID"
     # The guest ran.
     REJECTED = "REJECTED"
     EXITED = "EXITED"

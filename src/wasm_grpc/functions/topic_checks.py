@@ -28,9 +28,7 @@ def _own_problems(claim: Claim, claims: list[Claim]) -> Iterator[str]:
     if trigger.match is not None:
         fault = match_fault(trigger.match)
         if fault is not None:
-            yield claim.blame(
-                "match", f"{shown(trigger.match)} {fault}; expected one such as 'event.type == \"created\"'"
-            )
+            yield claim.blame("match", f"{shown(trigger.match)} {fault}")
         elif any(each.trigger.bulk for each in claims) and any(
             is_raw(each.trigger.metadata) for each in claims
         ):

@@ -36,7 +36,7 @@ _GATEWAY = {
     "SERVER_SOFTWARE": f"wasm-grpc/{__version__}",
     # What daprd's own callers speak; of the version nothing reaches an app.
     "SERVER_PROTOCOL": "HTTP/1.1",
-    # Who calls is the sidecar, on this machine; whom it calls for stands in HTTP_X_FORWARDED_FOR, if anywhere.
+    # The caller is the sidecar, on this machine; HTTP_X_FORWARDED_FOR may say for whom it calls.
     "REMOTE_ADDR": "127.0.0.1",
 }
 """What RFC 3875, 4.1 demands beside the request's own, and is the same for all."""

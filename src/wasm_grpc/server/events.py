@@ -67,6 +67,19 @@ class Event:
         return kind not in _DELIVERED and (self.is_bulk or kind != _BINARY)
 
     @property
+    def missing_attributes(self) -> tuple[str, ...]:
+        """
+        Those of the attributes that CloudEvents requires (1.0.2, 3.1.1) which it does not have.
+
+        daprd takes any JSON object for an event, so that one which was published bare comes without them,
+        and without data.
+        """
+        if self.is_raw:
+            return ()
+        required = {"id": self.id, "source": self.source, "type": self.type, "specversion": self.spec_version}
+        return tuple(name for name, value in required.items() if not value)
+
+    @property
     def subject(self) -> str:
         """
         The attribute ``subject``, or "".

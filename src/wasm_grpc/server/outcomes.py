@@ -28,6 +28,7 @@ _CRASH = "crash"
 _OUTCOMES: Mapping[Reason, str] = {
     Reason.REJECTED: "rejected",
     Reason.EVENT_EMPTIED: "rejected",
+    Reason.EVENT_INVALID: "rejected",
     # It will not be smaller the next time.
     Reason.BODY_TOO_LARGE: "rejected",
     Reason.INVALID_REQUEST: "rejected",

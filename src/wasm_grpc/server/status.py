@@ -47,6 +47,7 @@ STATUS_CODES = {
     Reason.DENIED: grpc.StatusCode.PERMISSION_DENIED,
     Reason.BAD_RESPONSE: grpc.StatusCode.INTERNAL,
     Reason.EVENT_EMPTIED: grpc.StatusCode.INVALID_ARGUMENT,
+    Reason.EVENT_INVALID: grpc.StatusCode.INVALID_ARGUMENT,
     Reason.THEN_FAILED: grpc.StatusCode.INTERNAL,
     Reason.THEN_UNAVAILABLE: grpc.StatusCode.UNAVAILABLE,
     Reason.CRASHED: grpc.StatusCode.INTERNAL,

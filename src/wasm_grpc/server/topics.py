@@ -95,15 +95,7 @@ class Consumer:
         route: TopicRoute,
         invocation_id: str,
     ) -> None:
-        if event.is_emptied:
-            # Of a batch not even this type.
-            bytes_ = "" if event.is_bulk else "'application/octet-stream', "
-            raise InvocationError(
-                Reason.EVENT_EMPTIED,
-                f"function '{function.name}': daprd left out the data of type '{event.content_type}'; "
-                f"expected {bytes_}a raw payload, JSON or text",
-                function=function.name,
-            )
+        _check_event(event, function)
         env = event_environment(
             event,
             (*metadata, *event.metadata),
@@ -120,6 +112,31 @@ class Consumer:
         end = "dropped" if verdict is Verdict.DROP else "to be retried"
         _log.warning(
             "%s (invocation %s) is %s: %s: %s", _shown(event), invocation_id, end, error.reason.value, error
+        )
+
+
+def _check_event(event: Event, function: FunctionManifest) -> None:
+    """
+    Refuse a message of which daprd has left out what the function is called for.
+
+    Raises:
+        InvocationError: EVENT_INVALID, EVENT_EMPTIED.
+    """
+    if missing := event.missing_attributes:
+        raise InvocationError(
+            Reason.EVENT_INVALID,
+            f"function '{function.name}': the message is no CloudEvent, it has no {', '.join(missing)}; "
+            'expected a CloudEvent, or metadata = { rawPayload = "true" } in the trigger',
+            function=function.name,
+        )
+    if event.is_emptied:
+        # Bulk delivery drops octet-stream too.
+        bytes_ = "" if event.is_bulk else "'application/octet-stream', "
+        raise InvocationError(
+            Reason.EVENT_EMPTIED,
+            f"function '{function.name}': daprd left out the data of type '{event.content_type}'; "
+            f"expected {bytes_}a raw payload, JSON or text",
+            function=function.name,
         )
 
 

@@ -20,36 +20,61 @@ pytestmark = pytest.mark.skipif(
         "event.data.size > 10 && has(event.subject)",
         'event.type.startsWith("order.") || event["priority"] == 1',
         "event.data.items.exists(item, item.price > 100)",
-        "event.urgent",
+        "event.urgent == true",
+        "event.urgent && event.paid",
         "true",
     ],
 )
 def test_a_right_expression(expression: str) -> None:
-    """What gives true or false, or may do so, is a rule."""
+    """What gives true or false is a rule."""
     assert match_fault(expression) is None
 
 
-NOT_CEL = "is no CEL expression on 'event': column"
+EXAMPLE = "'event.type == \"created\"'"
 
 
 @pytest.mark.parametrize(
     ("expression", "fault"),
     [
-        ("event.type = 'a'", f"{NOT_CEL} 12: Syntax error: token recognition error at: '= '"),
-        ("evnt.type == 'a'", f"{NOT_CEL} 5: undeclared reference to 'evnt.type'"),
-        ("startsWith(event.type, 'a')", f"{NOT_CEL} 11: undeclared reference to 'startsWith'"),
-        ("lower(event.type) == 'a'", f"{NOT_CEL} 6: undeclared reference to 'lower'"),
-        ("'a' == 1", f"{NOT_CEL} 5: found no matching overload for '_==_' applied to '(string, int)'"),
-        ("size(event.type)", "gives int and not true or false"),
-        ("event", "gives map<string, dyn> and not true or false"),
+        ("event.type = 'a'", "is no rule: column 12: '=' compares nothing; expected '=='"),
+        ("event.type ==", "is no rule: column 14: it ends too early; expected a value"),
+        ("(event.type == 'a'", "is no rule: column 19: it ends too early; expected ')'"),
+        ("event.type == 'a", "is no rule: column 15: a text begins that does not end; expected '"),
+        ("", "is no rule: column 1: it ends too early; expected a value"),
+        ("a & b", "is no rule: column 3: '&' is no operator; expected '&&'"),
+        (
+            "event.type == 'a' and true",
+            f"is no rule: column 19: 'and' can't follow what stands before it; expected an expression such as {EXAMPLE}",
+        ),
+        (
+            "evnt.type == 'a'",
+            "is no rule: column 5: 'evnt.type' is unknown; expected 'event' or one of CEL's functions",
+        ),
+        (
+            "startsWith(event.type, 'a')",
+            "is no rule: column 11: 'startsWith' is unknown; expected 'event' or one of CEL's functions",
+        ),
+        (
+            "'a' == 1",
+            f"is no rule: column 5: '==' can't be applied to (string, int); expected an expression such as {EXAMPLE}",
+        ),
+        ("size(event.type)", f"gives int, not true or false; expected a comparison, such as {EXAMPLE}"),
+        ("event", f"gives map<string, dyn>, not true or false; expected a comparison, such as {EXAMPLE}"),
+        (
+            "event.type",
+            "may give any type, and a message for which it gives no boolean is lost; "
+            f"expected a comparison, such as '(event.type) == true' or {EXAMPLE}",
+        ),
+        (
+            "event.a ? event.b : true",
+            "may give any type, and a message for which it gives no boolean is lost; "
+            f"expected a comparison, such as '(event.a ? event.b : true) == true' or {EXAMPLE}",
+        ),
     ],
 )
 def test_a_wrong_expression(expression: str, fault: str) -> None:
     """What daprd can't compile, or would never come up with, is said in one line."""
-    found = match_fault(expression) or ""
-
-    assert found.startswith(fault)
-    assert "\n" not in found
+    assert match_fault(expression) == fault
 
 
 def test_without_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,4 +85,6 @@ def test_without_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
     fault = match_fault("true")
     match_fault.cache_clear()
 
-    assert fault == "can't be checked without the package cel-expr-python, which needs CPython 3.11 or newer"
+    assert (
+        fault == "can't be checked without the package cel-expr-python; expected it, on CPython 3.11 or newer"
+    )

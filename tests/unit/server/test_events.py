@@ -118,6 +118,19 @@ def test_what_daprd_empties(content_type: str, *, is_bulk: bool, is_raw: bool, e
     assert not full.is_emptied
 
 
+@pytest.mark.parametrize("is_bulk", [False, True], ids=["single", "bulk"])
+def test_what_is_no_cloud_event(*, is_bulk: bool) -> None:
+    """Daprd makes an event without required attributes of any JSON object; a raw payload needs none."""
+    whole = Event(
+        pubsub="p", topic="t", path="", id="1", source="s", type="x", spec_version="1.0", is_bulk=is_bulk
+    )
+    bare = Event(pubsub="p", topic="t", path="", spec_version="1.0", is_bulk=is_bulk)
+
+    assert whole.missing_attributes == ()
+    assert bare.missing_attributes == ("id", "source", "type")
+    assert replace(bare, is_raw=True).missing_attributes == ()
+
+
 @pytest.mark.parametrize(
     ("extensions", "trace"),
     [

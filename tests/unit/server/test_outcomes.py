@@ -17,6 +17,7 @@ OTHER = {Retry.RETRY: Retry.DROP, Retry.DROP: Retry.RETRY}
 OUTCOMES = {
     Reason.REJECTED: "rejected",
     Reason.EVENT_EMPTIED: "rejected",
+    Reason.EVENT_INVALID: "rejected",
     Reason.BODY_TOO_LARGE: "rejected",
     Reason.INVALID_REQUEST: "rejected",
     Reason.EXITED: "failed",
