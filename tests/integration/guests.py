@@ -162,6 +162,17 @@ GUESTS = {
         (if (local.get $n) (then
           (call $write (i32.const 1) (i32.const 65536) (local.get $n))
           (br $more))))""",
+    # 32,768 lines of one letter on standard error; then echoes.
+    "chatter": """
+      (local $n i32)
+      (memory.fill (i32.const 65536) (i32.const 120) (i32.const 65536))
+      (loop $more
+        (i32.store8 (i32.add (i32.const 65537) (local.get $n)) (i32.const 10))
+        (local.set $n (i32.add (local.get $n) (i32.const 2)))
+        (br_if $more (i32.lt_u (local.get $n) (i32.const 65536))))
+      (call $write (i32.const 2) (i32.const 65536) (i32.const 65536))
+      (local.set $n (call $read))
+      (call $write (i32.const 1) (i32.const 65536) (local.get $n))""",
     # Rests for 2 ms, which costs no CPU time and keeps its worker busy; then echoes.
     "rest": """
       (local $n i32)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 from collections.abc import AsyncIterator
 
 import grpc
@@ -38,6 +39,7 @@ FUNCTIONS = {
     "spin": '[limits]\ntimeout = "300ms"\n',
     "allocate": '[limits]\nmemory = "8MiB"\n',
     "flood-stdout": '[limits]\noutput = "1MiB"\n',
+    "chatter": "",
     "flood-stderr": "",
     "exit": "",
     "exit-300": "",
@@ -302,6 +304,22 @@ async def test_a_failure_leaves_one_log_line(server: Server, caller: Caller) -> 
     lines = [line for line in server.process.stderr.lines if failure.invocation_id in line]
     assert len(lines) == 1
     assert lines[0].endswith(f"invocation {failure.invocation_id}: TRAPPED: function 'trap': unreachable")
+
+
+async def test_what_a_guest_logs_is_bounded(server: Server, caller: Caller) -> None:
+    """Of thousands of lines the last hundred are logged, behind the number of the others."""
+    reply = await caller.invoke("chatter", b"body")
+
+    where = rf"function 'chatter' \(invocation {reply.invocation_id}\): "
+    await server.process.stderr.match(where + r"… 32668 lines before these$")
+    await caller.invoke("chatter", b"next")
+    await server.process.stderr.match(
+        where.replace(reply.invocation_id, f"(?!{reply.invocation_id})\\S+") + "…"
+    )
+    lines = [line for line in server.process.stderr.lines if re.search(where, line)]
+    assert reply.body == b"body"
+    assert len(lines) == 101
+    assert all(line.endswith(": x") for line in lines[1:])
 
 
 async def test_what_a_guest_logs_is_no_harm(caller: Caller) -> None:

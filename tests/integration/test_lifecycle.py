@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import collections
+import contextlib
 import os
 import signal
 import socket
@@ -14,7 +16,7 @@ import grpc
 import pytest
 import pytest_asyncio
 
-from integration.client import Failure, connect, failure_of
+from integration.client import Caller, Failure, connect, failure_of
 from integration.conftest import StartServer
 from integration.guests import write_functions
 from integration.processes import busy_worker, children, is_alive, settled, until
@@ -72,6 +74,36 @@ async def test_a_signal_drains(server: Server, number: signal.Signals) -> None:
         assert (await running).body == b"done"
     assert await server.process.wait(timeout_s=5) == 0
     assert not any(map(is_alive, workers))
+
+
+@pytest.mark.parametrize("attempt", range(5))
+async def test_no_call_is_cancelled_by_a_stop(
+    start_server: StartServer, functions: Path, attempt: int
+) -> None:
+    """Under load, calls end well or are told UNAVAILABLE, those that arrive in the server's last moment too."""
+    codes: collections.Counter[grpc.StatusCode] = collections.Counter()
+
+    async def call_on(caller: Caller) -> None:
+        while True:
+            try:
+                await caller.invoke("echo", b"x")
+            except grpc.aio.AioRpcError as error:
+                codes[error.code()] += 1
+                if "onnection refused" in (error.details() or ""):
+                    return
+            else:
+                codes[CODES.OK] += 1
+
+    async with start_server(functions, "--workers", "2") as server, contextlib.AsyncExitStack() as stack:
+        callers = [await stack.enter_async_context(connect(server.address)) for _ in range(4)]
+        calls = [asyncio.ensure_future(call_on(caller)) for caller in callers for _ in range(8)]
+        while codes[CODES.OK] < 200:
+            await asyncio.sleep(0)
+        server.process.signal(signal.SIGTERM)
+        assert await server.process.wait(timeout_s=10) == 0
+        await asyncio.wait_for(asyncio.gather(*calls), 15)
+
+    assert set(codes) == {CODES.OK, CODES.UNAVAILABLE}
 
 
 async def test_ctrl_c_reaches_the_group(server: Server) -> None:

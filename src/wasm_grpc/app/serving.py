@@ -21,6 +21,7 @@ from wasm_grpc.functions.function import Function
 from wasm_grpc.functions.later import refuse_later
 from wasm_grpc.pool.functions import PoolFunction
 from wasm_grpc.pool.pool import open_pool
+from wasm_grpc.server.answers import Answers
 from wasm_grpc.server.callback import AppCallback, add_callbacks
 from wasm_grpc.server.functions import Functions, add_functions
 from wasm_grpc.server.invocations import Invoker
@@ -74,15 +75,18 @@ async def _serve(
         outputs = await stack.enter_async_context(_open_outputs(functions, settings))
         runner = Runner(pool, outputs)
         server = new_server(body_limit=max(each.manifest.limits.body_bytes for each in functions))
+        answers = Answers()
         callback = AppCallback(
             Invoker(catalogue, runner),
             Consumer(catalogue, runner),
             catalogue.subscriptions.values(),
+            answers,
             token=settings.app_api_token,
             is_event_token_checked=settings.event_token,
         )
         add_callbacks(callback, server)
-        add_functions(Functions(Streams(catalogue, runner), token=settings.app_api_token), server)
+        streams = Streams(catalogue, runner)
+        add_functions(Functions(streams, answers, token=settings.app_api_token), server)
         if settings.reflection:
             add_reflection(server)
         address = await stack.enter_async_context(listen(server, settings.host, settings.port))
@@ -90,7 +94,12 @@ async def _serve(
         signals.starting = None
         await signals.first.wait()
         _log.info("draining for at most %g s; a second signal ends at once", settings.drain_s)
-        await drain(server, runner.drain, seconds=settings.drain_s, hurry=signals.second)
+
+        async def end_calls() -> None:
+            await runner.drain()
+            await answers.settled()
+
+        await drain(end_calls, seconds=settings.drain_s, hurry=signals.second)
 
 
 @contextlib.asynccontextmanager

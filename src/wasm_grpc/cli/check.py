@@ -36,8 +36,8 @@ def execute(options: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int:
     """
     Print a line a function; the errors, each with its file, on standard error, and exit code 2.
     """
-    settings = read_settings(setting_flags(options))
     log_to(stderr, default="warning")
+    settings = read_settings(setting_flags(options))
     reports = asyncio.run(check(Path(options.folder), settings))
     for report in reports:
         for note in report.notes:

@@ -46,8 +46,8 @@ def execute(options: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int:
     """
     Print what is in the cache now; progress on standard error if that is a terminal.
     """
-    settings = read_settings(setting_flags(options))
     log_to(stderr, default="warning")
+    settings = read_settings(setting_flags(options))
 
     def show(done: int, count: int, name: str) -> None:
         if stderr.isatty():

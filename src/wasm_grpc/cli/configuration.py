@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
-import sys
+import re
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -11,19 +12,25 @@ from typing import Any
 
 from wasm_grpc.core.errors import ConfigError
 from wasm_grpc.core.settings import Settings, make_settings
+from wasm_grpc.core.toml_file import read_toml
 from wasm_grpc.dapr.endpoint import endpoint_from
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from wasm_grpc.functions.wording import closest
 
 __all__ = ["CONFIG_VARIABLE", "read_settings"]
 
 CONFIG_VARIABLE = "WASM_GRPC_CONFIG"
 """Names a TOML file of settings; without it there is none."""
 
+_log = logging.getLogger("wasm_grpc.cli")
+
 _PREFIX = "WASM_GRPC_"
+_OTHER_VARIABLES = (CONFIG_VARIABLE, "WASM_GRPC_DEBUG", "WASM_GRPC_LOG")
+"""Which are no settings of a server."""
+_SERVICE_VARIABLES = re.compile(
+    r"WASM_GRPC_(SERVICE_(HOST|PORT(_\w+)?)|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)"
+)
+_SERVICE_ADDRESS = re.compile(r"(tcp|udp|sctp)://.*")
+"""What Kubernetes sets in each pod for a Service named wasm-grpc; the address is in ``WASM_GRPC_PORT``."""
 _DAPR_VARIABLES = {
     "APP_PORT": "port",
     "APP_API_TOKEN": "app_api_token",
@@ -62,10 +69,25 @@ def read_settings(flags: Mapping[str, Any], environ: Mapping[str, str] = os.envi
         values["dapr_grpc_endpoint"] = endpoint
     for name, kind in _TYPES.items():
         text = environ.get(variable := _PREFIX + name.upper())
-        if text:
+        if text and not _SERVICE_ADDRESS.fullmatch(text):
             values[name] = _parse(variable, text, kind)
     values.update(flags)
+    _warn_of_unknown(environ)
     return make_settings(values)
+
+
+def _warn_of_unknown(environ: Mapping[str, str]) -> None:
+    """
+    Log each variable of ours that means nothing: it was probably misspelled.
+    """
+    known = [name.removeprefix(_PREFIX) for name in _OTHER_VARIABLES] + [name.upper() for name in _TYPES]
+    for variable in sorted(environ):
+        name = variable.removeprefix(_PREFIX)
+        if name == variable or name in known or _SERVICE_VARIABLES.fullmatch(variable):
+            continue
+        near = closest(name, known)
+        hint = f"did you mean {_PREFIX}{near}?" if near else "docs/settings.md has all that there are"
+        _log.warning("%s: unknown variable, ignored; %s", variable, hint)
 
 
 def _parse(variable: str, text: str, kind: str) -> Any:
@@ -85,11 +107,11 @@ def _from_file(name: str) -> dict[str, Any]:
     if not name:
         return {}
     try:
-        table = tomllib.loads(Path(name).read_text("utf-8"))
-    except OSError as exc:
-        raise ConfigError(f"{CONFIG_VARIABLE}: {name}: {exc.strerror}") from exc
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
-        raise ConfigError(f"{name}: not TOML: {exc}") from exc
+        table = read_toml(Path(name))
+    except FileNotFoundError as exc:
+        raise ConfigError(f"{CONFIG_VARIABLE}: {name}: no such file; expected a file of settings") from exc
+    except ConfigError as exc:
+        raise ConfigError(f"{name}: {exc}") from exc
     return {key: _checked(name, key, value) for key, value in table.items()}
 
 

@@ -40,8 +40,8 @@ def execute(options: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int:
     """
     Print a line for each thing that was looked for; 1 if nothing can be served.
     """
-    settings = read_settings(setting_flags(options))
     log_to(stderr, default="warning")
+    settings = read_settings(setting_flags(options))
     diagnosis = asyncio.run(diagnose(settings, daprd=find_daprd()))
     if options.json:
         print(json.dumps(dataclasses.asdict(diagnosis), indent=2), file=stdout)

@@ -92,8 +92,8 @@ def execute(options: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int:
     """
     Run the file; the exit code is the guest's, or one of those above.
     """
-    settings = read_settings(setting_flags(options))
     log_to(stderr, default="warning")
+    settings = read_settings(setting_flags(options))
     program = GuestProgram(
         file=Path(options.file),
         args=tuple(options.args),

@@ -12,7 +12,7 @@ from typing import Any, TextIO
 from wasm_grpc.app.serving import serve
 from wasm_grpc.cli.arguments import add_engine, add_folder, duration_or_zero, setting_flags
 from wasm_grpc.cli.configuration import read_settings
-from wasm_grpc.cli.logs import log_to
+from wasm_grpc.cli.logs import log_to, logging_in_background
 
 __all__ = ["PARSER", "add_arguments", "execute"]
 
@@ -72,9 +72,10 @@ def execute(options: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int:
     """
     Serve until a signal; 0 after a drain.
     """
-    settings = read_settings(setting_flags(options))
     log_to(stderr)
-    asyncio.run(serve(Path(options.folder), settings, lambda line: print(line, file=stdout, flush=True)))
+    settings = read_settings(setting_flags(options))
+    with logging_in_background():
+        asyncio.run(serve(Path(options.folder), settings, lambda line: print(line, file=stdout, flush=True)))
     # One more signal on the way out must not make a failure of it.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)

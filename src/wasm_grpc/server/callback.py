@@ -15,11 +15,12 @@ from google.protobuf import empty_pb2
 from wasm_grpc.core.errors import InvocationError
 from wasm_grpc.dapr.subscriptions import subscriptions_response
 from wasm_grpc.functions.subscriptions import Subscription
+from wasm_grpc.server.answers import Answers
 from wasm_grpc.server.events import bulk_events, topic_event
 from wasm_grpc.server.failures import INVOCATION_ID_KEY, Context, abort, own_fault
 from wasm_grpc.server.invocations import Invoker, Request
 from wasm_grpc.server.outcomes import Verdict
-from wasm_grpc.server.token import check_token
+from wasm_grpc.server.token import TokenCheck
 from wasm_grpc.server.topics import Consumer
 
 __all__ = ["AppCallback", "add_callbacks"]
@@ -51,6 +52,7 @@ class AppCallback(
         invoker: Invoker,
         consumer: Consumer,
         subscriptions: Iterable[Subscription],
+        answers: Answers,
         *,
         token: str,
         is_event_token_checked: bool,
@@ -62,14 +64,16 @@ class AppCallback(
             invoker: Takes the service invocations.
             consumer: Takes the topics' messages.
             subscriptions: What the functions subscribe to.
+            answers: Counts the calls that wait for their answer.
             token: Of this app; empty asks for none.
             is_event_token_checked: Ask for it on event calls too; daprd before 1.16.2 sends none there.
         """
         self._invoker = invoker
         self._consumer = consumer
         self._subscriptions = subscriptions_response(subscriptions)
-        self._token = token
-        self._event_token = token if is_event_token_checked else ""
+        self._answers = answers
+        self._token = TokenCheck(token)
+        self._event_token = TokenCheck(token if is_event_token_checked else "")
 
     async def OnInvoke(
         self, request: common_pb2.InvokeRequest, context: Context
@@ -77,10 +81,11 @@ class AppCallback(
         """
         Run the function of a service invocation.
         """
+        self._answers.expect(context)
         invocation_id = self._invoker.next_id()
         try:
             metadata = context.invocation_metadata() or ()
-            check_token(self._token, metadata)
+            self._token.check(metadata, "OnInvoke")
             http = request.http_extension
             reply = await self._invoker.invoke(
                 Request(
@@ -125,7 +130,7 @@ class AppCallback(
         """
         Run the function that takes the message; whatever happens, daprd learns what becomes of the message.
         """
-        metadata = await self._event_metadata(context)
+        metadata = await self._event_metadata(context, "OnTopicEvent")
         verdict = await self._consumer.consume(topic_event(request), metadata)
         return pb.TopicEventResponse(status=_STATUSES[verdict])
 
@@ -135,7 +140,7 @@ class AppCallback(
         """
         The same for a batch: every entry has its own answer, since daprd retries those that have none.
         """
-        metadata = await self._event_metadata(context)
+        metadata = await self._event_metadata(context, "OnBulkTopicEvent")
         verdicts = await self._consumer.consume_batch(bulk_events(request), metadata)
         return pb.TopicEventBulkResponse(
             statuses=[
@@ -158,14 +163,14 @@ class AppCallback(
         """
         Refuse the event, so that its component delivers it again.
         """
-        await self._event_metadata(context)
+        await self._event_metadata(context, "OnBindingEvent")
         await self._refuse(context, f"binding '{request.name}': no function takes it")
 
     async def OnJobEvent(self, request: pb.JobEventRequest, context: Context) -> pb.JobEventResponse:
         """
         Refuse the job, so that its failure policy decides; NOT_FOUND would count as done.
         """
-        await self._event_metadata(context)
+        await self._event_metadata(context, "OnJobEvent")
         await self._refuse(context, f"job '{request.name}': no function takes it")
 
     async def OnJobEventAlpha1(self, request: pb.JobEventRequest, context: Context) -> pb.JobEventResponse:
@@ -180,13 +185,14 @@ class AppCallback(
         """
         return pb.HealthCheckResponse()
 
-    async def _event_metadata(self, context: Context) -> Sequence[tuple[str, str | bytes]]:
+    async def _event_metadata(self, context: Context, call: str) -> Sequence[tuple[str, str | bytes]]:
         """
-        Give an event call's metadata, once it has shown the token.
+        Return an event call's metadata, once it has shown the token.
         """
+        self._answers.expect(context)
         metadata = tuple(context.invocation_metadata() or ())
         try:
-            check_token(self._event_token, metadata)
+            self._event_token.check(metadata, call)
         except InvocationError as exc:
             await abort(context, exc, "")
         return metadata

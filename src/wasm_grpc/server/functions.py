@@ -13,11 +13,12 @@ from wasm_grpc.core.errors import InvocationError
 from wasm_grpc.core.metadata import is_key, join_values
 from wasm_grpc.core.model import KIB, Reason
 from wasm_grpc.functions.keys import Verb
+from wasm_grpc.server.answers import Answers
 from wasm_grpc.server.environment import Metadata
 from wasm_grpc.server.failures import Context, abort, own_fault
 from wasm_grpc.server.invocations import Request
 from wasm_grpc.server.streaming import StreamedCall, Streams
-from wasm_grpc.server.token import check_token
+from wasm_grpc.server.token import TokenCheck
 from wasm_grpc.v1 import functions_pb2 as pb
 
 __all__ = ["SERVICE", "Functions", "add_functions"]
@@ -43,26 +44,29 @@ class Functions:
     The servicer.
     """
 
-    def __init__(self, streams: Streams, *, token: str) -> None:
+    def __init__(self, streams: Streams, answers: Answers, *, token: str) -> None:
         """
         Answer for one app.
 
         Args:
             streams: Takes the invocations.
+            answers: Counts the calls that wait for their answer.
             token: Of this app; empty asks for none.
         """
         self._streams = streams
-        self._token = token
+        self._answers = answers
+        self._token = TokenCheck(token)
 
     async def Invoke(self, requests: _Requests, context: Context) -> None:
         """
         Run the function that the header names, its input and output streamed.
         """
+        self._answers.expect(context)
         invocation_id = self._streams.next_id()
         has_answered = False
         try:
             metadata = tuple(context.invocation_metadata() or ())
-            check_token(self._token, metadata)
+            self._token.check(metadata, "Functions.Invoke")
             requests = aiter(requests)
             request = _request(await _header(requests), metadata)
             async with self._streams.open(request, invocation_id) as call:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 
@@ -15,6 +16,7 @@ from wasm_grpc.core.model import KIB, MIB
 
 __all__ = ["check_address", "drain", "listen", "new_server"]
 
+_INTERNET = (socket.AF_INET, socket.AF_INET6)
 _ENVELOPE_BYTES = MIB
 """What a message may hold beside its body: method, metadata, protobuf's framing."""
 _WINDOW_BYTES = MIB
@@ -63,28 +65,52 @@ async def listen(server: grpc.aio.Server, host: str, port: int) -> AsyncIterator
     try:
         yield f"{address}:{bound}"
     finally:
+        _disconnect(bound)
         await server.stop(None)
 
 
-async def drain(
-    server: grpc.aio.Server, wait_idle: Callable[[], Awaitable[None]], *, seconds: float, hurry: asyncio.Event
-) -> None:
+def _disconnect(port: int) -> None:
+    """
+    End the connections to a port of this process, and listen there no more.
+
+    gRPC tells CANCELLED to a call that arrives while it stops, which a caller takes for its own doing. A
+    connection that ends is UNAVAILABLE. gRPC has no way to end one, so this goes by the process's descriptors;
+    where there is no Linux to list them, it leaves them to gRPC.
+    """
+    found: list[socket.socket] = []
+    with contextlib.ExitStack() as stack:
+        for descriptor in _descriptors():
+            with contextlib.suppress(OSError):
+                candidate = stack.enter_context(socket.socket(fileno=os.dup(descriptor)))
+                if candidate.family in _INTERNET and candidate.getsockname()[1] == port:
+                    found.append(candidate)
+        # First what listens, so that no connection is accepted after the others have ended.
+        for each in sorted(
+            found, key=lambda each: not each.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+        ):
+            with contextlib.suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+
+
+def _descriptors() -> list[int]:
+    try:
+        return [int(name) for name in os.listdir("/proc/self/fd")]  # noqa: PTH208 - names, not paths
+    except OSError:
+        return []
+
+
+async def drain(wait_idle: Callable[[], Awaitable[None]], *, seconds: float, hurry: asyncio.Event) -> None:
     """
     Wait until nothing runs and every answer is sent, but not longer than `seconds`, nor once `hurry` is set.
 
+    The server listens meanwhile: a caller that comes is to be told UNAVAILABLE.
+
     Args:
-        server: Listens until nothing runs: gRPC cancels a call that it finds while it stops listening,
-            and a caller is to be told UNAVAILABLE.
-        wait_idle: Waits until nothing runs.
+        wait_idle: Waits until nothing runs and every answer is sent.
         seconds: The longest wait.
         hurry: Ends it.
     """
-
-    async def stop() -> None:
-        await wait_idle()
-        await server.stop(seconds)
-
-    waits = [asyncio.create_task(asyncio.wait_for(stop(), seconds)), asyncio.create_task(hurry.wait())]
+    waits = [asyncio.create_task(asyncio.wait_for(wait_idle(), seconds)), asyncio.create_task(hurry.wait())]
     try:
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
     finally:

@@ -26,6 +26,10 @@ _CONTENT_TYPE = "application/octet-stream"
 _ENV_CHARACTERS = 512 * KIB
 """Far more than HTTP's headers may have; in UTF-8 half of what the wire takes (``HEAD_LIMIT_BYTES``)."""
 
+_LOGGED_LINES = 100
+"""Of what a guest wrote to standard error, for each invocation: the last ones."""
+_LOGGED_LINE_BYTES = 4 * KIB
+
 _log = logging.getLogger("wasm_grpc.invocation")
 
 
@@ -208,6 +212,20 @@ def log_stderr(function: str, invocation_id: str, outcome: Outcome) -> None:
     """
     if not outcome.stderr or outcome.reason is not Reason.OK or not _log.isEnabledFor(logging.INFO):
         return
-    for line in outcome.stderr.decode("utf-8", "replace").splitlines():
-        text = "".join(filter(str.isprintable, line))
-        _log.info("function '%s' (invocation %s): %s", function, invocation_id, text)
+    left_out, lines = _last_lines(outcome.stderr)
+    if left_out:
+        _log.info("function '%s' (invocation %s): … %d lines before these", function, invocation_id, left_out)
+    for line in lines:
+        text = line[:_LOGGED_LINE_BYTES].decode("utf-8", "replace").rstrip("\r")
+        more = "…" if len(line) > _LOGGED_LINE_BYTES else ""
+        _log.info("function '%s' (invocation %s): %s%s", function, invocation_id, text, more)
+
+
+def _last_lines(stderr: bytes) -> tuple[int, list[bytes]]:
+    """
+    Return how many lines are left out, and the lines that are logged.
+    """
+    lines = stderr.rstrip(b"\r\n").rsplit(b"\n", _LOGGED_LINES)
+    if len(lines) <= _LOGGED_LINES:
+        return 0, lines
+    return lines[0].count(b"\n") + 1, lines[1:]

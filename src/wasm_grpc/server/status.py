@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 import grpc
-from google.protobuf import any_pb2
+from google.protobuf import duration_pb2
 from google.rpc import error_details_pb2, status_pb2
 
 from wasm_grpc.core.errors import GuestStatusError, InvocationError
@@ -72,6 +72,17 @@ HTTP_CODES = {
 """Dapr's ``HTTPStatusFromCode`` (``pkg/messaging/v1/util.go``) backwards, so that daprd's HTTP callers
 see the status that the guest gave. Of codes that share one, the most common stands here."""
 
+_RETRY_S = {
+    Reason.QUEUE_FULL: 1,
+    Reason.QUEUE_WAIT: 1,
+    # Another server may take it at once; this one comes back, if at all, after a restart.
+    Reason.DRAINING: 1,
+    Reason.UNAVAILABLE: 5,
+    Reason.THEN_UNAVAILABLE: 1,
+}
+"""What passes by itself, with the seconds after which to try again, as ``google.rpc.RetryInfo``: so that a
+client can tell it from what is too large, which has the same code."""
+
 _MESSAGE_LIMIT_BYTES = 3072
 """Of a status message as it travels (percent-encoded). With the same text in the details it stays
 below the 8 KiB of metadata that gRPC peers take by default, and below the 4,096 bytes promised."""
@@ -88,7 +99,8 @@ class Status:
     Attributes:
         code: The gRPC code.
         message: One text for logs and people.
-        details: A serialised ``google.rpc.Status`` with an ``ErrorInfo``.
+        details: A serialised ``google.rpc.Status`` with an ``ErrorInfo``, and a ``RetryInfo`` where the same
+            call may go well a little later.
     """
 
     code: grpc.StatusCode
@@ -134,10 +146,12 @@ def status_of(error: InvocationError, invocation_id: str) -> Status:
         domain=ERROR_DOMAIN,
         metadata={key: value for key, value in metadata.items() if value},
     )
-    details = any_pb2.Any()
-    details.Pack(info)
     number: int = code.value[0]
-    status = status_pb2.Status(code=number, message=message, details=[details])
+    status = status_pb2.Status(code=number, message=message)
+    status.details.add().Pack(info)
+    if delay_s := _RETRY_S.get(error.reason):
+        retry = error_details_pb2.RetryInfo(retry_delay=duration_pb2.Duration(seconds=delay_s))
+        status.details.add().Pack(retry)
     return Status(code, message, status.SerializeToString())
 
 

@@ -3,31 +3,60 @@
 from __future__ import annotations
 
 import hmac
+import logging
+import time
 
 from wasm_grpc.core.errors import InvocationError
 from wasm_grpc.core.model import Reason
 from wasm_grpc.dapr.channel import TOKEN_KEY
 from wasm_grpc.server.environment import Metadata
 
-__all__ = ["check_token"]
+__all__ = ["TokenCheck"]
+
+_log = logging.getLogger("wasm_grpc.server")
+
+_LOG_EVERY_S = 1.0
+"""A caller without the token may call as often as it likes; one line a second tells of all its calls."""
 
 
-def check_token(expected: str, metadata: Metadata) -> None:
+class TokenCheck:
     """
-    Refuse a call that doesn't carry the expected token; an empty one asks for nothing.
-
-    Raises:
-        InvocationError: UNAUTHENTICATED, which pub/sub retries rather than drops.
+    Refuses calls that don't carry the expected token.
     """
-    if not expected:
-        return
-    wanted = expected.encode()
-    for key, value in metadata:
-        if key == TOKEN_KEY:
-            given = value.encode() if isinstance(value, str) else value
-            if hmac.compare_digest(given, wanted):
-                return
-    raise InvocationError(
-        Reason.UNAUTHENTICATED,
-        f"metadata {TOKEN_KEY}: missing or wrong; expected the token of this app (APP_API_TOKEN)",
-    )
+
+    def __init__(self, expected: str) -> None:
+        """
+        Expect one token; an empty one lets every call pass.
+        """
+        self._wanted = expected.encode()
+        self._unlogged = 0
+        self._logged_s = -_LOG_EVERY_S
+
+    def check(self, metadata: Metadata, call: str) -> None:
+        """
+        Refuse a call without the token.
+
+        Args:
+            metadata: Of the call.
+            call: Its name, for the log.
+
+        Raises:
+            InvocationError: UNAUTHENTICATED, which pub/sub retries rather than drops.
+        """
+        if not self._wanted or any(self._is_right(value) for key, value in metadata if key == TOKEN_KEY):
+            return
+        message = f"metadata {TOKEN_KEY}: missing or wrong; expected the token of this app (APP_API_TOKEN)"
+        self._log(f"{call} refused: UNAUTHENTICATED: {message}")
+        raise InvocationError(Reason.UNAUTHENTICATED, message)
+
+    def _is_right(self, value: str | bytes) -> bool:
+        return hmac.compare_digest(value.encode() if isinstance(value, str) else value, self._wanted)
+
+    def _log(self, line: str) -> None:
+        now_s = time.monotonic()
+        if now_s - self._logged_s < _LOG_EVERY_S:
+            self._unlogged += 1
+            return
+        more = f" (and {self._unlogged} more calls since the last such line)" if self._unlogged else ""
+        _log.warning("%s%s", line, more)
+        self._logged_s, self._unlogged = now_s, 0

@@ -76,7 +76,7 @@ def test_every_type_from_the_environment() -> None:
         ("WASM_GRPC_DRAIN_S", "WASM_GRPC_DRAIN_S: got 'x'; expected a number of seconds"),
         ("WASM_GRPC_EVENT_TOKEN", "WASM_GRPC_EVENT_TOKEN: got 'x'; expected true or false"),
         ("WASM_GRPC_ENGINE", "engine: got x; expected one of auto, wasmer, wasmtime"),
-        ("WASM_GRPC_CONFIG", "WASM_GRPC_CONFIG: x: No such file or directory"),
+        ("WASM_GRPC_CONFIG", "WASM_GRPC_CONFIG: x: no such file; expected a file of settings"),
     ],
 )
 def test_a_variable_that_can_not_be_read(variable: str, error: str) -> None:
@@ -111,11 +111,12 @@ def test_a_file_with_a_wrong_value(file: Path, text: str, error: str) -> None:
 @pytest.mark.parametrize(
     ("content", "error"),
     [
-        (b"port = ", "not TOML: "),
-        (b"\xff", "not TOML: "),
+        (b"port = ", "end of document: invalid value; expected TOML 1.0"),
+        (b"\xff", "line 1: is not UTF-8; expected TOML, which is"),
+        ("port = 1".encode("utf-16"), "is UTF-16; expected UTF-8, as TOML is"),
         (b"colour = 1", "colour: unknown setting; expected one of "),
     ],
-    ids=["syntax", "no text", "unknown key"],
+    ids=["syntax", "no text", "UTF-16", "unknown key"],
 )
 def test_a_file_that_is_none(file: Path, content: bytes, error: str) -> None:
     """A file that is no TOML, or has a key that is no setting, is named in one line."""
@@ -135,3 +136,37 @@ def test_values_of_a_file(file: Path) -> None:
     settings = read_settings({}, {"WASM_GRPC_CONFIG": str(file)})
 
     assert (settings.drain_s, settings.routes) == (2.0, ("a=b",))
+
+
+def test_a_file_with_a_byte_order_mark(file: Path) -> None:
+    """Some editors write one before the text."""
+    file.write_bytes(b"\xef\xbb\xbfport = 1\r\n")
+
+    assert read_settings({}, {"WASM_GRPC_CONFIG": str(file)}).port == 1
+
+
+def test_variables_that_mean_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    """A misspelled variable is named, with the one that was probably meant."""
+    environ = {"WASM_GRPC_WORKER": "4", "WASM_GRPC_COLOUR": "1", "WASM_GRPC_LOG": "info", "OTHER": "1"}
+
+    read_settings({}, environ)
+
+    assert [record.getMessage() for record in caplog.records] == [
+        "WASM_GRPC_COLOUR: unknown variable, ignored; docs/settings.md has all that there are",
+        "WASM_GRPC_WORKER: unknown variable, ignored; did you mean WASM_GRPC_WORKERS?",
+    ]
+
+
+def test_variables_of_a_kubernetes_service(caplog: pytest.LogCaptureFixture) -> None:
+    """A Service named wasm-grpc sets variables in every pod, one with our port's name: none is ours."""
+    environ = {
+        "WASM_GRPC_SERVICE_HOST": "10.0.0.1",
+        "WASM_GRPC_SERVICE_PORT": "50051",
+        "WASM_GRPC_SERVICE_PORT_GRPC": "50051",
+        "WASM_GRPC_PORT": "tcp://10.0.0.1:50051",
+        "WASM_GRPC_PORT_50051_TCP": "tcp://10.0.0.1:50051",
+        "WASM_GRPC_PORT_50051_TCP_ADDR": "10.0.0.1",
+    }
+
+    assert read_settings({}, environ).port == 50051
+    assert caplog.records == []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -523,8 +525,9 @@ WRONG_FILES: list[tuple[str, str | bytes, tuple[str, ...]]] = [
         ("line 2, column 8: expected '=' after a key in a key/value pair; expected TOML 1.0",),
     ),
     ("syntax at the end", "args = [", ("end of document: invalid value; expected TOML 1.0",)),
+    ("UTF-16", "name = 'f'".encode("utf-16"), ("is UTF-16; expected UTF-8, as TOML is",)),
     ("not UTF-8", b"name = 'f'\nmodule = '\xff'\n", ("line 2: is not UTF-8; expected TOML, which is",)),
-    ("nested too deeply", "args = " + "[" * 100_000, ("nested too deeply; expected a manifest",)),
+    ("nested too deeply", "args = " + "[" * 100_000, ("nested too deeply; expected tables of plain values",)),
     ("too long", "#" * (MIB + 1), ("is too long; expected at most 1MiB",)),
 ]
 
@@ -571,3 +574,25 @@ def test_wrong_template(tmp_path: Path, text: str, fault: str) -> None:
             " {id}, {subject}, {method}, {name} or {json:/pointer}"
         ),
     )
+
+
+def test_a_byte_order_mark_is_passed_over(tmp_path: Path) -> None:
+    """Some editors write one before the text, which TOML does not know."""
+    text = "name = 'f'\r\nmodule = 'f.wasm'\r\n[[trigger.invoke]]\r\nmethod = 'f'\r\n"
+
+    assert _problems(tmp_path, b"\xef\xbb\xbf" + text.encode()) == ()
+
+
+@pytest.mark.parametrize(
+    ("make", "problem"),
+    [
+        (os.mkfifo, "is no regular file; expected a file of TOML"),
+        (os.mkdir, "can't be read: Is a directory; expected a readable file"),
+    ],
+    ids=["a named pipe", "a folder"],
+)
+def test_what_is_no_file(tmp_path: Path, make: Callable[[Path], None], problem: str) -> None:
+    """Neither is read, and a pipe into which nobody writes holds nobody up."""
+    make(tmp_path / "function.toml")
+
+    assert DocumentReader().read(tmp_path).problems == (problem,)

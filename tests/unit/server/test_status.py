@@ -54,6 +54,28 @@ def test_every_reason_has_a_code() -> None:
     assert [reason for reason, code in STATUS_CODES.items() if code is CODES.OK] == [Reason.OK]
 
 
+@pytest.mark.parametrize(
+    ("reason", "delay_s"),
+    [
+        (Reason.QUEUE_FULL, 1),
+        (Reason.QUEUE_WAIT, 1),
+        (Reason.DRAINING, 1),
+        (Reason.UNAVAILABLE, 5),
+        (Reason.BODY_TOO_LARGE, None),
+        (Reason.OUTPUT_LIMIT, None),
+        (Reason.TIMEOUT, None),
+    ],
+)
+def test_what_passes_by_itself(reason: Reason, delay_s: int | None) -> None:
+    """A RetryInfo tells a busy server from a call that would fail again, which has the same code."""
+    status = status_pb2.Status.FromString(status_of(InvocationError(reason, "text"), "").details)
+    retry = error_details_pb2.RetryInfo()
+
+    found = [detail for detail in status.details if detail.Unpack(retry)]
+
+    assert (retry.retry_delay.seconds if found else None) == delay_s
+
+
 def test_what_the_details_say() -> None:
     """The ErrorInfo has the reason, the domain, and of function, limit and id those that there are."""
     error = InvocationError(Reason.TIMEOUT, "late", function="f", limit="limits.timeout")

@@ -7,7 +7,7 @@ import pytest
 from wasm_grpc.core.errors import InvocationError
 from wasm_grpc.core.model import Reason
 from wasm_grpc.server.environment import Metadata
-from wasm_grpc.server.token import check_token
+from wasm_grpc.server.token import TokenCheck
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,7 @@ from wasm_grpc.server.token import check_token
 )
 def test_the_right_token(expected: str, metadata: Metadata) -> None:
     """A call that carries the token passes; without one to expect, every call does."""
-    check_token(expected, metadata)
+    TokenCheck(expected).check(metadata, "OnInvoke")
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,24 @@ def test_the_right_token(expected: str, metadata: Metadata) -> None:
 def test_a_wrong_token(metadata: Metadata) -> None:
     """A call that doesn't carry it is refused, and not told what was wrong with it."""
     with pytest.raises(InvocationError) as caught:
-        check_token("secret", metadata)
+        TokenCheck("secret").check(metadata, "OnInvoke")
 
     assert caught.value.reason is Reason.UNAUTHENTICATED
     assert "secret" not in str(caught.value)
+
+
+def test_a_refused_call_is_logged(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line a second tells of all refused calls, and never what they carried."""
+    now_s = iter([100.0, 100.5, 100.9, 101.5])
+    monkeypatch.setattr("wasm_grpc.server.token.time.monotonic", lambda: next(now_s))
+    token = TokenCheck("secret")
+
+    for call in ("OnInvoke", "OnTopicEvent", "OnInvoke", "Functions.Invoke"):
+        with pytest.raises(InvocationError):
+            token.check([("dapr-api-token", "guess")], call)
+
+    why = "metadata dapr-api-token: missing or wrong; expected the token of this app (APP_API_TOKEN)"
+    assert [record.getMessage() for record in caplog.records] == [
+        f"OnInvoke refused: UNAUTHENTICATED: {why}",
+        f"Functions.Invoke refused: UNAUTHENTICATED: {why} (and 2 more calls since the last such line)",
+    ]

@@ -1,0 +1,43 @@
+"""Which calls have not been answered yet: a server that ends waits for their answers to be sent."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+
+from wasm_grpc.server.failures import Context
+
+__all__ = ["Answers"]
+
+
+class Answers:
+    """
+    The calls of one server. Used on the event loop's thread only.
+    """
+
+    def __init__(self) -> None:
+        self._numbers = itertools.count()
+        # In the order in which they began.
+        self._open: dict[int, None] = {}
+        self._one_was_sent = asyncio.Event()
+
+    def expect(self, context: Context) -> None:
+        """
+        Count a call until its status has been sent, or its caller is gone.
+        """
+        number = next(self._numbers)
+        self._open[number] = None
+        context.add_done_callback(lambda _: self._sent(number))
+
+    async def settled(self) -> None:
+        """
+        Wait until every call that has begun by now is answered; calls that come meanwhile don't count.
+        """
+        last = next(self._numbers)
+        while self._open and next(iter(self._open)) < last:
+            self._one_was_sent.clear()
+            await self._one_was_sent.wait()
+
+    def _sent(self, number: int) -> None:
+        del self._open[number]
+        self._one_was_sent.set()
