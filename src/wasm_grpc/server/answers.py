@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import itertools
 
 from wasm_grpc.server.failures import Context
@@ -27,7 +28,8 @@ class Answers:
         """
         number = next(self._numbers)
         self._open[number] = None
-        context.add_done_callback(lambda _: self._sent(number))
+        done = functools.partial(self._sent, number)
+        context.add_done_callback(done)  # type: ignore[arg-type] # the stubs want a class of their own
 
     async def settled(self) -> None:
         """
@@ -38,6 +40,6 @@ class Answers:
             self._one_was_sent.clear()
             await self._one_was_sent.wait()
 
-    def _sent(self, number: int) -> None:
+    def _sent(self, number: int, _context: object) -> None:
         del self._open[number]
         self._one_was_sent.set()

@@ -158,9 +158,9 @@ def event_environment(
             env.setdefault(name, value)
     headers: dict[str, str] = {}
     others: dict[str, str] = {}
-    for key, value in metadata:
-        if isinstance(value, str) and (name := _variable(key)):
-            _add(others if "_" in key or "." in key else headers, name, value)
+    for key, text in metadata:
+        if isinstance(text, str) and (name := _variable(key)):
+            _add(others if "_" in key or "." in key else headers, name, text)
     env |= others | headers
     if is_cgi:
         env |= _GATEWAY | {"SCRIPT_NAME": ""} | _server("")

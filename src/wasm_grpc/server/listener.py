@@ -74,8 +74,8 @@ def _disconnect(port: int) -> None:
     End the connections to a port of this process, and listen there no more.
 
     gRPC tells CANCELLED to a call that arrives while it stops, which a caller takes for its own doing. A
-    connection that ends is UNAVAILABLE. gRPC has no way to end one, so this goes by the process's descriptors;
-    where there is no Linux to list them, it leaves them to gRPC.
+    connection that ends is UNAVAILABLE. gRPC has no way to end one, so this goes by the descriptors of the
+    process; where there is no Linux to list them, it leaves them to gRPC.
     """
     found: list[socket.socket] = []
     with contextlib.ExitStack() as stack:
@@ -85,11 +85,13 @@ def _disconnect(port: int) -> None:
                 if candidate.family in _INTERNET and candidate.getsockname()[1] == port:
                     found.append(candidate)
         # First what listens, so that no connection is accepted after the others have ended.
-        for each in sorted(
-            found, key=lambda each: not each.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
-        ):
+        for each in sorted(found, key=_listens, reverse=True):
             with contextlib.suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
+
+
+def _listens(sock: socket.socket) -> bool:
+    return bool(sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
 
 
 def _descriptors() -> list[int]:

@@ -205,12 +205,10 @@ CASES: dict[str, Case] = {
         exit_code=5,
         message="exit code 5",
     ),
-    "start-section-has-no-streams": Case(
-        also="(func $begin (call $check"
-        " (call $fd_write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 32)) (i32.const 8)))"
-        "(start $begin)",
+    "start-section-has-streams": Case(
+        also="(func $begin (call $write (i32.const 1) (i32.const 1024) (i32.const 6))) (start $begin)",
         start="(call $write (i32.const 1) (i32.const 1024) (i32.const 6))",
-        stdout=b"hello\n",
+        stdout=b"hello\nhello\n",
     ),
     # Streams.
     "echo-nothing": Case(start=ECHO),

@@ -131,7 +131,7 @@ def _make(base: OpenFolder, place: Place) -> File:
     if not place.folder.links:
         # The folder was removed while it was open.
         raise Refusal(ENOENT)
-    base.volume.take(NODE_BYTES + len(place.name))
+    base.volume.take_name(place.name, for_node=NODE_BYTES)
     node = File(base.volume)
     place.folder.put(place.name, node)
     return node

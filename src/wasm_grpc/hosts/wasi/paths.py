@@ -185,9 +185,12 @@ def _path_rename(
     if new.node is node:
         return
     _check_replaceable(node, new)
+    # Before anything is removed, since there may be no room for the new name.
+    target.volume.take_name(new.name)
     if new.node is not None:
         _remove(target.volume, new, new.node)
     old.folder.drop(old.name)
+    target.volume.give_back_name(old.name)
     new.folder.put(new.name, node)
 
 
@@ -252,12 +255,12 @@ def _add(volume: Volume, place: Place, size: int) -> None:
     if not place.folder.links:
         # The folder was removed while it was open.
         raise Refusal(ENOENT)
-    volume.take(size + len(place.name))
+    volume.take_name(place.name, for_node=size)
 
 
 def _remove(volume: Volume, place: Place, node: Node) -> None:
     place.folder.drop(place.name)
-    volume.take(-len(place.name))
+    volume.give_back_name(place.name)
     node.links -= 1
     if isinstance(node, File):
         node.release(volume)

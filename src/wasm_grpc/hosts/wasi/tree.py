@@ -12,10 +12,15 @@ from wasm_grpc.hosts.wasi.abi import (
 )
 from wasm_grpc.hosts.wasi.refusal import Refusal
 
-__all__ = ["NODE_BYTES", "File", "Folder", "Link", "Node", "Volume"]
+__all__ = ["NAME_BYTES", "NODE_BYTES", "File", "Folder", "Link", "Node", "Volume"]
 
-NODE_BYTES = 512
-"""What a node counts against its volume beside its contents: about what Python takes for it and its name."""
+NODE_BYTES = 320
+"""What a node counts against its volume beside its contents and its names: about what Python takes for it."""
+NAME_BYTES = 192
+"""What each name of a node counts beside its own bytes: about what Python takes for it in a folder."""
+_SPARSE = 4
+"""A folder that holds less than this part of what it held is made anew: a dictionary doesn't shrink by itself."""
+_SMALL = 64
 
 
 class Volume:
@@ -42,6 +47,21 @@ class Volume:
         """
         self._inode += 1
         return self._inode
+
+    def take_name(self, name: bytes, *, for_node: int = 0) -> None:
+        """
+        Count a name, and the node that is made for it, of so many bytes.
+
+        Raises:
+            Refusal: ENOSPC.
+        """
+        self.take(NAME_BYTES + len(name) + for_node)
+
+    def give_back_name(self, name: bytes) -> None:
+        """
+        Count a name no more.
+        """
+        self.take(-NAME_BYTES - len(name))
 
     def take(self, size: int) -> None:
         """
@@ -194,7 +214,7 @@ class Folder(Node):
         entries: Its nodes by name.
     """
 
-    __slots__ = ("_listing", "entries")
+    __slots__ = ("_listing", "_most", "entries")
 
     filetype = FILETYPE_DIRECTORY
 
@@ -202,12 +222,14 @@ class Folder(Node):
         super().__init__(volume, modified_ns)
         self.entries: dict[bytes, Node] = {}
         self._listing: tuple[bytes, ...] | None = None
+        self._most = 0
 
     def copy(self, volume: Volume) -> Folder:
         """
         See `Node.copy`.
         """
         twin = Folder(volume, self.modified_ns)
+        twin._most = len(self.entries)
         twin.entries = {name: node.copy(volume) for name, node in self.entries.items()}
         return twin
 
@@ -224,6 +246,7 @@ class Folder(Node):
         Give `node` a name here, in place of what had it.
         """
         self.entries[name] = node
+        self._most = max(self._most, len(self.entries))
         self._changed()
 
     def drop(self, name: bytes) -> None:
@@ -231,6 +254,9 @@ class Folder(Node):
         Remove a name.
         """
         del self.entries[name]
+        if self._most > _SMALL and len(self.entries) * _SPARSE < self._most:
+            self.entries = dict(self.entries.items())
+            self._most = len(self.entries)
         self._changed()
 
     def _changed(self) -> None:
