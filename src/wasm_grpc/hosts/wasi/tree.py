@@ -19,7 +19,7 @@ NODE_BYTES = 320
 NAME_BYTES = 192
 """What each name of a node counts beside its own bytes: about what Python takes for it in a folder."""
 _SPARSE = 4
-"""One in so many of the names that a folder held: with fewer it is made anew, since a dictionary never shrinks."""
+"""A folder with fewer than one in so many of the names that it held is made anew: a dict never shrinks."""
 _SMALL = 64
 
 
