@@ -86,6 +86,8 @@ def _module(text: str) -> str:
 
 
 def _guest_path(text: str) -> str:
+    if text == "/":
+        return text
     _, *parts = text.split("/")
     if not text.startswith("/") or "\0" in text or not all(parts) or {".", ".."} & set(parts):
         raise wrong(not_a(text, "a guest path"), "an absolute path without '.' and '..', such as '/model'")

@@ -50,7 +50,14 @@ def read_mounts(function: Function) -> tuple[Mount, ...]:
         except ConfigError as exc:
             problems.append(function.blame(f"{key}.host: {exc}"))
             continue
-        granted.setdefault(guest, []).extend(entries)
+        there = {entry.path for entry in granted.setdefault(guest, [])}
+        for entry in entries:
+            if entry.path in there:
+                place = posixpath.join(guest, entry.path)
+                problem = f"{shown(place)} is granted twice; expected a path outside every other grant"
+                problems.append(function.blame(f"{key}.guest: {problem}"))
+                break
+        granted[guest] += entries
     if problems:
         raise ManifestError(problems)
     return tuple(Mount(guest=guest, entries=tuple(entries)) for guest, entries in granted.items())
@@ -106,6 +113,8 @@ class _Reader:
             if path.is_dir():
                 return guest, list(self._folder(path, shown_path))
             above, _, name = guest.rpartition("/")
+            if not name:
+                raise ConfigError(f"{shown(shown_path)} is a file; expected a folder for {shown(guest)}")
             return above or ("/" if guest.startswith("/") else "."), [
                 self._entry(path.resolve(), shown_path, name)
             ]

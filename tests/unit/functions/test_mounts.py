@@ -135,6 +135,46 @@ def test_files_lie_in_the_folder_of_their_guest_path(write_function: WriteFuncti
     assert mounts[0].entries[1].host == str(folder / "a")
 
 
+def test_the_root_is_granted(write_function: WriteFunction) -> None:
+    """A folder may be the guest's root, where relative paths lead, beside other places."""
+    folder, function = _function(
+        write_function, '{ host = "a", guest = "/" }', '{ host = "b", guest = "/b" }'
+    )
+    (folder / "a").mkdir()
+    (folder / "a/x").write_bytes(b"x")
+    (folder / "b").mkdir()
+
+    mounts = read_mounts(function())
+
+    assert {mount.guest: [entry.path for entry in mount.entries] for mount in mounts} == {"/": ["x"], "/b": []}
+
+
+@pytest.mark.parametrize(
+    ("grants", "problem"),
+    [
+        (
+            ['{ host = "a", guest = "/" }', '{ host = "a/x", guest = "/x" }'],
+            "capabilities.files[1].guest: '/x' is granted twice; expected a path outside every other grant",
+        ),
+        (
+            ['{ host = "a/x", guest = "/" }'],
+            "capabilities.files[0].host: 'a/x' is a file; expected a folder for '/'",
+        ),
+    ],
+    ids=["a file that is there", "a file as the root"],
+)
+def test_what_can_not_be_at_the_root(write_function: WriteFunction, grants: list[str], problem: str) -> None:
+    """A name of the root is granted once, and the root is a folder."""
+    folder, function = _function(write_function, *grants)
+    (folder / "a").mkdir()
+    (folder / "a/x").write_bytes(b"x")
+
+    with pytest.raises(ManifestError) as caught:
+        read_mounts(function())
+
+    assert caught.value.problems == (f"f/function.toml: {problem}",)
+
+
 def test_too_many_files_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The number of files is bounded, and the message says by what."""
     monkeypatch.setattr(room, "_ENTRIES_LIMIT", 2)
