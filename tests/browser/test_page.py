@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import os
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 from axe_playwright_python.async_playwright import Axe
-from PIL import Image
+from PIL import Image, ImageDraw
 from playwright.async_api import Browser, BrowserContext, Page, expect
 
 from browser.conftest import Site, Visit, open_page
@@ -48,14 +50,16 @@ async def natural_size(page: Page, selector: str) -> tuple[int, int]:
 
 
 async def test_a_file_turns_grey(visit: Visit) -> None:
-    """A chosen file comes back grey, at its own size, beside the picture that it was, and can be downloaded."""
+    """A chosen file comes back grey, at its own size, over the picture that it was, and can be downloaded."""
     page = visit.page
     await page.set_input_files("input[type=file]", upload("photo.png", png()))
-    await page.get_by_role("button", name="Grayscale").click()
+    await page.get_by_role("button", name="Turn it grey").click()
     await expect(page.locator("#after")).to_be_visible()
 
-    assert await natural_size(page, "#after") == await natural_size(page, "#original") == (120, 80)
-    assert re.fullmatch(r"Done in \d+ ms\.", await page.get_by_role("status").inner_text())
+    assert await natural_size(page, "#after") == await natural_size(page, "#before") == (120, 80)
+    assert await page.get_by_role("status").inner_text() == "The picture is grey."
+    route = await page.locator("#route").inner_text()
+    assert re.fullmatch(r"grayscale in app image-api-grayscale, through the sidecar at \S+: \d+ ms", route)
     async with page.expect_download() as download:
         await page.get_by_role("link", name="Download").click()
     file = await (await download.value).path()
@@ -69,8 +73,8 @@ async def test_a_sample_is_classified(visit: Visit) -> None:
     """The sample digit gets labels with scores, best first, each label's text beside its score."""
     page = visit.page
     await page.get_by_role("button", name="Sample digit").click()
-    await page.get_by_role("button", name="Classify").click()
-    rows = page.get_by_role("list", name="Labels").get_by_role("listitem")
+    await page.get_by_role("button", name="Read a digit").click()
+    rows = page.get_by_role("list", name="Guesses").get_by_role("listitem")
     await expect(rows.first).to_be_visible()
 
     texts = [re.fullmatch(r"(.+?)\s*([\d.]+) %", text) for text in await rows.all_inner_texts()]
@@ -82,9 +86,10 @@ async def test_a_sample_is_classified(visit: Visit) -> None:
 
 
 async def test_a_drawn_digit_is_read(visit: Visit) -> None:
-    """A seven that is drawn with the mouse is read as one."""
+    """A seven that is drawn with the mouse is read as one, though a sample was chosen before."""
     page = visit.page
-    await page.get_by_role("button", name="Draw a digit").click()
+    await page.get_by_role("button", name="Sample digit").click()
+    await page.get_by_role("button", name="Draw").click()
     box = await page.locator("#board").bounding_box()
     assert box is not None
     stroke = [(0.28, 0.2), (0.72, 0.2), (0.6, 0.45), (0.5, 0.62), (0.42, 0.85)]
@@ -94,39 +99,107 @@ async def test_a_drawn_digit_is_read(visit: Visit) -> None:
     for place in places[1:]:
         await page.mouse.move(*place, steps=8)
     await page.mouse.up()
-    await page.get_by_role("button", name="Use the drawing").click()
-    await page.get_by_role("button", name="Classify").click()
-    best = page.get_by_role("list", name="Labels").get_by_role("listitem").first
-    await expect(best).to_be_visible()
+    await page.get_by_role("button", name="Read a digit").click()
 
+    await expect(page.locator("#digit")).to_have_text("7")
+    await expect(page.locator("#confidence")).to_have_text(re.compile(r"^[\d.]+ % sure$"))
     await visit.shoot("drawn")
-    assert (await best.inner_text()).split()[0].lower() in {"7", "seven"}
     assert visit.said == []
 
 
 async def test_nothing_drawn(visit: Visit) -> None:
     """An empty board is no picture, and neither is one that was cleared."""
     page = visit.page
-    await page.get_by_role("button", name="Draw a digit").click()
+    read = page.get_by_role("button", name="Read a digit")
+    await page.get_by_role("button", name="Sample digit").click()
+    await page.get_by_role("button", name="Draw").click()
+    await expect(read).to_be_disabled()
     await page.locator("#board").click()
-    await page.get_by_role("button", name="Clear").click()
-    await page.get_by_role("button", name="Use the drawing").click()
+    await expect(read).to_be_enabled()
 
-    await expect(page.get_by_role("alert")).to_have_text("Nothing is drawn yet.")
+    await page.get_by_role("button", name="Clear").click()
+
+    await expect(read).to_be_disabled()
+
+
+async def test_a_picture_without_a_digit(visit: Visit) -> None:
+    """Of what is no digit the page says so, the model's guesses small beneath; no error is red."""
+    page = visit.page
+    file = io.BytesIO()
+    shape = Image.new("L", (200, 200), 255)
+    for place in (40, 100, 160):
+        ImageDraw.Draw(shape).line([place, 20, place, 180], fill=0, width=14)
+        ImageDraw.Draw(shape).line([20, place, 180, place], fill=0, width=14)
+    shape.save(file, "PNG")
+    await page.set_input_files("input[type=file]", upload("shape.png", file.getvalue()))
+    await page.get_by_role("button", name="Read a digit").click()
+    headline = page.get_by_text("No digit recognised", exact=True)
+    await expect(headline).to_be_visible()
+    await expect(page.get_by_role("list", name="Guesses")).to_be_visible()
+    await visit.shoot("no-digit")
+
+    await page.get_by_role("button", name="Sample landscape").click()
+    await page.get_by_role("button", name="Read a digit").click()
+    await expect(headline).to_be_visible()
+    await expect(page.get_by_role("alert")).to_be_hidden()
+    assert clean(visit) == []
+
+
+async def test_nothing_moves_during_a_call(visit: Visit) -> None:
+    """The last answer stays where it is until the next one comes."""
+    page = visit.page
+    await page.get_by_role("button", name="Sample digit").click()
+    await page.get_by_role("button", name="Turn it grey").click()
+    await expect(page.locator("#shown")).to_have_attribute("data-shows", "grey")
+
+    heights = await page.evaluate(
+        """async () => {
+            const heights = [];
+            const measure = () => heights.push(document.documentElement.scrollHeight);
+            const watch = new ResizeObserver(measure);
+            watch.observe(document.body);
+            document.getElementById("grayscale").click();
+            const answer = document.getElementById("answer");
+            while (answer.getAttribute("aria-busy") === "true") await new Promise(requestAnimationFrame);
+            watch.disconnect();
+            return heights;
+        }"""
+    )
+
+    assert len(set(heights)) == 1
+
+
+async def test_the_command_that_is_shown(visit: Visit, tmp_path: Path) -> None:
+    """The line for the shell works word for word beside the file that it names."""
+    page = visit.page
+    (tmp_path / "a photo.png").write_bytes(png())
+    await page.set_input_files("input[type=file]", tmp_path / "a photo.png")
+    await page.get_by_role("button", name="Turn it grey").click()
+    command = page.locator("#command")
+    await expect(command).to_be_visible()
+
+    line = await command.inner_text()
+    process = await asyncio.create_subprocess_shell(line, cwd=tmp_path, stderr=asyncio.subprocess.DEVNULL)
+
+    assert await process.wait() == 0
+    with Image.open(tmp_path / "grey.png") as grey:
+        assert (grey.mode, grey.size) == ("L", (120, 80))
 
 
 async def test_a_text_that_is_called_a_picture(visit: Visit) -> None:
     """A text file renamed to .png is refused with the function's own sentence, and the page goes on."""
     page = visit.page
     await page.set_input_files("input[type=file]", upload("note.png", b"a letter, and no picture"))
-    await page.get_by_role("button", name="Grayscale").click()
+    await page.get_by_role("button", name="Turn it grey").click()
     alert = page.get_by_role("alert")
 
-    await expect(alert).to_have_text(re.compile("is no picture that this function knows; expected a JPEG"))
+    await expect(alert).to_have_text(
+        "That is no picture that can be read here: JPEG, PNG, GIF, BMP and WebP can."
+    )
     await visit.shoot("error")
     await page.get_by_role("button", name="Sample landscape").click()
     await expect(alert).to_be_hidden()
-    await page.get_by_role("button", name="Grayscale").click()
+    await page.get_by_role("button", name="Turn it grey").click()
     await expect(page.locator("#after")).to_be_visible()
     assert clean(visit) == []
 
@@ -139,7 +212,7 @@ async def test_a_file_that_is_too_large(visit: Visit) -> None:
     await expect(page.get_by_role("alert")).to_have_text(
         "huge.png is too large: it has 16.0 MiB; at most 16 are taken."
     )
-    await expect(page.get_by_role("button", name="Grayscale")).to_be_disabled()
+    await expect(page.get_by_role("button", name="Turn it grey")).to_be_disabled()
     await visit.shoot("too-large")
     assert visit.said == []
 
@@ -159,7 +232,7 @@ async def test_a_dropped_file(visit: Visit) -> None:
     await page.dispatch_event("body", "drop", {"dataTransfer": dropped})
 
     await expect(page.locator("#chosen-name")).to_have_text(re.compile(r"^dropped\.png, "))
-    await expect(page.get_by_role("button", name="Classify")).to_be_enabled()
+    await expect(page.get_by_role("button", name="Read a digit")).to_be_enabled()
 
 
 async def test_by_keyboard_alone(visit: Visit) -> None:
@@ -173,42 +246,41 @@ async def test_by_keyboard_alone(visit: Visit) -> None:
     for _ in range(4):
         await page.keyboard.press("Tab")
         reached.append(await focused())
-    assert reached == ["file", "sample-landscape", "sample-digit", "draw-open"]
+    assert reached == ["file", "draw", "sample-digit", "sample-landscape"]
+    await page.keyboard.press("Shift+Tab")
+    await page.keyboard.press("Shift+Tab")
     await page.keyboard.press("Enter")
     assert await focused() == "board"
     for key in ["ArrowUp", *["Shift+ArrowDown"] * 6]:
         await page.keyboard.press(key)
-    await page.keyboard.press("Tab")
-    await page.keyboard.press("Tab")
-    assert await focused() == "draw-use"
-    await page.keyboard.press("Enter")
-    await expect(page.locator("#chosen-name")).to_have_text(re.compile("^Drawing, "))
-    await page.keyboard.press("Tab")
-    assert await focused() == "grayscale"
+    await expect(page.locator("#chosen-name")).to_have_text(re.compile(r"^drawing\.png, "))
+    for expected in ("draw-clear", "save", "grayscale"):
+        await page.keyboard.press("Tab")
+        assert await focused() == expected
     await page.keyboard.press("Space")
 
-    await expect(page.locator("#after")).to_be_visible()
-    assert await focused() == "result-title"
+    await expect(page.locator("#shown")).to_have_attribute("data-shows", "grey")
+    assert await focused() == "shown"
     assert visit.said == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [360, 1000])
+@pytest.mark.parametrize("width", [360, 1000, 1600])
 async def test_it_can_be_read(browser: Browser, site: Site, scheme: Any, width: int) -> None:
     """At a phone's width and a desk's, light and dark, nothing runs over and axe finds no fault."""
     profile = await browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)
     visit = await open_page(profile, site.address)
     page = visit.page
-    await page.get_by_role("button", name="Draw a digit").click()
+    await page.get_by_role("button", name="Draw").click()
     await page.get_by_role("button", name="Sample digit").click()
-    await page.get_by_role("button", name="Classify").click()
-    await expect(page.locator("#labels")).to_be_visible()
+    await page.get_by_role("button", name="Read a digit").click()
+    await expect(page.locator("#shown")).to_have_attribute("data-shows", re.compile("digit|none"))
     faults = [(await Axe().run(page)).generate_report()]
-    await page.get_by_role("button", name="Grayscale").click()
-    await expect(page.locator("#pictures")).to_be_visible()
+    await page.get_by_role("button", name="Turn it grey").click()
+    await expect(page.locator("#after")).to_be_visible()
     faults.append((await Axe().run(page)).generate_report())
     await page.set_input_files("input[type=file]", upload("note.png", b"no picture"))
-    await page.get_by_role("button", name="Classify").click()
+    await page.get_by_role("button", name="Read a digit").click()
     await expect(page.get_by_role("alert")).to_be_visible()
     faults.append((await Axe().run(page)).generate_report())
 
@@ -230,14 +302,14 @@ async def test_the_server_gone_and_back(context: BrowserContext, site: Site) -> 
         visit = await open_page(context, f"http://127.0.0.1:{port}")
     page = visit.page
     await page.get_by_role("button", name="Sample landscape").click()
-    await page.get_by_role("button", name="Grayscale").click()
+    await page.get_by_role("button", name="Turn it grey").click()
     alert = page.get_by_role("alert")
     await expect(alert).to_have_text("The server can't be reached; is it running?")
     await visit.shoot("gone")
 
     async with child(*command, env=env) as web:
         await web.line("^page ", timeout_s=15)
-        await page.get_by_role("button", name="Grayscale").click()
+        await page.get_by_role("button", name="Turn it grey").click()
         await expect(page.locator("#after")).to_be_visible()
         await expect(alert).to_be_hidden()
     assert clean(visit) == []
@@ -258,9 +330,9 @@ async def test_a_function_that_is_gone(context: BrowserContext) -> None:
         visit = await open_page(context, (await web.line(r"^page (\S+)$", timeout_s=15))[1])
         page = visit.page
         await page.get_by_role("button", name="Sample digit").click()
-        for button in ("Classify", "Grayscale"):
+        for button, function in (("Read a digit", "Classify"), ("Turn it grey", "Grayscale")):
             await page.get_by_role("button", name=button).click()
-            sentence = f"{button} can't be reached; is it running?"
+            sentence = f"{function} can't be reached; is it running?"
             await expect(page.get_by_role("alert")).to_have_text(sentence)
 
     assert clean(visit) == []

@@ -75,7 +75,7 @@ async def show(demo: Demo) -> None:
             child(_WEB_APP, _command("web", "--port", str(demo.port)), folder=demo.output, env=env)
         )
         page = await web.line(r"^page (\S+)$", seconds=_READY_S)
-        for line in _hints(sidecars):
+        for line in _hints(sidecars, page[1]):
             demo.say(line)
         demo.announce(page[0])
         await _first_end([*servers.values(), web])
@@ -96,20 +96,16 @@ async def _address(server: Child, demo: Demo) -> str:
     return found[1]
 
 
-def _hints(sidecars: Mapping[str, Sidecar]) -> list[str]:
+def _hints(sidecars: Mapping[str, Sidecar], page: str) -> list[str]:
     """
-    Say how to call the functions without the page.
+    Say how to call a function without the page, in words that work in any shell that has curl.
     """
     sidecar = sidecars[_WEB_APP]
-    path = "image-api-grayscale/method/api/image"
+    url = f"{page}/api/hello"
     if sidecar.http_port:
+        path = "image-api-grayscale/method/api/image"
         url = f"http://127.0.0.1:{sidecar.http_port}/v1.0/invoke/{path}"
-        call = f"curl --data-binary @photo.jpg {url} --output grey.png"
-    else:
-        call = (
-            f"DAPR_GRPC_ENDPOINT={sidecar.grpc_endpoint} wasm-grpc invoke api/image "
-            "--app-id image-api-grayscale --data photo.jpg --output grey.png"
-        )
+    call = f"curl -s {page}/sample.png | curl -s --fail-with-body --data-binary @- {url} -o grey.png"
     return [f"try {call}", "Ctrl-C ends it"]
 
 

@@ -14,7 +14,8 @@ from aiohttp import web
 from wasm_grpc.core.errors import HostError
 from wasm_grpc.core.model import MIB
 from wasm_grpc.web.errors import ApiError
-from wasm_grpc.web.services import Services, service_of
+from wasm_grpc.web.sample import sample_png
+from wasm_grpc.web.services import NAMES, Services, service_of
 
 __all__ = ["BODY_LIMIT_BYTES", "make_app", "open_page", "read_files"]
 
@@ -65,10 +66,22 @@ class _Api:
         try:
             service = service_of(request.headers.get("api"))
             picture = await _read_picture(request)
-            answer = await self._services.call(service, picture, request.content_type)
+            answer = await self._services.call(service, picture, _content_type(request))
         finally:
             self._running -= 1
-        return web.Response(body=answer.body, headers={"Content-Type": answer.content_type})
+        headers = {
+            "Content-Type": answer.content_type,
+            # For the page's line on what happened.
+            "Dapr-App-Id": answer.app_id,
+            "Dapr-Sidecar": self._services.sidecar,
+        }
+        return web.Response(body=answer.body, headers=headers)
+
+
+def _content_type(request: web.Request) -> str:
+    # What curl says of any body that it isn't told the type of.
+    is_form = request.content_type == "application/x-www-form-urlencoded"
+    return "application/octet-stream" if is_form else request.content_type
 
 
 async def _read_picture(request: web.Request) -> bytes:
@@ -78,9 +91,10 @@ async def _read_picture(request: web.Request) -> bytes:
     Raises:
         ApiError: It is none, too large, or doesn't come.
     """
-    kind = request.headers.get("Content-Type", "application/octet-stream")
-    if not kind.startswith(("image/", "application/octet-stream")):
-        raise ApiError(400, "That is no picture; expected a JPEG, PNG, GIF, BMP or WebP.")
+    if request.content_type.startswith(("multipart/", "text/", "application/json")):
+        raise ApiError(
+            400, "That is no picture; expected the bytes of a JPEG, PNG, GIF, BMP or WebP as the body."
+        )
     try:
         picture = await asyncio.wait_for(_read(request), _UPLOAD_S)
     except asyncio.TimeoutError:
@@ -115,7 +129,7 @@ async def _answer(request: web.Request, handler: _Handler) -> web.StreamResponse
     try:
         response = await handler(request)
     except ApiError as exc:
-        response = _error(exc.status, str(exc))
+        response = _error(exc.status, str(exc), exc.reason)
     except web.HTTPException as exc:
         if not is_api:
             exc.headers.update(_HEADERS)
@@ -137,11 +151,19 @@ async def _answer(request: web.Request, handler: _Handler) -> web.StreamResponse
     return response
 
 
-def _error(status: int, sentence: str) -> web.Response:
-    response = web.json_response({"error": sentence}, status=status)
+def _error(status: int, sentence: str, reason: str = "") -> web.Response:
+    content = {"error": sentence, "reason": reason} if reason else {"error": sentence}
+    response = web.json_response(content, status=status)
     if status in {408, 413}:
         response.force_close()
     return response
+
+
+async def _send_sample(_: web.Request) -> web.Response:
+    """
+    Send a picture to try the functions on from a shell.
+    """
+    return web.Response(body=sample_png(), content_type="image/png")
 
 
 def make_app(services: Services, files: Mapping[str, bytes]) -> web.Application:
@@ -162,8 +184,12 @@ def make_app(services: Services, files: Mapping[str, bytes]) -> web.Application:
         return send
 
     app = web.Application(middlewares=[_answer])
-    app.router.add_post("/api/hello", _Api(services).hello)
+    hello = _Api(services).hello
+    for name in ("hello", *NAMES):
+        # Later pages of the original demo have the name in the path too.
+        app.router.add_post(f"/api/{name}", hello)
     app.router.add_get("/", file("index.html"))
+    app.router.add_get("/sample.png", _send_sample)
     for name in files:
         app.router.add_get(f"/static/{name}", file(name))
     return app

@@ -22,11 +22,13 @@ class ApiError(Exception):
 
     Attributes:
         status: HTTP status.
+        reason: What the page acts on, or "".
     """
 
-    def __init__(self, status: int, sentence: str) -> None:
+    def __init__(self, status: int, sentence: str, *, reason: str = "") -> None:
         super().__init__(sentence)
         self.status = status
+        self.reason = reason
 
 
 def error_of(error: grpc.aio.AioRpcError, service: str) -> ApiError:
@@ -39,7 +41,7 @@ def error_of(error: grpc.aio.AioRpcError, service: str) -> ApiError:
     """
     reason = _reason(error)
     if reason is Reason.REJECTED:
-        return ApiError(400, _sentence(_PREFIX.sub("", error.details() or "")))
+        return _rejection(_PREFIX.sub("", error.details() or ""))
     if reason is Reason.BODY_TOO_LARGE:
         return ApiError(413, f"The picture is larger than {service} takes.")
     if reason in _BUSY:
@@ -49,6 +51,13 @@ def error_of(error: grpc.aio.AioRpcError, service: str) -> ApiError:
     if reason is None:
         return _sidecar_error(error, service)
     return ApiError(500, f"{service.capitalize()} failed on this picture; its log says why.")
+
+
+def _rejection(text: str) -> ApiError:
+    if text.startswith("the body is no picture"):
+        return ApiError(400, "That is no picture that can be read here: JPEG, PNG, GIF, BMP and WebP can.")
+    reason = "NOTHING_DRAWN" if text.startswith("nothing is drawn") else ""
+    return ApiError(400, _sentence(text), reason=reason)
 
 
 def _sidecar_error(error: grpc.aio.AioRpcError, service: str) -> ApiError:

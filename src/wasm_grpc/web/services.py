@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import grpc
@@ -12,17 +12,14 @@ from dapr.proto.runtime.v1 import dapr_pb2_grpc, invoke_pb2
 
 from wasm_grpc.dapr.channel import TOKEN_KEY, open_channel
 from wasm_grpc.dapr.endpoint import parse_endpoint
-from wasm_grpc.web.errors import ApiError, error_of
+from wasm_grpc.web.errors import error_of
 
-__all__ = ["SERVICES", "Answer", "Services", "open_services", "service_of"]
+__all__ = ["NAMES", "Answer", "Services", "open_services", "service_of"]
 
-SERVICES: Mapping[str, str] = {
-    "grayscale": "grayscale",
-    "classify": "classify",
-    "rs": "grayscale",
-    "go": "classify",
-}
-"""Functions by the header ``api``; the last two are the original demo's names."""
+_GRAYSCALE, _CLASSIFY = "grayscale", "classify"
+NAMES = (_GRAYSCALE, _CLASSIFY, "rs", "rust", "rust-wasi-socket", "go")
+"""What the header ``api`` may say; those after the first two are sent by the original demo's pages."""
+_CLASSIFIERS = frozenset({_CLASSIFY, "go"})
 
 _METHOD = "api/image"
 _CALL_S = 30.0
@@ -32,10 +29,14 @@ _CALL_S = 30.0
 class Answer:
     """
     What a function answered.
+
+    Attributes:
+        app_id: The app that it was called in.
     """
 
     body: bytes
     content_type: str
+    app_id: str
 
 
 class Services:
@@ -43,7 +44,16 @@ class Services:
     The functions, over one connection to the sidecar; calls may run side by side.
     """
 
-    def __init__(self, channel: grpc.aio.Channel, *, token: str) -> None:
+    def __init__(self, channel: grpc.aio.Channel, *, sidecar: str, token: str) -> None:
+        """
+        Call through a sidecar.
+
+        Args:
+            channel: To it.
+            sidecar: Its address, for people.
+            token: That it asks for, or "".
+        """
+        self.sidecar = sidecar
         self._stub = dapr_pb2_grpc.DaprStub(channel)
         self._metadata = (("accept", "application/json"), *(((TOKEN_KEY, token),) if token else ()))
 
@@ -57,26 +67,20 @@ class Services:
         message = common_pb2.InvokeRequest(method=_METHOD, content_type=content_type)
         message.data.value = picture
         message.http_extension.verb = common_pb2.HTTPExtension.POST
-        request = invoke_pb2.InvokeServiceRequest(id=f"image-api-{service}", message=message)
+        app_id = f"image-api-{service}"
+        request = invoke_pb2.InvokeServiceRequest(id=app_id, message=message)
         try:
             response = await self._stub.InvokeService(request, timeout=_CALL_S, metadata=self._metadata)
         except grpc.aio.AioRpcError as exc:
             raise error_of(exc, service) from exc
-        return Answer(body=response.data.value, content_type=response.content_type)
+        return Answer(body=response.data.value, content_type=response.content_type, app_id=app_id)
 
 
 def service_of(api: str | None) -> str:
     """
-    Give the function that a header names.
-
-    Raises:
-        ApiError: The header is missing, or names none.
+    Return the function that the header ``api`` names; as in the original demo, anything else is grayscale.
     """
-    if not api:
-        raise ApiError(400, "The header 'api' is missing; it says grayscale or classify.")
-    if api not in SERVICES:
-        raise ApiError(404, "There is no such service; the header 'api' says grayscale or classify.")
-    return SERVICES[api]
+    return _CLASSIFY if api in _CLASSIFIERS else _GRAYSCALE
 
 
 @contextlib.asynccontextmanager
@@ -88,4 +92,4 @@ async def open_services(endpoint: str, *, token: str) -> AsyncIterator[Services]
         ConfigError: The endpoint can't be read.
     """
     async with open_channel(parse_endpoint(endpoint)) as channel:
-        yield Services(channel, token=token)
+        yield Services(channel, sidecar=endpoint, token=token)

@@ -146,7 +146,10 @@ def test_the_root_is_granted(write_function: WriteFunction) -> None:
 
     mounts = read_mounts(function())
 
-    assert {mount.guest: [entry.path for entry in mount.entries] for mount in mounts} == {"/": ["x"], "/b": []}
+    assert {mount.guest: [entry.path for entry in mount.entries] for mount in mounts} == {
+        "/": ["x"],
+        "/b": [],
+    }
 
 
 @pytest.mark.parametrize(

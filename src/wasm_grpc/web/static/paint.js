@@ -70,8 +70,10 @@ export class Board {
   #at = null;
   #keys = { x: 140, y: 140 };
 
-  constructor(board) {
+  /** Draw on a canvas; `changed` is called after each stroke. */
+  constructor(board, changed) {
     this.#canvas = board;
+    this.changed = changed;
     this.#pen = board.getContext("2d");
     this.#pen.lineWidth = PEN;
     this.#pen.lineCap = this.#pen.lineJoin = "round";
@@ -92,7 +94,12 @@ export class Board {
         this.#at = to;
       }
     });
-    for (const kind of ["pointerup", "pointercancel"]) board.addEventListener(kind, () => (this.#at = null));
+    for (const kind of ["pointerup", "pointercancel"]) {
+      board.addEventListener(kind, () => {
+        if (this.#at) this.changed();
+        this.#at = null;
+      });
+    }
     board.addEventListener("keydown", (event) => this.#key(event));
   }
 
@@ -125,7 +132,9 @@ export class Board {
       x: within(from.x + move[0] * STEP, this.#canvas.width),
       y: within(from.y + move[1] * STEP, this.#canvas.height),
     };
-    if (event.shiftKey) this.#line(from, this.#keys);
+    if (!event.shiftKey) return;
+    this.#line(from, this.#keys);
+    this.changed();
   }
 
   #line(from, to) {
