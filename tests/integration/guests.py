@@ -19,9 +19,11 @@ _IMPORTS = """
   (import "wasi_snapshot_preview1" "args_get" (func $args (param i32 i32) (result i32)))
   (import "wasi_snapshot_preview1" "clock_time_get" (func $clock (param i32 i64 i32) (result i32)))
   (import "wasi_snapshot_preview1" "poll_oneoff" (func $poll (param i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "fd_fdstat_set_flags" (func $set_flags (param i32 i32) (result i32)))
   (memory (export "memory") 4)
   (data (i32.const 64) "no picture: expected a PNG\\n")
   (data (i32.const 128) "done")
+  (data (i32.const 160) "beat\\n")
   (data (i32.const 640) "Content-Type: text/csv\\nX-Tag: a\\nX-Tag: b\\nStatus: 201\\n\\n")
 """
 _INFERENCE = """
@@ -162,6 +164,38 @@ GUESTS = {
         (if (local.get $n) (then
           (call $write (i32.const 1) (i32.const 65536) (local.get $n))
           (br $more))))""",
+    # Waits for input or 100 ms, whichever comes first: echoes the one, says "beat" of the other, "done" at the end.
+    "beats": """
+      (local $n i32)
+      (i32.store8 (i32.const 200) (i32.const 1))
+      (i32.store (i32.const 256) (i32.const 1))
+      (i64.store (i32.const 264) (i64.const 100000000))
+      (loop $more
+        (drop (call $poll (i32.const 192) (i32.const 512) (i32.const 2) (i32.const 8)))
+        (if (i32.load8_u (i32.const 522))
+          (then
+            (local.set $n (call $read))
+            (if (i32.eqz (local.get $n)) (then
+              (call $write (i32.const 1) (i32.const 128) (i32.const 4))
+              (return)))
+            (call $write (i32.const 1) (i32.const 65536) (local.get $n)))
+          (else (call $write (i32.const 1) (i32.const 160) (i32.const 5))))
+        (br $more))""",
+    # Reads without blocking until input comes, and says "beat" of the first time that none was there; then echoes.
+    "glance": """
+      (local $n i32)
+      (drop (call $set_flags (i32.const 0) (i32.const 4)))
+      (i32.store (i32.const 0) (i32.const 65536))
+      (i32.store (i32.const 4) (i32.const 65536))
+      (loop $again
+        (if (i32.eq (call $fd_read (i32.const 0) (i32.const 0) (i32.const 1) (i32.const 8)) (i32.const 6)) (then
+          (if (i32.eqz (local.get $n)) (then
+            (call $write (i32.const 1) (i32.const 160) (i32.const 5))
+            (i32.store (i32.const 0) (i32.const 65536))
+            (i32.store (i32.const 4) (i32.const 65536))))
+          (local.set $n (i32.const 1))
+          (br $again))))
+      (call $write (i32.const 1) (i32.const 65536) (i32.load (i32.const 8)))""",
     # 32,768 lines of one letter on standard error; then echoes.
     "chatter": """
       (local $n i32)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import functools
+import concurrent.futures
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -14,7 +13,7 @@ from typing import Protocol
 from wasm_grpc.app.preparation import Preparer, open_preparer
 from wasm_grpc.core.errors import ConfigError, ManifestError, ModelError, ModuleError
 from wasm_grpc.core.model import (
-    MIB,
+    KIB,
     EngineName,
     GuestKind,
     Inference,
@@ -31,10 +30,10 @@ from wasm_grpc.core.wire import (
     pack_invoke,
     pack_json,
     unpack_json,
-    unpack_read,
     unpack_result,
 )
 from wasm_grpc.functions.artifacts import Artifact
+from wasm_grpc.pool.connection import Connection
 from wasm_grpc.pool.memory import models_bytes
 from wasm_grpc.pool.process import WorkerProcess, exit_text
 from wasm_grpc.pool.runtimes import FoundRuntime, wanted_engines
@@ -42,8 +41,8 @@ from wasm_grpc.pool.runtimes import FoundRuntime, wanted_engines
 __all__ = ["GuestProgram", "Streams", "run_once"]
 
 _FRAME_LIMIT_BYTES = 1 << 31
-_READ_BYTES = MIB
-"""The most that is read ahead of a guest that asks for more at once."""
+_READ_BYTES = 256 * KIB
+"""Of standard input at a time; about as much again waits in the socket ahead of the guest's reads."""
 
 
 class Streams(Protocol):
@@ -174,11 +173,23 @@ async def _converse(
 ) -> Outcome:
     worker.connection.send(pack_json(Kind.LOAD, {"index": 0, **asdict(function)}))
     worker.send_invocation(pack_invoke(0, b"", b"", streams=True, follows_log=True))
+    try:
+        return await _follow(worker, program, streams)
+    finally:
+        # Whoever reads standard input waits for room no longer.
+        worker.connection.abort()
+
+
+async def _follow(worker: WorkerProcess, program: GuestProgram, streams: Streams) -> Outcome:
+    is_fed = False
     while frame := await worker.connection.receive():
         if frame.kind is Kind.READ:
-            limit, _ = unpack_read(frame)
-            piece = await _on_thread(functools.partial(streams.read, min(limit, _READ_BYTES)))
-            worker.connection.send(pack(Kind.INPUT, b"", piece))
+            if not is_fed:
+                # Not before: a guest that reads nothing leaves all to whoever comes after it.
+                is_fed = True
+                _feed(worker.connection, streams.read)
+        elif frame.kind is Kind.RESUME:
+            worker.connection.send(pack(Kind.RESUMED))
         elif frame.kind is Kind.OUTPUT:
             streams.write(frame.body)
         elif frame.kind is Kind.LOG:
@@ -191,25 +202,37 @@ async def _converse(
     return Outcome(reason=Reason.CRASHED, message=f"its worker died while running it ({exit_text(code)})")
 
 
-async def _on_thread(read: Callable[[], bytes]) -> bytes:
+def _feed(connection: Connection, read: Callable[[int], bytes]) -> None:
     """
-    Read on a daemon thread: the interpreter does not wait for a terminal where nobody types.
+    Send standard input from now on, ahead of the guest's reads as far as the socket takes it.
+
+    A daemon thread reads it: the interpreter does not wait for a terminal where nobody types.
     """
     loop = asyncio.get_running_loop()
-    result: asyncio.Future[bytes] = loop.create_future()
 
-    def settle(piece: bytes) -> None:
-        if not result.done():
-            result.set_result(piece)
+    async def send(piece: bytes) -> bool:
+        connection.send(pack(Kind.INPUT, b"", piece))
+        await connection.wait_room()
+        return not connection.is_closed
+
+    def hand_over(piece: bytes) -> bool:
+        sending = send(piece)
+        try:
+            return asyncio.run_coroutine_threadsafe(sending, loop).result() and bool(piece)
+        except (RuntimeError, concurrent.futures.CancelledError):
+            # The loop has closed: the guest ended without this input.
+            sending.close()
+            return False
 
     def work() -> None:
-        try:
-            piece = read()
-        except (OSError, ValueError):
-            piece = b""
-        # The loop may have closed: the guest ended without this input.
-        with contextlib.suppress(RuntimeError):
-            loop.call_soon_threadsafe(settle, piece)
+        while hand_over(_read(read)):
+            continue
 
     threading.Thread(target=work, name="standard input", daemon=True).start()
-    return await result
+
+
+def _read(read: Callable[[int], bytes]) -> bytes:
+    try:
+        return read(_READ_BYTES)
+    except (OSError, ValueError):
+        return b""

@@ -20,6 +20,8 @@ LOAD                  server     take up a function under an index
 LOADED / LOAD_FAILED  worker     it is ready / it can't be
 INVOKE                server     run the function of that index; one at a time
 READ                  worker     a streaming guest waits for input: at most so many bytes, after so many
+RESUME                worker     it waits no longer, though no input came: a timeout has passed
+RESUMED               server     it may go on: it has its run slot; input may come before this
 INPUT                 server     input, asked for or not; empty means its end
 OUTPUT / LOG          worker     a streaming guest wrote to standard output / error
 RESULT                worker     the invocation ended
@@ -63,7 +65,7 @@ __all__ = [
     "unpack_result",
 ]
 
-WIRE_VERSION = 4
+WIRE_VERSION = 5
 """Raised with every change of a frame; both sides must agree."""
 
 HEAD_LIMIT_BYTES = 4 * MIB
@@ -105,6 +107,8 @@ class Kind(enum.IntEnum):
     REFUSED = 13
     INSPECT = 14
     INSPECTED = 15
+    RESUME = 16
+    RESUMED = 17
 
 
 _KINDS = {int(kind): kind for kind in Kind}
@@ -205,7 +209,7 @@ def pack_read(limit: int, taken: int) -> Pieces:
     Give a READ frame, as `pack` does.
 
     Args:
-        limit: Bytes that the guest takes at once.
+        limit: Bytes that the guest takes at once; 0 if it waits for input without reading it.
         taken: Bytes of input that it has had so far; if more were sent, they have crossed this frame.
     """
     return pack(Kind.READ, _READ.pack(limit, taken))

@@ -68,6 +68,13 @@ class Connection(asyncio.BufferedProtocol):
         """
         return not self._has_room.is_set()
 
+    @property
+    def is_closed(self) -> bool:
+        """
+        Whether it has ended, or is about to.
+        """
+        return self._transport is None or self._transport.is_closing()
+
     async def wait_room(self) -> None:
         """
         Wait until it is no longer full, or has ended.

@@ -294,6 +294,8 @@ class Pool:
             job.stream.written(frame.body)
         elif frame.kind is Kind.READ and job is not None and job.stream is not None:
             job.stream.wanted(unpack_read(frame)[1])
+        elif frame.kind is Kind.RESUME and job is not None and job.stream is not None:
+            job.stream.waits_no_longer()
         elif frame.kind is Kind.RESULT and job is not None:
             outcome, is_tainted = unpack_result(frame)
             self._finish(worker_id, job, outcome)

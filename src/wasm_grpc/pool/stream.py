@@ -8,7 +8,8 @@ input goes ahead of what the guest asks for, as far as the socket takes it.
 A guest *waits* for its peer in two cases: it asked for input beyond all that was sent (`wanted`), or so
 much of its output is kept here that nothing more is read from its worker (*held*), which stops it in its
 own ``fd_write``. While it waits its run slot is lent; it gets input, or is read from again, when the
-schedule has given the slot back (`resumed`).
+schedule has given the slot back (`resumed`). A guest that polls may stop waiting without input, when its own
+timeout has passed (`waits_no_longer`): it goes on once it is told that it has its slot.
 """
 
 from __future__ import annotations
@@ -73,6 +74,7 @@ class Stream:
         self._has_slot = False
         self._is_resuming = False
         self._is_waiting_for_input = False
+        self._is_waiting_for_slot = False
         self._is_held = False
         self._sent_bytes = 0
         self._has_sent_end = False
@@ -169,6 +171,17 @@ class Stream:
                 self._give_slot()
         _wake(self._sender)
 
+    def waits_no_longer(self) -> None:
+        """
+        The guest that asked for input goes on without it, as soon as it has its run slot.
+        """
+        self._is_waiting_for_input = False
+        self._is_waiting_for_slot = True
+        if self._has_slot:
+            self._let_go_on()
+        else:
+            self._ask_for_slot()
+
     def written(self, chunk: bytes) -> None:
         """
         The guest wrote to standard output.
@@ -199,6 +212,7 @@ class Stream:
         """
         self._has_slot = True
         self._is_resuming = False
+        self._let_go_on()
         self._release()
         _wake(self._sender)
 
@@ -211,6 +225,11 @@ class Stream:
             self._idle_timer.cancel()
         _wake(self._sender)
         _wake(self._receiver)
+
+    def _let_go_on(self) -> None:
+        if self._is_waiting_for_slot and self._connection is not None:
+            self._is_waiting_for_slot = False
+            self._connection.send(pack(Kind.RESUMED))
 
     async def _put(self, piece: bytes) -> bool:
         while not self._outcome.done():

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import select
 import socket
+import time
 from collections.abc import Iterator, Sequence
 
 from wasm_grpc.core.errors import ProtocolError
@@ -13,6 +15,8 @@ from wasm_grpc.hosts.wasi.streams import Stderr, refuse_output
 __all__ = ["Link", "LinkStderr", "LinkStdin", "LinkStdout"]
 
 _PIECE_BYTES = 256 * KIB
+_LONGEST_WAIT_MS = 1 << 30
+"""`poll` takes no more than an int; a longer wait begins anew."""
 _UNBOUNDED = 1 << 62
 """The worker takes what its server sends: the server has checked the body's size."""
 
@@ -24,6 +28,8 @@ class Link:
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
+        self._poll = select.poll()
+        self._poll.register(sock, select.POLLIN)
         self._reader = FrameReader(body_limit=_UNBOUNDED)
         self._frames: Iterator[Frame] = iter(())
         self._piece = memoryview(bytearray(_PIECE_BYTES))
@@ -73,6 +79,20 @@ class Link:
                 return None
             self._frames = self._reader.feed(self._piece[:size])
 
+    def wait(self, timeout_ns: int | None) -> bool:
+        """
+        Wait until something comes after what `receive_now` has returned; false if nothing did in time.
+        """
+        end_ns = None if timeout_ns is None else time.monotonic_ns() + timeout_ns
+        while True:
+            left_ms = _LONGEST_WAIT_MS
+            if end_ns is not None:
+                left_ms = min(left_ms, max(0, -(-(end_ns - time.monotonic_ns()) // 1_000_000)))
+            if self._poll.poll(left_ms):
+                return True
+            if end_ns is not None and time.monotonic_ns() >= end_ns:
+                return False
+
 
 class LinkStdin:
     """
@@ -89,22 +109,43 @@ class LinkStdin:
         """
         See `Stdin.read`; blocks while the caller sends nothing.
         """
-        if not self._piece and not self._has_ended:
-            self._piece = self._next(limit)
+        if self.available() is None:
+            self._link.send(pack_read(limit, self._taken))
+            self._take(self._link.receive())
         chunk = self._piece[:limit]
         self._piece = self._piece[len(chunk) :]
         return chunk
 
-    def _next(self, limit: int) -> memoryview:
-        frame = self._link.receive_now()
-        if frame is None:
-            self._link.send(pack_read(limit, self._taken))
-            frame = self._link.receive()
+    def available(self) -> int | None:
+        """
+        See `Stdin.available`.
+        """
+        if not self._piece and not self._has_ended and (frame := self._link.receive_now()) is not None:
+            self._take(frame)
+        return len(self._piece) if self._piece or self._has_ended else None
+
+    def wait(self, timeout_ns: int | None) -> None:
+        """
+        See `Stdin.wait`; the server lends the guest's run slot to others meanwhile.
+        """
+        if self.available() is not None:
+            return
+        self._link.send(pack_read(0, self._taken))
+        if self._link.wait(timeout_ns):
+            # The slot comes back with the input.
+            self._take(self._link.receive())
+            return
+        self._link.send(pack(Kind.RESUME))
+        while (frame := self._link.receive()) is not None and frame.kind is not Kind.RESUMED:
+            self._take(frame)
+
+    def _take(self, frame: Frame | None) -> None:
         if frame is None or frame.kind is not Kind.INPUT:
             raise ProtocolError(f"{frame.kind.name if frame else 'end of stream'} where INPUT was expected")
         self._taken += len(frame.body)
         self._has_ended = not frame.body
-        return memoryview(frame.body)
+        # Two pieces may come while the guest waits for its slot.
+        self._piece = memoryview(bytes(self._piece) + frame.body) if self._piece else memoryview(frame.body)
 
 
 class LinkStdout:

@@ -103,6 +103,7 @@ U64_MAX: Final = 0xFFFF_FFFF_FFFF_FFFF
 
 # errno
 SUCCESS: Final = 0
+EAGAIN: Final = 6
 EBADF: Final = 8
 EEXIST: Final = 20
 EFAULT: Final = 21
@@ -176,6 +177,7 @@ FOLDER_RIGHTS: Final = 0x7BF_FE19
 # fdflags: append, dsync, nonblock, rsync, sync
 FDFLAGS: Final = 0b11111
 FDFLAG_APPEND: Final = 1
+FDFLAG_NONBLOCK: Final = 4
 
 # lookupflags, oflags, fstflags, whence, advice
 LOOKUP_SYMLINK_FOLLOW: Final = 1
@@ -197,6 +199,8 @@ ADVICES: Final = 6
 EVENT_CLOCK: Final = 0
 EVENT_FD_READ: Final = 1
 EVENT_FD_WRITE: Final = 2
+EVENT_HANGUP: Final = 1
+"""Of ``eventrwflags``: the peer has closed its end."""
 ABSTIME: Final = 1
 
 SIZE: Final = struct.Struct("<I")

@@ -1,9 +1,10 @@
-"""``clock_*`` and ``poll_oneoff``: real clocks, and one real sleep until the first deadline."""
+"""``clock_*`` and ``poll_oneoff``: real clocks, and one real wait for input or the first deadline."""
 
 from __future__ import annotations
 
 import struct
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,6 +21,7 @@ from wasm_grpc.hosts.wasi.abi import (
     EVENT_CLOCK,
     EVENT_FD_READ,
     EVENT_FD_WRITE,
+    EVENT_HANGUP,
     RIGHT_FD_READ,
     RIGHT_FD_WRITE,
     SIZE,
@@ -29,6 +31,7 @@ from wasm_grpc.hosts.wasi.abi import (
 )
 from wasm_grpc.hosts.wasi.calls import Refusal, declare, region
 from wasm_grpc.hosts.wasi.context import WasiContext
+from wasm_grpc.hosts.wasi.descriptors import Descriptor, InputStream
 
 __all__ = ["FUNCTIONS"]
 
@@ -54,13 +57,35 @@ _SYSTEM_CLOCKS: Final = {
 class _Wait:
     """
     One subscription: its event, if it comes due, comes after `delay_ns`.
+
+    Attributes:
+        descriptor: For ``fd_read``: what is waited for, until it has input or has ended.
     """
 
     userdata: int
     kind: int
     delay_ns: int = 0
     errno: int = SUCCESS
-    nbytes: int = 0
+    descriptor: Descriptor | None = None
+
+    def is_due(self, passed_ns: int) -> bool:
+        """
+        Return whether its event comes, so many nanoseconds after the wait has begun.
+        """
+        if self.descriptor is not None:
+            return self.descriptor.available() is not None
+        return self.delay_ns <= passed_ns
+
+    def event(self) -> tuple[int, int, int, int, int]:
+        """
+        Return the fields of its event.
+        """
+        if self.descriptor is None:
+            return self.userdata, self.errno, self.kind, 0, 0
+        size = self.descriptor.available() or 0
+        # Of a file nothing is left at its end, but more may be written.
+        is_over = not size and isinstance(self.descriptor, InputStream)
+        return self.userdata, self.errno, self.kind, size, EVENT_HANGUP if is_over else 0
 
 
 def _clock_time_get(context: WasiContext, clock: int, precision: int, time_at: int) -> None:
@@ -93,15 +118,29 @@ def _poll_oneoff(context: WasiContext, waits_at: int, events_at: int, count: int
     region(memory, ready_at, SIZE.size)
     # All are read before an event is written: the guest may have put the events over them.
     waits = [_wait(context, *fields) for fields in SUBSCRIPTION.iter_unpack(subscriptions)]
-    due_ns = _sleep(min(wait.delay_ns for wait in waits))
-    ready = 0
-    for wait in waits:
-        if wait.delay_ns <= due_ns:
-            EVENT.pack_into(
-                memory, events_at + ready * EVENT.size, wait.userdata, wait.errno, wait.kind, wait.nbytes, 0
-            )
-            ready += 1
-    SIZE.pack_into(memory, ready_at, ready)
+    passed_ns = 0 if any(wait.is_due(0) for wait in waits) else _wait_for_one(waits)
+    events = [wait.event() for wait in waits if wait.is_due(passed_ns)]
+    for place, event in enumerate(events):
+        EVENT.pack_into(memory, events_at + place * EVENT.size, *event)
+    SIZE.pack_into(memory, ready_at, len(events))
+
+
+def _wait_for_one(waits: Sequence[_Wait]) -> int:
+    """
+    Wait for the first event, whichever it is; return the nanoseconds that have passed.
+    """
+    delays = [wait.delay_ns for wait in waits if wait.descriptor is None]
+    inputs = [wait.descriptor for wait in waits if wait.descriptor is not None]
+    if not inputs:
+        return _sleep(min(delays))
+    start = time.monotonic_ns()
+    # A guest has one standard input, whatever its descriptors are; files never block.
+    inputs[0].wait(min(delays, default=None))
+    passed_ns = time.monotonic_ns() - start
+    if inputs[0].available() is None:
+        # It returns a little early where its clock is coarser.
+        passed_ns = max(passed_ns, min(delays, default=0))
+    return passed_ns
 
 
 def _wait(context: WasiContext, userdata: int, kind: int, of: bytes) -> _Wait:
@@ -113,7 +152,7 @@ def _wait(context: WasiContext, userdata: int, kind: int, of: bytes) -> _Wait:
     descriptor = context.descriptors.get(SIZE.unpack_from(of)[0])
     if descriptor is None or not descriptor.rights & right:
         return _Wait(userdata, kind, errno=EBADF)
-    return _Wait(userdata, kind, nbytes=descriptor.ready_bytes() if kind == EVENT_FD_READ else 0)
+    return _Wait(userdata, kind, descriptor=descriptor if kind == EVENT_FD_READ else None)
 
 
 def _clock_wait(context: WasiContext, userdata: int, of: bytes) -> _Wait:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 from wasm_grpc.hosts.wasi.abi import (
+    EAGAIN,
+    FDFLAG_NONBLOCK,
     FILETYPE_UNKNOWN,
     RIGHT_FD_FDSTAT_SET_FLAGS,
     RIGHT_FD_FILESTAT_GET,
@@ -12,6 +15,7 @@ from wasm_grpc.hosts.wasi.abi import (
     RIGHT_FD_WRITE,
     RIGHT_POLL_FD_READWRITE,
 )
+from wasm_grpc.hosts.wasi.refusal import Refusal
 from wasm_grpc.hosts.wasi.streams import Sink, Stdin
 
 __all__ = ["Descriptor", "InputStream", "OutputStream"]
@@ -52,11 +56,22 @@ class Descriptor:
         Let go of what it holds; called once.
         """
 
-    def ready_bytes(self) -> int:
+    def set_flags(self, flags: int) -> None:
         """
-        Give what ``poll_oneoff`` says can be read now; of a stream it knows no more than "some".
+        Set its ``fdflags``, which are valid.
         """
-        return 1
+        self.flags = flags
+
+    def available(self) -> int | None:
+        """
+        Return how many bytes can be read now, 0 at the end; ``None`` where a read would block.
+        """
+        return 0
+
+    def wait(self, timeout_ns: int | None) -> None:
+        """
+        Wait until a read would not block, at most so many nanoseconds; of what never blocks return at once.
+        """
 
 
 class InputStream(Descriptor):
@@ -64,12 +79,34 @@ class InputStream(Descriptor):
     Standard input, or what it was renumbered to.
     """
 
-    __slots__ = ()
+    __slots__ = ("_stdin",)
 
     def __init__(self, stdin: Stdin) -> None:
         self.rights = _INPUT_RIGHTS
         self.inheriting = self.flags = 0
+        self._stdin = stdin
         self.read = stdin.read
+
+    def available(self) -> int | None:
+        """
+        See `Descriptor.available`.
+        """
+        return self._stdin.available()
+
+    def wait(self, timeout_ns: int | None) -> None:
+        """
+        See `Descriptor.wait`.
+        """
+        self._stdin.wait(timeout_ns)
+
+    def set_flags(self, flags: int) -> None:
+        """
+        See `Descriptor.set_flags`: with ``NONBLOCK`` a read that would block is refused.
+        """
+        self.flags = flags
+        stdin = self._stdin
+        # No method of this object: bound to it, it would be a cycle that holds the body.
+        self.read = functools.partial(_read_now, stdin) if flags & FDFLAG_NONBLOCK else stdin.read
 
 
 class OutputStream(Descriptor):
@@ -83,3 +120,12 @@ class OutputStream(Descriptor):
         self.rights = _OUTPUT_RIGHTS
         self.inheriting = self.flags = 0
         self.write = sink.write
+
+
+def _read_now(stdin: Stdin, limit: int) -> bytes | memoryview:
+    if stdin.available() is None:
+        # A caller's input comes while the guest waits; one that only looks must wait for a moment too.
+        stdin.wait(0)
+        if stdin.available() is None:
+            raise Refusal(EAGAIN)
+    return stdin.read(limit)

@@ -57,8 +57,7 @@ def _fd_fdstat_set_flags(context: WasiContext, fd: int, flags: int) -> None:
         raise Refusal(EINVAL)
     if not descriptor.rights & RIGHT_FD_FDSTAT_SET_FLAGS:
         raise Refusal(ENOTCAPABLE)
-    # Told again, and nothing more: reading a stream blocks until there is something, even with NONBLOCK.
-    descriptor.flags = flags
+    descriptor.set_flags(flags)
 
 
 def _fd_fdstat_set_rights(context: WasiContext, fd: int, rights: int, inheriting: int) -> None:

@@ -50,9 +50,9 @@ class OpenFile(Descriptor):
         self.node.opened -= 1
         self.node.release(self.volume)
 
-    def ready_bytes(self) -> int:
+    def available(self) -> int:
         """
-        See `Descriptor.ready_bytes`: up to the file's end.
+        See `Descriptor.available`: up to the file's end.
         """
         return max(0, self.node.size - self.position)
 

@@ -25,6 +25,18 @@ class Stdin(Protocol):
         """
         ...
 
+    def available(self) -> int | None:
+        """
+        Return how many bytes `read` gives without blocking, 0 at the end; ``None`` where it would block.
+        """
+        ...
+
+    def wait(self, timeout_ns: int | None) -> None:
+        """
+        Wait until `read` would not block, but not longer than so many nanoseconds; ``None`` is without end.
+        """
+        ...
+
 
 class Sink(Protocol):
     """
@@ -72,6 +84,17 @@ class BytesStdin:
         chunk = self._body[at : at + limit]
         self._at = at + len(chunk)
         return chunk
+
+    def available(self) -> int:
+        """
+        See `Stdin.available`: all that is left.
+        """
+        return len(self._body) - self._at
+
+    def wait(self, timeout_ns: int | None) -> None:
+        """
+        See `Stdin.wait`: there is nothing to wait for.
+        """
 
 
 class CollectedStdout:

@@ -46,7 +46,10 @@ def _fd_read(context: WasiContext, fd: int, vectors: int, count: int, read_at: i
         return EFAULT
     taken = 0
     if length:
-        chunk = descriptor.read(length)
+        try:
+            chunk = descriptor.read(length)
+        except Refusal as refusal:
+            return refusal.errno
         taken = len(chunk)
         memory[at : at + taken] = chunk
     _pack_size(memory, read_at, taken)
@@ -88,7 +91,10 @@ def _read_many(
     if errno:
         return errno
     # One read for all: with a second one a stream could block though there is something to give.
-    chunk = memoryview(read(total)) if total else memoryview(b"")
+    try:
+        chunk = memoryview(read(total)) if total else memoryview(b"")
+    except Refusal as refusal:
+        return refusal.errno
     taken = 0
     for at, length in VECTOR.iter_unpack(listed):
         piece = chunk[taken : taken + length]
