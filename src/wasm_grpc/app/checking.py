@@ -8,6 +8,7 @@ from pathlib import Path
 
 from wasm_grpc.app.preparation import Preparer, engines_of, module_problems, open_preparer
 from wasm_grpc.core.errors import (
+    CompileLimitError,
     ManifestError,
     ModuleError,
     UnsupportedModuleError,
@@ -84,8 +85,8 @@ async def _check_function(function: Function, preparer: Preparer) -> FunctionRep
                 engine=engine,
                 name=function.name,
             )
-        except UnsupportedModuleError as exc:
-            refusals += module_problems(function, UnsupportedModuleError(f"{engine.value}: {exc}"))
+        except (UnsupportedModuleError, CompileLimitError) as exc:
+            refusals += module_problems(function, ModuleError(f"{engine.value}: {exc}"))
         except ManifestError as exc:
             problems.update(dict.fromkeys(exc.problems))
         except ModuleError as exc:

@@ -11,7 +11,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from wasm_grpc.app.inference import Inspector
-from wasm_grpc.core.errors import EngineUnavailableError, ManifestError, ModuleError, UnsupportedModuleError
+from wasm_grpc.core.errors import (
+    CompileLimitError,
+    EngineUnavailableError,
+    ManifestError,
+    ModuleError,
+    UnsupportedModuleError,
+)
 from wasm_grpc.core.model import EngineName, GuestKind, Inference, Limits, Mount, PoolPolicy, WorkerFunction
 from wasm_grpc.core.settings import Settings
 from wasm_grpc.functions.artifacts import Artifact, ArtifactCache, Refusal, artifact_key, default_cache_folder
@@ -93,6 +99,7 @@ class Preparer:
 
         Raises:
             UnsupportedModuleError: Another engine may take it.
+            CompileLimitError: It took too much to compile; kept nowhere, so that the next try is a new one.
             ModuleError: It can't be a function.
         """
         found = self.runtimes[engine]
@@ -141,6 +148,10 @@ class Preparer:
             except UnsupportedModuleError as exc:
                 refusals.append(f"{engine.value}: {exc}")
                 _log.info("%s: %s refuses it: %s", name, engine.value, exc)
+            except CompileLimitError as exc:
+                refusals.append(f"{engine.value}: {exc}")
+                if engine is not had[-1]:
+                    _log.warning("%s: %s: %s; another engine is tried for this run", name, engine.value, exc)
             else:
                 return self.runtimes[engine], artifact
         raise ModuleError("\n".join(refusals))
