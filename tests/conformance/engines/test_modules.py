@@ -37,6 +37,7 @@ def test_an_invalid_module_is_refused(engine: Engine, wasm: bytes) -> None:
 
 
 NOT_ON_WASMER = {
+    "atomics": "(module (memory 1) (func (result i32) (i32.atomic.rmw.add (i32.const 0) (i32.const 1))))",
     "tail-call": "(module (func $f) (func return_call $f))",
     "exceptions": "(module (tag $t) (func throw $t))",
     "extended-const": "(module (global i32 (i32.add (i32.const 1) (i32.const 2))))",
@@ -49,6 +50,7 @@ NOT_ON_WASMER = {
 }
 NOWHERE = {
     "threads": "(module (memory 1 1 shared))",
+    "threads of others": '(module (import "env" "memory" (memory 1 1 shared)))',
     "memory64": "(module (memory i64 1))",
     "multi-memory": "(module (memory 1) (memory 1))",
     "gc": "(module (type $s (struct (field i32))) (func (drop (struct.new $s (i32.const 1)))))",

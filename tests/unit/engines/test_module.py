@@ -46,7 +46,12 @@ def test_imports_are_read_in_order() -> None:
     assert read_module(wasm).imports == (
         Import(module="env", name="f", kind=ExternKind.FUNC, type=BINARY_TYPE),
         Import(module="env", name="table", kind=ExternKind.TABLE),
-        Import(module="env", name="memory", kind=ExternKind.MEMORY),
+        Import(
+            module="env",
+            name="memory",
+            kind=ExternKind.MEMORY,
+            memory=MemoryType(min_pages=1, max_pages=2),
+        ),
         Import(module="env", name="global", kind=ExternKind.GLOBAL),
         Import(module="env", name="tag", kind=ExternKind.TAG),
         Import(module="env", name="f", kind=ExternKind.FUNC, type=FuncType(())),
