@@ -276,5 +276,8 @@ def _pool_function(
         prepared=manifest.pool.min > 0,
     )
     return PoolFunction(
-        function=worker_function, runtime=found.runtime, policy=PoolPolicy(**asdict(manifest.pool))
+        function=worker_function,
+        runtime=found.runtime,
+        policy=PoolPolicy(**asdict(manifest.pool)),
+        code_bytes=artifact.size_bytes,
     )

@@ -35,7 +35,7 @@ from wasm_grpc.core.wire import (
     unpack_result,
 )
 from wasm_grpc.functions.artifacts import Artifact
-from wasm_grpc.pool.memory import models_bytes
+from wasm_grpc.pool.memory import code_bytes, models_bytes
 from wasm_grpc.pool.process import WorkerProcess, exit_text
 from wasm_grpc.pool.runtimes import FoundRuntime, wanted_engines
 
@@ -122,7 +122,9 @@ async def run_once(program: GuestProgram, settings: Settings, streams: Streams) 
         )
         worker = await WorkerProcess.start(
             found.runtime,
-            memory_bytes=_worker_bytes(program, settings) + models_bytes([inference]),
+            memory_bytes=_worker_bytes(program, settings)
+            + models_bytes([inference])
+            + code_bytes([(found.runtime.engine, artifact.digest, artifact.size_bytes)]),
             body_limit=_FRAME_LIMIT_BYTES,
         )
         try:

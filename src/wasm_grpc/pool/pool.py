@@ -26,7 +26,7 @@ from wasm_grpc.core.wire import (
     unpack_result,
 )
 from wasm_grpc.pool.job import Job
-from wasm_grpc.pool.memory import models_bytes, resident_bytes, result_bytes, worker_bytes
+from wasm_grpc.pool.memory import code_bytes, models_bytes, resident_bytes, result_bytes, worker_bytes
 from wasm_grpc.pool.process import WorkerProcess, exit_text
 from wasm_grpc.pool.schedule import Action, FunctionPolicy, Resume, Run, Schedule, Start, Stop
 from wasm_grpc.pool.stream import Stream
@@ -51,6 +51,8 @@ class PoolFunction:
     function: WorkerFunction
     runtime: Runtime
     policy: PoolPolicy
+    code_bytes: int = 0
+    """Size of its artifact."""
 
 
 class Pool:
@@ -75,6 +77,9 @@ class Pool:
             settings,
             files_bytes=files_bytes,
             models_bytes=models_bytes(each.function.inference for each in functions),
+            code_bytes=code_bytes(
+                (each.runtime.engine, each.function.digest, each.code_bytes) for each in functions
+            ),
         )
         self._body_limit = result_bytes(limits)
         self._tickets = itertools.count(1)
