@@ -101,7 +101,8 @@ MODULES: Mapping[str, tuple[Callable[[Path], None], str]] = {
     ),
     "component": (
         module(b"\0asm\x0d\0\x01\0"),
-        "module is a component; a WebAssembly core module was expected (WASI preview 1)",
+        "module is a component; a WebAssembly core module was expected: "
+        "build it for WASI preview 1, target wasm32-wasip1",
     ),
     "memory over the limit": (
         manifest(f'{HEAD}{ECHO}[limits]\nmemory = "64KiB"\n'),

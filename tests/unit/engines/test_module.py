@@ -186,7 +186,8 @@ HUGE = b"\xff\xff\xff\xff\x0f"
         ),
         pytest.param(
             b"\0asm\x0d\0\x01\0",
-            "module is a component; a WebAssembly core module was expected (WASI preview 1)",
+            "module is a component; a WebAssembly core module was expected: "
+            "build it for WASI preview 1, target wasm32-wasip1",
             id="component",
         ),
         pytest.param(b"\0asm\x02\0\0\0", "module has version 2; version 1 was expected", id="version"),

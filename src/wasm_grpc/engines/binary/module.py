@@ -173,7 +173,9 @@ def _check_header(wasm: bytes) -> None:
     if len(wasm) < 8:
         raise ModuleError(f"module is cut off at byte {len(wasm)}; {expected}")
     if wasm[6:8] == _COMPONENT_LAYER:
-        raise ModuleError(f"module is a component; {expected} (WASI preview 1)")
+        raise ModuleError(
+            f"module is a component; {expected}: build it for WASI preview 1, target wasm32-wasip1"
+        )
     if wasm[4:8] != _CORE_VERSION:
         raise ModuleError(f"module has version {int.from_bytes(wasm[4:8], 'little')}; version 1 was expected")
 
