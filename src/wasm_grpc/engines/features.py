@@ -9,7 +9,7 @@ __all__ = ["describe_feature"]
 _FEATURES: tuple[tuple[re.Pattern[str], str], ...] = (
     (
         re.compile(r"legacy_exceptions"),
-        "legacy exceptions; expected exceptions of the final standard (clang: -mllvm -wasm-use-legacy-eh=false)",
+        "legacy exceptions; expected standard ones (clang: -mllvm -wasm-use-legacy-eh=false)",
     ),
     (re.compile(r"Exceptions support|[Oo]pcode: 0x1f"), "exceptions; expected a build without them"),
     (
