@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from wasm_grpc.app.preparation import Preparer, engines_of, module_problems, open_preparer
 from wasm_grpc.core.errors import (
+    CompileLimitError,
     ManifestError,
     ModuleError,
     UnsupportedModuleError,
 )
 from wasm_grpc.core.settings import Settings
 from wasm_grpc.functions.catalogue import make_catalogue
-from wasm_grpc.functions.folder import read_functions
+from wasm_grpc.functions.folder import survey_functions
 from wasm_grpc.functions.function import Function, read_module
 from wasm_grpc.functions.later import later_features
 from wasm_grpc.functions.models import read_inference
@@ -46,14 +47,25 @@ async def check(folder: Path, settings: Settings) -> list[FunctionReport]:
     Check every function below a folder.
 
     Raises:
-        ManifestError: Manifests are wrong; modules are checked once they are right.
+        ManifestError: No manifest and module is right.
         ConfigError: There is nothing to check, or no engine can be had.
     """
-    functions = await asyncio.to_thread(read_functions, folder, settings.only)
-    make_catalogue(functions, settings.routes)
+    survey = await asyncio.to_thread(survey_functions, folder, settings.only)
+    functions = survey.functions
+    if survey.problems and not functions:
+        raise ManifestError(survey.problems)
+    if not survey.problems:
+        make_catalogue(functions, settings.routes)
+    problems: dict[str, list[str]] = {}
+    for line in survey.problems:
+        problems.setdefault(line.split("/", 1)[0], []).append(line)
     engines = (engine for each in functions for engine in engines_of(each.manifest, settings))
-    async with open_preparer(engines, settings) as preparer:
-        return [await _check_function(function, preparer) for function in functions]
+    async with open_preparer(engines, settings, problems=survey.problems) as preparer:
+        reports = {function.folder.name: await _check_function(function, preparer) for function in functions}
+    for place, lines in problems.items():
+        report = reports.get(place, FunctionReport(place, (), (), ()))
+        reports[place] = replace(report, problems=(*lines, *report.problems))
+    return [reports[place] for place in sorted(reports)]
 
 
 async def _check_function(function: Function, preparer: Preparer) -> FunctionReport:
@@ -84,8 +96,8 @@ async def _check_function(function: Function, preparer: Preparer) -> FunctionRep
                 engine=engine,
                 name=function.name,
             )
-        except UnsupportedModuleError as exc:
-            refusals += module_problems(function, UnsupportedModuleError(f"{engine.value}: {exc}"))
+        except (UnsupportedModuleError, CompileLimitError) as exc:
+            refusals += module_problems(function, ModuleError(f"{engine.value}: {exc}"))
         except ManifestError as exc:
             problems.update(dict.fromkeys(exc.problems))
         except ModuleError as exc:

@@ -7,12 +7,11 @@ from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from wasm_grpc.app.preparation import Preparer, engines_of, open_preparer
+from wasm_grpc.app.preparation import Preparer, engines_of, find_preparable, open_preparer
 from wasm_grpc.core.errors import HostError
 from wasm_grpc.core.settings import Settings
-from wasm_grpc.functions.folder import read_functions
+from wasm_grpc.functions.folder import survey_functions
 from wasm_grpc.functions.function import Function
-from wasm_grpc.functions.later import refuse_later
 from wasm_grpc.pool.functions import PoolFunction
 
 __all__ = ["CompiledFunction", "compile_functions"]
@@ -43,7 +42,7 @@ async def compile_functions(
     Fill the cache with what `serve` would compile.
 
     Args:
-        folder: See `read_functions`.
+        folder: See `survey_functions`.
         settings: See `Settings`.
         on_ready: Called for each function that is done, with how many are, of how many, and its name.
 
@@ -51,8 +50,8 @@ async def compile_functions(
         ManifestError: A function can't be served, or no engine takes its module.
         HostError: The cache can't be written.
     """
-    functions = read_functions(folder, settings.only)
-    refuse_later(functions)
+    preparable = find_preparable(survey_functions(folder, settings.only))
+    functions = preparable.functions
     new: set[str] = set()
     count = 0
 
@@ -62,8 +61,8 @@ async def compile_functions(
         on_ready(count, len(functions), function.name)
 
     engines = (engine for each in functions for engine in engines_of(each.manifest, settings))
-    async with open_preparer(engines, settings, on_compiled=new.add) as preparer:
-        prepared = await preparer.prepare(functions, on_ready=advance)
+    async with open_preparer(engines, settings, new.add, problems=preparable.problems) as preparer:
+        prepared = await preparer.prepare(functions, on_ready=advance, problems=preparable.problems)
         if not preparer.cache.is_kept:
             raise HostError("artifact cache: can't be written, so nothing was kept; expected a folder for it")
         return await asyncio.to_thread(_report, prepared, preparer, new)

@@ -11,11 +11,19 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from wasm_grpc.app.inference import Inspector
-from wasm_grpc.core.errors import EngineUnavailableError, ManifestError, ModuleError, UnsupportedModuleError
+from wasm_grpc.core.errors import (
+    CompileLimitError,
+    EngineUnavailableError,
+    ManifestError,
+    ModuleError,
+    UnsupportedModuleError,
+)
 from wasm_grpc.core.model import EngineName, GuestKind, Inference, Limits, Mount, PoolPolicy, WorkerFunction
 from wasm_grpc.core.settings import Settings
 from wasm_grpc.functions.artifacts import Artifact, ArtifactCache, Refusal, artifact_key, default_cache_folder
+from wasm_grpc.functions.folder import Survey, by_folder
 from wasm_grpc.functions.function import Function, read_module
+from wasm_grpc.functions.later import later_features
 from wasm_grpc.functions.manifest import FunctionManifest
 from wasm_grpc.functions.models import read_inference
 from wasm_grpc.functions.mounts import read_mounts
@@ -23,7 +31,7 @@ from wasm_grpc.pool.compiler import compile_module
 from wasm_grpc.pool.functions import PoolFunction
 from wasm_grpc.pool.runtimes import FoundRuntime, find_runtimes, wanted_engines
 
-__all__ = ["Preparer", "engines_of", "module_problems", "open_preparer"]
+__all__ = ["Preparable", "Preparer", "engines_of", "find_preparable", "module_problems", "open_preparer"]
 
 _log = logging.getLogger("wasm_grpc.app")
 
@@ -64,7 +72,11 @@ class Preparer:
     inspector: Inspector
 
     async def prepare(
-        self, functions: Sequence[Function], on_ready: Callable[[Function], None] = _ignore
+        self,
+        functions: Sequence[Function],
+        on_ready: Callable[[Function], None] = _ignore,
+        *,
+        problems: Sequence[str] = (),
     ) -> tuple[PoolFunction, ...]:
         """
         Give each function on the first engine that takes it.
@@ -72,17 +84,16 @@ class Preparer:
         Args:
             functions: What is to be served.
             on_ready: Called for each that is done, well or not.
+            problems: What is known to be wrong already, to be told with the rest.
 
         Raises:
-            ManifestError: Every module that no engine takes, with each reason.
+            ManifestError: These problems, and every module that no engine takes, with each reason.
         """
         gate = asyncio.Semaphore(_COMPILES_AT_ONCE)
         results = await asyncio.gather(*(self._prepare(function, gate, on_ready) for function in functions))
-        problems = [
-            line for result in results if isinstance(result, ManifestError) for line in result.problems
-        ]
-        if problems:
-            raise ManifestError(problems)
+        found = [line for result in results if isinstance(result, ManifestError) for line in result.problems]
+        if problems or found:
+            raise ManifestError(by_folder([*problems, *found]))
         return tuple(result for result in results if isinstance(result, PoolFunction))
 
     async def compile(
@@ -93,6 +104,7 @@ class Preparer:
 
         Raises:
             UnsupportedModuleError: Another engine may take it.
+            CompileLimitError: It took too much to compile; kept nowhere, so that the next try is a new one.
             ModuleError: It can't be a function.
         """
         found = self.runtimes[engine]
@@ -141,6 +153,10 @@ class Preparer:
             except UnsupportedModuleError as exc:
                 refusals.append(f"{engine.value}: {exc}")
                 _log.info("%s: %s refuses it: %s", name, engine.value, exc)
+            except CompileLimitError as exc:
+                refusals.append(f"{engine.value}: {exc}")
+                if engine is not had[-1]:
+                    _log.warning("%s: %s: %s; another engine is tried for this run", name, engine.value, exc)
             else:
                 return self.runtimes[engine], artifact
         raise ModuleError("\n".join(refusals))
@@ -187,17 +203,52 @@ def module_problems(function: Function, error: ModuleError) -> list[str]:
     return [f"{file}: {line}" for line in str(error).splitlines()]
 
 
+@dataclass(frozen=True, slots=True)
+class Preparable:
+    """
+    The functions of a folder that can be prepared, and what is wrong with it so far.
+    """
+
+    functions: tuple[Function, ...]
+    problems: tuple[str, ...]
+
+
+def find_preparable(survey: Survey) -> Preparable:
+    """
+    Leave out what this version doesn't serve yet, and blame it.
+
+    Raises:
+        ManifestError: Nothing is left to prepare.
+    """
+    later = {function.name: later_features(function) for function in survey.functions}
+    problems = tuple(by_folder([*survey.problems, *(line for lines in later.values() for line in lines)]))
+    functions = tuple(function for function in survey.functions if not later[function.name])
+    if problems and not functions:
+        raise ManifestError(problems)
+    return Preparable(functions, problems)
+
+
 @contextlib.asynccontextmanager
 async def open_preparer(
-    engines: Iterable[EngineName], settings: Settings, on_compiled: Callable[[str], None] = _ignore
+    engines: Iterable[EngineName],
+    settings: Settings,
+    on_compiled: Callable[[str], None] = _ignore,
+    *,
+    problems: Sequence[str] = (),
 ) -> AsyncIterator[Preparer]:
     """
     Find these engines, and the artifact cache. What was prepared can be loaded until the end.
 
     Raises:
+        ManifestError: None of them can be had, and there are these problems, which are the first to mend.
         EngineUnavailableError: None of them can be had.
     """
-    runtimes = await find_runtimes(tuple(dict.fromkeys(engines)), settings)
+    try:
+        runtimes = await find_runtimes(tuple(dict.fromkeys(engines)), settings)
+    except EngineUnavailableError as exc:
+        if problems:
+            raise ManifestError(problems) from exc
+        raise
     folder = Path(settings.cache_dir) if settings.cache_dir else default_cache_folder(os.environ)
     with ArtifactCache(folder) as cache:
         yield Preparer(settings, cache, runtimes, on_compiled, Inspector(settings, runtimes))
@@ -225,5 +276,8 @@ def _pool_function(
         prepared=manifest.pool.min > 0,
     )
     return PoolFunction(
-        function=worker_function, runtime=found.runtime, policy=PoolPolicy(**asdict(manifest.pool))
+        function=worker_function,
+        runtime=found.runtime,
+        policy=PoolPolicy(**asdict(manifest.pool)),
+        code_bytes=artifact.size_bytes,
     )

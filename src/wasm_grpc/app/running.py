@@ -34,7 +34,7 @@ from wasm_grpc.core.wire import (
 )
 from wasm_grpc.functions.artifacts import Artifact
 from wasm_grpc.pool.connection import Connection
-from wasm_grpc.pool.memory import models_bytes
+from wasm_grpc.pool.memory import code_bytes, models_bytes
 from wasm_grpc.pool.process import WorkerProcess, exit_text
 from wasm_grpc.pool.runtimes import FoundRuntime, wanted_engines
 
@@ -121,7 +121,9 @@ async def run_once(program: GuestProgram, settings: Settings, streams: Streams) 
         )
         worker = await WorkerProcess.start(
             found.runtime,
-            memory_bytes=_worker_bytes(program, settings) + models_bytes([inference]),
+            memory_bytes=_worker_bytes(program, settings)
+            + models_bytes([inference])
+            + code_bytes([(found.runtime.engine, artifact.digest, artifact.size_bytes)]),
             body_limit=_FRAME_LIMIT_BYTES,
         )
         try:

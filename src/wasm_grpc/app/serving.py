@@ -10,15 +10,14 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from wasm_grpc.app.preparation import Preparer, engines_of, open_preparer
+from wasm_grpc.app.preparation import Preparer, engines_of, find_preparable, open_preparer
 from wasm_grpc.core.heap import keep_freed_memory
 from wasm_grpc.core.settings import Settings
 from wasm_grpc.dapr.outputs import Outputs
 from wasm_grpc.dapr.sidecar import open_sidecar
 from wasm_grpc.functions.catalogue import make_catalogue
-from wasm_grpc.functions.folder import read_functions
+from wasm_grpc.functions.folder import survey_functions
 from wasm_grpc.functions.function import Function
-from wasm_grpc.functions.later import refuse_later
 from wasm_grpc.pool.functions import PoolFunction
 from wasm_grpc.pool.pool import open_pool
 from wasm_grpc.server.answers import Answers
@@ -43,7 +42,7 @@ async def serve(folder: Path, settings: Settings, announce: Callable[[str], None
     A signal that comes before it serves ends it at once.
 
     Args:
-        folder: See `read_functions`.
+        folder: See `survey_functions`.
         settings: See `Settings`.
         announce: Called once with the line that says what is served where.
 
@@ -64,13 +63,19 @@ async def _serve(
     folder: Path, settings: Settings, announce: Callable[[str], None], signals: _Signals
 ) -> None:
     await asyncio.to_thread(check_address, settings.host, settings.port)
-    functions = await asyncio.to_thread(read_functions, folder, settings.only)
-    catalogue = make_catalogue(functions, settings.routes)
-    refuse_later(functions)
+    survey = await asyncio.to_thread(survey_functions, folder, settings.only)
+    if not survey.problems:
+        # A wrong --route is told before anything is compiled.
+        make_catalogue(survey.functions, settings.routes)
+    preparable = find_preparable(survey)
+    functions = preparable.functions
     engines = (engine for each in functions for engine in engines_of(each.manifest, settings))
     async with contextlib.AsyncExitStack() as stack:
-        preparer = await stack.enter_async_context(open_preparer(engines, settings))
-        prepared = await preparer.prepare(functions)
+        preparer = await stack.enter_async_context(
+            open_preparer(engines, settings, problems=preparable.problems)
+        )
+        prepared = await preparer.prepare(functions, problems=preparable.problems)
+        catalogue = make_catalogue(functions, settings.routes)
         pool = await stack.enter_async_context(open_pool(prepared, settings))
         outputs = await stack.enter_async_context(_open_outputs(functions, settings))
         runner = Runner(pool, outputs)

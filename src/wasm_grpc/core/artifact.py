@@ -23,7 +23,7 @@ from wasm_grpc.core.errors import HostError
 
 __all__ = ["ARTIFACT_FORMAT", "ArtifactKind", "Entry", "pack_entry", "read_entry", "read_payload"]
 
-ARTIFACT_FORMAT = 1
+ARTIFACT_FORMAT = 2
 """Raised with every change of the file; a part of every key."""
 
 _MAGIC = b"WGRPCART"

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from wasm_grpc.core.model import Reason
 
 __all__ = [
+    "CompileLimitError",
     "ConfigError",
     "EngineUnavailableError",
     "GuestStatusError",
@@ -69,6 +70,12 @@ class ModuleError(ConfigError):
 class UnsupportedModuleError(ModuleError):
     """
     A valid module uses a WebAssembly feature that this engine refuses; another engine may take it.
+    """
+
+
+class CompileLimitError(ModuleError):
+    """
+    Compiling a module took too long or ended the compile process; another time, or limit, it may succeed.
     """
 
 

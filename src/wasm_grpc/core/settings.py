@@ -35,7 +35,7 @@ class Settings:
         cache_dir: Folder of the artifact cache; empty takes the user's.
         compile_s: Wall seconds of one compile process.
         compile_bytes: Writable memory of one compile process.
-        worker_bytes: Memory of a worker beyond what its functions' limits need.
+        worker_bytes: Memory of a worker beyond what its functions' limits and native code need.
         app_api_token: Token that daprd sends (``APP_API_TOKEN``); empty asks for none.
         reflection: Describe the services to whoever asks (gRPC server reflection).
         event_token: Ask event calls for the token too; daprd before 1.16.2 sends none there.

@@ -10,7 +10,7 @@ from wasm_grpc.engines.binary.cursor import encode_u32
 from wasm_grpc.engines.binary.module import MemoryType, Module, SectionId, TableType, read_module
 from wasm_grpc.engines.binary.rewrite import encode_section, replace_sections
 
-__all__ = ["MAX_MEMORY_PAGES", "TABLE_ELEMENTS", "write_limits"]
+__all__ = ["MAX_MEMORY_PAGES", "TABLE_ELEMENTS", "check_unshared", "write_limits"]
 
 MAX_MEMORY_PAGES = 65_535
 """One page short of 4 GiB: a memory of 65,536 pages shows as an empty buffer on Wasmer."""
@@ -42,14 +42,26 @@ def write_limits(wasm: bytes, *, memory_bytes: int, table_elements: int = TABLE_
     return replace_sections(wasm, module, replacements)
 
 
+def check_unshared(module: Module) -> None:
+    """
+    Check that a module shares no memory with others, its own or an imported one.
+
+    Raises:
+        UnsupportedModuleError: It does.
+    """
+    imported = (each.memory for each in module.imports if each.memory is not None)
+    if any(memory.is_shared for memory in (*module.memories, *imported)):
+        raise UnsupportedModuleError(
+            "module has a shared memory (threads); "
+            "a build without threads was expected: no -pthread, target wasm32-wasip1"
+        )
+
+
 def _check_supported(module: Module) -> None:
+    check_unshared(module)
     for memory in module.memories:
         if memory.is_64:
             raise UnsupportedModuleError("module has a 64-bit memory; a 32-bit memory was expected")
-        if memory.is_shared:
-            raise UnsupportedModuleError(
-                "module has a shared memory (threads); an unshared memory was expected"
-            )
         if memory.has_page_size:
             raise UnsupportedModuleError(
                 "module has a memory with its own page size; pages of 64 KiB were expected"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import groupby, islice
 
+from wasm_grpc.engines.names import demangle
 from wasm_grpc.engines.protocol import GuestTrap
 
 __all__ = [
@@ -40,7 +41,7 @@ def describe_trap(kind: str, functions: Iterable[str | None]) -> str:
     """
     One line: the kind of trap, then the innermost functions that have names, innermost first.
 
-    Names are the guest's: they are cut, and what isn't printable is replaced.
+    Names are the guest's: they are demangled and cut, and what isn't printable is replaced.
     """
     # A recursion is named once.
     named = (_clean(name) for name, _ in groupby(functions) if name)
@@ -56,5 +57,6 @@ def missing_function(name: str) -> GuestTrap:
 
 
 def _clean(name: str) -> str:
+    name = demangle(name)
     cut = name if len(name) <= _MAX_NAME_CHARS else name[: _MAX_NAME_CHARS - 1] + "…"
     return "".join(char if char.isprintable() else "?" for char in cut)

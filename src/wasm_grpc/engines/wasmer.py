@@ -12,6 +12,7 @@ from wasm_grpc.core.errors import ModuleError, UnsupportedModuleError
 from wasm_grpc.core.model import EngineName
 from wasm_grpc.engines import traps
 from wasm_grpc.engines.binary.rewrite import START_EXPORT, defer_start
+from wasm_grpc.engines.features import describe_feature
 from wasm_grpc.engines.protocol import Context, FuncType, GuestTrap, HostModules, Value
 from wasm_grpc.engines.running import Running, bind_host, empty_memory
 from wasm_grpc.engines.target import describe_target
@@ -198,7 +199,9 @@ def _as_guest_trap(failure: BaseException) -> GuestTrap:
 def _as_module_error(text: str) -> ModuleError:
     first = text.split("\n", 1)[0]
     if _FEATURE.search(first):
-        return UnsupportedModuleError(f"module uses a feature that Wasmer does not have: {first}")
+        return UnsupportedModuleError(
+            f"module uses a feature that Wasmer does not have: {describe_feature(first)}"
+        )
     return ModuleError(f"module is not valid: {first}")
 
 

@@ -48,10 +48,12 @@ class Artifact:
     Attributes:
         path: The file; `core.artifact.read_payload` reads it.
         digest: SHA-256 of the native code, in hex.
+        size_bytes: Of the native code.
     """
 
     path: str
     digest: str
+    size_bytes: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +116,7 @@ class ArtifactFolder:
             os.utime(path)
         if entry.kind is ArtifactKind.REFUSAL:
             return Refusal(message=entry.payload.decode("utf-8", "replace"))
-        return Artifact(path=str(path), digest=entry.digest)
+        return Artifact(path=str(path), digest=entry.digest, size_bytes=len(entry.payload))
 
     def put(self, key: bytes, payload: bytes) -> Artifact:
         """
@@ -124,7 +126,7 @@ class ArtifactFolder:
             HostError: The folder can't be written.
         """
         found, digest = self._store(key, ArtifactKind.NATIVE_CODE, payload)
-        return found or Artifact(path=str(self._path(key)), digest=digest)
+        return found or Artifact(path=str(self._path(key)), digest=digest, size_bytes=len(payload))
 
     def put_refusal(self, key: bytes, message: str) -> None:
         """

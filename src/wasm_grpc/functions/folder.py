@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from wasm_grpc.core.errors import ConfigError, ManifestError
@@ -11,14 +12,49 @@ from wasm_grpc.functions.function import Function, read_module
 from wasm_grpc.functions.topic_checks import subscription_problems
 from wasm_grpc.functions.wording import closest, enumerate_names
 
-__all__ = ["read_functions"]
+__all__ = ["Survey", "by_folder", "read_functions", "survey_functions"]
 
 _EXPECTED = f"a folder of functions, each with a {MANIFEST_NAME}, or one function's own folder"
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """
+    What lies below a folder.
+
+    Attributes:
+        functions: Those whose manifest and module can be read, sorted by their folders' names.
+        problems: Every fault of every file, in the same order; the functions may be among those blamed.
+    """
+
+    functions: tuple[Function, ...]
+    problems: tuple[str, ...]
+
+
+def by_folder(problems: Iterable[str]) -> list[str]:
+    """
+    Sort lines ``<folder>/<file>: <problem>`` by folder; those of one folder keep their order.
+    """
+    return sorted(problems, key=lambda line: line.split("/", 1)[0])
 
 
 def read_functions(folder: Path, only: Sequence[str] = ()) -> tuple[Function, ...]:
     """
     Read every function below a folder, sorted by their folders' names.
+
+    Raises:
+        ManifestError: Something is wrong with what was wanted; names every fault of every file.
+        ConfigError: See `survey_functions`.
+    """
+    survey = survey_functions(folder, only)
+    if survey.problems:
+        raise ManifestError(survey.problems)
+    return survey.functions
+
+
+def survey_functions(folder: Path, only: Sequence[str] = ()) -> Survey:
+    """
+    Read every function below a folder, and check them against each other.
 
     Args:
         folder: Holds the functions' folders, or is one function's own. Folders that begin with
@@ -26,7 +62,6 @@ def read_functions(folder: Path, only: Sequence[str] = ()) -> tuple[Function, ..
         only: Names of the functions wanted; the others may be wrong. All if empty.
 
     Raises:
-        ManifestError: Something is wrong with what was wanted; names every fault of every file.
         ConfigError: There is nothing to read, or a wanted function doesn't exist.
     """
     documents = _read_documents(folder)
@@ -39,13 +74,16 @@ def read_functions(folder: Path, only: Sequence[str] = ()) -> tuple[Function, ..
         problems += [f"{place.name}/{MANIFEST_NAME}: {problem}" for problem in document.problems]
         if document.manifest is not None:
             functions.append(Function(folder=place, manifest=document.manifest))
-    problems += _module_problems(functions)
     problems += _repeated_names(functions)
     problems += _repeated_methods(functions)
     problems += subscription_problems(functions)
-    if problems:
-        raise ManifestError(problems)
-    return tuple(functions)
+    readable = []
+    for function in functions:
+        unreadable = _module_problems(function)
+        problems += unreadable
+        if not unreadable:
+            readable.append(function)
+    return Survey(tuple(readable), tuple(by_folder(problems)))
 
 
 def _read_documents(folder: Path) -> list[tuple[Path, Document]]:
@@ -81,14 +119,14 @@ def _check_known(only: Sequence[str], names: Sequence[str]) -> None:
             raise ConfigError(f"--only {name}: no function has this name; {hint}")
 
 
-def _module_problems(functions: Sequence[Function]) -> Iterator[str]:
-    for function in functions:
-        if function.is_remote:
-            continue
-        try:
-            read_module(function)
-        except ManifestError as exc:
-            yield from exc.problems
+def _module_problems(function: Function) -> Sequence[str]:
+    if function.is_remote:
+        return ()
+    try:
+        read_module(function)
+    except ManifestError as exc:
+        return exc.problems
+    return ()
 
 
 def _repeated_names(functions: Sequence[Function]) -> Iterator[str]:

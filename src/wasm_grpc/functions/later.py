@@ -2,28 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
-from wasm_grpc.core.errors import ManifestError
 from wasm_grpc.core.model import GuestKind, ReuseKind
 from wasm_grpc.functions.capabilities import Capabilities
 from wasm_grpc.functions.function import Function
 from wasm_grpc.functions.manifest import FunctionManifest, Secret
 from wasm_grpc.functions.triggers import Triggers
 
-__all__ = ["later_features", "refuse_later"]
-
-
-def refuse_later(functions: Iterable[Function]) -> None:
-    """
-    Check that every function can be served by this version.
-
-    Raises:
-        ManifestError: Names each key that it must refuse.
-    """
-    problems = [line for function in functions for line in later_features(function)]
-    if problems:
-        raise ManifestError(problems)
+__all__ = ["later_features"]
 
 
 def later_features(function: Function) -> list[str]:

@@ -11,18 +11,32 @@ from wasm_grpc.engines.protocol import FuncType, HostModules
 __all__ = ["check_function_export", "check_imports", "check_memory_export"]
 
 
+_NAMES_SHOWN = 5
+
+
 def check_imports(module: Module, hosts: HostModules) -> Iterator[str]:
     """
     Give a line for each import that `hosts` doesn't provide as it is imported.
     """
+    unknown: dict[str, list[str]] = {}
     # Go imports fd_write twice: one line is enough.
-    for imported in dict.fromkeys(module.imports):
+    imports = list(dict.fromkeys(module.imports))
+    for imported in imports:
+        if imported.kind is ExternKind.FUNC and (imported.module, imported.name) not in hosts:
+            unknown.setdefault(imported.module, []).append(imported.name)
+    for imported in imports:
         name = f"{imported.module}.{imported.name}"
         if imported.kind is not ExternKind.FUNC:
             yield f"import {name} is a {imported.kind.value}; only functions can be imported"
             continue
         host = hosts.get((imported.module, imported.name))
         if host is None:
+            names = unknown.pop(imported.module, [])
+            if len(names) > 1:
+                yield _unknown_imports(imported.module, names, hosts)
+            if len(names) != 1:
+                # Said with the first of its module.
+                continue
             yield f"import {name} is a function that nothing provides; {_expected_instead(imported, hosts)}"
         elif imported.type is not None and imported.type != host.type:
             yield f"import {name} has type {imported.type}, expected {host.type}"
@@ -52,6 +66,17 @@ def check_memory_export(module: Module) -> Iterator[str]:
         yield f"export 'memory' is a {_noun(export.kind)}; the module's memory was expected"
 
 
+def _unknown_imports(module: str, names: list[str], hosts: HostModules) -> str:
+    shown = ", ".join(names[:_NAMES_SHOWN])
+    more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
+    return f"imports of {module} are functions that nothing provides: {shown}{more}; {_expected_of(hosts)}"
+
+
+def _expected_of(hosts: HostModules) -> str:
+    modules = ", ".join(f"'{module}'" for module in sorted({module for module, _ in hosts}))
+    return f"functions of {modules} were expected"
+
+
 def _noun(kind: ExternKind) -> str:
     return "function" if kind is ExternKind.FUNC else kind.value
 
@@ -62,5 +87,4 @@ def _expected_instead(imported: Import, hosts: HostModules) -> str:
     nearest = same_name or difflib.get_close_matches(f"{imported.module}.{imported.name}", known, n=1)
     if nearest:
         return f"did you mean '{nearest[0]}'?"
-    modules = ", ".join(f"'{module}'" for module in sorted({module for module, _ in hosts}))
-    return f"functions of {modules} were expected"
+    return _expected_of(hosts)

@@ -23,6 +23,7 @@ from wasm_grpc.engines.protocol import (
 from wasm_grpc.guests.checks import check_function_export, check_imports, check_memory_export
 from wasm_grpc.guests.endings import GuestEnd, conclude
 from wasm_grpc.guests.protocol import Ending, GuestCall
+from wasm_grpc.guests.toolchains import foreign_build
 from wasm_grpc.hosts.nn import ephemeral
 from wasm_grpc.hosts.nn.state import InferenceState
 from wasm_grpc.hosts.wasi import preview1
@@ -66,15 +67,10 @@ class Command:
         See `Guest.check`.
         """
         problems = list(check_imports(module, self.hosts))
-        if module.export("_initialize") is not None and module.export(_START) is None:
-            problems.append(
-                "module is a reactor: it exports '_initialize' and no '_start'; a command was expected, "
-                "linked with '_start'"
-            )
-        else:
-            problems += check_function_export(module, _START, _START_TYPE)
+        problems += check_function_export(module, _START, _START_TYPE)
         problems += check_memory_export(module)
-        return problems
+        foreign = foreign_build(module) if problems else None
+        return [foreign] if foreign is not None else problems
 
     def ready(self, prepared: Prepared) -> ReadyCommand:
         """

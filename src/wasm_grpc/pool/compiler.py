@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import os
 
-from wasm_grpc.core.errors import ModuleError, UnsupportedModuleError, WorkerStartError
+from wasm_grpc.core.errors import CompileLimitError, ModuleError, UnsupportedModuleError, WorkerStartError
 from wasm_grpc.core.model import GuestKind, Limits, Runtime
 from wasm_grpc.core.settings import Settings
 from wasm_grpc.core.wire import Kind, pack_json, unpack_json
@@ -36,7 +38,8 @@ async def compile_module(
     Check a module, write its limits into it and compile it, all in a process of its own.
 
     Raises:
-        UnsupportedModuleError: Valid, but this engine lacks a feature or needs too much; another may do.
+        UnsupportedModuleError: Valid, but this engine lacks a feature; another may do.
+        CompileLimitError: It took too long, or ended the process; that says nothing of the module alone.
         ModuleError: It can't be a function of this kind; one line a problem.
         WorkerStartError: The process can't be started.
     """
@@ -46,9 +49,9 @@ async def compile_module(
         worker.connection.send(pack_json(Kind.COMPILE, request, wasm))
         frame = await asyncio.wait_for(worker.connection.receive(), settings.compile_s)
         if frame is None:
-            raise UnsupportedModuleError(_death(await worker.wait_exit(), settings))
+            raise CompileLimitError(_death(await worker.wait_exit(), settings))
     except asyncio.TimeoutError as exc:
-        raise UnsupportedModuleError(_too_slow(settings)) from exc
+        raise CompileLimitError(_too_slow(settings)) from exc
     finally:
         await worker.end()
     if frame.kind is Kind.COMPILED:
@@ -72,17 +75,21 @@ async def start_compiler(runtime: Runtime, settings: Settings) -> WorkerProcess:
         runtime,
         memory_bytes=settings.compile_bytes,
         body_limit=_ARTIFACT_LIMIT_BYTES,
-        cpu_s=round(settings.compile_s) * 2,
+        # Compiling may use every core; the clock on the wall ends it first.
+        cpu_s=math.ceil(settings.compile_s) * max(2, os.cpu_count() or 1),
         compiles=True,
     )
 
 
 def _death(code: int, settings: Settings) -> str:
     return (
-        f"compiling it ended the compile process ({exit_text(code)}); "
-        f"expected to need at most {settings.compile_bytes >> 20} MiB and {settings.compile_s:g} s"
+        f"compiling it ended the compile process ({exit_text(code)}); expected at most "
+        f"{settings.compile_bytes >> 20} MiB of memory, which WASM_GRPC_COMPILE_BYTES raises"
     )
 
 
 def _too_slow(settings: Settings) -> str:
-    return f"compiling it took longer than {settings.compile_s:g} s; expected a smaller module"
+    return (
+        f"compiling it took longer than {settings.compile_s:g} s; "
+        "expected less, or more time by WASM_GRPC_COMPILE_S"
+    )

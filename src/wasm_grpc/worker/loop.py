@@ -102,7 +102,9 @@ def _load(link: Link, engine: Engine, models: Models, loaded: _Table, head: dict
     try:
         function = read_function(head)
         guest = guest_for(function.guest)
-        prepared = engine.load(read_payload(function.artifact, function.digest), guest.hosts)
+        prepared = _loaded_before(loaded, function) or engine.load(
+            read_payload(function.artifact, function.digest), guest.hosts
+        )
         args = encode_strings((function.name, *function.args))
         files = FileSystem(function.mounts, scratch_bytes=function.limits.scratch_bytes)
         inference = _grants(function.inference, models)
@@ -114,6 +116,20 @@ def _load(link: Link, engine: Engine, models: Models, loaded: _Table, head: dict
         return
     loaded[index] = entry
     link.send(pack_json(Kind.LOADED, {"index": index}))
+
+
+def _loaded_before(loaded: _Table, function: WorkerFunction) -> Prepared | None:
+    """
+    Return what another function of the same native code and the same kind of guest runs on.
+    """
+    for entry in loaded.values():
+        if (
+            isinstance(entry, _Loaded)
+            and entry.function.digest == function.digest
+            and entry.function.guest is function.guest
+        ):
+            return entry.prepared
+    return None
 
 
 def _grants(inference: Inference, models: Models) -> InferenceGrants:

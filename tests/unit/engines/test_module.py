@@ -46,7 +46,12 @@ def test_imports_are_read_in_order() -> None:
     assert read_module(wasm).imports == (
         Import(module="env", name="f", kind=ExternKind.FUNC, type=BINARY_TYPE),
         Import(module="env", name="table", kind=ExternKind.TABLE),
-        Import(module="env", name="memory", kind=ExternKind.MEMORY),
+        Import(
+            module="env",
+            name="memory",
+            kind=ExternKind.MEMORY,
+            memory=MemoryType(min_pages=1, max_pages=2),
+        ),
         Import(module="env", name="global", kind=ExternKind.GLOBAL),
         Import(module="env", name="tag", kind=ExternKind.TAG),
         Import(module="env", name="f", kind=ExternKind.FUNC, type=FuncType(())),
@@ -181,7 +186,8 @@ HUGE = b"\xff\xff\xff\xff\x0f"
         ),
         pytest.param(
             b"\0asm\x0d\0\x01\0",
-            "module is a component; a WebAssembly core module was expected (WASI preview 1)",
+            "module is a component; a WebAssembly core module was expected: "
+            "build it for WASI preview 1, target wasm32-wasip1",
             id="component",
         ),
         pytest.param(b"\0asm\x02\0\0\0", "module has version 2; version 1 was expected", id="version"),

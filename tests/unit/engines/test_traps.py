@@ -23,3 +23,12 @@ from wasm_grpc.engines.traps import UNREACHABLE, describe_trap
 def test_functions_are_named_briefly(functions: list[str | None], expected: str) -> None:
     """At most five names, each once in a row, cut and printable."""
     assert describe_trap(UNREACHABLE, functions) == expected
+
+
+def test_names_are_demangled() -> None:
+    """Rust's and C++'s names are shown as their authors wrote them."""
+    described = describe_trap(
+        "unreachable", ["_ZN4core9panicking5panic17h0123456789abcdefE", "_ZN3foo3barEi"]
+    )
+
+    assert described == "unreachable in core::panicking::panic < foo::bar"

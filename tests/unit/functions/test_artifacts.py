@@ -125,10 +125,10 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "longer": (lambda path: path.write_bytes(path.read_bytes() + b"x"), "1189 bytes; expected 1188"),
     "foreign": (
         lambda path: path.write_bytes(b"\x7fELF" * 100),
-        "has another format; expected format 1 of this cache",
+        "has another format; expected format 2 of this cache",
     ),
-    "other format": (lambda path: _flip(path, 8), "has another format; expected format 1 of this cache"),
-    "unknown kind": (lambda path: _flip(path, 11), "has another format; expected format 1 of this cache"),
+    "other format": (lambda path: _flip(path, 8), "has another format; expected format 2 of this cache"),
+    "unknown kind": (lambda path: _flip(path, 11), "has another format; expected format 2 of this cache"),
     "other key": (lambda path: _flip(path, 16), "has another key; expected that of its name"),
     "other digest": (lambda path: _flip(path, 48), "its checksum differs; expected that of its header"),
     "payload": (lambda path: _flip(path, -1), "its checksum differs; expected that of its header"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from wasm_grpc.engines.binary import Export, ExternKind, Import, Module
+from wasm_grpc.engines.binary import Export, ExternKind, Import, MemoryType, Module
 from wasm_grpc.engines.protocol import FuncType
 from wasm_grpc.guests.command import Command
 
@@ -67,10 +67,19 @@ IMPORTS: dict[str, tuple[list[Import], list[str]]] = {
         ],
     ),
     "unknown-module-once-for-two": (
-        [_import("env", "emscripten_notify"), _import("env", "emscripten_notify")],
+        [_import("env", "notify"), _import("env", "notify")],
         [
             (
-                "import env.emscripten_notify is a function that nothing provides; "
+                "import env.notify is a function that nothing provides; "
+                "functions of 'wasi_ephemeral_nn', 'wasi_snapshot_preview1' were expected"
+            )
+        ],
+    ),
+    "several-of-one-module": (
+        [_import("env", f"f{number}") for number in range(88)],
+        [
+            (
+                "imports of env are functions that nothing provides: f0, f1, f2, f3, f4 and 83 more; "
                 "functions of 'wasi_ephemeral_nn', 'wasi_snapshot_preview1' were expected"
             )
         ],
@@ -96,8 +105,8 @@ EXPORTS: dict[str, tuple[list[Export], list[str]]] = {
         [MEMORY, Export(name="_initialize", kind=ExternKind.FUNC, index=0, type=FuncType(()))],
         [
             (
-                "module is a reactor: it exports '_initialize' and no '_start'; "
-                "a command was expected, linked with '_start'"
+                "module is a reactor: it exports '_initialize' and no '_start'; a command was expected: "
+                "a program with main (clang without -mexec-model=reactor, Rust's bin, Go without c-shared)"
             )
         ],
     ),
@@ -138,3 +147,54 @@ def test_exports(case: str) -> None:
     exports, problems = EXPORTS[case]
 
     assert Command().check(Module(exports=tuple(exports))) == problems
+
+
+FOREIGN = {
+    "Go": (
+        [_import("gojs", "runtime.wasmExit"), _import("gojs", "syscall/js.valueGet")],
+        "GOOS=wasip1 GOARCH=wasm",
+    ),
+    "wasm-bindgen": (
+        [_import("wbg", "__wbindgen_throw"), _import("wbg", "log")],
+        "cargo build --target wasm32-wasip1",
+    ),
+    "Emscripten": (
+        [_import("env", "emscripten_notify"), _import("env", "x")],
+        "clang --target=wasm32-wasip1",
+    ),
+    "wasi-threads": ([_import("wasi", "thread-spawn")], "a build without threads was expected"),
+    "shared memory": (
+        [
+            Import(
+                module="env",
+                name="memory",
+                kind=ExternKind.MEMORY,
+                memory=MemoryType(min_pages=1, max_pages=1, is_shared=True),
+            )
+        ],
+        "a build without threads was expected",
+    ),
+    "preview 2": ([_import("wasi:cli/stdout@0.2.0", "get-stdout")], "target wasm32-wasip1"),
+    "AssemblyScript": ([_import("env", "abort")], "@assemblyscript/wasi-shim"),
+}
+
+
+@pytest.mark.parametrize("case", FOREIGN)
+def test_builds_for_other_hosts(case: str) -> None:
+    """One line says what the module is and which build runs here, whatever it imports and lacks."""
+    imports, remedy = FOREIGN[case]
+
+    (line,) = Command().check(Module(imports=tuple(imports)))
+
+    assert line.startswith("module ")
+    assert remedy in line
+
+
+def test_a_reactor_is_told_in_one_line() -> None:
+    """Its imports are of no use to a person who must link it anew."""
+    initialize = Export(name="_initialize", kind=ExternKind.FUNC, index=0, type=FuncType(()))
+    imports = tuple(_import("env", f"f{number}") for number in range(24))
+
+    (line,) = Command().check(Module(imports=imports, exports=(initialize, MEMORY)))
+
+    assert line.startswith("module is a reactor: ")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from wasm_grpc.core.model import MIB, Inference, Limits, Model
+from wasm_grpc.core.model import MIB, EngineName, Inference, Limits, Model
 from wasm_grpc.core.settings import make_settings
-from wasm_grpc.pool.memory import models_bytes, worker_bytes
+from wasm_grpc.pool.memory import code_bytes, models_bytes, worker_bytes
 
 __all__ = []
 
@@ -36,3 +36,19 @@ def test_models_are_part_of_a_worker() -> None:
     with_models = worker_bytes(limits, settings, models_bytes=5 * MIB)
 
     assert with_models - worker_bytes(limits, settings) == 5 * MIB
+
+
+def test_native_code_counts_once_a_digest() -> None:
+    """What stays of each artifact, and what loading the largest takes on top."""
+    large = (EngineName.WASMER, "a", 10 * MIB)
+
+    assert code_bytes([]) == 0
+    assert code_bytes([large] * 8) == (3 * 10 + 3 * 10) * MIB
+    assert code_bytes([large, (EngineName.WASMTIME, "b", MIB)]) == (3 * 10 + 1 + 3 * 10) * MIB
+
+
+def test_native_code_is_part_of_a_worker() -> None:
+    """It is added to the rest."""
+    settings = make_settings({})
+
+    assert worker_bytes([Limits()], settings, code_bytes=MIB) - worker_bytes([Limits()], settings) == MIB

@@ -87,12 +87,15 @@ class Section:
 class Import:
     """
     One import; `type` is ``None`` for what is no function, or a function whose type can't be read.
+
+    `memory` is ``None`` for what is no memory.
     """
 
     module: str
     name: str
     kind: ExternKind
     type: FuncType | None = None
+    memory: MemoryType | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,7 +173,9 @@ def _check_header(wasm: bytes) -> None:
     if len(wasm) < 8:
         raise ModuleError(f"module is cut off at byte {len(wasm)}; {expected}")
     if wasm[6:8] == _COMPONENT_LAYER:
-        raise ModuleError(f"module is a component; {expected} (WASI preview 1)")
+        raise ModuleError(
+            f"module is a component; {expected}: build it for WASI preview 1, target wasm32-wasip1"
+        )
     if wasm[4:8] != _CORE_VERSION:
         raise ModuleError(f"module has version {int.from_bytes(wasm[4:8], 'little')}; version 1 was expected")
 
@@ -236,13 +241,15 @@ class _Reader:
     def _read_imports(self, cursor: Cursor) -> None:
         for _ in range(cursor.count("imports", _MAX_ENTRIES)):
             module, name, kind = cursor.name(), cursor.name(), _read_kind(cursor)
-            function = None
+            function = memory = None
             if kind is ExternKind.FUNC:
                 function = self._type(cursor.u32())
                 self._functions.append(function)
+            elif kind is ExternKind.MEMORY:
+                memory = read_memory(cursor)
             else:
                 _skip_extern(cursor, kind)
-            self._imports.append(Import(module=module, name=name, kind=kind, type=function))
+            self._imports.append(Import(module=module, name=name, kind=kind, type=function, memory=memory))
 
     def _read_functions(self, cursor: Cursor) -> None:
         for _ in range(cursor.count("functions", _MAX_ENTRIES)):
@@ -293,8 +300,6 @@ def _read_kind(cursor: Cursor) -> ExternKind:
 def _skip_extern(cursor: Cursor, kind: ExternKind) -> None:
     if kind is ExternKind.TABLE:
         read_table(cursor)
-    elif kind is ExternKind.MEMORY:
-        read_memory(cursor)
     elif kind is ExternKind.GLOBAL:
         read_value_type(cursor)
         cursor.byte()

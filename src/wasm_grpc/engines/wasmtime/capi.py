@@ -23,11 +23,12 @@ from wasmtime import _bindings as c
 from wasm_grpc.core.errors import ModuleError
 from wasm_grpc.core.model import MIB, EngineName
 from wasm_grpc.engines import traps
-from wasm_grpc.engines.binary.rewrite import START_EXPORT, defer_start
+from wasm_grpc.engines.binary.rewrite import START_EXPORT
 from wasm_grpc.engines.protocol import Context, FuncType, HostFunction, HostModules, Value
 from wasm_grpc.engines.running import Running, empty_memory
 from wasm_grpc.engines.values import has_numbers_only, narrow_arguments
-from wasm_grpc.engines.wasmtime.errors import as_guest_trap, as_module_error
+from wasm_grpc.engines.wasmtime.compiling import compile_module
+from wasm_grpc.engines.wasmtime.errors import as_guest_trap
 from wasm_grpc.engines.wasmtime.settings import make_config, target, wasmtime_version
 from wasm_grpc.engines.wasmtime.types import as_func_type, as_wasmtime
 
@@ -90,10 +91,7 @@ class CApiEngine:
         """
         See `Engine.compile`.
         """
-        try:
-            return bytes(Module(self._open_plain(), defer_start(wasm)).serialize())
-        except WasmtimeError as exc:
-            raise as_module_error(exc) from exc
+        return compile_module(self._open_plain(), wasm)
 
     def load(self, artifact: bytes, hosts: HostModules) -> CApiPrepared:
         """

@@ -8,6 +8,7 @@ from wasmtime import Trap, TrapCode, WasmtimeError
 
 from wasm_grpc.core.errors import ModuleError, UnsupportedModuleError
 from wasm_grpc.engines import traps
+from wasm_grpc.engines.features import describe_feature
 from wasm_grpc.engines.protocol import GuestTrap
 
 __all__ = ["as_guest_trap", "as_module_error"]
@@ -25,7 +26,8 @@ _KINDS = {
 }
 
 _FEATURE = re.compile(
-    r"not enabled|must be enabled|not supported|unsupported|feature|multiple memories", re.IGNORECASE
+    r"not enabled|must be enabled|not supported|unsupported|feature|stack switching|multiple memories",
+    re.IGNORECASE,
 )
 """How wasmparser and Wasmtime say that a feature is off."""
 
@@ -49,7 +51,9 @@ def as_module_error(error: WasmtimeError) -> ModuleError:
     """
     text = ": ".join(dict.fromkeys(line.strip() for line in _reasons(error)))
     if _FEATURE.search(text):
-        return UnsupportedModuleError(f"module uses a feature that Wasmtime does not offer here: {text}")
+        return UnsupportedModuleError(
+            f"module uses a feature that Wasmtime does not offer here: {describe_feature(text)}"
+        )
     return ModuleError(f"module is not valid: {text}")
 
 

@@ -13,15 +13,16 @@ __all__ = ["SETTINGS", "make_config", "target", "wasmtime_version"]
 
 SETTINGS: Mapping[str, bool | str | int] = {
     # Untrusted code: what can't be held by limits.memory stays off.
-    "wasm_threads": False,
     "shared_memory": False,
     "wasm_memory64": False,
     "wasm_multi_memory": False,
     "wasm_gc": False,
     "wasm_custom_page_sizes": False,
     "wasm_component_model": False,
-    # A compile process shares the machine with guests that run.
-    "parallel_compilation": False,
+    # Atomics work on a memory of the guest's own too; a shared one stays refused.
+    "wasm_threads": True,
+    # Modules are compiled before anything is served: a module's functions may use every core.
+    "parallel_compilation": True,
     "cranelift_opt_level": "speed",
     # A memory never moves, so that a view stays good until the memory grows.
     "memory_may_move": False,

@@ -1,0 +1,55 @@
+"""A module that could not be compiled in time, or in its memory, is tried again the next time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import wasmtime
+
+from integration.commands import run_command
+from integration.guests import write_function
+
+
+def _write_large(folder: Path) -> None:
+    """Write a function whose module takes more than 64 MiB to compile."""
+    write_function(folder, "large", guest="echo")
+    step = "(i32.store (local.get 0) (i32.mul (local.get 0) (i32.load8_u (local.get 0))))"
+    text = f'(module (memory (export "memory") 1) (func (export "_start") (local i32) {step * 50_000}))'
+    (folder / "large" / "large.wasm").write_bytes(wasmtime.wat2wasm(text))
+
+
+def _write_small(folder: Path) -> None:
+    """Write a function that compiles at once."""
+    write_function(folder, "small", guest="echo")
+
+
+LIMITS = {
+    "time": (
+        _write_small,
+        {"WASM_GRPC_COMPILE_S": "0.0001"},
+        "compiling it took longer than 0.0001 s; expected less, or more time by WASM_GRPC_COMPILE_S",
+    ),
+    "memory": (
+        _write_large,
+        {"WASM_GRPC_COMPILE_BYTES": str(64 << 20)},
+        "expected at most 64 MiB of memory, which WASM_GRPC_COMPILE_BYTES raises",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", LIMITS)
+@pytest.mark.parametrize("command", ["check", "compile"])
+def test_a_limit_of_compiling_is_not_remembered(engine: str, tmp_path: Path, case: str, command: str) -> None:
+    """The line names the setting that helps; with enough of it the module is compiled."""
+    write, tight, message = LIMITS[case]
+    write(tmp_path / "functions")
+    env = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+    flags = (command, tmp_path / "functions", "--engine", engine)
+
+    refused = run_command(*flags, env={**env, **tight})
+    taken = run_command(*flags, env=env)
+
+    assert refused.code == 2
+    assert message in refused.stderr
+    assert taken.code == 0, taken.stderr
