@@ -26,7 +26,7 @@ class Failure:
 def failure_of(reply: Reply) -> Failure:
     """Read a reply that is a failure of ours; of daprd's own, and of a success, none can be read."""
     body = json.loads(reply.body)
-    (info,) = body["details"]
+    (info,) = (each for each in body["details"] if each["@type"].endswith("/google.rpc.ErrorInfo"))
     metadata = info["metadata"]
     return Failure(
         status=reply.status,

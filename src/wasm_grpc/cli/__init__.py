@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import argparse
 import logging
 import os
 import sys
-from collections.abc import Sequence
-from types import ModuleType
+from collections.abc import Iterable, Sequence
 from typing import NoReturn, TextIO
 
 from wasm_grpc import __version__
 from wasm_grpc.cli.commands import COMMANDS, module_of, parser_of
+from wasm_grpc.cli.standard_streams import (
+    WRITE_ERRORS,
+    discard_what_can_not_be_written,
+    open_standard_streams,
+)
 from wasm_grpc.core.errors import ConfigError, ManifestError, WasmGrpcError
 
 __all__ = ["main", "main_and_exit"]
@@ -42,20 +45,49 @@ def main(argv: Sequence[str], stdout: TextIO, stderr: TextIO) -> int:
         )
         return EXIT_USAGE
     command = argv[0] if argv and argv[0] in COMMANDS else ""
-    # The others' libraries would cost start-up time.
+    failed, usage = _EXIT_CODES.get(command, (EXIT_FAILED, EXIT_USAGE))
+    try:
+        code = _execute(command, argv, stdout, stderr)
+        # What can't be written is said here, and not by the interpreter at its end.
+        stdout.flush()
+    except KeyboardInterrupt:
+        code = EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has gone; there is nobody to tell.
+        code = EXIT_FAILED
+    except Exception as exc:  # noqa: BLE001 - the last one that could say it
+        for line in _lines_of(exc, f"wasm-grpc {command}".rstrip()):
+            print(line, file=stderr)
+        code = usage if isinstance(exc, ConfigError) else failed
+    return code
+
+
+def _lines_of(error: Exception, name: str) -> Iterable[str]:
+    if isinstance(error, ManifestError):
+        # Each line begins with its own file: editors jump there.
+        return str(error).splitlines()
+    if isinstance(error, WasmGrpcError):
+        return [f"{name}: {line}" for line in str(error).splitlines()]
+    if isinstance(error, OSError) and error.errno in WRITE_ERRORS:
+        return [f"{name}: standard output can't be written: {error.strerror}"]
+    if os.environ.get("WASM_GRPC_DEBUG"):
+        logging.getLogger("wasm_grpc").error("internal error", exc_info=error)
+    hint = "with WASM_GRPC_DEBUG=1 it says where"
+    return [f"{name}: internal error: {type(error).__name__}: {error}; {hint}"]
+
+
+def _execute(command: str, argv: Sequence[str], stdout: TextIO, stderr: TextIO) -> int:
+    # The other commands' libraries would cost start-up time.
     parser = parser_of(*filter(None, [command]))
     try:
         options = parser.parse_args(list(argv))
     except SystemExit:
         # It has printed the help, or the version.
         return 0
-    except ConfigError as exc:
-        print(f"wasm-grpc {command}: {exc}" if command else f"wasm-grpc: {exc}", file=stderr)
-        return _exit_codes(command)[1]
     if not command:
         parser.print_help(stdout)
-        return 0 if not argv else EXIT_USAGE
-    return _execute(module_of(command), command, options, stdout, stderr)
+        return EXIT_USAGE if argv else 0
+    return int(module_of(command).execute(options, stdout, stderr))
 
 
 def main_and_exit() -> NoReturn:
@@ -64,33 +96,7 @@ def main_and_exit() -> NoReturn:
     """
     # gRPC's own log lines repeat, less clearly, what our errors say.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-    sys.exit(main(sys.argv[1:], sys.stdout, sys.stderr))
-
-
-def _execute(
-    module: ModuleType, command: str, options: argparse.Namespace, stdout: TextIO, stderr: TextIO
-) -> int:
-    try:
-        return int(module.execute(options, stdout, stderr))
-    except KeyboardInterrupt:
-        return EXIT_INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read our output has gone; there is nobody to tell.
-        return EXIT_FAILED
-    except WasmGrpcError as exc:
-        # A manifest's line begins with its own file: editors jump there.
-        prefix = "" if isinstance(exc, ManifestError) else f"wasm-grpc {command}: "
-        for line in str(exc).splitlines():
-            print(f"{prefix}{line}", file=stderr)
-        failed, usage = _exit_codes(command)
-        return usage if isinstance(exc, ConfigError) else failed
-    except Exception as exc:
-        if os.environ.get("WASM_GRPC_DEBUG"):
-            logging.getLogger("wasm_grpc").exception("internal error")
-        hint = "with WASM_GRPC_DEBUG=1 it says where"
-        print(f"wasm-grpc {command}: internal error: {type(exc).__name__}: {exc}; {hint}", file=stderr)
-        return _exit_codes(command)[0]
-
-
-def _exit_codes(command: str) -> tuple[int, int]:
-    return _EXIT_CODES.get(command, (EXIT_FAILED, EXIT_USAGE))
+    open_standard_streams()
+    code = main(sys.argv[1:], sys.stdout, sys.stderr)
+    discard_what_can_not_be_written()
+    sys.exit(code)

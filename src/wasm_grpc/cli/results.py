@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import os
 import select
 import shutil
 from pathlib import Path
@@ -93,9 +95,7 @@ class FileResult:
 
     def __init__(self, name: str) -> None:
         self._name = name
-        # A link stays one.
-        self._path = Path(name).resolve()
-        self._part = self._path
+        self._path = self._part = Path(name)
         self._file: io.FileIO | None = None
         self._size = 0
 
@@ -103,8 +103,10 @@ class FileResult:
         """
         See `Result.open`.
         """
-        is_file = self._path.is_file()
         try:
+            # A link stays one. A loop of links is a RuntimeError up to CPython 3.12.
+            self._path = self._part = Path(self._name).resolve()
+            is_file = self._path.is_file()
             if is_file:
                 # Whoever may not write the file may not replace it either.
                 self._path.open("ab").close()
@@ -116,6 +118,8 @@ class FileResult:
         except OSError as exc:
             self._part = self._path
             raise ConfigError(f"--output {self._name}: {exc.strerror}") from exc
+        except RuntimeError as exc:
+            raise ConfigError(f"--output {self._name}: {os.strerror(errno.ELOOP)}") from exc
 
     def write(self, chunk: bytes) -> None:
         """

@@ -60,7 +60,9 @@ def find_daprd(environ: Mapping[str, str] = os.environ) -> str | None:
     """
     Give the path of daprd: ``DAPRD``, then ``PATH``, then ``~/.dapr/bin``.
     """
-    candidates = (environ.get("DAPRD"), "daprd", str(Path.home() / ".dapr" / "bin" / "daprd"))
+    # Not `Path.home`, which fails for a user that the system doesn't know.
+    home = os.path.expanduser("~/.dapr/bin/daprd")  # noqa: PTH111
+    candidates = (environ.get("DAPRD"), "daprd", home)
     return next(filter(None, (shutil.which(name) for name in candidates if name)), None)
 
 

@@ -87,13 +87,15 @@ def survey_functions(folder: Path, only: Sequence[str] = ()) -> Survey:
 
 
 def _read_documents(folder: Path) -> list[tuple[Path, Document]]:
-    if not folder.is_dir():
-        what = "is not a folder" if folder.exists() else "no such folder"
-        raise ConfigError(f"{folder}: {what}; expected {_EXPECTED}")
     try:
+        if not folder.is_dir():
+            what = "is not a folder" if folder.exists() else "no such folder"
+            raise ConfigError(f"{folder}: {what}; expected {_EXPECTED}")
         places = list(_function_folders(folder.resolve()))
     except OSError as exc:
-        raise ConfigError(f"{folder}: can't be read: {exc.strerror}; expected {_EXPECTED}") from exc
+        place = Path(exc.filename or folder)
+        place = place.parent if place.name == MANIFEST_NAME else place
+        raise ConfigError(f"{place}: can't be read: {exc.strerror}; expected {_EXPECTED}") from exc
     if not places:
         raise ConfigError(f"{folder}: no {MANIFEST_NAME} here or one folder below; expected {_EXPECTED}")
     reader = DocumentReader()

@@ -71,7 +71,8 @@ def read_mount(host: str, guest: str, *, is_writable: bool = False) -> Mount:
         ConfigError: It can't be had; see `read_mounts`.
     """
     path = Path(host)
-    if is_writable and path.exists() and not path.is_dir():
+    # Not `Path.is_file`, which fails where this user may not look: the reader says so.
+    if is_writable and os.path.exists(path) and not os.path.isdir(path):  # noqa: PTH110, PTH112
         raise ConfigError(f"{shown(host)} is a file; expected a folder")
     guest, entries = _Reader().read(path, host, guest)
     return Mount(guest=guest, entries=tuple(entries), is_writable=is_writable)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -99,12 +100,14 @@ async def _find(engine: EngineName, settings: Settings) -> FoundRuntime | WasmGr
 
 def _candidates(engine: EngineName, named: str) -> list[str]:
     if named:
-        return [str(Path(named).expanduser().absolute())]
+        # Not `Path.expanduser`, which fails for a user without a home.
+        return [os.path.abspath(os.path.expanduser(named))]  # noqa: PTH100, PTH111
     candidates = []
     if _has_engine(engine):
         candidates.append(sys.executable)
     beside = Path(sys.prefix).parent / ".venv-wasmer" / "bin" / "python"
-    if beside.exists():
+    # Not `Path.exists`, which fails where this user may not look: it is no more than a possibility.
+    if os.path.exists(beside):  # noqa: PTH110
         candidates.append(str(beside))
     return candidates
 
