@@ -206,7 +206,12 @@ async def test_a_server_that_is_started_anew_takes_streams(
 
     assert (came, failure) == (
         b"",
-        Failure(code=grpc.StatusCode.UNAVAILABLE, message="Cancelling all calls", domain=""),
+        Failure(
+            code=grpc.StatusCode.UNAVAILABLE,
+            message="function 'obey': the server ended before it was done; expected to be called elsewhere",
+            reason="DRAINING",
+            function="obey",
+        ),
     )
     assert (code, answer) == (0, b"again")
 

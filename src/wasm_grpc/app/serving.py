@@ -32,6 +32,9 @@ from wasm_grpc.server.topics import Consumer
 
 __all__ = ["serve"]
 
+_LAST_ANSWERS_S = 1.0
+"""How long the answers of what was ended may take to be sent; they take milliseconds."""
+
 _log = logging.getLogger("wasm_grpc.app")
 
 
@@ -105,6 +108,10 @@ async def _serve(
             await answers.settled()
 
         await drain(end_calls, seconds=settings.drain_s, hurry=signals.second)
+        runner.stop()
+        with contextlib.suppress(asyncio.TimeoutError):
+            # A caller that doesn't read holds its answer back: only the connection's end is left to tell it.
+            await asyncio.wait_for(answers.settled(), _LAST_ANSWERS_S)
 
 
 @contextlib.asynccontextmanager

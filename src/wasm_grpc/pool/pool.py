@@ -152,6 +152,17 @@ class Pool:
             # What is late, or broken, does not keep the others from being served.
             await asyncio.wait_for(self._all_up.wait(), _START_LOADS * _LOAD_S)
 
+    def stop(self, reason: Reason, message: str) -> None:
+        """
+        End every invocation, also those that wait, with this reason; `aclose` is all that may follow.
+        """
+        self._is_closing = True
+        for job in list(self._jobs.values()):
+            if self._schedule.withdraw(job.ticket):
+                self._refuse(job, reason, message)
+            else:
+                self._kill(job, reason, message)
+
     async def aclose(self) -> None:
         """
         Kill and reap every worker.
@@ -400,18 +411,22 @@ class Pool:
         _log.error(text, self._names[index], pid, exit_text(code), then)
 
     def _waited_too_long(self, job: Job) -> None:
-        if job.result.done() or not self._schedule.withdraw(job.ticket):
-            return
+        if not job.result.done() and self._schedule.withdraw(job.ticket):
+            seconds = job.function.limits.queue_wait_s
+            message = f"waited longer than {seconds:g} s for a free worker"
+            self._refuse(job, Reason.QUEUE_WAIT, message, "limits.queue_wait")
+
+    def _refuse(self, job: Job, reason: Reason, message: str, limit: str = "") -> None:
+        """
+        End an invocation that has been withdrawn from the schedule.
+        """
         self._jobs.pop(job.ticket, None)
-        job.result.set_exception(
-            InvocationError(
-                Reason.QUEUE_WAIT,
-                f"function '{job.function.name}': waited longer than {job.function.limits.queue_wait_s:g} s "
-                "for a free worker",
-                function=job.function.name,
-                limit="limits.queue_wait",
+        job.disarm()
+        if not job.result.done():
+            name = job.function.name
+            job.result.set_exception(
+                InvocationError(reason, f"function '{name}': {message}", function=name, limit=limit)
             )
-        )
         if job.stream is not None:
             job.stream.ended()
 

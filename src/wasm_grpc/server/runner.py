@@ -74,6 +74,14 @@ class Runner:
         self._is_draining = True
         await self._idle.wait()
 
+    def stop(self) -> None:
+        """
+        End what still runs or waits after `drain`; its callers are told UNAVAILABLE.
+        """
+        self._pool.stop(
+            Reason.DRAINING, "the server ended before it was done; expected to be called elsewhere"
+        )
+
     def next_id(self) -> str:
         """
         Give the id of the next invocation.
