@@ -123,7 +123,7 @@ def _prepare(engine: Engine, wasm: bytes) -> Prepared:
 
 
 def _call(prepared: Prepared, files: FileSystem, body: bytes) -> None:
-    ending = _GUEST.ready(prepared).run(
+    ending = _GUEST.ready(prepared, _LIMITS).run(
         GuestCall(
             args=encode_strings(("guest",)),
             env=b"",

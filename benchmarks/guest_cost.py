@@ -49,7 +49,7 @@ def _main(engine_name: str, module: str, body_bytes: str) -> None:
         (frame,) = reader.feed(pieces)
         head = unpack_invoke(frame)
         has_come = time.perf_counter()
-        ready = guest.ready(prepared)
+        ready = guest.ready(prepared, _LIMITS)
         is_ready = time.perf_counter()
         ending = ready.run(
             GuestCall(

@@ -58,7 +58,7 @@ def _classify(folder: str, body: bytes) -> bytes:
         preopens=FileSystem(read_mounts(function), scratch_bytes=0).preopens(),
         inference=InferenceGrants(models=models),
     )
-    return guest.ready(engine.load(native, guest.hosts)).run(call).outcome.body
+    return guest.ready(engine.load(native, guest.hosts), limits).run(call).outcome.body
 
 
 async def _main(folder: str) -> None:

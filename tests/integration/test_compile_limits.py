@@ -53,3 +53,21 @@ def test_a_limit_of_compiling_is_not_remembered(engine: str, tmp_path: Path, cas
     assert refused.code == 2
     assert message in refused.stderr
     assert taken.code == 0, taken.stderr
+
+
+def test_another_limit_on_memory_compiles_nothing_anew(engine: str, tmp_path: Path) -> None:
+    """Code of one limit serves another near it, on Wasmtime any other; one that is too small is refused still."""
+    folder = tmp_path / "functions"
+    env = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+    module = wasmtime.wat2wasm('(module (memory (export "memory") 32) (func (export "_start")))')
+
+    states = []
+    for limit in ("512MiB", "511MiB", "481MiB", "64MiB", "1MiB"):
+        write_function(folder / limit, "grown", guest="echo", sections=f'[limits]\nmemory = "{limit}"\n')
+        (folder / limit / "grown" / "grown.wasm").write_bytes(module)
+        ended = run_command("compile", folder / limit, "--engine", engine, env=env)
+        states.append("compiled" if b"compiled" in ended.stdout else ended.stderr.strip())
+
+    too_small = "grown/grown.wasm: module wants at least 2 MiB of memory; limits.memory is 1 MiB"
+    assert states[:3] == ["compiled", "", ""]
+    assert too_small in states[4]

@@ -6,13 +6,14 @@ import asyncio
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from wasm_grpc.app.preparation import Preparer, engines_of, module_problems, open_preparer
+from wasm_grpc.app.preparation import Preparer, engines_of, module_problems, open_preparer, pool_function
 from wasm_grpc.core.errors import (
     CompileLimitError,
     ManifestError,
     ModuleError,
     UnsupportedModuleError,
 )
+from wasm_grpc.core.machine import machine_memory_bytes
 from wasm_grpc.core.settings import Settings
 from wasm_grpc.functions.catalogue import make_catalogue
 from wasm_grpc.functions.folder import survey_functions
@@ -20,8 +21,9 @@ from wasm_grpc.functions.function import Function, read_module
 from wasm_grpc.functions.later import later_features
 from wasm_grpc.functions.models import read_inference
 from wasm_grpc.functions.mounts import read_mounts
+from wasm_grpc.pool.functions import PoolFunction, memory_notes
 
-__all__ = ["FunctionReport", "check"]
+__all__ = ["FolderReport", "FunctionReport", "check"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,21 @@ class FunctionReport:
     notes: tuple[str, ...]
 
 
-async def check(folder: Path, settings: Settings) -> list[FunctionReport]:
+@dataclass(frozen=True, slots=True)
+class FolderReport:
+    """
+    What was found of a folder.
+
+    Attributes:
+        functions: Its functions, by their folders' names.
+        notes: Lines that concern them together.
+    """
+
+    functions: tuple[FunctionReport, ...]
+    notes: tuple[str, ...]
+
+
+async def check(folder: Path, settings: Settings) -> FolderReport:
     """
     Check every function below a folder.
 
@@ -61,35 +77,44 @@ async def check(folder: Path, settings: Settings) -> list[FunctionReport]:
         problems.setdefault(line.split("/", 1)[0], []).append(line)
     engines = (engine for each in functions for engine in engines_of(each.manifest, settings))
     async with open_preparer(engines, settings, problems=survey.problems) as preparer:
-        reports = {function.folder.name: await _check_function(function, preparer) for function in functions}
+        checked = {function.folder.name: await _check_function(function, preparer) for function in functions}
+    reports = {place: report for place, (report, _) in checked.items()}
+    servable = [prepared for _, prepared in checked.values() if prepared is not None]
+    notes = memory_notes(servable, settings, machine_memory_bytes())
     for place, lines in problems.items():
         report = reports.get(place, FunctionReport(place, (), (), ()))
         reports[place] = replace(report, problems=(*lines, *report.problems))
-    return [reports[place] for place in sorted(reports)]
+    return FolderReport(tuple(reports[place] for place in sorted(reports)), tuple(notes))
 
 
-async def _check_function(function: Function, preparer: Preparer) -> FunctionReport:
+async def _check_function(
+    function: Function, preparer: Preparer
+) -> tuple[FunctionReport, PoolFunction | None]:
+    """
+    Give what was found, and the function on the first engine that takes it, as a server would run it.
+    """
     later = later_features(function)
     if function.is_remote:
-        return FunctionReport(function.name, (), (), tuple(later))
+        return FunctionReport(function.name, (), (), tuple(later)), None
     takers: list[str] = []
+    prepared: PoolFunction | None = None
     refusals: list[str] = []
     problems: dict[str, None] = {}
     try:
         wasm = await asyncio.to_thread(read_module, function)
-        await asyncio.to_thread(read_mounts, function)
+        mounts = await asyncio.to_thread(read_mounts, function)
         inference = await asyncio.to_thread(read_inference, function)
         engines = await preparer.inspector.engines_for_function(
             function, inference, engines_of(function.manifest, preparer.settings)
         )
     except ManifestError as exc:
-        return FunctionReport(function.name, (), exc.problems, tuple(later))
+        return FunctionReport(function.name, (), exc.problems, tuple(later)), None
     for engine in engines:
         if engine not in preparer.runtimes:
             continue
         try:
-            await preparer.inspector.inspect_function(function, inference, engine)
-            await preparer.compile(
+            inspected = await preparer.inspector.inspect_function(function, inference, engine)
+            artifact = await preparer.compile(
                 wasm,
                 guest=function.manifest.guest,
                 limits=function.manifest.limits,
@@ -104,7 +129,10 @@ async def _check_function(function: Function, preparer: Preparer) -> FunctionRep
             # What is no engine's matter is said once.
             problems.update(dict.fromkeys(module_problems(function, exc)))
         else:
-            takers.append(str(preparer.runtimes[engine]))
+            found = preparer.runtimes[engine]
+            takers.append(str(found))
+            prepared = prepared or pool_function(function, mounts, inspected, artifact, found)
     if not takers:
-        return FunctionReport(function.name, (), (*problems, *refusals), tuple(later))
-    return FunctionReport(function.name, tuple(takers), tuple(problems), (*refusals, *later))
+        return FunctionReport(function.name, (), (*problems, *refusals), tuple(later)), None
+    report = FunctionReport(function.name, tuple(takers), tuple(problems), (*refusals, *later))
+    return report, prepared

@@ -18,6 +18,7 @@ from wasm_grpc.core.errors import (
     ModuleError,
     UnsupportedModuleError,
 )
+from wasm_grpc.core.memory_limits import check_minimum, limit_in_code
 from wasm_grpc.core.model import EngineName, GuestKind, Inference, Limits, Mount, PoolPolicy, WorkerFunction
 from wasm_grpc.core.settings import Settings
 from wasm_grpc.functions.artifacts import Artifact, ArtifactCache, Refusal, artifact_key, default_cache_folder
@@ -31,7 +32,15 @@ from wasm_grpc.pool.compiler import compile_module
 from wasm_grpc.pool.functions import PoolFunction
 from wasm_grpc.pool.runtimes import FoundRuntime, find_runtimes, wanted_engines
 
-__all__ = ["Preparable", "Preparer", "engines_of", "find_preparable", "module_problems", "open_preparer"]
+__all__ = [
+    "Preparable",
+    "Preparer",
+    "engines_of",
+    "find_preparable",
+    "module_problems",
+    "open_preparer",
+    "pool_function",
+]
 
 _log = logging.getLogger("wasm_grpc.app")
 
@@ -108,27 +117,39 @@ class Preparer:
             ModuleError: It can't be a function.
         """
         found = self.runtimes[engine]
+        code_memory_bytes = limit_in_code(
+            limits.memory_bytes, is_set_by_instance=found.greeting.limits_instances
+        )
         key = artifact_key(
             wasm,
             engine=engine.value,
             version=found.greeting.version,
             target=found.greeting.target,
-            settings={"guest": guest.value, "memory_bytes": limits.memory_bytes},
+            settings={"guest": guest.value, "memory_bytes": code_memory_bytes},
         )
         cached = await asyncio.to_thread(self.cache.get, key)
         if isinstance(cached, Artifact):
+            # The code may have been compiled for a larger limit.
+            check_minimum(cached.minimum_bytes, limits.memory_bytes)
             return cached
         if isinstance(cached, Refusal):
             raise UnsupportedModuleError(cached.message)
         _log.info("compiling %s (%d KiB) for %s", name, len(wasm) // 1024, found)
         try:
-            native = await compile_module(
-                wasm, guest=guest, limits=limits, runtime=found.runtime, settings=self.settings
+            compiled = await compile_module(
+                wasm,
+                guest=guest,
+                limits=limits,
+                code_memory_bytes=code_memory_bytes,
+                runtime=found.runtime,
+                settings=self.settings,
             )
         except UnsupportedModuleError as exc:
             await asyncio.to_thread(self.cache.put_refusal, key, str(exc))
             raise
-        artifact = await asyncio.to_thread(self.cache.put, key, native)
+        artifact = await asyncio.to_thread(
+            self.cache.put, key, compiled.code, minimum_bytes=compiled.minimum_bytes
+        )
         self.on_compiled(name)
         return artifact
 
@@ -192,7 +213,7 @@ class Preparer:
             return ManifestError([function.blame(f"engine: {exc}")])
         except ModuleError as exc:
             return ManifestError(module_problems(function, exc))
-        return _pool_function(function, mounts, inference, artifact, found)
+        return pool_function(function, mounts, inference, artifact, found)
 
 
 def module_problems(function: Function, error: ModuleError) -> list[str]:
@@ -250,17 +271,20 @@ async def open_preparer(
             raise ManifestError(problems) from exc
         raise
     folder = Path(settings.cache_dir) if settings.cache_dir else default_cache_folder(os.environ)
-    with ArtifactCache(folder) as cache:
+    with await asyncio.to_thread(ArtifactCache, folder) as cache:
         yield Preparer(settings, cache, runtimes, on_compiled, Inspector(settings, runtimes))
 
 
-def _pool_function(
+def pool_function(
     function: Function,
     mounts: tuple[Mount, ...],
     inference: Inference,
     artifact: Artifact,
     found: FoundRuntime,
 ) -> PoolFunction:
+    """
+    Put together what a pool must know of a function.
+    """
     manifest = function.manifest
     worker_function = WorkerFunction(
         name=manifest.name,

@@ -12,13 +12,14 @@ from pathlib import Path
 
 from wasm_grpc.app.preparation import Preparer, engines_of, find_preparable, open_preparer
 from wasm_grpc.core.heap import keep_freed_memory
+from wasm_grpc.core.machine import machine_memory_bytes
 from wasm_grpc.core.settings import Settings
 from wasm_grpc.dapr.outputs import Outputs
 from wasm_grpc.dapr.sidecar import open_sidecar
 from wasm_grpc.functions.catalogue import make_catalogue
 from wasm_grpc.functions.folder import survey_functions
 from wasm_grpc.functions.function import Function
-from wasm_grpc.pool.functions import PoolFunction
+from wasm_grpc.pool.functions import PoolFunction, memory_notes
 from wasm_grpc.pool.pool import open_pool
 from wasm_grpc.server.answers import Answers
 from wasm_grpc.server.callback import AppCallback, add_callbacks
@@ -78,6 +79,8 @@ async def _serve(
             open_preparer(engines, settings, problems=preparable.problems)
         )
         prepared = await preparer.prepare(functions, problems=preparable.problems)
+        for note in memory_notes(prepared, settings, machine_memory_bytes()):
+            _log.warning("%s", note)
         catalogue = make_catalogue(functions, settings.routes)
         pool = await stack.enter_async_context(open_pool(prepared, settings))
         outputs = await stack.enter_async_context(_open_outputs(functions, settings))

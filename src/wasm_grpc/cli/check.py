@@ -38,12 +38,14 @@ def execute(options: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int:
     """
     log_to(stderr, default="warning")
     settings = read_settings(setting_flags(options))
-    reports = asyncio.run(check(Path(options.folder), settings))
-    for report in reports:
+    found = asyncio.run(check(Path(options.folder), settings))
+    for note in found.notes:
+        print(f"note: {note}", file=stdout)
+    for report in found.functions:
         for note in report.notes:
             print(f"note: {note}", file=stdout)
         for problem in report.problems:
             print(problem, file=stderr)
         if not report.problems:
             print(f"{report.name}: ok ({' and '.join(report.engines) or 'not compiled'})", file=stdout)
-    return 2 if any(report.problems for report in reports) else 0
+    return 2 if any(report.problems for report in found.functions) else 0

@@ -29,6 +29,7 @@ __all__ = [
 
 KIB = 1024
 MIB = 1024 * KIB
+GIB = 1024 * MIB
 PAGE_BYTES = 64 * KIB
 """One page of linear memory (WebAssembly core specification, 4.2.8)."""
 _UNLIMITED_RESULT_BYTES = 64 * MIB

@@ -82,6 +82,7 @@ class FakeEngine:
     name = EngineName.FAKE.value
     version = "1"
     target = "any"
+    limits_instances = False
 
     def compile(self, wasm: bytes) -> bytes:
         """
@@ -107,7 +108,7 @@ class FakePrepared:
         self.hosts = hosts
         (self.memory,) = read_module(artifact).memories
 
-    def instantiate(self, context: Context) -> FakeInstance:
+    def instantiate(self, context: Context, *, memory_bytes: int) -> FakeInstance:  # noqa: ARG002 - protocol
         """
         See `Prepared.instantiate`.
         """

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from wasm_grpc.core.errors import ModuleError, UnsupportedModuleError
-from wasm_grpc.core.model import KIB, MIB, PAGE_BYTES
+from wasm_grpc.core.memory_limits import MAX_MEMORY_BYTES, check_minimum
+from wasm_grpc.core.model import PAGE_BYTES
 from wasm_grpc.engines.binary.cursor import encode_u32
 from wasm_grpc.engines.binary.module import MemoryType, Module, SectionId, TableType, read_module
 from wasm_grpc.engines.binary.rewrite import encode_section, replace_sections
 
-__all__ = ["MAX_MEMORY_PAGES", "TABLE_ELEMENTS", "check_unshared", "write_limits"]
-
-MAX_MEMORY_PAGES = 65_535
-"""One page short of 4 GiB: a memory of 65,536 pages shows as an empty buffer on Wasmer."""
+__all__ = ["TABLE_ELEMENTS", "check_unshared", "minimum_bytes", "write_limits"]
 
 TABLE_ELEMENTS = 100_000
 """Elements of all tables of a module; the largest Go programs have some 30,000 functions."""
@@ -32,7 +30,7 @@ def write_limits(wasm: bytes, *, memory_bytes: int, table_elements: int = TABLE_
     """
     module = read_module(wasm)
     _check_supported(module)
-    memories = _encode_memories(module.memories, min(memory_bytes // PAGE_BYTES, MAX_MEMORY_PAGES))
+    memories = _encode_memories(module.memories, min(memory_bytes, MAX_MEMORY_BYTES) // PAGE_BYTES)
     tables = _encode_tables(module.tables, table_elements)
     replacements: dict[int, bytes] = {}
     if memories:
@@ -40,6 +38,13 @@ def write_limits(wasm: bytes, *, memory_bytes: int, table_elements: int = TABLE_
     if tables:
         replacements[SectionId.TABLE] = encode_section(SectionId.TABLE, tables)
     return replace_sections(wasm, module, replacements)
+
+
+def minimum_bytes(module: Module) -> int:
+    """
+    Return the memory that each instance of a module starts with.
+    """
+    return sum(memory.min_pages for memory in module.memories) * PAGE_BYTES
 
 
 def check_unshared(module: Module) -> None:
@@ -77,11 +82,7 @@ def _check_supported(module: Module) -> None:
 
 def _encode_memories(memories: Sequence[MemoryType], limit_pages: int) -> list[bytes]:
     minima = [memory.min_pages for memory in memories]
-    if sum(minima) > limit_pages:
-        wanted, allowed = sum(minima) * PAGE_BYTES, limit_pages * PAGE_BYTES
-        raise ModuleError(
-            f"module wants at least {_size(wanted)} of memory; limits.memory is {_size(allowed)}"
-        )
+    check_minimum(sum(minima) * PAGE_BYTES, limit_pages * PAGE_BYTES)
     maxima = _share(minima, [memory.max_pages for memory in memories], limit_pages)
     return [_encode_limits(low, high) for low, high in zip(minima, maxima, strict=True)]
 
@@ -109,7 +110,3 @@ def _share(minima: Sequence[int], maxima: Sequence[int | None], limit: int) -> l
 
 def _encode_limits(minimum: int, maximum: int) -> bytes:
     return b"\x01" + encode_u32(minimum) + encode_u32(maximum)
-
-
-def _size(size_bytes: int) -> str:
-    return f"{size_bytes // MIB} MiB" if size_bytes % MIB == 0 else f"{size_bytes // KIB} KiB"

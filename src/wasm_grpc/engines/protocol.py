@@ -172,9 +172,14 @@ class Prepared(Protocol):
     A loaded module with its imports bound.
     """
 
-    def instantiate(self, context: Context) -> Instance:
+    def instantiate(self, context: Context, *, memory_bytes: int) -> Instance:
         """
         Return a fresh instance bound to `context`; none of the guest's code has run.
+
+        Args:
+            context: What its host functions share.
+            memory_bytes: The most that its memory may grow to. An engine that doesn't limit instances
+                goes by what is written in the code.
 
         Raises:
             GuestTrap: A data or element segment does not fit, or memory ran out.
@@ -191,6 +196,8 @@ class Engine(Protocol):
     version: str
     target: str
     """Of the native code: instruction set, CPU features and every setting that it depends on."""
+    limits_instances: bool
+    """Whether each instance can have a limit of its own on its memory, whatever the code says."""
 
     def compile(self, wasm: bytes) -> bytes:
         """

@@ -62,6 +62,7 @@ class WasmerEngine:
     """
 
     name = EngineName.WASMER.value
+    limits_instances = False
 
     def __init__(self) -> None:
         self.version = str(wasmer.__version__)
@@ -117,7 +118,7 @@ class WasmerPrepared:
         for name, functions in names.items():
             self._imports.register(name, functions)
 
-    def instantiate(self, context: Context) -> WasmerInstance:
+    def instantiate(self, context: Context, *, memory_bytes: int) -> WasmerInstance:  # noqa: ARG002 - protocol
         """
         See `Prepared.instantiate`.
         """

@@ -47,13 +47,15 @@ class Artifact:
 
     Attributes:
         path: The file; `core.artifact.read_payload` reads it.
-        digest: SHA-256 of the native code, in hex.
+        digest: The file's own, in hex; see `core.artifact`.
         size_bytes: Of the native code.
+        minimum_bytes: The linear memory that each instance starts with.
     """
 
     path: str
     digest: str
     size_bytes: int
+    minimum_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,17 +118,29 @@ class ArtifactFolder:
             os.utime(path)
         if entry.kind is ArtifactKind.REFUSAL:
             return Refusal(message=entry.payload.decode("utf-8", "replace"))
-        return Artifact(path=str(path), digest=entry.digest, size_bytes=len(entry.payload))
+        return Artifact(
+            path=str(path),
+            digest=entry.digest,
+            size_bytes=len(entry.payload),
+            minimum_bytes=entry.minimum_bytes,
+        )
 
-    def put(self, key: bytes, payload: bytes) -> Artifact:
+    def put(self, key: bytes, payload: bytes, *, minimum_bytes: int = 0) -> Artifact:
         """
         Store native code, and give what is stored now: this, or what another server stored first.
+
+        Args:
+            key: See `artifact_key`.
+            payload: The native code.
+            minimum_bytes: The linear memory that each instance starts with.
 
         Raises:
             HostError: The folder can't be written.
         """
-        found, digest = self._store(key, ArtifactKind.NATIVE_CODE, payload)
-        return found or Artifact(path=str(self._path(key)), digest=digest, size_bytes=len(payload))
+        found, digest = self._store(key, ArtifactKind.NATIVE_CODE, payload, minimum_bytes)
+        return found or Artifact(
+            path=str(self._path(key)), digest=digest, size_bytes=len(payload), minimum_bytes=minimum_bytes
+        )
 
     def put_refusal(self, key: bytes, message: str) -> None:
         """
@@ -146,9 +160,11 @@ class ArtifactFolder:
             sizes += [path.lstat().st_size for path in self._folder.iterdir() if path.name.endswith(_SUFFIX)]
         return len(sizes), sum(sizes)
 
-    def _store(self, key: bytes, kind: ArtifactKind, payload: bytes) -> tuple[Artifact | None, str]:
+    def _store(
+        self, key: bytes, kind: ArtifactKind, payload: bytes, minimum_bytes: int = 0
+    ) -> tuple[Artifact | None, str]:
         try:
-            header, digest = pack_entry(kind, key=key, payload=payload)
+            header, digest = pack_entry(kind, key=key, payload=payload, minimum_bytes=minimum_bytes)
             with self._temporary(header, payload) as temporary:
                 found = self._publish(temporary, key)
             self._sync()

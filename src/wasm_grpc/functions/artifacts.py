@@ -108,14 +108,19 @@ class ArtifactCache:
             found = self._private.get(key)
         return found
 
-    def put(self, key: bytes, payload: bytes) -> Artifact:
+    def put(self, key: bytes, payload: bytes, *, minimum_bytes: int = 0) -> Artifact:
         """
         Store native code, and give what is to be loaded from now on.
+
+        Args:
+            key: See `artifact_key`.
+            payload: The native code.
+            minimum_bytes: The linear memory that each instance starts with.
 
         Raises:
             HostError: Neither the folder nor a temporary one can be written.
         """
-        return self._write(lambda folder: folder.put(key, payload))
+        return self._write(lambda folder: folder.put(key, payload, minimum_bytes=minimum_bytes))
 
     def put_refusal(self, key: bytes, message: str) -> None:
         """

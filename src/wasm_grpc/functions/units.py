@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from wasm_grpc.core.model import KIB, MIB
+from wasm_grpc.core.model import GIB, KIB, MIB
 
 __all__ = [
     "DURATION_PATTERN",
@@ -22,10 +22,9 @@ DURATION_PATTERN = r"^(?=.)(?:(\d{1,9})h)?(?:(\d{1,9})m(?!s))?(?:(\d{1,9}(?:\.\d
 SIZE_PATTERN = r"^(\d{1,15})(B|KiB|MiB|GiB)$"
 """A whole number and a binary unit (IEC 80000-13)."""
 
-_GIB = 1024 * MIB
 _SECONDS = (3600.0, 60.0, 1.0, 0.001)
 _MILLISECONDS = {"h": 3_600_000, "m": 60_000, "s": 1000, "ms": 1}
-_BYTES = {"GiB": _GIB, "MiB": MIB, "KiB": KIB, "B": 1}
+_BYTES = {"GiB": GIB, "MiB": MIB, "KiB": KIB, "B": 1}
 
 
 def parse_duration(text: str) -> float | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from wasm_grpc.core.model import Limits
 from wasm_grpc.engines.binary import Module
 from wasm_grpc.engines.protocol import (
     FuncType,
@@ -72,11 +73,11 @@ class Command:
         foreign = foreign_build(module) if problems else None
         return [foreign] if foreign is not None else problems
 
-    def ready(self, prepared: Prepared) -> ReadyCommand:
+    def ready(self, prepared: Prepared, limits: Limits) -> ReadyCommand:
         """
         See `Guest.ready`.
         """
-        return ReadyCommand(prepared)
+        return ReadyCommand(prepared, memory_bytes=limits.memory_bytes)
 
 
 class ReadyCommand:
@@ -86,12 +87,12 @@ class ReadyCommand:
 
     __slots__ = ("_context", "_end", "_instance")
 
-    def __init__(self, prepared: Prepared) -> None:
+    def __init__(self, prepared: Prepared, *, memory_bytes: int) -> None:
         self._context = _CommandContext()
         self._instance: Instance | None = None
         self._end: GuestEnd | None = None
         try:
-            self._instance = prepared.instantiate(self._context)
+            self._instance = prepared.instantiate(self._context, memory_bytes=memory_bytes)
         except GuestTrap as end:
             # Without its traceback, which holds this frame and so this object.
             self._end = end.with_traceback(None)

@@ -104,9 +104,9 @@ class Guest(Protocol):
         """
         ...
 
-    def ready(self, prepared: Prepared) -> ReadyGuest:
+    def ready(self, prepared: Prepared, limits: Limits) -> ReadyGuest:
         """
-        Make an instance that knows nothing yet of its invocation.
+        Make an instance under these limits that knows nothing yet of its invocation.
 
         A guest that ends while it is made is ready too: its `run` tells how it ended.
         """

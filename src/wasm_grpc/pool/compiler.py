@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import os
+from dataclasses import dataclass
 
 from wasm_grpc.core.errors import CompileLimitError, ModuleError, UnsupportedModuleError, WorkerStartError
 from wasm_grpc.core.model import GuestKind, Limits, Runtime
@@ -12,7 +13,7 @@ from wasm_grpc.core.settings import Settings
 from wasm_grpc.core.wire import Kind, pack_json, unpack_json
 from wasm_grpc.pool.process import Greeting, WorkerProcess, exit_text
 
-__all__ = ["compile_module", "greet", "start_compiler"]
+__all__ = ["Compiled", "compile_module", "greet", "start_compiler"]
 
 _ARTIFACT_LIMIT_BYTES = 1 << 30
 """Native code is some 4 to 10 times its module; a module of 100 MiB still passes."""
@@ -31,11 +32,39 @@ async def greet(runtime: Runtime, settings: Settings) -> Greeting:
     return worker.greeting
 
 
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """
+    What came of a module.
+
+    Attributes:
+        code: Its native code.
+        minimum_bytes: The memory that each instance starts with.
+    """
+
+    code: bytes
+    minimum_bytes: int
+
+
 async def compile_module(
-    wasm: bytes, *, guest: GuestKind, limits: Limits, runtime: Runtime, settings: Settings
-) -> bytes:
+    wasm: bytes,
+    *,
+    guest: GuestKind,
+    limits: Limits,
+    code_memory_bytes: int,
+    runtime: Runtime,
+    settings: Settings,
+) -> Compiled:
     """
     Check a module, write its limits into it and compile it, all in a process of its own.
+
+    Args:
+        wasm: The module.
+        guest: Which interface it has to have.
+        limits: The function's.
+        code_memory_bytes: The limit on memory that is written; see `limit_in_code`.
+        runtime: Engine and interpreter.
+        settings: The limits of compiling.
 
     Raises:
         UnsupportedModuleError: Valid, but this engine lacks a feature; another may do.
@@ -45,7 +74,11 @@ async def compile_module(
     """
     worker = await start_compiler(runtime, settings)
     try:
-        request = {"guest": guest.value, "memory_bytes": limits.memory_bytes}
+        request = {
+            "guest": guest.value,
+            "memory_bytes": limits.memory_bytes,
+            "code_memory_bytes": code_memory_bytes,
+        }
         worker.connection.send(pack_json(Kind.COMPILE, request, wasm))
         frame = await asyncio.wait_for(worker.connection.receive(), settings.compile_s)
         if frame is None:
@@ -55,7 +88,7 @@ async def compile_module(
     finally:
         await worker.end()
     if frame.kind is Kind.COMPILED:
-        return frame.body
+        return Compiled(frame.body, unpack_json(frame)["minimum_bytes"])
     if frame.kind is not Kind.REFUSED:
         raise WorkerStartError(f"compile process: sent {frame.kind.name}; expected COMPILED or REFUSED")
     head = unpack_json(frame)

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from wasm_grpc.core.model import PoolPolicy, Runtime, WorkerFunction
+from wasm_grpc.core.model import MIB, EngineName, PoolPolicy, Runtime, WorkerFunction
 from wasm_grpc.core.settings import Settings
-from wasm_grpc.pool.memory import code_bytes, models_bytes, worker_bytes
+from wasm_grpc.pool.memory import code_bytes, loaded_code_bytes, models_bytes, worker_bytes
 from wasm_grpc.pool.roster import WorkerKind
 
-__all__ = ["PoolFunction", "kind_bytes"]
+__all__ = ["PoolFunction", "kind_bytes", "memory_notes"]
+
+_OWN_BYTES = 35 * MIB
+"""Resident memory of a worker that has loaded nothing, as measured with either engine."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,10 +48,41 @@ def kind_bytes(functions: Iterable[PoolFunction], settings: Settings) -> dict[Wo
     """
     Return the memory that a worker of each kind may take.
     """
+    return {kind: _bytes_for(loaded, settings) for kind, loaded in _by_kind(functions).items()}
+
+
+def memory_notes(
+    functions: Iterable[PoolFunction], settings: Settings, machine_bytes: int | None
+) -> list[str]:
+    """
+    Say which workers this machine has no memory for: what they keep loaded, before anything runs.
+
+    Args:
+        functions: What they serve.
+        settings: How many there are.
+        machine_bytes: See `machine_memory_bytes`; None says nothing.
+    """
+    notes = []
+    for kind, served in _by_kind(functions).items():
+        code = loaded_code_bytes(_code_of(served))
+        files = _files_bytes(served)
+        models = models_bytes(each.function.inference for each in served)
+        needed = settings.workers * (_OWN_BYTES + code + files + models)
+        if machine_bytes is not None and needed > machine_bytes:
+            engine = kind.runtime.engine.value
+            notes.append(
+                f"workers on {engine} need {_mib(needed)} to load what they serve: {settings.workers} times "
+                f"{_mib(code)} of native code, {_mib(models)} of models and {_mib(files)} of files; "
+                f"this machine has {_mib(machine_bytes)}, expected more, fewer --workers or fewer functions"
+            )
+    return notes
+
+
+def _by_kind(functions: Iterable[PoolFunction]) -> dict[WorkerKind, list[PoolFunction]]:
     by_kind: dict[WorkerKind, list[PoolFunction]] = {}
     for each in functions:
         by_kind.setdefault(each.kind, []).append(each)
-    return {kind: _bytes_for(loaded, settings) for kind, loaded in by_kind.items()}
+    return by_kind
 
 
 def _bytes_for(functions: Sequence[PoolFunction], settings: Settings) -> int:
@@ -56,9 +90,19 @@ def _bytes_for(functions: Sequence[PoolFunction], settings: Settings) -> int:
     return worker_bytes(
         [each.limits for each in loaded],
         settings,
-        files_bytes=sum(mount.size_bytes for each in loaded for mount in each.mounts),
+        files_bytes=_files_bytes(functions),
         models_bytes=models_bytes(each.inference for each in loaded),
-        code_bytes=code_bytes(
-            (each.runtime.engine, each.function.digest, each.code_bytes) for each in functions
-        ),
+        code_bytes=code_bytes(_code_of(functions)),
     )
+
+
+def _files_bytes(functions: Iterable[PoolFunction]) -> int:
+    return sum(mount.size_bytes for each in functions for mount in each.function.mounts)
+
+
+def _code_of(functions: Iterable[PoolFunction]) -> list[tuple[EngineName, str, int]]:
+    return [(each.runtime.engine, each.function.digest, each.code_bytes) for each in functions]
+
+
+def _mib(size_bytes: int) -> str:
+    return f"{-(-size_bytes // MIB)} MiB"

@@ -6,10 +6,18 @@ import os
 import resource
 from collections.abc import Iterable
 
+from wasm_grpc.core.memory_limits import limit_in_code
 from wasm_grpc.core.model import KIB, MIB, EngineName, Inference, Limits
 from wasm_grpc.core.settings import Settings
 
-__all__ = ["code_bytes", "models_bytes", "resident_bytes", "result_bytes", "worker_bytes"]
+__all__ = [
+    "code_bytes",
+    "loaded_code_bytes",
+    "models_bytes",
+    "resident_bytes",
+    "result_bytes",
+    "worker_bytes",
+]
 
 _RESULT_SLACK_BYTES = 64 * KIB
 _LOADED = {EngineName.WASMER: 3, EngineName.WASMTIME: 1, EngineName.FAKE: 1}
@@ -39,9 +47,16 @@ def code_bytes(code: Iterable[tuple[EngineName, str, int]]) -> int:
     Args:
         code: Of each function: its engine, and the digest and the size of its artifact.
     """
+    code = tuple(code)
+    return loaded_code_bytes(code) + _LOADING * max((size for _, _, size in code), default=0)
+
+
+def loaded_code_bytes(code: Iterable[tuple[EngineName, str, int]]) -> int:
+    """
+    Return what one worker keeps of native code; see `code_bytes`.
+    """
     sizes = {digest: (engine, size) for engine, digest, size in code}
-    kept = sum(_LOADED[engine] * size for engine, size in sizes.values())
-    return kept + _LOADING * max((size for _, size in sizes.values()), default=0)
+    return sum(_LOADED[engine] * size for engine, size in sizes.values())
 
 
 def models_bytes(inferences: Iterable[Inference]) -> int:
@@ -78,7 +93,8 @@ def worker_bytes(
     memory = traffic = 0
     for limit in limits:
         # Scratch twice too: what grows is moved.
-        memory = max(memory, limit.memory_bytes + limit.scratch_bytes)
+        code_memory_bytes = limit_in_code(limit.memory_bytes, is_set_by_instance=False)
+        memory = max(memory, code_memory_bytes + limit.scratch_bytes)
         traffic = max(traffic, 2 * limit.body_bytes + 3 * limit.result_bytes)
     return settings.worker_bytes + 2 * memory + traffic + files_bytes + models_bytes + code_bytes
 

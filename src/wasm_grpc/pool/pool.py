@@ -355,13 +355,13 @@ class Pool:
 
     def _exited(self, worker_id: int, code: int) -> None:
         worker = self._workers.pop(worker_id)
-        del self._kinds[worker_id]
+        kind = self._kinds.pop(worker_id)
         if timer := self._unready.pop(worker_id, None):
             timer.cancel()
         job = self._running.get(worker_id)
         loading = self._loading.lost(worker_id)
         if loading is not None and not self._is_closing and (job is None or job.ended_by is None):
-            self._blame_death(loading, worker.pid, code)
+            self._blame_death(loading, kind, worker.pid, code)
         actions = self._schedule.worker_lost(worker_id, self._loop.time(), pauses=loading is None)
         if job is not None:
             # If the worker died before the guest began, the call has not failed: another worker takes it.
@@ -400,15 +400,19 @@ class Pool:
             self._loading.blame_delay(index, reason, self._loop.time())
             self._workers[worker_id].kill()
 
-    def _blame_death(self, index: int, pid: int, code: int) -> None:
+    def _blame_death(self, index: int, kind: WorkerKind, pid: int, code: int) -> None:
         now_s = self._loop.time()
         if not self._loading.blocked(index, now_s):
             reason = f"its worker died while loading it ({exit_text(code)})"
             self._loading.blame_death(index, reason, now_s)
-        text = "function '%s': worker %d ended with %s while loading it; %s"
+        text = (
+            "function '%s': worker %d ended with %s while loading it; %s "
+            "(it may take %d MiB, which WASM_GRPC_WORKER_BYTES raises)"
+        )
         blocked = self._loading.blocked(index, now_s)
         then = f"its calls are refused for {BLOCKED_S:g} s ({blocked})" if blocked else "tried once more"
-        _log.error(text, self._names[index], pid, exit_text(code), then)
+        room = self._worker_bytes[kind] // MIB
+        _log.error(text, self._names[index], pid, exit_text(code), then, room)
 
     def _waited_too_long(self, job: Job) -> None:
         if not job.result.done() and self._schedule.withdraw(job.ticket):

@@ -54,12 +54,14 @@ class Greeting:
         version: The engine's.
         target: What native code of this engine depends on.
         is_sealed: The kernel keeps it from writing files (Landlock).
+        limits_instances: The engine limits the memory of each instance, whatever its code says.
     """
 
     python: str
     version: str
     target: str
     is_sealed: bool = False
+    limits_instances: bool = False
 
 
 class WorkerProcess:
@@ -237,6 +239,7 @@ class WorkerProcess:
                 version=str(hello["version"]),
                 target=str(hello["target"]),
                 is_sealed=hello["sealed"] is True,
+                limits_instances=hello["limits_instances"] is True,
             )
         except KeyError as exc:
             raise ProtocolError(f"HELLO frame: no {exc}; expected it of wasm-grpc {__version__}") from exc

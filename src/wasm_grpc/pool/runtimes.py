@@ -84,7 +84,7 @@ async def find_runtimes(engines: Sequence[EngineName], settings: Settings) -> di
 
 async def _find(engine: EngineName, settings: Settings) -> FoundRuntime | WasmGrpcError:
     tried: list[WasmGrpcError] = []
-    for python in _candidates(engine, settings.worker_python):
+    for python in await asyncio.to_thread(_candidates, engine, settings.worker_python):
         runtime = Runtime(engine, python)
         try:
             return FoundRuntime(runtime, await greet(runtime, settings))

@@ -85,7 +85,12 @@ def _greeting() -> dict[str, object]:
 
 
 def _engine(engine: Engine) -> dict[str, object]:
-    return {"engine": engine.name, "version": engine.version, "target": engine.target}
+    return {
+        "engine": engine.name,
+        "version": engine.version,
+        "target": engine.target,
+        "limits_instances": engine.limits_instances,
+    }
 
 
 if __name__ == "__main__":

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from wasm_grpc.core.errors import ConfigError, UnsupportedModuleError
+from wasm_grpc.core.memory_limits import check_minimum
 from wasm_grpc.core.model import GuestKind
 from wasm_grpc.core.wire import Frame, Kind, pack_json, unpack_json
 from wasm_grpc.engines.binary import read_module
-from wasm_grpc.engines.limits import write_limits
+from wasm_grpc.engines.limits import minimum_bytes, write_limits
 from wasm_grpc.engines.protocol import Engine
 from wasm_grpc.guests.registry import guest_for
 from wasm_grpc.worker.link import Link
@@ -17,16 +18,20 @@ __all__ = ["compile_one"]
 def compile_one(link: Link, engine: Engine, frame: Frame) -> None:
     """
     Answer a COMPILE frame with COMPILED, or with REFUSED and every problem found.
+
+    Its head has the function's limit on memory, and that which the code is to have.
     """
     head = unpack_json(frame)
     try:
-        problems = guest_for(GuestKind(head["guest"])).check(read_module(frame.body))
+        module = read_module(frame.body)
+        problems = guest_for(GuestKind(head["guest"])).check(module)
         if problems:
             link.send(pack_json(Kind.REFUSED, {"problems": list(problems), "unsupported": False}))
             return
-        artifact = engine.compile(write_limits(frame.body, memory_bytes=head["memory_bytes"]))
+        check_minimum(minimum_bytes(module), head["memory_bytes"])
+        artifact = engine.compile(write_limits(frame.body, memory_bytes=head["code_memory_bytes"]))
     except ConfigError as exc:
         is_unsupported = isinstance(exc, UnsupportedModuleError)
         link.send(pack_json(Kind.REFUSED, {"problems": [str(exc)], "unsupported": is_unsupported}))
         return
-    link.send(pack_json(Kind.COMPILED, {}, artifact))
+    link.send(pack_json(Kind.COMPILED, {"minimum_bytes": minimum_bytes(module)}, artifact))

@@ -182,7 +182,7 @@ def _run(link: Link, entry: _Loaded, head: InvokeHead, body: bytes) -> Ending:
     if limits.cpu_s is not None:
         signal.setitimer(signal.ITIMER_PROF, limits.cpu_s)
     try:
-        ready, entry.ready = entry.ready or entry.guest.ready(entry.prepared), None
+        ready, entry.ready = entry.ready or _instance_of(entry), None
         return ready.run(call)
     except MemoryError:
         outcome = Outcome(reason=Reason.WORKER_MEMORY, message="its worker ran out of memory")
@@ -200,4 +200,8 @@ def _prepare(entry: _Loaded) -> None:
     Make the next instance ahead of its invocation, while nobody waits for it.
     """
     if entry.function.prepared:
-        entry.ready = entry.guest.ready(entry.prepared)
+        entry.ready = _instance_of(entry)
+
+
+def _instance_of(entry: _Loaded) -> ReadyGuest:
+    return entry.guest.ready(entry.prepared, entry.function.limits)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from conformance.engines.table import Seen, guest, host_call, load
-from wasm_grpc.core.model import Reason
+from wasm_grpc.core.model import MIB, Reason
 from wasm_grpc.engines.protocol import (
     Context,
     Engine,
@@ -29,7 +29,7 @@ def test_exit_ends_the_guest_with_its_code(engine: Engine) -> None:
     def call(_context: Context, _value: Value) -> None:
         raise leave
 
-    instance = load(engine, "hosts", host_call(call)).instantiate(Context())
+    instance = load(engine, "hosts", host_call(call)).instantiate(Context(), memory_bytes=MIB)
     with pytest.raises(GuestExit) as caught:
         instance.call("call", 0)
 
@@ -45,7 +45,7 @@ def test_stop_ends_the_guest_with_its_reason(engine: Engine) -> None:
         raise stop
 
     with pytest.raises(GuestStop) as caught:
-        load(engine, "hosts", host_call(call)).instantiate(Context()).call("call", 0)
+        load(engine, "hosts", host_call(call)).instantiate(Context(), memory_bytes=MIB).call("call", 0)
 
     assert caught.value is stop
 
@@ -58,7 +58,7 @@ def test_an_error_of_ours_is_a_fault(engine: Engine) -> None:
         raise error
 
     with pytest.raises(GuestFault) as caught:
-        load(engine, "hosts", host_call(call)).instantiate(Context()).call("call", 0)
+        load(engine, "hosts", host_call(call)).instantiate(Context(), memory_bytes=MIB).call("call", 0)
 
     fault = caught.value
     assert fault.__cause__ is error
@@ -73,7 +73,7 @@ def test_an_interrupt_passes_through(engine: Engine) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        load(engine, "hosts", host_call(call)).instantiate(Context()).call("call", 0)
+        load(engine, "hosts", host_call(call)).instantiate(Context(), memory_bytes=MIB).call("call", 0)
 
 
 def test_an_instance_can_be_called_after_an_exit(engine: Engine) -> None:
@@ -85,7 +85,7 @@ def test_an_instance_can_be_called_after_an_exit(engine: Engine) -> None:
             raise GuestExit(1)
 
     context = Seen()
-    instance = load(engine, "hosts", host_call(call)).instantiate(context)
+    instance = load(engine, "hosts", host_call(call)).instantiate(context, memory_bytes=MIB)
     with pytest.raises(GuestExit):
         instance.call("call", -1)
 
@@ -100,7 +100,7 @@ def test_a_trap_after_an_exit_is_a_trap(engine: Engine) -> None:
     def call(_context: Context, _value: Value) -> None:
         raise GuestExit(1)
 
-    instance = load(engine, "hosts", host_call(call)).instantiate(Context())
+    instance = load(engine, "hosts", host_call(call)).instantiate(Context(), memory_bytes=MIB)
     with pytest.raises(GuestExit):
         instance.call("call", 0)
 
@@ -111,7 +111,7 @@ def test_a_trap_after_an_exit_is_a_trap(engine: Engine) -> None:
 def test_an_import_may_come_twice(engine: Engine) -> None:
     """A module that imports one function twice, as Go's do, calls it both ways."""
     context = Seen()
-    instance = load(engine, "hosts", host_call(_keep)).instantiate(context)
+    instance = load(engine, "hosts", host_call(_keep)).instantiate(context, memory_bytes=MIB)
 
     instance.call("call", 1)
     instance.call("again", 2)
@@ -128,7 +128,7 @@ def test_instances_of_one_module_have_their_own_contexts(engine: Engine) -> None
 
     prepared = load(engine, "hosts", host_call(call))
     contexts = [Seen() for _ in range(3)]
-    instances = [prepared.instantiate(context) for context in contexts]
+    instances = [prepared.instantiate(context, memory_bytes=MIB) for context in contexts]
 
     for turn in range(2):
         for number, instance in enumerate(instances):
@@ -149,9 +149,9 @@ def test_a_host_function_may_run_another_guest(engine: Engine) -> None:
         context.calls.append(value)
 
     prepared = load(engine, "hosts", host_call(call))
-    inner.append(prepared.instantiate(inner_context))
+    inner.append(prepared.instantiate(inner_context, memory_bytes=MIB))
 
-    prepared.instantiate(outer_context).call("twice", 1)
+    prepared.instantiate(outer_context, memory_bytes=MIB).call("twice", 1)
 
     assert (inner_context.calls, outer_context.calls) == ([2, 2], [1, 1])
 
@@ -169,8 +169,8 @@ def test_an_exit_of_an_inner_guest_may_be_caught(engine: Engine) -> None:
 
     context = Seen()
     prepared = load(engine, "hosts", host_call(call))
-    inner.append(prepared.instantiate(Seen()))
-    outer = prepared.instantiate(context)
+    inner.append(prepared.instantiate(Seen(), memory_bytes=MIB))
+    outer = prepared.instantiate(context, memory_bytes=MIB)
 
     outer.call("call", 5)
 
@@ -185,7 +185,7 @@ def test_the_start_function_runs_with_context_and_memory(engine: Engine) -> None
 
     context = Seen()
 
-    load(engine, "start", host_call(call)).instantiate(context).start()
+    load(engine, "start", host_call(call)).instantiate(context, memory_bytes=MIB).start()
 
     assert context.calls == [b"ready"]
 
@@ -196,7 +196,7 @@ def test_instantiation_runs_no_code_of_the_guest(engine: Engine) -> None:
     def call(_context: Context, _value: Value) -> None:
         raise GuestExit(3)
 
-    load(engine, "start", host_call(call)).instantiate(Context())
+    load(engine, "start", host_call(call)).instantiate(Context(), memory_bytes=MIB)
 
 
 def test_the_start_function_may_exit(engine: Engine) -> None:
@@ -205,7 +205,7 @@ def test_the_start_function_may_exit(engine: Engine) -> None:
     def call(_context: Context, _value: Value) -> None:
         raise GuestExit(3)
 
-    instance = load(engine, "start", host_call(call)).instantiate(Context())
+    instance = load(engine, "start", host_call(call)).instantiate(Context(), memory_bytes=MIB)
 
     with pytest.raises(GuestExit) as caught:
         instance.start()
@@ -219,7 +219,7 @@ def test_the_start_function_runs_once_in_each_instance(engine: Engine) -> None:
     started = []
 
     for _ in range(2):
-        instance = prepared.instantiate(Context())
+        instance = prepared.instantiate(Context(), memory_bytes=MIB)
         instance.start()
         started.append(tuple(instance.call("started")))
 
@@ -233,7 +233,7 @@ def test_a_prepared_runs_any_number_of_instances(engine: Engine) -> None:
 
     for number in range(20):
         context = Seen()
-        instance = prepared.instantiate(context)
+        instance = prepared.instantiate(context, memory_bytes=MIB)
         instance.call("call", number)
         instance.close()
         found.append(context.calls)

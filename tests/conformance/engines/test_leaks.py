@@ -30,7 +30,7 @@ def _call(context: Seen, value: Value) -> None:
 
 def _run(prepared: Prepared, count: int, value: int) -> None:
     for _ in range(count):
-        instance = prepared.instantiate(Seen())
+        instance = prepared.instantiate(Seen(), memory_bytes=MIB)
         try:
             instance.call("call", value)
         except (GuestExit, GuestTrap):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from conformance.engines.table import Seen, assemble, guest, load
 from wasm_grpc.core.model import MIB, PAGE_BYTES
 from wasm_grpc.engines.limits import write_limits
-from wasm_grpc.engines.protocol import Context, Engine, FuncType, HostFunction, HostModules
+from wasm_grpc.engines.protocol import Context, Engine, FuncType, GuestTrap, HostFunction, HostModules
 
 REFUSED = -1
 
@@ -21,7 +23,7 @@ HOSTS: HostModules = {("host", "look"): HostFunction(FuncType(()), _look)}
 def test_the_view_shows_what_the_module_brought(engine: Engine) -> None:
     """The view begins at address 0 and shows the data segments."""
     context = Seen()
-    load(engine, "memory", HOSTS).instantiate(context)
+    load(engine, "memory", HOSTS).instantiate(context, memory_bytes=MIB)
 
     assert bytes(context.memory()[16:30]) == b"from the start"
 
@@ -29,7 +31,7 @@ def test_the_view_shows_what_the_module_brought(engine: Engine) -> None:
 def test_the_view_is_of_bytes(engine: Engine) -> None:
     """Items of the view are writable bytes, all of the memory."""
     context = Seen()
-    load(engine, "memory", HOSTS).instantiate(context)
+    load(engine, "memory", HOSTS).instantiate(context, memory_bytes=MIB)
 
     view = context.memory()
 
@@ -39,7 +41,7 @@ def test_the_view_is_of_bytes(engine: Engine) -> None:
 def test_the_guest_reads_what_the_host_wrote(engine: Engine) -> None:
     """A write through the view is a write to the guest's memory."""
     context = Seen()
-    instance = load(engine, "memory", HOSTS).instantiate(context)
+    instance = load(engine, "memory", HOSTS).instantiate(context, memory_bytes=MIB)
 
     context.memory()[100:103] = b"\x01\x02\xff"
 
@@ -49,7 +51,7 @@ def test_the_guest_reads_what_the_host_wrote(engine: Engine) -> None:
 def test_the_host_reads_what_the_guest_wrote(engine: Engine) -> None:
     """A store of the guest shows in the next view."""
     context = Seen()
-    instance = load(engine, "memory", HOSTS).instantiate(context)
+    instance = load(engine, "memory", HOSTS).instantiate(context, memory_bytes=MIB)
 
     instance.call("store", 7, 99)
 
@@ -59,7 +61,7 @@ def test_the_host_reads_what_the_guest_wrote(engine: Engine) -> None:
 def test_a_view_in_a_host_call_is_current(engine: Engine) -> None:
     """A host function called after ``memory.grow`` sees the grown memory and what is in it."""
     context = Seen()
-    instance = load(engine, "memory", HOSTS).instantiate(context)
+    instance = load(engine, "memory", HOSTS).instantiate(context, memory_bytes=MIB)
     instance.call("look")
 
     instance.call("grow_and_look", 2)
@@ -70,17 +72,39 @@ def test_a_view_in_a_host_call_is_current(engine: Engine) -> None:
 
 def test_memory_grows_to_its_limit_and_not_beyond(engine: Engine) -> None:
     """Growing to the limit succeeds; one page more is refused with -1, and nothing else happens."""
-    instance = load(engine, "memory", HOSTS, memory_bytes=MIB).instantiate(Seen())
+    instance = load(engine, "memory", HOSTS, memory_bytes=MIB).instantiate(Seen(), memory_bytes=MIB)
 
     answers = [instance.call("grow", pages)[0] for pages in (15, 1, 0)]
 
     assert (answers, instance.memory_bytes()) == ([1, REFUSED, 16], MIB)
 
 
+def test_instances_of_one_module_have_limits_of_their_own(engine: Engine) -> None:
+    """Where the engine limits instances, each memory grows to its own limit, whatever the code allows."""
+    if not engine.limits_instances:
+        pytest.skip("this engine has no limits of instances: they are written in the code")
+    prepared = load(engine, "memory", HOSTS, memory_bytes=64 * MIB)
+    instances = [prepared.instantiate(Seen(), memory_bytes=size * MIB) for size in (1, 2)]
+
+    answers = [[instance.call("grow", pages)[0] for pages in (15, 1)] for instance in instances]
+
+    assert answers == [[1, REFUSED], [1, 16]]
+
+
+def test_an_instance_that_begins_above_its_limit_is_a_trap(engine: Engine) -> None:
+    """It is not made: functions are checked beforehand, so this is the last line."""
+    if not engine.limits_instances:
+        pytest.skip("this engine has no limits of instances: they are written in the code")
+    prepared = load(engine, "memory", HOSTS)
+
+    with pytest.raises(GuestTrap):
+        prepared.instantiate(Seen(), memory_bytes=0)
+
+
 def test_a_table_grows_to_its_limit_and_not_beyond(engine: Engine) -> None:
     """Growing a table to its limit succeeds; one element more is refused with -1."""
     wasm = write_limits(guest("memory"), memory_bytes=MIB, table_elements=10)
-    instance = engine.load(engine.compile(wasm), HOSTS).instantiate(Seen())
+    instance = engine.load(engine.compile(wasm), HOSTS).instantiate(Seen(), memory_bytes=MIB)
 
     answers = [instance.call("grow_table", elements)[0] for elements in (8, 1)]
 
@@ -92,7 +116,7 @@ def test_without_an_exported_memory_the_view_is_empty(engine: Engine) -> None:
     context = Context()
     wasm = assemble('(module (memory 1) (global (export "memory") i32 (i32.const 0)))')
 
-    instance = engine.load(engine.compile(wasm), {}).instantiate(context)
+    instance = engine.load(engine.compile(wasm), {}).instantiate(context, memory_bytes=MIB)
 
     assert (len(context.memory()), instance.memory_bytes()) == (0, 0)
 
@@ -100,7 +124,7 @@ def test_without_an_exported_memory_the_view_is_empty(engine: Engine) -> None:
 def test_a_closed_instance_shows_no_memory(engine: Engine) -> None:
     """Closing twice is allowed, and the context no longer reaches the memory."""
     context = Seen()
-    instance = load(engine, "memory", HOSTS).instantiate(context)
+    instance = load(engine, "memory", HOSTS).instantiate(context, memory_bytes=MIB)
 
     instance.close()
     instance.close()
@@ -112,12 +136,12 @@ def test_every_instance_begins_with_clean_memory(engine: Engine) -> None:
     """What one instance wrote, in its data segment's place and elsewhere, is gone in the next."""
     prepared = load(engine, "memory", HOSTS)
     first = Seen()
-    instance = prepared.instantiate(first)
+    instance = prepared.instantiate(first, memory_bytes=MIB)
     first.memory()[:] = b"\xee" * PAGE_BYTES
     instance.close()
 
     second = Seen()
-    prepared.instantiate(second)
+    prepared.instantiate(second, memory_bytes=MIB)
 
     assert bytes(second.memory()) == b"from the start".rjust(30, b"\0").ljust(PAGE_BYTES, b"\0")
 
@@ -127,12 +151,12 @@ def test_grown_memory_is_clean_too(engine: Engine) -> None:
     size = 8 * MIB
     prepared = load(engine, "memory", HOSTS, memory_bytes=size)
     first = Seen()
-    instance = prepared.instantiate(first)
+    instance = prepared.instantiate(first, memory_bytes=size)
     instance.call("grow", size // PAGE_BYTES - 1)
     first.memory()[:] = b"\xee" * size
     instance.close()
 
     second = Seen()
-    prepared.instantiate(second).call("grow", size // PAGE_BYTES - 1)
+    prepared.instantiate(second, memory_bytes=size).call("grow", size // PAGE_BYTES - 1)
 
     assert bytes(second.memory()) == b"from the start".rjust(30, b"\0").ljust(size, b"\0")

@@ -6,6 +6,7 @@ import pytest
 
 from conformance.engines.table import ENGINES, Seen, assemble, guest, host_call
 from wasm_grpc.core.errors import ModuleError, UnsupportedModuleError
+from wasm_grpc.core.model import MIB
 from wasm_grpc.engines.protocol import Context, Engine, Value
 
 EMPTY = b"\0asm\x01\0\0\0"
@@ -109,7 +110,7 @@ def test_an_artifact_loads_in_another_engine_of_the_same_target(engine: Engine) 
 
     for other in same:
         context = Seen()
-        other.load(artifact, host_call(_keep)).instantiate(context).call("call", 8)
+        other.load(artifact, host_call(_keep)).instantiate(context, memory_bytes=MIB).call("call", 8)
 
         assert context.calls == [8]
 
@@ -131,6 +132,6 @@ def test_the_target_tells_cpu_and_settings(engine: Engine) -> None:
 
 def test_a_module_without_exports_makes_instances(engine: Engine) -> None:
     """The smallest module there is compiles, loads and instantiates."""
-    instance = engine.load(engine.compile(EMPTY), {}).instantiate(Context())
+    instance = engine.load(engine.compile(EMPTY), {}).instantiate(Context(), memory_bytes=MIB)
 
     assert instance.memory_bytes() == 0

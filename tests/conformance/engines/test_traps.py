@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from conformance.engines.table import assemble, load
+from wasm_grpc.core.model import MIB
 from wasm_grpc.engines.protocol import Context, Engine, GuestTrap
 
 
@@ -23,7 +24,7 @@ from wasm_grpc.engines.protocol import Context, Engine, GuestTrap
 )
 def test_a_trap_names_its_kind_and_place(engine: Engine, export: str, message: str) -> None:
     """The text is the kind and the named functions, innermost first; the process is fine."""
-    instance = load(engine, "traps", {}).instantiate(Context())
+    instance = load(engine, "traps", {}).instantiate(Context(), memory_bytes=MIB)
 
     with pytest.raises(GuestTrap) as caught:
         instance.call(export)
@@ -33,7 +34,7 @@ def test_a_trap_names_its_kind_and_place(engine: Engine, export: str, message: s
 
 def test_a_stack_that_runs_out_is_a_trap(engine: Engine) -> None:
     """Endless recursion ends the guest; on Wasmer the process must go with it."""
-    instance = load(engine, "traps", {}).instantiate(Context())
+    instance = load(engine, "traps", {}).instantiate(Context(), memory_bytes=MIB)
 
     with pytest.raises(GuestTrap) as caught:
         instance.call("stack")
@@ -46,9 +47,9 @@ def test_a_trap_ends_one_instance_only(engine: Engine) -> None:
     """After a trap the same module gives instances that work."""
     prepared = load(engine, "traps", {})
     with pytest.raises(GuestTrap):
-        prepared.instantiate(Context()).call("unreachable")
+        prepared.instantiate(Context(), memory_bytes=MIB).call("unreachable")
 
-    assert tuple(prepared.instantiate(Context()).call("fine")) == (7,)
+    assert tuple(prepared.instantiate(Context(), memory_bytes=MIB).call("fine")) == (7,)
 
 
 def test_data_outside_memory_traps_at_instantiation(engine: Engine) -> None:
@@ -57,4 +58,4 @@ def test_data_outside_memory_traps_at_instantiation(engine: Engine) -> None:
     prepared = engine.load(engine.compile(wasm), {})
 
     with pytest.raises(GuestTrap, match=r"^out of bounds memory access$"):
-        prepared.instantiate(Context())
+        prepared.instantiate(Context(), memory_bytes=MIB)

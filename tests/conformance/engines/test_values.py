@@ -7,6 +7,7 @@ import math
 import pytest
 
 from conformance.engines.table import Seen, load
+from wasm_grpc.core.model import MIB
 from wasm_grpc.engines.protocol import (
     Context,
     Engine,
@@ -42,7 +43,7 @@ HOSTS: HostModules = {
 
 
 def _instantiate(engine: Engine, context: Context) -> Instance:
-    return load(engine, "values", HOSTS).instantiate(context)
+    return load(engine, "values", HOSTS).instantiate(context, memory_bytes=MIB)
 
 
 @pytest.mark.parametrize(
@@ -122,7 +123,7 @@ def test_a_host_result_may_be_unsigned(engine: Engine, result: int) -> None:
         ("host", "i32"): HostFunction(FuncType(("i32",), ("i32",)), lambda _context, _value: result),
     }
 
-    assert tuple(load(engine, "values", hosts).instantiate(Seen()).call("i32", 0)) == (-1,)
+    assert tuple(load(engine, "values", hosts).instantiate(Seen(), memory_bytes=MIB).call("i32", 0)) == (-1,)
 
 
 def test_a_missing_host_result_is_a_fault(engine: Engine) -> None:
@@ -135,7 +136,7 @@ def test_a_missing_host_result_is_a_fault(engine: Engine) -> None:
     with pytest.raises(
         GuestFault, match=r"^host function host\.i32 failed with TypeError; this is an error of the server$"
     ):
-        load(engine, "values", hosts).instantiate(Seen()).call("i32", 0)
+        load(engine, "values", hosts).instantiate(Seen(), memory_bytes=MIB).call("i32", 0)
 
 
 def test_too_few_arguments_are_refused(engine: Engine) -> None:

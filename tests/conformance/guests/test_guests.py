@@ -57,7 +57,7 @@ def mounts(tmp_path_factory: pytest.TempPathFactory) -> Sequence[Mount]:
 
 
 def _run(prepared: Prepared, mounts: Sequence[Mount], args: Sequence[str], body: bytes = b"") -> Outcome:
-    ready = GUEST.ready(prepared)
+    ready = GUEST.ready(prepared, LIMITS)
     call = GuestCall(
         args=encode_strings(["guest", *args]),
         env=b"",

@@ -36,7 +36,7 @@ def run(engine: Engine, backend: Backend, case: Case) -> Outcome:
         load=models.supplied if case.may_load else None,
         tensor_types=case.tensor_types,
     )
-    ready = GUEST.ready(engine.load(engine.compile(wasm), GUEST.hosts))
+    ready = GUEST.ready(engine.load(engine.compile(wasm), GUEST.hosts), Limits())
     call = GuestCall(
         args=b"",
         env=b"",

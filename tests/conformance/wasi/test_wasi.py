@@ -53,7 +53,7 @@ def test_case(engine: Engine, assemble: Assemble, mounts: Sequence[Mount], name:
     """The guest links, runs and ends as its case says."""
     case = ALL_CASES[name]
     wasm = assemble(module_text(case))
-    ready = GUEST.ready(_prepare(engine, wasm, case.limits))
+    ready = GUEST.ready(_prepare(engine, wasm, case.limits), case.limits)
 
     ending = ready.run(_call(case, mounts))
 
@@ -93,11 +93,11 @@ def test_each_gets_its_own_bytes_back(engine: Engine, assemble: Assemble) -> Non
     prepared = _prepare(engine, assemble(module_text(ONCE)), ONCE.limits)
     dice = random.Random(4)
     bodies = [dice.randbytes(dice.randrange(1, 2000)) for _ in range(500)]
-    waiting = [GUEST.ready(prepared) for _ in range(3)]
+    waiting = [GUEST.ready(prepared, ONCE.limits) for _ in range(3)]
     outcomes = []
 
     for body in bodies:
-        waiting.append(GUEST.ready(prepared))
+        waiting.append(GUEST.ready(prepared, ONCE.limits))
         outcomes.append(waiting.pop(0).run(_call(Case(start="", body=body))).outcome)
     for ready in waiting:
         ready.close()
@@ -111,6 +111,6 @@ def test_memory_used_is_told(engine: Engine, assemble: Assemble) -> None:
         start="(drop (memory.grow (i32.const 30))) (call $proc_exit (i32.const 1))",
         limits=Limits(memory_bytes=64 * MIB),
     )
-    ready = GUEST.ready(_prepare(engine, assemble(module_text(case)), case.limits))
+    ready = GUEST.ready(_prepare(engine, assemble(module_text(case)), case.limits), case.limits)
 
     assert ready.run(_call(case)).outcome.memory_bytes == 2 * MIB

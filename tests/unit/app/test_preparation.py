@@ -15,6 +15,7 @@ from wasm_grpc.core.model import EngineName, GuestKind, Limits, Runtime
 from wasm_grpc.core.settings import make_settings
 from wasm_grpc.functions.artifacts import ArtifactCache
 from wasm_grpc.functions.manifest import FunctionManifest
+from wasm_grpc.pool.compiler import Compiled
 from wasm_grpc.pool.process import Greeting
 from wasm_grpc.pool.runtimes import FoundRuntime
 
@@ -58,10 +59,10 @@ def test_a_limit_on_the_preferred_engine_leads_to_the_next(
     }
     too_slow = {WASMER}
 
-    async def compile_module(_wasm: bytes, *, runtime: Runtime, **_: object) -> bytes:
+    async def compile_module(_wasm: bytes, *, runtime: Runtime, **_: object) -> Compiled:
         if runtime.engine in too_slow:
             raise CompileLimitError("compiling it took longer than 1 s; expected less")
-        return runtime.engine.value.encode()
+        return Compiled(runtime.engine.value.encode(), minimum_bytes=0)
 
     monkeypatch.setattr("wasm_grpc.app.preparation.compile_module", compile_module)
     settings = make_settings({})

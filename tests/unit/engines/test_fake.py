@@ -69,7 +69,7 @@ HOSTS: HostModules = {
 def _instantiate(script: str, context: Context, *, hosts: HostModules = HOSTS) -> Instance:
     engine = FakeEngine()
     wasm = write_limits(write_fake(script), memory_bytes=MIB)
-    return engine.load(engine.compile(wasm), hosts).instantiate(context)
+    return engine.load(engine.compile(wasm), hosts).instantiate(context, memory_bytes=MIB)
 
 
 @pytest.mark.parametrize(

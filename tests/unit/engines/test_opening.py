@@ -7,7 +7,7 @@ import logging
 import pytest
 
 from wasm_grpc.core.errors import EngineUnavailableError
-from wasm_grpc.core.model import PAGE_BYTES
+from wasm_grpc.core.model import MIB, PAGE_BYTES
 from wasm_grpc.engines.protocol import Context, GuestTrap
 
 wasmtime = pytest.importorskip("wasmtime")
@@ -68,8 +68,8 @@ def test_both_apis_share_artifacts() -> None:
     wasm = b"\0asm\x01\0\0\0"
 
     assert (fast.name, fast.version, fast.target) == (public.name, public.version, public.target)
-    assert fast.load(public.compile(wasm), {}).instantiate(Context()).memory_bytes() == 0
-    assert public.load(fast.compile(wasm), {}).instantiate(Context()).memory_bytes() == 0
+    assert fast.load(public.compile(wasm), {}).instantiate(Context(), memory_bytes=MIB).memory_bytes() == 0
+    assert public.load(fast.compile(wasm), {}).instantiate(Context(), memory_bytes=MIB).memory_bytes() == 0
 
 
 def test_a_module_that_the_pool_has_no_room_for_is_served_without_it() -> None:
@@ -77,7 +77,7 @@ def test_a_module_that_the_pool_has_no_room_for_is_served_without_it() -> None:
     engine = open_wasmtime(WasmtimeApi.C)
     wasm = bytes(wasmtime.wat2wasm('(module (memory (export "memory") 2) (table 50000 funcref))'))
 
-    instance = engine.load(engine.compile(wasm), {}).instantiate(Context())
+    instance = engine.load(engine.compile(wasm), {}).instantiate(Context(), memory_bytes=MIB)
 
     assert instance.memory_bytes() == 2 * PAGE_BYTES
 
@@ -88,10 +88,10 @@ def test_the_pool_is_as_large_as_there_are_addresses(monkeypatch: pytest.MonkeyP
     engine = open_wasmtime(WasmtimeApi.C)
     wasm = bytes(wasmtime.wat2wasm('(module (memory (export "memory") 1))'))
     prepared = engine.load(engine.compile(wasm), {})
-    live = [prepared.instantiate(Context()) for _ in range(3)]
+    live = [prepared.instantiate(Context(), memory_bytes=MIB) for _ in range(3)]
 
     with pytest.raises(GuestTrap, match=r"^maximum concurrent limit of 3 "):
-        prepared.instantiate(Context())
+        prepared.instantiate(Context(), memory_bytes=MIB)
 
     assert [instance.memory_bytes() for instance in live] == [PAGE_BYTES] * 3
 

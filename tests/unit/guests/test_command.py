@@ -59,7 +59,7 @@ class ScriptedPrepared:
         self._module_start = module_start
         self.instances: list[ScriptedInstance] = []
 
-    def instantiate(self, context: Context) -> ScriptedInstance:
+    def instantiate(self, context: Context, *, memory_bytes: int) -> ScriptedInstance:
         """Make the next one."""
         assert isinstance(context, WasiContext)
         instance = ScriptedInstance(context, self._start, self._module_start)
@@ -101,7 +101,7 @@ def test_body_in_result_out() -> None:
     """``_start`` is called once, reads the body, and what it wrote is the outcome's body."""
     prepared = ScriptedPrepared(_echo)
 
-    ending = Command().ready(prepared).run(_call(b"body"))
+    ending = Command().ready(prepared, Limits()).run(_call(b"body"))
 
     assert ending == Ending(outcome=Outcome(reason=Reason.OK, body=b"body", memory_bytes=64 * KIB))
     assert [(instance.calls, instance.is_closed) for instance in prepared.instances] == [(["_start"], True)]
@@ -114,7 +114,7 @@ def test_arguments_and_environment_are_the_calls() -> None:
     def note(context: WasiContext) -> None:
         seen.append((context.args, context.env))
 
-    Command().ready(ScriptedPrepared(note)).run(_call())
+    Command().ready(ScriptedPrepared(note), Limits()).run(_call())
 
     assert seen == [(b"echo\0", b"A=b\0")]
 
@@ -125,7 +125,7 @@ def test_arguments_and_environment_are_the_calls() -> None:
 )
 def test_exit_codes(code: int, reason: Reason) -> None:
     """The exit code decides, and is told."""
-    outcome = Command().ready(ScriptedPrepared(_exit(code))).run(_call()).outcome
+    outcome = Command().ready(ScriptedPrepared(_exit(code)), Limits()).run(_call()).outcome
 
     assert (outcome.reason, outcome.exit_code) == (reason, code)
 
@@ -134,7 +134,7 @@ def test_output_over_its_limit() -> None:
     """A guest that writes too much is stopped in that write, and its instance is closed."""
     prepared = ScriptedPrepared(_echo)
 
-    outcome = Command().ready(prepared).run(_call(b"12345", Limits(output_bytes=4))).outcome
+    outcome = Command().ready(prepared, Limits()).run(_call(b"12345", Limits(output_bytes=4))).outcome
 
     assert (outcome.reason, outcome.limit, outcome.body) == (Reason.OUTPUT_LIMIT, "limits.output", b"")
     assert prepared.instances[0].is_closed
@@ -149,7 +149,7 @@ def test_error_of_ours_closes_the_instance() -> None:
     prepared = ScriptedPrepared(fail)
 
     with pytest.raises(KeyError):
-        Command().ready(prepared).run(_call())
+        Command().ready(prepared, Limits()).run(_call())
 
     assert prepared.instances[0].is_closed
 
@@ -157,7 +157,7 @@ def test_error_of_ours_closes_the_instance() -> None:
 def test_instance_that_was_not_needed_is_closed() -> None:
     """A ready guest can be put away unrun, twice over."""
     prepared = ScriptedPrepared(_echo)
-    ready = Command().ready(prepared)
+    ready = Command().ready(prepared, Limits())
 
     ready.close()
     ready.close()
@@ -180,7 +180,7 @@ def test_start_function_that_ends_the_guest(case: str) -> None:
     def raise_end(context: WasiContext) -> None:
         raise end
 
-    ready = Command().ready(ScriptedPrepared(_echo, module_start=raise_end))
+    ready = Command().ready(ScriptedPrepared(_echo, module_start=raise_end), Limits())
 
     assert ready.run(_call(b"body")).outcome.reason is reason
 
@@ -193,7 +193,7 @@ def test_start_function_belongs_to_the_invocation() -> None:
         context.memory()[0:8] = (64).to_bytes(4, "little") + (1).to_bytes(4, "little")
         _wasi(context, "fd_write", 1, 0, 1, 8)
 
-    ending = Command().ready(ScriptedPrepared(_echo, module_start=start)).run(_call(b"body"))
+    ending = Command().ready(ScriptedPrepared(_echo, module_start=start), Limits()).run(_call(b"body"))
 
     assert ending.outcome.body == b"<body"
 
@@ -204,16 +204,16 @@ def test_start_function_waits_for_the_invocation() -> None:
     def fail(context: WasiContext) -> None:
         raise AssertionError
 
-    Command().ready(ScriptedPrepared(_echo, module_start=fail)).close()
+    Command().ready(ScriptedPrepared(_echo, module_start=fail), Limits()).close()
 
 
 def test_module_that_can_not_be_instantiated() -> None:
     """A data segment that does not fit ends the invocation, not the preparation."""
 
     class Misfit(ScriptedPrepared):
-        def instantiate(self, context: Context) -> ScriptedInstance:
+        def instantiate(self, context: Context, *, memory_bytes: int) -> ScriptedInstance:
             raise GuestTrap("out of bounds memory access")
 
-    ready = Command().ready(Misfit(_echo))
+    ready = Command().ready(Misfit(_echo), Limits())
 
     assert ready.run(_call(b"body")).outcome.reason is Reason.TRAPPED

@@ -76,6 +76,7 @@ def begin():
 
 hello = {{"package": __version__, "wire": WIRE_VERSION, "python": "P 1", "version": "1", "target": "t"}}
 hello["sealed"] = True
+hello["limits_instances"] = True
 """
 GREET = "send(pack_json(Kind.HELLO, hello))\n"
 SERVE = """

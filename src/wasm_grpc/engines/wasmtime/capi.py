@@ -54,6 +54,9 @@ _FORMATS = {"i32": "i12x", "i64": "q8x", "f32": "f12x", "f64": "d8x"}
 _ADDRESS = ctypes.c_void_p
 # As `wasmtime_func_unchecked_callback_t`, but with plain addresses: half the cost of a call.
 _CALLBACK = ctypes.CFUNCTYPE(ctypes.c_size_t, _ADDRESS, _ADDRESS, _ADDRESS, ctypes.c_size_t)
+_NO_OTHER_LIMITS = (-1, -1, -1, -1)
+"""Elements of tables, instances, tables, memories: Wasmtime's own, since tables have theirs in the code."""
+
 _NO_FINALIZER = ctypes.cast(0, ctypes.CFUNCTYPE(None, _ADDRESS))
 
 # An array type of ctypes for each size would cost more than a call of a guest.
@@ -78,6 +81,7 @@ class CApiEngine:
     """
 
     name = EngineName.WASMTIME.value
+    limits_instances = True
 
     def __init__(self) -> None:
         self.version = wasmtime_version()
@@ -135,11 +139,12 @@ class CApiPrepared:
             self._callbacks.append(_define(self._linker, key, hosts[key], self.running))
         self._pre = self._linker.instantiate_pre(module)
 
-    def instantiate(self, context: Context) -> CApiInstance:
+    def instantiate(self, context: Context, *, memory_bytes: int) -> CApiInstance:
         """
         See `Prepared.instantiate`.
         """
         store = c.wasmtime_store_new(self._engine.ptr(), None, _NO_FINALIZER)
+        c.wasmtime_store_limiter(store, memory_bytes, *_NO_OTHER_LIMITS)
         instance = CApiInstance(self, context, store)
         trap = ctypes.POINTER(c.wasm_trap_t)()
         error = c.wasmtime_instance_pre_instantiate(

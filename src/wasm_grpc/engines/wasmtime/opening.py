@@ -6,6 +6,7 @@ import enum
 import logging
 
 from wasm_grpc.core.errors import EngineUnavailableError
+from wasm_grpc.core.model import PAGE_BYTES
 from wasm_grpc.engines.protocol import Context, Engine, FuncType, HostFunction, Value
 from wasm_grpc.engines.wasmtime.public import PublicEngine
 from wasm_grpc.engines.wasmtime.settings import wasmtime_version
@@ -92,7 +93,9 @@ def _check(engine: Engine) -> None:
 
     host = HostFunction(FuncType(("i32", "i64", "f32", "f64"), ("i64",)), record)
     context = Context()
-    instance = engine.load(engine.compile(_CHECK_MODULE), {("h", "f"): host}).instantiate(context)
+    instance = engine.load(engine.compile(_CHECK_MODULE), {("h", "f"): host}).instantiate(
+        context, memory_bytes=PAGE_BYTES
+    )
     results = tuple(instance.call("run", *_CHECK_ARGUMENTS))
     found = (seen, results, context.memory()[0], instance.memory_bytes())
     instance.close()

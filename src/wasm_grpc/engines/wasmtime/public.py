@@ -29,6 +29,7 @@ class PublicEngine:
     """
 
     name = EngineName.WASMTIME.value
+    limits_instances = True
 
     def __init__(self) -> None:
         self.version = wasmtime_version()
@@ -68,11 +69,12 @@ class PublicPrepared:
         self._pre = linker.instantiate_pre(module)
         self._linker = linker
 
-    def instantiate(self, context: Context) -> PublicInstance:
+    def instantiate(self, context: Context, *, memory_bytes: int) -> PublicInstance:
         """
         See `Prepared.instantiate`.
         """
         store = Store(self._engine)
+        store.set_limits(memory_size=memory_bytes)
         try:
             instance = self._pre.instantiate(store)
         except (Trap, WasmtimeError) as exc:

@@ -1,0 +1,66 @@
+"""What the functions of a pool need together."""
+
+from __future__ import annotations
+
+from wasm_grpc.core.model import (
+    MIB,
+    EngineName,
+    GuestKind,
+    Inference,
+    Limits,
+    Model,
+    PoolPolicy,
+    Runtime,
+    WorkerFunction,
+)
+from wasm_grpc.core.settings import make_settings
+from wasm_grpc.pool.functions import PoolFunction, memory_notes
+
+SETTINGS = make_settings({"workers": 4})
+
+
+def function(name: str, *, engine: EngineName, code: int, digest: str, model: int = 0) -> PoolFunction:
+    """Return a function with so many bytes of native code, and a model of so many."""
+    models = (
+        (Model(name="m", host="/m", size=1, sha256=name, threads=1, memory_bytes=model),) if model else ()
+    )
+    return PoolFunction(
+        function=WorkerFunction(
+            name=name,
+            guest=GuestKind.WASI_COMMAND,
+            artifact="",
+            digest=digest,
+            args=(),
+            env=(),
+            limits=Limits(),
+            mounts=(),
+            inference=Inference(models=models),
+            prepared=True,
+        ),
+        runtime=Runtime(engine, "python"),
+        policy=PoolPolicy(),
+        code_bytes=code,
+    )
+
+
+def test_workers_that_this_machine_has_no_memory_for() -> None:
+    """Only the engine that is too large is named, with the figures; equal modules count once."""
+    functions = [
+        function("a", engine=EngineName.WASMER, code=100 * MIB, digest="1"),
+        function("b", engine=EngineName.WASMER, code=100 * MIB, digest="1", model=65 * MIB),
+        function("c", engine=EngineName.WASMTIME, code=100 * MIB, digest="2"),
+    ]
+
+    assert memory_notes(functions, SETTINGS, 1600 * MIB - 1) == [
+        "workers on wasmer need 1600 MiB to load what they serve: 4 times 300 MiB of native code, "
+        "65 MiB of models and 0 MiB of files; this machine has 1600 MiB, expected more, fewer --workers "
+        "or fewer functions"
+    ]
+
+
+def test_workers_that_fit_are_not_spoken_of() -> None:
+    """Nor those on a machine whose memory isn't known."""
+    functions = [function("a", engine=EngineName.WASMER, code=100 * MIB, digest="1")]
+
+    assert memory_notes(functions, SETTINGS, 1340 * MIB) == []
+    assert memory_notes(functions, SETTINGS, None) == []
