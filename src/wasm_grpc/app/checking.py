@@ -110,11 +110,11 @@ async def _check_function(
     except ManifestError as exc:
         return FunctionReport(function.name, (), exc.problems, tuple(later)), None
     for engine in engines:
-        if engine not in preparer.runtimes:
+        if engine not in preparer.compiler.runtimes:
             continue
         try:
             inspected = await preparer.inspector.inspect_function(function, inference, engine)
-            artifact = await preparer.compile(
+            artifact = await preparer.compiler.compile(
                 wasm,
                 guest=function.manifest.guest,
                 limits=function.manifest.limits,
@@ -129,7 +129,7 @@ async def _check_function(
             # What is no engine's matter is said once.
             problems.update(dict.fromkeys(module_problems(function, exc)))
         else:
-            found = preparer.runtimes[engine]
+            found = preparer.compiler.runtimes[engine]
             takers.append(str(found))
             prepared = prepared or pool_function(function, mounts, inspected, artifact, found)
     if not takers:

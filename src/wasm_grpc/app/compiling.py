@@ -63,7 +63,7 @@ async def compile_functions(
     engines = (engine for each in functions for engine in engines_of(each.manifest, settings))
     async with open_preparer(engines, settings, new.add, problems=preparable.problems) as preparer:
         prepared = await preparer.prepare(functions, on_ready=advance, problems=preparable.problems)
-        if not preparer.cache.is_kept:
+        if not preparer.compiler.cache.is_kept:
             raise HostError("artifact cache: can't be written, so nothing was kept; expected a folder for it")
         return await asyncio.to_thread(_report, prepared, preparer, new)
 
@@ -74,7 +74,7 @@ def _report(
     return [
         CompiledFunction(
             name=each.function.name,
-            engine=str(preparer.runtimes[each.runtime.engine]),
+            engine=str(preparer.compiler.runtimes[each.runtime.engine]),
             size_bytes=Path(each.function.artifact).stat().st_size,
             is_new=each.function.name in new,
         )

@@ -5,30 +5,25 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
+from wasm_grpc.app.compilation import ModuleCompiler, open_cache
 from wasm_grpc.app.inference import Inspector
 from wasm_grpc.core.errors import (
-    CompileLimitError,
     EngineUnavailableError,
     ManifestError,
     ModuleError,
-    UnsupportedModuleError,
 )
-from wasm_grpc.core.memory_limits import check_minimum, limit_in_code
-from wasm_grpc.core.model import EngineName, GuestKind, Inference, Limits, Mount, PoolPolicy, WorkerFunction
+from wasm_grpc.core.model import EngineName, Inference, Limits, Mount, PoolPolicy, WorkerFunction
 from wasm_grpc.core.settings import Settings
-from wasm_grpc.functions.artifacts import Artifact, ArtifactCache, Refusal, artifact_key, default_cache_folder
+from wasm_grpc.functions.artifacts import Artifact
 from wasm_grpc.functions.folder import Survey, by_folder
 from wasm_grpc.functions.function import Function, read_module
 from wasm_grpc.functions.later import later_features
 from wasm_grpc.functions.manifest import FunctionManifest
 from wasm_grpc.functions.models import read_inference
 from wasm_grpc.functions.mounts import read_mounts
-from wasm_grpc.pool.compiler import compile_module
 from wasm_grpc.pool.functions import PoolFunction
 from wasm_grpc.pool.runtimes import FoundRuntime, find_runtimes, wanted_engines
 
@@ -64,20 +59,16 @@ def _ignore(_: object) -> None:
 @dataclass(frozen=True, slots=True)
 class Preparer:
     """
-    Compiles modules, or finds them compiled, on the engines of this machine.
+    Makes functions ready to be served: files read, models tried, modules compiled.
 
     Attributes:
         settings: See `Settings`.
-        cache: Where the native code is kept.
-        runtimes: The engines that can be had.
-        on_compiled: Called with the name of each module that was compiled and not found compiled.
+        compiler: Has the engines that can be had.
         inspector: Tries models.
     """
 
     settings: Settings
-    cache: ArtifactCache
-    runtimes: Mapping[EngineName, FoundRuntime]
-    on_compiled: Callable[[str], None]
+    compiler: ModuleCompiler
     inspector: Inspector
 
     async def prepare(
@@ -105,83 +96,6 @@ class Preparer:
             raise ManifestError(by_folder([*problems, *found]))
         return tuple(result for result in results if isinstance(result, PoolFunction))
 
-    async def compile(
-        self, wasm: bytes, *, guest: GuestKind, limits: Limits, engine: EngineName, name: str = "module"
-    ) -> Artifact:
-        """
-        Give a module's native code, from the cache where it is there.
-
-        Raises:
-            UnsupportedModuleError: Another engine may take it.
-            CompileLimitError: It took too much to compile; kept nowhere, so that the next try is a new one.
-            ModuleError: It can't be a function.
-        """
-        found = self.runtimes[engine]
-        code_memory_bytes = limit_in_code(
-            limits.memory_bytes, is_set_by_instance=found.greeting.limits_instances
-        )
-        key = artifact_key(
-            wasm,
-            engine=engine.value,
-            version=found.greeting.version,
-            target=found.greeting.target,
-            settings={"guest": guest.value, "memory_bytes": code_memory_bytes},
-        )
-        cached = await asyncio.to_thread(self.cache.get, key)
-        if isinstance(cached, Artifact):
-            # The code may have been compiled for a larger limit.
-            check_minimum(cached.minimum_bytes, limits.memory_bytes)
-            return cached
-        if isinstance(cached, Refusal):
-            raise UnsupportedModuleError(cached.message)
-        _log.info("compiling %s (%d KiB) for %s", name, len(wasm) // 1024, found)
-        try:
-            compiled = await compile_module(
-                wasm,
-                guest=guest,
-                limits=limits,
-                code_memory_bytes=code_memory_bytes,
-                runtime=found.runtime,
-                settings=self.settings,
-            )
-        except UnsupportedModuleError as exc:
-            await asyncio.to_thread(self.cache.put_refusal, key, str(exc))
-            raise
-        artifact = await asyncio.to_thread(
-            self.cache.put, key, compiled.code, minimum_bytes=compiled.minimum_bytes
-        )
-        self.on_compiled(name)
-        return artifact
-
-    async def compile_on_first(
-        self, wasm: bytes, *, guest: GuestKind, limits: Limits, engines: Sequence[EngineName], name: str
-    ) -> tuple[FoundRuntime, Artifact]:
-        """
-        Give a module's native code on the first of these engines that takes it.
-
-        Raises:
-            EngineUnavailableError: None of them can be had here.
-            ModuleError: None takes it; one line a reason.
-        """
-        had = [engine for engine in engines if engine in self.runtimes]
-        if not had:
-            names = " or ".join(engine.value for engine in engines)
-            raise EngineUnavailableError(f"{names} can't be had here; expected an engine that can")
-        refusals: list[str] = []
-        for engine in had:
-            try:
-                artifact = await self.compile(wasm, guest=guest, limits=limits, engine=engine, name=name)
-            except UnsupportedModuleError as exc:
-                refusals.append(f"{engine.value}: {exc}")
-                _log.info("%s: %s refuses it: %s", name, engine.value, exc)
-            except CompileLimitError as exc:
-                refusals.append(f"{engine.value}: {exc}")
-                if engine is not had[-1]:
-                    _log.warning("%s: %s: %s; another engine is tried for this run", name, engine.value, exc)
-            else:
-                return self.runtimes[engine], artifact
-        raise ModuleError("\n".join(refusals))
-
     async def _prepare(
         self, function: Function, gate: asyncio.Semaphore, on_ready: Callable[[Function], None]
     ) -> PoolFunction | ManifestError:
@@ -199,7 +113,7 @@ class Preparer:
             inference = await asyncio.to_thread(read_inference, function)
             engines = await self.inspector.engines_for(inference, engines_of(manifest, self.settings))
             async with gate:
-                found, artifact = await self.compile_on_first(
+                found, artifact = await self.compiler.compile_on_first(
                     wasm,
                     guest=manifest.guest,
                     limits=manifest.limits,
@@ -270,9 +184,9 @@ async def open_preparer(
         if problems:
             raise ManifestError(problems) from exc
         raise
-    folder = Path(settings.cache_dir) if settings.cache_dir else default_cache_folder(os.environ)
-    with await asyncio.to_thread(ArtifactCache, folder) as cache:
-        yield Preparer(settings, cache, runtimes, on_compiled, Inspector(settings, runtimes))
+    async with open_cache(settings) as cache:
+        compiler = ModuleCompiler(settings, cache, runtimes, on_compiled)
+        yield Preparer(settings, compiler, Inspector(settings, runtimes))
 
 
 def pool_function(

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from wasm_grpc.app.preparation import Preparer, open_preparer
+from wasm_grpc.app.compilation import ModuleCompiler, first_that_takes, open_cache
+from wasm_grpc.app.inference import Inspector
 from wasm_grpc.core.errors import ConfigError, ManifestError, ModelError, ModuleError
 from wasm_grpc.core.model import (
     KIB,
@@ -32,15 +33,17 @@ from wasm_grpc.core.wire import (
     unpack_json,
     unpack_result,
 )
-from wasm_grpc.functions.artifacts import Artifact
+from wasm_grpc.functions.artifacts import ArtifactCache
 from wasm_grpc.pool.connection import Connection
 from wasm_grpc.pool.memory import code_bytes, models_bytes
 from wasm_grpc.pool.process import WorkerProcess, exit_text
-from wasm_grpc.pool.runtimes import FoundRuntime, wanted_engines
+from wasm_grpc.pool.runtimes import FoundRuntime, find_runtimes, start_worker, wanted_engines
 
 __all__ = ["GuestProgram", "Streams", "run_once"]
 
 _FRAME_LIMIT_BYTES = 1 << 31
+_CODE_FACTOR = 12
+"""Bytes of native code for each byte of a module, at most; seen are 4 to 10."""
 _READ_BYTES = 256 * KIB
 """Of standard input at a time; about as much again waits in the socket ahead of the guest's reads."""
 
@@ -95,6 +98,8 @@ async def run_once(program: GuestProgram, settings: Settings, streams: Streams) 
     """
     Run a program in a worker process of its own; a cancelled caller stops it.
 
+    The worker itself says what its engine is, so that no other process has to be started and asked.
+
     Raises:
         ConfigError: The file can't be read, is no command, no engine takes it, or a model can't be run.
         WorkerStartError: The worker can't be started.
@@ -104,28 +109,22 @@ async def run_once(program: GuestProgram, settings: Settings, streams: Streams) 
     except OSError as exc:
         raise ConfigError(f"{program.file}: {exc.strerror}") from exc
     engines = wanted_engines(settings.engine)
-    async with open_preparer(engines, settings) as preparer:
-        engines = await preparer.inspector.engines_for(program.inference, engines)
-        found, artifact = await _compile(program, wasm, preparer, engines)
-        inference = await _inspect(program, preparer, found.runtime.engine)
-        function = WorkerFunction(
-            name=program.file.name,
-            guest=GuestKind.WASI_COMMAND,
-            artifact=artifact.path,
-            digest=artifact.digest,
-            args=program.args,
-            env=program.env,
-            limits=program.limits,
-            mounts=program.mounts,
-            inference=inference,
-        )
-        worker = await WorkerProcess.start(
-            found.runtime,
-            memory_bytes=_worker_bytes(program, settings)
-            + models_bytes([inference])
-            + code_bytes([(found.runtime.engine, artifact.digest, artifact.size_bytes)]),
-            body_limit=_FRAME_LIMIT_BYTES,
-        )
+    inspector: Inspector | None = None
+    if program.inference.is_granted:
+        inspector = Inspector(settings, await find_runtimes(engines, settings))
+        engines = await inspector.engines_for(program.inference, engines)
+    async with open_cache(settings) as cache:
+
+        async def start(engine: EngineName) -> tuple[WorkerProcess, WorkerFunction]:
+            inference = program.inference
+            if inspector is not None:
+                inference = await _inspect(program, inspector, engine)
+            return await _start(program, wasm, inference, engine, cache=cache, settings=settings)
+
+        try:
+            worker, function = await first_that_takes(engines, start, name=program.file.name)
+        except ModuleError as exc:
+            raise ModuleError("\n".join(f"{program.file}: {line}" for line in str(exc).splitlines())) from exc
         try:
             return await asyncio.wait_for(
                 _converse(worker, function, program, streams), program.limits.timeout_s
@@ -137,30 +136,68 @@ async def run_once(program: GuestProgram, settings: Settings, streams: Streams) 
             await worker.end()
 
 
-async def _inspect(program: GuestProgram, preparer: Preparer, engine: EngineName) -> Inference:
+async def _start(
+    program: GuestProgram,
+    wasm: bytes,
+    inference: Inference,
+    engine: EngineName,
+    *,
+    cache: ArtifactCache,
+    settings: Settings,
+) -> tuple[WorkerProcess, WorkerFunction]:
+    """
+    Start a worker, and compile the module, or find it compiled, for its engine.
+
+    Raises:
+        EngineUnavailableError: It can't be started.
+        UnsupportedModuleError, CompileLimitError, ModuleError: See `ModuleCompiler.compile`.
+    """
+
+    async def start(code_size: int) -> tuple[FoundRuntime, WorkerProcess]:
+        room = _worker_bytes(program, settings) + models_bytes([inference])
+        room += code_bytes([(engine, "", code_size)])
+        return await start_worker(engine, settings, memory_bytes=room, body_limit=_FRAME_LIMIT_BYTES)
+
+    room_for_code = _CODE_FACTOR * len(wasm)
+    found, worker = await start(room_for_code)
+    try:
+        compiler = ModuleCompiler(settings, cache, {engine: found})
+        artifact = await compiler.compile(
+            wasm,
+            guest=GuestKind.WASI_COMMAND,
+            limits=program.limits,
+            engine=engine,
+            name=program.file.name,
+        )
+        if artifact.size_bytes > room_for_code:
+            await worker.end()
+            _, worker = await start(artifact.size_bytes)
+    except BaseException:
+        await worker.end()
+        raise
+    function = WorkerFunction(
+        name=program.file.name,
+        guest=GuestKind.WASI_COMMAND,
+        artifact=artifact.path,
+        digest=artifact.digest,
+        args=program.args,
+        env=program.env,
+        limits=program.limits,
+        mounts=program.mounts,
+        inference=inference,
+    )
+    return worker, function
+
+
+async def _inspect(program: GuestProgram, inspector: Inspector, engine: EngineName) -> Inference:
     def blame(model: str, error: ModelError) -> str:
         return f"model {model!r}: {error}; expected one that runs"
 
     try:
-        return await preparer.inspector.inspect(program.inference, engine, blame)
+        return await inspector.inspect(program.inference, engine, blame)
     except ManifestError as exc:
         # There is no manifest whose lines these could be.
         raise ModelError("; ".join(exc.problems)) from exc
-
-
-async def _compile(
-    program: GuestProgram, wasm: bytes, preparer: Preparer, engines: Sequence[EngineName]
-) -> tuple[FoundRuntime, Artifact]:
-    try:
-        return await preparer.compile_on_first(
-            wasm,
-            guest=GuestKind.WASI_COMMAND,
-            limits=program.limits,
-            engines=engines,
-            name=program.file.name,
-        )
-    except ModuleError as exc:
-        raise ModuleError("\n".join(f"{program.file}: {line}" for line in str(exc).splitlines())) from exc
 
 
 def _worker_bytes(program: GuestProgram, settings: Settings) -> int:

@@ -143,7 +143,7 @@ async def _open_outputs(functions: Sequence[Function], settings: Settings) -> As
 def _announcement(
     address: str, count: int, preparer: Preparer, prepared: Sequence[PoolFunction], settings: Settings
 ) -> str:
-    engines = sorted({str(preparer.runtimes[each.runtime.engine]) for each in prepared})
+    engines = sorted({str(preparer.compiler.runtimes[each.runtime.engine]) for each in prepared})
     return (
         f"serving {address} ({_counted(count, 'function')}, {' and '.join(engines)}, "
         f"{_counted(settings.workers, 'worker')})"

@@ -11,8 +11,9 @@ from typing import Any, TextIO
 
 from wasm_grpc.app.serving import serve
 from wasm_grpc.cli.arguments import add_engine, add_folder, duration_or_zero, setting_flags
+from wasm_grpc.cli.background_logs import logging_in_background
 from wasm_grpc.cli.configuration import read_settings
-from wasm_grpc.cli.logs import log_to, logging_in_background
+from wasm_grpc.cli.logs import log_to
 
 __all__ = ["PARSER", "add_arguments", "execute"]
 

@@ -9,13 +9,11 @@ from pydantic import TypeAdapter, ValidationError
 
 from wasm_grpc.core.errors import ConfigError
 from wasm_grpc.core.toml_file import read_toml
+from wasm_grpc.functions.layout import MANIFEST_NAME
 from wasm_grpc.functions.manifest import FunctionManifest
 from wasm_grpc.functions.problems import problem_lines
 
-__all__ = ["MANIFEST_NAME", "Document", "DocumentReader"]
-
-MANIFEST_NAME = "function.toml"
-"""Name of the manifest in its function's folder."""
+__all__ = ["Document", "DocumentReader"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

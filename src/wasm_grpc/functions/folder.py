@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wasm_grpc.core.errors import ConfigError, ManifestError
-from wasm_grpc.functions.document import MANIFEST_NAME, Document, DocumentReader
+from wasm_grpc.functions.document import Document, DocumentReader
 from wasm_grpc.functions.function import Function, read_module
+from wasm_grpc.functions.layout import MANIFEST_NAME
 from wasm_grpc.functions.topic_checks import subscription_problems
 from wasm_grpc.functions.wording import closest, enumerate_names
 

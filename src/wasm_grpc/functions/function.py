@@ -5,13 +5,16 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from wasm_grpc.core.errors import ConfigError, ManifestError
 from wasm_grpc.core.model import MIB
-from wasm_grpc.functions.document import MANIFEST_NAME
-from wasm_grpc.functions.keys import REMOTE_SCHEMES
-from wasm_grpc.functions.manifest import FunctionManifest
+from wasm_grpc.functions.layout import MANIFEST_NAME, REMOTE_SCHEMES
 from wasm_grpc.functions.units import format_size
+
+if TYPE_CHECKING:
+    # What only holds a function costs no start-up time: its checks take 0.1 s to import.
+    from wasm_grpc.functions.manifest import FunctionManifest
 
 __all__ = ["Function", "file_below", "read_module"]
 

@@ -10,12 +10,12 @@ from pydantic import AfterValidator, Field, PlainValidator, StrictStr, WithJsonS
 
 from wasm_grpc.core.model import EngineName
 from wasm_grpc.functions.checks import Matches, not_a, wrong
+from wasm_grpc.functions.layout import REMOTE_SCHEMES
 from wasm_grpc.functions.methods import MethodPattern, parse_method_pattern
 from wasm_grpc.functions.templates import PLACEHOLDERS, template_fault
 from wasm_grpc.functions.wording import shown
 
 __all__ = [
-    "REMOTE_SCHEMES",
     "Argument",
     "EngineChoice",
     "FunctionName",
@@ -32,9 +32,6 @@ __all__ = [
     "VariableName",
     "Verb",
 ]
-
-REMOTE_SCHEMES = ("https://", "oci://")
-"""How a module's reference begins where it isn't a file of the function's folder."""
 
 _ENGINES = {"auto": None, "wasmer": EngineName.WASMER, "wasmtime": EngineName.WASMTIME}
 

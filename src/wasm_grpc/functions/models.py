@@ -9,7 +9,7 @@ from pathlib import Path
 from wasm_grpc.core.errors import ConfigError, ManifestError
 from wasm_grpc.core.model import KIB, MIB, Inference, Model
 from wasm_grpc.functions.function import Function, file_below
-from wasm_grpc.functions.schema import key_text
+from wasm_grpc.functions.layout import key_text
 from wasm_grpc.functions.units import format_size
 from wasm_grpc.functions.wording import shown
 

@@ -8,7 +8,8 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from wasm_grpc.functions.checks import WRONG, not_a
-from wasm_grpc.functions.schema import Key, KeySchema, key_text
+from wasm_grpc.functions.layout import Key, key_text
+from wasm_grpc.functions.schema import KeySchema
 from wasm_grpc.functions.wording import closest, enumerate_names, kind_of, shown
 
 __all__ = ["problem_lines"]

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import is_dataclass
 from typing import cast
 
@@ -12,32 +11,13 @@ from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
+from wasm_grpc.functions.layout import Key, key_text
 from wasm_grpc.functions.manifest import FunctionManifest
 from wasm_grpc.functions.quantities import AS_WRITTEN
 
-__all__ = ["Key", "KeySchema", "key_text", "manifest_schema", "schema_text"]
-
-Key = tuple[str | int, ...]
-"""Where a value stands in a manifest: names of tables and keys, and indexes of arrays."""
+__all__ = ["KeySchema", "manifest_schema", "schema_text"]
 
 _Node = Mapping[str, object]
-
-_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
-"""What TOML takes as a key without quotes (TOML 1.0, Keys)."""
-
-
-def key_text(key: Sequence[str | int]) -> str:
-    """
-    Write a key as messages do: ``trigger.invoke[0].method``.
-    """
-    text = ""
-    for part in key:
-        if isinstance(part, int):
-            text += f"[{part}]"
-            continue
-        name = part if _BARE_KEY.fullmatch(part) else json.dumps(part)
-        text += f".{name}" if text else name
-    return text
 
 
 def manifest_schema() -> dict[str, object]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import importlib
-import importlib.metadata
 import mmap
 import os
 import re
@@ -68,13 +67,15 @@ class TfliteBackend:
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
         self.name = distribution
         self._interpreter = importlib.import_module(f"{PACKAGES[distribution]}.interpreter").Interpreter
-        # Imported here: it takes a package that is there only where inference is installed.
+        # Here: the one takes 10 ms, the other a package that is there only where inference is installed.
+        from importlib.metadata import version  # noqa: PLC0415
+
         from wasm_grpc.inference.operators import check_operators, rules_for  # noqa: PLC0415
 
         self._check = functools.partial(check_operators, rules=rules_for(distribution))
         self._faults = FatalFaults()
         self._from_buffer = importlib.import_module("numpy").frombuffer
-        self.version = importlib.metadata.version(distribution)
+        self.version = version(distribution)
 
     def open(self, model: bytes | str, *, threads: int) -> TfliteSession:
         """

@@ -7,17 +7,20 @@ import importlib.util
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from wasm_grpc.core.errors import EngineUnavailableError, WasmGrpcError
 from wasm_grpc.core.model import EngineName, Runtime
 from wasm_grpc.core.settings import Settings
 from wasm_grpc.pool.compiler import greet
-from wasm_grpc.pool.process import Greeting
+from wasm_grpc.pool.process import Greeting, WorkerProcess
 
-__all__ = ["FoundRuntime", "find_runtimes", "wanted_engines"]
+__all__ = ["FoundRuntime", "find_runtimes", "start_worker", "wanted_engines"]
+
+_T = TypeVar("_T")
 
 _log = logging.getLogger("wasm_grpc.pool")
 
@@ -82,20 +85,56 @@ async def find_runtimes(engines: Sequence[EngineName], settings: Settings) -> di
     return found
 
 
+async def start_worker(
+    engine: EngineName, settings: Settings, *, memory_bytes: int, body_limit: int
+) -> tuple[FoundRuntime, WorkerProcess]:
+    """
+    Start a worker under the first interpreter that has an engine.
+
+    Args:
+        engine: Which one.
+        settings: Name the interpreter.
+        memory_bytes: See `WorkerProcess.start`.
+        body_limit: See `WorkerProcess.start`.
+
+    Raises:
+        EngineUnavailableError: None can be started; says what was tried and the remedy.
+    """
+
+    async def start(runtime: Runtime) -> WorkerProcess:
+        return await WorkerProcess.start(runtime, memory_bytes=memory_bytes, body_limit=body_limit)
+
+    try:
+        runtime, worker = await _first_that_starts(engine, settings, start)
+    except WasmGrpcError as exc:
+        raise EngineUnavailableError(str(exc)) from exc
+    return FoundRuntime(runtime, worker.greeting), worker
+
+
 async def _find(engine: EngineName, settings: Settings) -> FoundRuntime | WasmGrpcError:
+    async def start(runtime: Runtime) -> Greeting:
+        return await greet(runtime, settings)
+
+    try:
+        return FoundRuntime(*await _first_that_starts(engine, settings, start))
+    except WasmGrpcError as exc:
+        return exc
+
+
+async def _first_that_starts(
+    engine: EngineName, settings: Settings, start: Callable[[Runtime], Awaitable[_T]]
+) -> tuple[Runtime, _T]:
     tried: list[WasmGrpcError] = []
     for python in await asyncio.to_thread(_candidates, engine, settings.worker_python):
         runtime = Runtime(engine, python)
         try:
-            return FoundRuntime(runtime, await greet(runtime, settings))
+            return runtime, await start(runtime)
         except WasmGrpcError as exc:
             tried.append(exc)
-    # The first is what a person would mend; a stopgap that fails too only blurs it.
-    return (
-        tried[0]
-        if tried
-        else EngineUnavailableError(f"engine {engine.value}: no interpreter has it; {_REMEDIES[engine]}")
-    )
+    if tried:
+        # The first is what a person would mend; a stopgap that fails too only blurs it.
+        raise tried[0]
+    raise EngineUnavailableError(f"engine {engine.value}: no interpreter has it; {_REMEDIES[engine]}")
 
 
 def _candidates(engine: EngineName, named: str) -> list[str]:

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from wasm_grpc.cli.logs import log_to, logging_in_background
+from wasm_grpc.cli.background_logs import logging_in_background
+from wasm_grpc.cli.logs import log_to
 
 LOG = logging.getLogger("wasm_grpc.test")
 TIME = re.compile(r"^\d\d:\d\d:\d\d ", re.MULTILINE)
@@ -73,7 +74,7 @@ def test_a_traceback_keeps_its_lines(*, in_background: bool) -> None:
 
 def test_nobody_waits_for_a_reader(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lines for which there is no room are dropped and counted; the others are written, in their order."""
-    monkeypatch.setattr("wasm_grpc.cli.logs._QUEUE_LINES", 3)
+    monkeypatch.setattr("wasm_grpc.cli.background_logs._QUEUE_LINES", 3)
     released, began = threading.Event(), threading.Event()
 
     class Stuck(io.StringIO):
@@ -104,7 +105,7 @@ def test_nobody_waits_for_a_reader(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_an_end_that_nobody_reads(monkeypatch: pytest.MonkeyPatch) -> None:
     """A reader that takes nothing does not keep the command from ending."""
-    monkeypatch.setattr("wasm_grpc.cli.logs._FLUSH_S", 0.1)
+    monkeypatch.setattr("wasm_grpc.cli.background_logs._FLUSH_S", 0.1)
     forever = threading.Event()
 
     class Stuck(io.StringIO):

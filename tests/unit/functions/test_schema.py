@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
-from wasm_grpc.functions.schema import Key, KeySchema, key_text, manifest_schema
+from wasm_grpc.functions.layout import Key, key_text
+from wasm_grpc.functions.schema import KeySchema, manifest_schema
 
 
 def _properties(schema: object) -> Iterator[tuple[str, Mapping[str, object]]]:

@@ -1,0 +1,58 @@
+"""Modules compiled on the first engine that takes them."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from wasm_grpc.app.compilation import ModuleCompiler
+from wasm_grpc.core.errors import CompileLimitError
+from wasm_grpc.core.model import EngineName, GuestKind, Limits, Runtime
+from wasm_grpc.core.settings import make_settings
+from wasm_grpc.functions.artifacts import ArtifactCache
+from wasm_grpc.pool.compiler import Compiled
+from wasm_grpc.pool.process import Greeting
+from wasm_grpc.pool.runtimes import FoundRuntime
+
+WASMER, WASMTIME = EngineName.WASMER, EngineName.WASMTIME
+
+
+def test_a_limit_on_the_preferred_engine_leads_to_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """For this run alone: the next run tries the preferred engine again."""
+    runtimes = {
+        engine: FoundRuntime(
+            Runtime(engine, "python"),
+            Greeting(python="CPython 3", version="1", target="here", is_sealed=True),
+        )
+        for engine in (WASMER, WASMTIME)
+    }
+    too_slow = {WASMER}
+
+    async def compile_module(_wasm: bytes, *, runtime: Runtime, **_: object) -> Compiled:
+        if runtime.engine in too_slow:
+            raise CompileLimitError("compiling it took longer than 1 s; expected less")
+        return Compiled(runtime.engine.value.encode(), minimum_bytes=0)
+
+    monkeypatch.setattr("wasm_grpc.app.compilation.compile_module", compile_module)
+    settings = make_settings({})
+
+    def engine_of_a_run() -> EngineName:
+        with ArtifactCache(tmp_path / "cache") as cache:
+            compiler = ModuleCompiler(settings, cache, runtimes)
+            compiling = compiler.compile_on_first(
+                b"wasm", guest=GuestKind.WASI_COMMAND, limits=Limits(), engines=(WASMER, WASMTIME), name="f"
+            )
+            return asyncio.run(compiling)[0].runtime.engine
+
+    first = engine_of_a_run()
+    too_slow.clear()
+    second = engine_of_a_run()
+
+    assert (first, second) == (WASMTIME, WASMER)
+    assert caplog.messages == [
+        "f: wasmer: compiling it took longer than 1 s; expected less; another engine is tried for this run"
+    ]
