@@ -31,6 +31,8 @@ import fcntl, signal, socket, struct, subprocess, sys
 clone, repository, *made = sys.argv[1:]
 for each in made:
     subprocess.run(["mount", "--bind", f"{repository}/{each}", f"{clone}/{each}"], check=True)
+    # `make demo` would make a stale environment anew, without a network to do so.
+    subprocess.run(["mount", "-o", "remount,bind,ro", f"{clone}/{each}"], check=True)
 subprocess.run(["mount", "--rbind", clone, repository], check=True)
 with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
     SIOCSIFFLAGS, IFF_UP = 0x8914, 1

@@ -10,13 +10,14 @@ from pathlib import Path
 __all__ = ["Command", "File", "Page", "read_page"]
 
 PROGRAMS = frozenset({
-    ".", "apt-get", "cargo", "cd", "clang", "cp", "curl", "dapr", "go", "grpcurl", "kubectl", "make", "mkdir", "npm",
+    ".", "apt-get", "cargo", "cat", "cd", "clang", "cp", "curl", "dapr", "go", "grpcurl", "kubectl", "make", "mkdir", "npm",
     "npx", "pip", "python", "redis-server", "rustc", "rustup", "tests/daprd/build", "wasm-grpc",
 })  # fmt: skip
 """What the first word of a command is where it stands in a sentence."""
 
 _FENCE = re.compile(r"^```(?P<kind>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 _PATH = re.compile(r"^`(?P<path>[\w./-]+\.\w+)`.*:$")
+_HEADING = re.compile(r"^##+ (?P<text>.*)$")
 _SPAN = re.compile(r"(?<!`)`(?P<text>[^`\n]+)`(?!`)")
 _COMMENT = re.compile(r"(^|\s+)# .*$")
 
@@ -98,8 +99,8 @@ def _of_prose(prose: str, *, line: int, section: str) -> tuple[list[Command], st
     """Return the commands of some sentences, and the section in which they end."""
     found = []
     for at, sentence in enumerate(prose.split("\n"), start=line):
-        if sentence.startswith("## "):
-            section = sentence.removeprefix("## ")
+        if heading := _HEADING.match(sentence):
+            section = heading["text"]
         for span in _SPAN.finditer(sentence):
             words = span["text"].split()
             if words[0] in PROGRAMS and (len(words) > 2 or (words[0] == "make" and len(words) == 2)):
@@ -108,11 +109,16 @@ def _of_prose(prose: str, *, line: int, section: str) -> tuple[list[Command], st
 
 
 def _commands(block: str, line: int) -> Iterator[tuple[int, str]]:
-    """Yield each command of a block, without its comment; one may go on below a line that ends in `\\` or `|`."""
+    """
+    Yield each command of a block, without its comment.
+
+    It goes on below a line that ends in a backslash or `|`, and has its here-document, which ends with `END`.
+    """
     begun: list[str] = []
     for at, text in enumerate(block.splitlines(), start=line):
-        begun.append(_COMMENT.sub("", text))
-        if begun[-1].endswith(("\\", "|")):
+        is_document = any(each.endswith("<<'END'") for each in begun)
+        begun.append(text if is_document else _COMMENT.sub("", text))
+        if begun[-1].endswith(("\\", "|", "<<'END'")) or (is_document and text != "END"):
             continue
         if command := "\n".join(begun).strip():
             yield at - len(begun) + 1, command

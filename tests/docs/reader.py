@@ -28,14 +28,17 @@ class _Lasting:
     codes: tuple[int, ...] = (0,)  # after a Ctrl-C
 
 
+_INTERRUPTED = (-signal.SIGINT, 0, 2, 130)
+"""Exit codes after Ctrl-C where the command is a shell's or make's, and not ours."""
+
 _SERVED = "serving 127.0.0.1:50051 "
 LASTING = (
     _Lasting(r"dapr run -f ", "server", ("page http",)),
     _Lasting(r"dapr run ", "server", (_SERVED, "App entered healthy status", "up and running")),
-    _Lasting(r"make demo$", "server", ("^page ",), codes=(2, 130)),
+    _Lasting(r"make demo$", "server", ("^page ",), codes=_INTERRUPTED),
     _Lasting(r"wasm-grpc serve ", "server", (_SERVED,)),
     _Lasting(r"redis-server ", "redis", ("Ready to accept connections",)),
-    _Lasting(r"tail -f ", "", (".",), codes=(0, 130, -signal.SIGINT)),
+    _Lasting(r"tail -f ", "", (".",), codes=_INTERRUPTED),
 )
 """A terminal has one at a time, as a person's has; what has none of its own is ended once it is ready."""
 
