@@ -45,6 +45,9 @@ NOT_ON_WASMER = {
     "q15mulr": "(module (func (param v128) (result v128) (i16x8.q15mulr_sat_s (local.get 0) (local.get 0))))",
     "extmul": "(module (func (param v128) (result v128)"
     " (i16x8.extmul_low_i8x16_s (local.get 0) (local.get 0))))",
+    "extadd": "(module (func (param v128) (result v128) (i16x8.extadd_pairwise_i8x16_s (local.get 0))))",
+    "extend": "(module (func (param v128) (result v128) (i64x2.extend_low_i32x4_s (local.get 0))))",
+    "conversion": "(module (func (param v128) (result v128) (f32x4.demote_f64x2_zero (local.get 0))))",
     "relaxed-simd": "(module (func (param v128) (result v128)"
     " (i8x16.relaxed_swizzle (local.get 0) (local.get 0))))",
 }
