@@ -101,7 +101,7 @@ class Reader:
         if lasting.terminal in self._terminals:
             await self._end(lasting.terminal)
         context = AsyncExitStack()
-        running = await context.enter_async_context(self._bash(f"exec 2>&1\n{text}", {}))
+        running = await context.enter_async_context(self._bash(f"exec 2>&1\nset -m\n{text}\nexit $?", {}))
         self._terminals[lasting.terminal] = lasting, running, context
         for line in lasting.ready:
             await running.line(line, timeout_s=timeout_s)
@@ -110,11 +110,12 @@ class Reader:
         return Ended(0, tuple(running.stdout.lines))
 
     async def _end(self, terminal: str) -> None:
-        """Press Ctrl-C in a terminal: all of its session are interrupted."""
+        """Press Ctrl-C in a terminal: the group of its shell's running job is interrupted."""
         lasting, running, context = self._terminals.pop(terminal)
-        inside = Path(f"/proc/{running.pid}/task/{running.pid}/children").read_text("ascii")
         async with context:
-            os.killpg(int(inside), signal.SIGINT)
+            for shell in _children(running.pid):
+                for job in _children(shell)[:1]:
+                    os.killpg(os.getpgid(job), signal.SIGINT)
             code = await running.wait(timeout_s=END_TIMEOUT_S)
         assert code in lasting.codes, running.failed(f"exit code {code} after Ctrl-C")
 
@@ -122,3 +123,10 @@ class Reader:
         """Run a script on the machine, where the reader is."""
         there = ["env", "--chdir", str(self.cwd), "bash", "-c", script]
         return child(*self.machine.entry, *there, env={**self.env, **env})
+
+
+def _children(pid: int) -> list[int]:
+    try:
+        return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split()]
+    except (FileNotFoundError, ProcessLookupError):  # it has ended
+        return []
