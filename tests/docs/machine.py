@@ -16,11 +16,12 @@ from pathlib import Path
 
 from rig import child, missing
 
-__all__ = ["REPOSITORY", "Machine", "machine"]
+__all__ = ["NODE_MODULES", "REPOSITORY", "Machine", "machine"]
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-MADE = (".venv", ".venv-wasmer", ".tools")
-"""What `make` has made, and need not make again in the clone."""
+NODE_MODULES = REPOSITORY / "tests" / "conformance" / "guests" / "assemblyscript" / "node_modules"
+MADE = (REPOSITORY / ".venv", REPOSITORY / ".venv-wasmer", REPOSITORY / ".tools", NODE_MODULES)
+"""What was made and fetched here, and need not be again in the clone."""
 
 _NOT_CLONED = shutil.ignore_patterns(
     ".git", ".venv*", ".tools", ".*_cache", "__pycache__", ".hypothesis", "target", "node_modules", "*-output"
@@ -68,7 +69,7 @@ async def machine(folder: Path) -> AsyncIterator[Machine]:
         missing("no namespaces of Linux for this user, so the commands of the pages can't be run apart")
     clone = folder / "clone"
     shutil.copytree(REPOSITORY, clone, ignore=_NOT_CLONED, symlinks=True)
-    made = [each for each in MADE if (REPOSITORY / each).is_dir()]
+    made = [str(each.relative_to(REPOSITORY)) for each in MADE if each.is_dir()]
     for each in made:
         (clone / each).mkdir()
     command = [*_UNSHARE, sys.executable, "-c", _ENTERED, str(clone), str(REPOSITORY), *made]

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from docs.machine import REPOSITORY, machine
+from docs.machine import NODE_MODULES, REPOSITORY, machine
 from docs.page import Command, File, Page, read_page
 from docs.reader import Reader
 from end_to_end.pictures import digit, encoded, sample
@@ -39,7 +39,6 @@ NOT_RUN = {
 }
 """Commands that no test can run, and why."""
 
-NODE_MODULES = Path("tests/conformance/guests/assemblyscript/node_modules")
 BIN = REPOSITORY / ".tools" / "bin"
 COMMAND_TIMEOUT_S = 150.0  # a toolchain's first build, a server's first compilation
 
@@ -56,7 +55,7 @@ TOOLCHAINS: Mapping[str, Callable[[], bool]] = {
     "C": lambda: bool(shutil.which("clang")) and Path("/usr/lib/wasm32-wasi/libc.a").exists(),
     "Go": lambda: shutil.which("go") is not None,
     "Rust": _has_wasi_rust,
-    "AssemblyScript": (REPOSITORY / NODE_MODULES).exists,
+    "AssemblyScript": NODE_MODULES.exists,
 }
 
 
@@ -160,7 +159,7 @@ async def test_every_command_works(visit: Visit, reader: Reader, tmp_path: Path)
         reader.cwd = tmp_path / "empty"
         (reader.cwd / "hello").mkdir()
         # What npm would fetch.
-        (reader.cwd / "hello" / "node_modules").symlink_to(REPOSITORY / NODE_MODULES)
+        (reader.cwd / "hello" / "node_modules").symlink_to(NODE_MODULES)
 
     for step in visit.page.steps:
         if step.section in visit.skipped:
