@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from docs.page import Command, File, read_page
+from pages.page import Command, File, read_page
 
 __all__ = []
 

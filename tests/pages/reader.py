@@ -9,8 +9,8 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from docs.machine import Machine
-from docs.page import Command, File
+from pages.machine import Machine
+from pages.page import Command, File
 from rig import Child, child
 
 __all__ = ["Ended", "Reader"]

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from docs.machine import NODE_MODULES, REPOSITORY, machine
-from docs.page import Command, File, Page, read_page
-from docs.reader import Reader
 from end_to_end.pictures import digit, encoded, sample
+from pages.machine import NODE_MODULES, REPOSITORY, machine
+from pages.page import Command, File, Page, read_page
+from pages.reader import Reader
 from rig import need
 
 __all__ = []
