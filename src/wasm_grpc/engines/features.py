@@ -24,7 +24,10 @@ _FEATURES: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"threads"), "threads or atomics; expected a build without them (no -pthread)"),
     (re.compile(r"memory64"), "a 64-bit memory; expected target wasm32"),
     (re.compile(r"multiple memories"), "several memories; expected one"),
-    (re.compile(r"page size"), "memory pages of another size; expected pages of 64 KiB"),
+    (
+        re.compile(r"page size|resizable limits flags"),
+        "memory pages of another size; expected pages of 64 KiB",
+    ),
     (re.compile(r"tail calls"), "tail calls; expected a build without them (clang: -mno-tail-call)"),
     (
         re.compile(r"0xfd sub-?opcode: 0x1"),
