@@ -72,6 +72,7 @@ async def server(
         guest="spin",
         sections='[limits]\ntimeout = "unlimited"\nidle_timeout = "300ms"\n',
     )
+    write_function(functions, "query", guest="arguments", sections='args = "query"\n')
     write_function(functions, "cpu", guest="spin", sections='[limits]\ncpu = "200ms"\ntimeout = "15s"\n')
     async with start_server(functions, "--workers", "2", "--max-workers", "4") as running:
         yield running
@@ -122,6 +123,18 @@ async def test_nothing_survives_in_memory(caller: Caller) -> None:
     found = [(await caller.invoke("remember", bytes([number]) * 16)).body for number in range(1, 20)]
 
     assert found == [bytes(16)] * 19
+
+
+@pytest.mark.parametrize(
+    ("query", "arguments"),
+    [("", []), ("a=1&b", ["a=1", "b"]), ("a%20b&&c+d", ["a%20b", "", "c+d"])],
+    ids=["none", "two parts", "nothing is decoded"],
+)
+async def test_the_query_is_the_arguments(caller: Caller, query: str, arguments: list[str]) -> None:
+    """With `args = "query"` its parts follow the function's name, as WAGI's modules expect them."""
+    reply = await caller.invoke("query", query=query)
+
+    assert reply.body == b"".join(f"{each}\0".encode() for each in ["query", *arguments])
 
 
 async def test_the_request_is_in_the_environment(caller: Caller) -> None:

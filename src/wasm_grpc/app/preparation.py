@@ -205,7 +205,8 @@ def pool_function(
         guest=manifest.guest,
         artifact=artifact.path,
         digest=artifact.digest,
-        args=manifest.args,
+        args=() if isinstance(manifest.args, str) else manifest.args,
+        takes_query=manifest.args == "query",
         env=tuple((name, value) for name, value in manifest.env.items() if isinstance(value, str)),
         # Plain data from here on: the manifest's own class checks and renames what it is made of.
         limits=Limits(**asdict(manifest.limits)),

@@ -296,6 +296,7 @@ class WorkerFunction:
         artifact: Path of the native code in the artifact cache.
         digest: SHA-256 of the artifact's bytes, in hex; a worker loads nothing else.
         args: The guest's arguments, without its name.
+        takes_query: Its arguments are the parts of each invocation's query instead.
         env: Environment of every invocation; it wins over an invocation's own.
         limits: The function's limits.
         mounts: Directories that the guest may see, beside its scratch folder.
@@ -308,6 +309,7 @@ class WorkerFunction:
     artifact: str
     digest: str
     args: tuple[str, ...] = ()
+    takes_query: bool = False
     env: tuple[tuple[str, str], ...] = ()
     limits: Limits = field(default_factory=Limits)
     mounts: tuple[Mount, ...] = ()

@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import enum
 from pathlib import PurePosixPath
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, PlainValidator, StrictStr, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Discriminator,
+    Field,
+    PlainValidator,
+    StrictStr,
+    Tag,
+    WithJsonSchema,
+)
 
 from wasm_grpc.core.model import EngineName
 from wasm_grpc.functions.checks import Matches, not_a, wrong
@@ -17,6 +26,7 @@ from wasm_grpc.functions.wording import shown
 
 __all__ = [
     "Argument",
+    "Arguments",
     "EngineChoice",
     "FunctionName",
     "Grant",
@@ -33,6 +43,7 @@ __all__ = [
     "Verb",
 ]
 
+_QUERY = "query"
 _ENGINES = {"auto": None, "wasmer": EngineName.WASMER, "wasmtime": EngineName.WASMTIME}
 
 # RFC 9110, 8.3.1: type "/" subtype, then parameters.
@@ -128,6 +139,16 @@ def _grant(text: str) -> str:
     return _without_nul(text)
 
 
+def _the_query(value: object) -> object:
+    if value != _QUERY:
+        raise wrong(f"{shown(value)} is a string", f"an array, or {_QUERY!r} for the parts of each query")
+    return value
+
+
+def _arguments_tag(value: object) -> str:
+    return "<word>" if isinstance(value, str) else "<list>"
+
+
 FunctionName = Annotated[
     StrictStr,
     Matches(
@@ -145,6 +166,11 @@ SecretName = Annotated[
 ]
 Text = Annotated[StrictStr, Matches(r"[^\x00-\x1f\x7f]+", "text without control characters")]
 Argument = Annotated[StrictStr, AfterValidator(_without_nul)]
+Arguments = Annotated[
+    Annotated[tuple[Argument, ...], Tag("<list>")]
+    | Annotated[Literal["query"], BeforeValidator(_the_query), Tag("<word>")],
+    Discriminator(_arguments_tag),
+]
 RelativePath = Annotated[StrictStr, AfterValidator(_relative)]
 ModuleReference = Annotated[StrictStr, AfterValidator(_module)]
 GuestPath = Annotated[StrictStr, AfterValidator(_guest_path)]

@@ -19,6 +19,7 @@ from wasm_grpc.functions.capabilities import Capabilities
 from wasm_grpc.functions.checks import TABLE, wrong
 from wasm_grpc.functions.keys import (
     Argument,
+    Arguments,
     EngineChoice,
     FunctionName,
     MediaType,
@@ -172,7 +173,9 @@ class FunctionManifest:
     sha256: Sha256 | None = Field(default=None, description="Digest that the module must have.")
     guest: GuestKind = Field(default=GuestKind.WASI_COMMAND, description="How the module is called.")
     engine: EngineChoice = Field(default=None, description="Engine that runs it; 'auto' chooses.")
-    args: tuple[Argument, ...] = Field(default=(), description="The guest's arguments, without its name.")
+    args: Arguments = Field(
+        default=(), description="The guest's arguments, without its name; 'query' takes the query's parts."
+    )
     response: ResponseKind = Field(
         default=ResponseKind.RAW, description="How standard output becomes the reply."
     )

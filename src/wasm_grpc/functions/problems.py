@@ -27,7 +27,7 @@ _EXPECTED = {
 }
 """What was expected, by the type of pydantic's error, where the value has the wrong TOML type."""
 
-_MARKS = frozenset({"<text>", "<secret>", "[key]"})
+_MARKS = frozenset({"<text>", "<secret>", "<list>", "<word>", "[key]"})
 """Parts of an error's location that are no keys: our tags of a union, pydantic's mark of a mapping's key."""
 
 

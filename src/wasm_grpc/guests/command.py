@@ -27,14 +27,14 @@ from wasm_grpc.guests.protocol import Ending, GuestCall
 from wasm_grpc.guests.toolchains import foreign_build
 from wasm_grpc.hosts.nn import ephemeral
 from wasm_grpc.hosts.nn.state import InferenceState
-from wasm_grpc.hosts.wasi import preview1
+from wasm_grpc.hosts.wasi import preview1, unstable
 from wasm_grpc.hosts.wasi.context import WasiContext
 
 __all__ = ["Command", "ReadyCommand"]
 
 _START: Final = "_start"
 _START_TYPE: Final = FuncType(())
-_HOSTS: Final[HostModules] = {**preview1.FUNCTIONS, **ephemeral.FUNCTIONS}
+_HOSTS: Final[HostModules] = {**preview1.FUNCTIONS, **unstable.FUNCTIONS, **ephemeral.FUNCTIONS}
 
 
 class _CommandContext(WasiContext):

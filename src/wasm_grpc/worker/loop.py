@@ -25,7 +25,7 @@ from wasm_grpc.engines.protocol import Engine, Prepared
 from wasm_grpc.guests.protocol import Ending, Guest, GuestCall, ReadyGuest
 from wasm_grpc.guests.registry import guest_for
 from wasm_grpc.hosts.nn.state import InferenceGrants
-from wasm_grpc.hosts.wasi.context import encode_strings
+from wasm_grpc.hosts.wasi.context import encode_strings, query_arguments
 from wasm_grpc.hosts.wasi.mounts import FileSystem
 from wasm_grpc.hosts.wasi.streams import BytesStdin, CollectedStdout, Stderr, Stdin, Stdout
 from wasm_grpc.inference.models import Models
@@ -169,9 +169,10 @@ def _run(link: Link, entry: _Loaded, head: InvokeHead, body: bytes) -> Ending:
         stdin, stdout = LinkStdin(link), LinkStdout(link, limits.output_bytes)
     else:
         stdin, stdout = BytesStdin(body), CollectedStdout(limits.result_bytes)
+    env = entry.env + head.env
     call = GuestCall(
-        args=entry.args,
-        env=entry.env + head.env,
+        args=entry.args + query_arguments(env) if entry.function.takes_query else entry.args,
+        env=env,
         stdin=stdin,
         stdout=stdout,
         stderr=LinkStderr(link, limits.stderr_bytes) if head.follows_log else Stderr(limits.stderr_bytes),

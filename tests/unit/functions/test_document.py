@@ -269,7 +269,8 @@ WRONG_VALUES = [
     ("engine = 1", f"engine: 1 is an integer; {ENGINES}"),
     ("response = true", "response: true is a boolean; expected 'raw' or 'cgi'"),
     ("sha256 = 'AB'", f"sha256: 'AB' is not allowed; {HEX}"),
-    ("args = 'x'", "args: 'x' is a string; expected an array"),
+    ("args = 'x'", "args: 'x' is a string; expected an array, or 'query' for the parts of each query"),
+    ("args = 1", "args: 1 is an integer; expected an array"),
     ("args = ['x', 1979-05-27]", "args[1]: 1979-05-27 is a date or time; expected a string"),
     ('args = ["a\\u0000"]', r"args[0]: 'a\x00' has a NUL character; expected text without it"),
     (

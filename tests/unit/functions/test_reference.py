@@ -86,6 +86,10 @@ def _type(node: Mapping[str, Any]) -> str:
     if "enum" in node:
         *most, last = (f"`{value}`" for value in node["enum"])
         return "verbs" if "GET" in node["enum"] else f"{', '.join(most)} or {last}"
+    if "const" in node:
+        return f"`{node['const']}`"
+    if "oneOf" in node and "mapping" not in node.get("discriminator", {}):
+        return " or ".join(map(_type, node["oneOf"]))
     if node.get("type") == "array":
         return f"list of {_type(_resolved(node['items']))}"
     pattern = node.get("anyOf", [node])[0].get("pattern", "")

@@ -42,6 +42,7 @@ __all__ = [
     "FDFLAG_APPEND",
     "FDSTAT",
     "FILESTAT",
+    "FILESTAT_UNSTABLE",
     "FILETYPE_DIRECTORY",
     "FILETYPE_REGULAR_FILE",
     "FILETYPE_SYMBOLIC_LINK",
@@ -88,6 +89,7 @@ __all__ = [
     "RIGHT_POLL_FD_READWRITE",
     "SIZE",
     "SUBSCRIPTION",
+    "SUBSCRIPTION_UNSTABLE",
     "SUCCESS",
     "TIMESTAMP",
     "U32_MAX",
@@ -215,8 +217,14 @@ FDSTAT: Final = struct.Struct("<BxHxxxxQQ")
 FILESTAT: Final = struct.Struct("<QQB7xQQQQQ")
 """filestat: device, inode, file type, links, size, times of access, change of contents, of status."""
 
+FILESTAT_UNSTABLE: Final = struct.Struct("<QQB3xIQQQQ")
+"""filestat of ``wasi_unstable``: the same, with 32 bits for the links."""
+
 SUBSCRIPTION: Final = struct.Struct("<QB7x32s")
 """subscription: user data, event type, the clock or descriptor."""
+
+SUBSCRIPTION_UNSTABLE: Final = struct.Struct("<QB7x40s")
+"""subscription of ``wasi_unstable``: the same; its clocks have a name of their own in front."""
 
 EVENT: Final = struct.Struct("<QHB5xQH6x")
 """event: user data, errno, event type, bytes ready, flags."""

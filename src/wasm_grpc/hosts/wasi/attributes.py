@@ -7,28 +7,28 @@ import time
 from wasm_grpc.hosts.wasi.abi import (
     EINVAL,
     EROFS,
-    FILESTAT,
     FSTFLAG_ATIM,
     FSTFLAG_ATIM_NOW,
     FSTFLAG_MTIM,
     FSTFLAG_MTIM_NOW,
 )
-from wasm_grpc.hosts.wasi.context import WasiContext
 from wasm_grpc.hosts.wasi.refusal import Refusal
 from wasm_grpc.hosts.wasi.tree import Node, Volume
 
-__all__ = ["put_filestat", "set_times"]
+__all__ = ["Filestat", "filestat_of", "set_times"]
 
 _ALL = FSTFLAG_ATIM | FSTFLAG_ATIM_NOW | FSTFLAG_MTIM | FSTFLAG_MTIM_NOW
 
 
-def put_filestat(context: WasiContext, stat_at: int, volume: Volume, node: Node) -> None:
+Filestat = tuple[int, int, int, int, int, int, int, int]
+"""Device, inode, file type, links, size; times of access, of change of contents, of status."""
+
+
+def filestat_of(volume: Volume, node: Node) -> Filestat:
     """
-    Write a node's attributes to guest memory.
+    Return a node's attributes.
     """
-    FILESTAT.pack_into(
-        context.memory(),
-        stat_at,
+    return (
         volume.device,
         node.inode,
         node.filetype,

@@ -26,6 +26,7 @@ from wasm_grpc.hosts.wasi.abi import (
     RIGHT_FD_WRITE,
     SIZE,
     SUBSCRIPTION,
+    SUBSCRIPTION_UNSTABLE,
     SUCCESS,
     TIMESTAMP,
 )
@@ -33,10 +34,13 @@ from wasm_grpc.hosts.wasi.calls import Refusal, declare, region
 from wasm_grpc.hosts.wasi.context import WasiContext
 from wasm_grpc.hosts.wasi.descriptors import Descriptor, InputStream
 
-__all__ = ["FUNCTIONS"]
+__all__ = ["FUNCTIONS", "poll_oneoff_unstable"]
 
 _CLOCK: Final = struct.Struct("<I4xQ8xH6x")
 """subscription_clock: clock, timeout, (precision), flags."""
+
+_CLOCK_UNSTABLE: Final = struct.Struct("<8xI4xQ8xH6x")
+"""That of ``wasi_unstable``: behind a name of the clock's own, which the event doesn't repeat."""
 
 _LONGEST_SLEEP_NS: Final = 1 << 62
 """146 years; what `time.sleep` still takes."""
@@ -110,14 +114,37 @@ def _now_ns(context: WasiContext, clock: int) -> int:
 
 
 def _poll_oneoff(context: WasiContext, waits_at: int, events_at: int, count: int, ready_at: int) -> None:
+    _poll(context, waits_at, events_at, count, ready_at, subscription=SUBSCRIPTION, clock=_CLOCK)
+
+
+def poll_oneoff_unstable(
+    context: WasiContext, waits_at: int, events_at: int, count: int, ready_at: int
+) -> None:
+    """
+    Do what ``poll_oneoff`` of ``wasi_unstable`` does.
+    """
+    layouts = {"subscription": SUBSCRIPTION_UNSTABLE, "clock": _CLOCK_UNSTABLE}
+    _poll(context, waits_at, events_at, count, ready_at, **layouts)
+
+
+def _poll(
+    context: WasiContext,
+    waits_at: int,
+    events_at: int,
+    count: int,
+    ready_at: int,
+    *,
+    subscription: struct.Struct,
+    clock: struct.Struct,
+) -> None:
     if not 0 < count <= _SUBSCRIPTIONS_LIMIT:
         raise Refusal(EINVAL)
     memory = context.memory()
-    subscriptions = region(memory, waits_at, count * SUBSCRIPTION.size)
+    subscriptions = region(memory, waits_at, count * subscription.size)
     region(memory, events_at, count * EVENT.size)
     region(memory, ready_at, SIZE.size)
     # All are read before an event is written: the guest may have put the events over them.
-    waits = [_wait(context, *fields) for fields in SUBSCRIPTION.iter_unpack(subscriptions)]
+    waits = [_wait(context, clock, *fields) for fields in subscription.iter_unpack(subscriptions)]
     passed_ns = 0 if any(wait.is_due(0) for wait in waits) else _wait_for_one(waits)
     events = [wait.event() for wait in waits if wait.is_due(passed_ns)]
     for place, event in enumerate(events):
@@ -143,9 +170,9 @@ def _wait_for_one(waits: Sequence[_Wait]) -> int:
     return passed_ns
 
 
-def _wait(context: WasiContext, userdata: int, kind: int, of: bytes) -> _Wait:
+def _wait(context: WasiContext, clock: struct.Struct, userdata: int, kind: int, of: bytes) -> _Wait:
     if kind == EVENT_CLOCK:
-        return _clock_wait(context, userdata, of)
+        return _clock_wait(context, userdata, *clock.unpack(of))
     if kind not in (EVENT_FD_READ, EVENT_FD_WRITE):
         raise Refusal(EINVAL)
     right = RIGHT_FD_READ if kind == EVENT_FD_READ else RIGHT_FD_WRITE
@@ -155,8 +182,7 @@ def _wait(context: WasiContext, userdata: int, kind: int, of: bytes) -> _Wait:
     return _Wait(userdata, kind, descriptor=descriptor if kind == EVENT_FD_READ else None)
 
 
-def _clock_wait(context: WasiContext, userdata: int, of: bytes) -> _Wait:
-    clock, timeout_ns, flags = _CLOCK.unpack(of)
+def _clock_wait(context: WasiContext, userdata: int, clock: int, timeout_ns: int, flags: int) -> _Wait:
     if clock in (CLOCK_PROCESS_CPUTIME, CLOCK_THREAD_CPUTIME):
         # It stands still while the guest waits.
         return _Wait(userdata, EVENT_CLOCK, errno=ENOTSUP)

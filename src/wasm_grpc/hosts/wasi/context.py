@@ -11,7 +11,7 @@ from wasm_grpc.hosts.wasi.descriptors import Descriptor, InputStream, OutputStre
 from wasm_grpc.hosts.wasi.refusal import Refusal
 from wasm_grpc.hosts.wasi.streams import Sink, Stdin
 
-__all__ = ["WasiContext", "encode_strings"]
+__all__ = ["WasiContext", "encode_strings", "query_arguments"]
 
 _FIRST_FILE = 3
 _DESCRIPTORS_LIMIT = 1024
@@ -23,6 +23,20 @@ def encode_strings(strings: Sequence[str]) -> bytes:
     Give each string ended by NUL, as ``args_get`` and ``environ_get`` copy them out.
     """
     return "".join([f"{string}\0" for string in strings]).encode("utf-8", "surrogateescape")
+
+
+def query_arguments(env: bytes) -> bytes:
+    """
+    Give the parts of the query between "&", as they came, each ended by NUL.
+
+    Source: WAGI, whose modules get ``?a=1&b`` as the arguments "a=1" and "b"; nothing is decoded.
+
+    Args:
+        env: ``NAME=value`` strings, each ended by NUL; the query is in ``QUERY_STRING``.
+    """
+    name = b"QUERY_STRING="
+    query = next((each[len(name) :] for each in env.split(b"\0") if each.startswith(name)), b"")
+    return query.replace(b"&", b"\0") + b"\0" if query else b""
 
 
 class WasiContext(Context):

@@ -17,12 +17,12 @@ from wasm_grpc.hosts.wasi.abi import (
     RIGHT_FD_FILESTAT_GET,
     RIGHT_FD_FILESTAT_SET_TIMES,
 )
-from wasm_grpc.hosts.wasi.attributes import put_filestat, set_times
+from wasm_grpc.hosts.wasi.attributes import Filestat, filestat_of, set_times
 from wasm_grpc.hosts.wasi.calls import Refusal, declare, open_descriptor, region
 from wasm_grpc.hosts.wasi.context import WasiContext
 from wasm_grpc.hosts.wasi.opened import OpenFile, OpenFolder
 
-__all__ = ["FUNCTIONS"]
+__all__ = ["FUNCTIONS", "fd_filestat"]
 
 
 def _fd_close(context: WasiContext, fd: int) -> None:
@@ -68,14 +68,23 @@ def _fd_fdstat_set_rights(context: WasiContext, fd: int, rights: int, inheriting
     descriptor.inheriting = inheriting
 
 
-def _fd_filestat_get(context: WasiContext, fd: int, stat_at: int) -> None:
+def fd_filestat(context: WasiContext, fd: int) -> Filestat:
+    """
+    Return the attributes of what a descriptor stands for.
+
+    Raises:
+        Refusal: EBADF, ENOTCAPABLE.
+    """
     descriptor = open_descriptor(context, fd)
     if not descriptor.rights & RIGHT_FD_FILESTAT_GET:
         raise Refusal(ENOTCAPABLE)
     if isinstance(descriptor, (OpenFile, OpenFolder)):
-        put_filestat(context, stat_at, descriptor.volume, descriptor.node)
-    else:
-        FILESTAT.pack_into(context.memory(), stat_at, 0, 0, descriptor.filetype, 0, 0, 0, 0, 0)
+        return filestat_of(descriptor.volume, descriptor.node)
+    return 0, 0, descriptor.filetype, 0, 0, 0, 0, 0
+
+
+def _fd_filestat_get(context: WasiContext, fd: int, stat_at: int) -> None:
+    FILESTAT.pack_into(context.memory(), stat_at, *fd_filestat(context, fd))
 
 
 def _fd_filestat_set_times(

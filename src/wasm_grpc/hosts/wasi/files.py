@@ -32,7 +32,7 @@ from wasm_grpc.hosts.wasi.calls import Refusal, declare, open_descriptor, region
 from wasm_grpc.hosts.wasi.context import WasiContext
 from wasm_grpc.hosts.wasi.opened import OpenFile, OpenFolder, open_file
 
-__all__ = ["FUNCTIONS"]
+__all__ = ["FUNCTIONS", "fd_seek"]
 
 _OFFSET_LIMIT: Final = 1 << 63
 """An offset is a signed 64-bit integer wherever a libc looks at it."""
@@ -40,7 +40,10 @@ _OFFSET_LIMIT: Final = 1 << 63
 _SELF_AND_ABOVE: Final = (b".", b"..")
 
 
-def _fd_seek(context: WasiContext, fd: int, delta: int, whence: int, offset_at: int) -> None:
+def fd_seek(context: WasiContext, fd: int, delta: int, whence: int, offset_at: int) -> None:
+    """
+    See WASI's ``fd_seek``.
+    """
     # "fd_tell" alone lets a guest ask where it is (the standard's text on rights).
     asks_only = whence == WHENCE_CUR and not delta
     file = open_file(context, fd, RIGHT_FD_SEEK | (RIGHT_FD_TELL if asks_only else 0))
@@ -143,7 +146,7 @@ FUNCTIONS: Final = {
     "fd_datasync": declare("i", _fd_datasync),
     "fd_filestat_set_size": declare("iI", _fd_filestat_set_size),
     "fd_readdir": declare("iiiIi", _fd_readdir),
-    "fd_seek": declare("iIii", _fd_seek),
+    "fd_seek": declare("iIii", fd_seek),
     "fd_sync": declare("i", _fd_sync),
     "fd_tell": declare("ii", _fd_tell),
 }

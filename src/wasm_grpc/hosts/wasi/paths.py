@@ -16,6 +16,7 @@ from wasm_grpc.hosts.wasi.abi import (
     EPERM,
     EROFS,
     EXDEV,
+    FILESTAT,
     LOOKUP_SYMLINK_FOLLOW,
     RIGHT_PATH_CREATE_DIRECTORY,
     RIGHT_PATH_FILESTAT_GET,
@@ -30,14 +31,14 @@ from wasm_grpc.hosts.wasi.abi import (
     RIGHT_PATH_UNLINK_FILE,
     SIZE,
 )
-from wasm_grpc.hosts.wasi.attributes import put_filestat, set_times
+from wasm_grpc.hosts.wasi.attributes import Filestat, filestat_of, set_times
 from wasm_grpc.hosts.wasi.calls import Refusal, declare, open_descriptor, region
 from wasm_grpc.hosts.wasi.context import WasiContext
 from wasm_grpc.hosts.wasi.opened import OpenFolder
 from wasm_grpc.hosts.wasi.tree import NODE_BYTES, File, Folder, Link, Node, Volume
 from wasm_grpc.hosts.wasi.walk import PATH_LIMIT_BYTES, Place, check_text, walk
 
-__all__ = ["FUNCTIONS", "find", "open_folder"]
+__all__ = ["FUNCTIONS", "find", "open_folder", "path_filestat"]
 
 
 def open_folder(context: WasiContext, fd: int, right: int) -> OpenFolder:
@@ -88,12 +89,21 @@ def _path_create_directory(context: WasiContext, fd: int, at: int, length: int) 
     place.folder.put(place.name, Folder(opened.volume))
 
 
+def path_filestat(context: WasiContext, fd: int, lookup: int, at: int, length: int) -> Filestat:
+    """
+    Return the attributes of what a path leads to.
+
+    Raises:
+        Refusal: As ``path_filestat_get`` answers.
+    """
+    opened = open_folder(context, fd, RIGHT_PATH_FILESTAT_GET)
+    return filestat_of(opened.volume, find(context, opened, at, length, lookup).existing())
+
+
 def _path_filestat_get(
     context: WasiContext, fd: int, lookup: int, at: int, length: int, stat_at: int
 ) -> None:
-    opened = open_folder(context, fd, RIGHT_PATH_FILESTAT_GET)
-    node = find(context, opened, at, length, lookup).existing()
-    put_filestat(context, stat_at, opened.volume, node)
+    FILESTAT.pack_into(context.memory(), stat_at, *path_filestat(context, fd, lookup, at, length))
 
 
 def _path_filestat_set_times(
