@@ -86,7 +86,6 @@ async def test_what_a_guest_learns_of_its_request(way: Way) -> None:
         metadata={"x-in-header": "1"},
     )
 
-    told.pop("HTTP_USER_AGENT", None)
     assert told == {
         "REQUEST_METHOD": "PUT",
         "QUERY_STRING": "a=1&b",

@@ -40,6 +40,10 @@ _GATEWAY = {
     "REMOTE_ADDR": "127.0.0.1",
 }
 """What RFC 3875, 4.1 demands beside the request's own, and is the same for all."""
+_USER_AGENT = "HTTP_USER_AGENT"
+_OWN_AGENT = re.compile(r"(?:^|\s+)grpc-\S+/.*$", re.DOTALL)
+"""What gRPC's libraries write behind the word of the program that uses them, if it has one
+(``PROTOCOL-HTTP2.md``, "User Agents"). Of a call through daprd that is daprd's own: it drops the client's."""
 _HOST = re.compile(r"(?P<name>[0-9A-Za-z._~-]+|\[[0-9A-Fa-f:.]+\])(?::(?P<port>[0-9]{1,5}))?")
 _DEFAULT_HOST = "localhost"
 _DEFAULT_PORT = "80"
@@ -176,6 +180,8 @@ def trace_of(metadata: Metadata) -> Trace:
 
 
 def _add(env: dict[str, str], name: str, value: str) -> None:
+    if name == _USER_AGENT and not (value := _OWN_AGENT.sub("", value)):
+        return
     if name in env:
         value = f"{env[name]}{separator(name.removeprefix('HTTP_').lower())}{value}"
     env[name] = value

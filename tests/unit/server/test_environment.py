@@ -180,3 +180,29 @@ def test_a_caller_under_two_names(key: str) -> None:
         Reason.INVALID_REQUEST,
         f"metadata {key}: came twice; expected the sidecar's word on it alone",
     )
+
+
+@pytest.mark.parametrize(
+    ("sent", "expected"),
+    [
+        ("grpc-python-asyncio/1.84.0 grpc-c/49.0.0 (linux; chttp2)", None),
+        ("grpc-go/1.80.0", None),
+        ("shop/2.1 grpc-python/1.84.0 grpc-c/49.0.0 (linux; chttp2)", "shop/2.1"),
+        ("Mozilla/5.0 (X11; Linux x86_64)", "Mozilla/5.0 (X11; Linux x86_64)"),
+    ],
+    ids=["Python's gRPC", "daprd's", "a program's, and gRPC's", "a browser's"],
+)
+def test_the_user_agent_is_the_clients_own_word(sent: str, expected: str | None) -> None:
+    """What a library of gRPC says of itself isn't it."""
+    env = dict(
+        request_environment(
+            verb="GET",
+            query="",
+            content_type="",
+            content_length=0,
+            path_info="",
+            metadata=[("user-agent", sent)],
+        )
+    )
+
+    assert env.get("HTTP_USER_AGENT") == expected
