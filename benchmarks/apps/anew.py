@@ -17,14 +17,13 @@ from pathlib import Path
 
 from benchmarks.apps.callback import serve
 from benchmarks.machine import cores
+from wasm_grpc.catalogue.folder import read_functions
+from wasm_grpc.catalogue.function import read_module
 from wasm_grpc.core.model import EngineName, GuestKind, Limits
 from wasm_grpc.core.wire import encode_env
 from wasm_grpc.engines.limits import write_limits
 from wasm_grpc.engines.registry import open_engine
-from wasm_grpc.functions.folder import read_functions
-from wasm_grpc.functions.function import read_module
-from wasm_grpc.functions.models import read_inference
-from wasm_grpc.functions.mounts import read_mounts
+from wasm_grpc.grants.function import read_inference, read_mounts
 from wasm_grpc.guests.protocol import GuestCall
 from wasm_grpc.guests.registry import guest_for
 from wasm_grpc.hosts.nn.state import InferenceGrants

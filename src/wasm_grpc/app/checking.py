@@ -6,7 +6,19 @@ import asyncio
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from wasm_grpc.app.preparation import Preparer, engines_of, module_problems, open_preparer, pool_function
+from wasm_grpc.app.preparation import (
+    Preparer,
+    engines_of,
+    engines_with_inference,
+    inspect_models,
+    module_problems,
+    open_preparer,
+    pool_function,
+)
+from wasm_grpc.catalogue.folder import survey_functions
+from wasm_grpc.catalogue.function import Function, read_module
+from wasm_grpc.catalogue.routes import make_catalogue
+from wasm_grpc.catalogue.unsupported import later_features
 from wasm_grpc.core.errors import (
     CompileLimitError,
     ManifestError,
@@ -15,12 +27,7 @@ from wasm_grpc.core.errors import (
 )
 from wasm_grpc.core.machine import machine_memory_bytes
 from wasm_grpc.core.settings import Settings
-from wasm_grpc.functions.catalogue import make_catalogue
-from wasm_grpc.functions.folder import survey_functions
-from wasm_grpc.functions.function import Function, read_module
-from wasm_grpc.functions.later import later_features
-from wasm_grpc.functions.models import read_inference
-from wasm_grpc.functions.mounts import read_mounts
+from wasm_grpc.grants.function import read_inference, read_mounts
 from wasm_grpc.pool.functions import PoolFunction, memory_notes
 
 __all__ = ["FolderReport", "FunctionReport", "check"]
@@ -104,8 +111,8 @@ async def _check_function(
         wasm = await asyncio.to_thread(read_module, function)
         mounts = await asyncio.to_thread(read_mounts, function)
         inference = await asyncio.to_thread(read_inference, function)
-        engines = await preparer.inspector.engines_for_function(
-            function, inference, engines_of(function.manifest, preparer.settings)
+        engines = await engines_with_inference(
+            preparer.inspector, function, inference, engines_of(function.manifest, preparer.settings)
         )
     except ManifestError as exc:
         return FunctionReport(function.name, (), exc.problems, tuple(later)), None
@@ -113,7 +120,7 @@ async def _check_function(
         if engine not in preparer.compiler.runtimes:
             continue
         try:
-            inspected = await preparer.inspector.inspect_function(function, inference, engine)
+            inspected = await inspect_models(preparer.inspector, function, inference, engine)
             artifact = await preparer.compiler.compile(
                 wasm,
                 guest=function.manifest.guest,

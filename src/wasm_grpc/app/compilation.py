@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from wasm_grpc.artifacts.cache import Artifact, ArtifactCache, Refusal, artifact_key, default_cache_folder
 from wasm_grpc.core.errors import (
     CompileLimitError,
     EngineUnavailableError,
@@ -20,7 +21,6 @@ from wasm_grpc.core.errors import (
 from wasm_grpc.core.memory_limits import check_minimum, limit_in_code
 from wasm_grpc.core.model import EngineName, GuestKind, Limits
 from wasm_grpc.core.settings import Settings
-from wasm_grpc.functions.artifacts import Artifact, ArtifactCache, Refusal, artifact_key, default_cache_folder
 from wasm_grpc.pool.compiler import compile_module
 from wasm_grpc.pool.runtimes import FoundRuntime
 

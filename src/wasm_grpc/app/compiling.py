@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wasm_grpc.app.preparation import Preparer, engines_of, find_preparable, open_preparer
+from wasm_grpc.catalogue.folder import survey_functions
+from wasm_grpc.catalogue.function import Function
 from wasm_grpc.core.errors import HostError
 from wasm_grpc.core.settings import Settings
-from wasm_grpc.functions.folder import survey_functions
-from wasm_grpc.functions.function import Function
 from wasm_grpc.pool.functions import PoolFunction
 
 __all__ = ["CompiledFunction", "compile_functions"]

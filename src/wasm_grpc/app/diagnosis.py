@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from wasm_grpc.artifacts.cache import default_cache_folder
+from wasm_grpc.artifacts.folder import ArtifactFolder
 from wasm_grpc.core.errors import HostError, WasmGrpcError
 from wasm_grpc.core.model import MIB, EngineName
 from wasm_grpc.core.settings import Settings
-from wasm_grpc.functions.artifact_folder import ArtifactFolder
-from wasm_grpc.functions.artifacts import default_cache_folder
 from wasm_grpc.pool.inspector import find_backend
 from wasm_grpc.pool.runtimes import FoundRuntime, find_runtimes, wanted_engines
 

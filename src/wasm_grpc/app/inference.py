@@ -1,4 +1,4 @@
-"""Which engine's workers can run a function's models, each tried before anything is served."""
+"""Which engine's workers can run which models, each tried before anything is served."""
 
 from __future__ import annotations
 
@@ -9,9 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 from wasm_grpc.core.errors import InferenceUnavailableError, ManifestError, ModelError, WasmGrpcError
 from wasm_grpc.core.model import EngineName, Inference, Model
 from wasm_grpc.core.settings import Settings
-from wasm_grpc.functions.function import Function
-from wasm_grpc.functions.models import model_key
-from wasm_grpc.functions.wording import shown
 from wasm_grpc.pool.inspector import find_backend, inspect_model
 from wasm_grpc.pool.runtimes import FoundRuntime
 
@@ -53,20 +50,6 @@ class Inspector:
         # An engine that can't be had at all is another's error.
         return tuple(able) or tuple(engines)
 
-    async def engines_for_function(
-        self, function: Function, inference: Inference, engines: Sequence[EngineName]
-    ) -> tuple[EngineName, ...]:
-        """
-        Give those of the engines whose workers can run a function's models, as `engines_for` does.
-
-        Raises:
-            ManifestError: None can.
-        """
-        try:
-            return await self.engines_for(inference, engines)
-        except InferenceUnavailableError as exc:
-            raise ManifestError([function.blame(f"capabilities.nn: {exc}")]) from exc
-
     async def inspect(
         self, inference: Inference, engine: EngineName, blame: Callable[[str, ModelError], str]
     ) -> Inference:
@@ -92,24 +75,6 @@ class Inspector:
         if problems:
             raise ManifestError(problems)
         return dataclasses.replace(inference, models=tuple(models))
-
-    async def inspect_function(
-        self, function: Function, inference: Inference, engine: EngineName
-    ) -> Inference:
-        """
-        Try every model of a function, as `inspect` does.
-
-        Raises:
-            ManifestError: Some can't be run.
-        """
-
-        def blame(name: str, error: ModelError) -> str:
-            path = function.manifest.capabilities.nn.models[name].path
-            return function.blame(
-                f"{model_key(name, 'path')}: {shown(path)} {error}; expected a model that runs"
-            )
-
-        return await self.inspect(inference, engine, blame)
 
     async def _lack(self, inference: Inference, engine: EngineName) -> str:
         """

@@ -10,20 +10,21 @@ from dataclasses import asdict, dataclass
 
 from wasm_grpc.app.compilation import ModuleCompiler, open_cache
 from wasm_grpc.app.inference import Inspector
+from wasm_grpc.artifacts.cache import Artifact
+from wasm_grpc.catalogue.folder import Survey, by_folder
+from wasm_grpc.catalogue.function import Function, read_module
+from wasm_grpc.catalogue.unsupported import later_features
 from wasm_grpc.core.errors import (
     EngineUnavailableError,
+    InferenceUnavailableError,
     ManifestError,
+    ModelError,
     ModuleError,
 )
 from wasm_grpc.core.model import EngineName, Inference, Limits, Mount, PoolPolicy, WorkerFunction
 from wasm_grpc.core.settings import Settings
-from wasm_grpc.functions.artifacts import Artifact
-from wasm_grpc.functions.folder import Survey, by_folder
-from wasm_grpc.functions.function import Function, read_module
-from wasm_grpc.functions.later import later_features
-from wasm_grpc.functions.manifest import FunctionManifest
-from wasm_grpc.functions.models import read_inference
-from wasm_grpc.functions.mounts import read_mounts
+from wasm_grpc.grants.function import model_problem, read_inference, read_mounts
+from wasm_grpc.manifest.tables import FunctionManifest
 from wasm_grpc.pool.functions import PoolFunction
 from wasm_grpc.pool.runtimes import FoundRuntime, find_runtimes, wanted_engines
 
@@ -31,7 +32,9 @@ __all__ = [
     "Preparable",
     "Preparer",
     "engines_of",
+    "engines_with_inference",
     "find_preparable",
+    "inspect_models",
     "module_problems",
     "open_preparer",
     "pool_function",
@@ -111,7 +114,8 @@ class Preparer:
             wasm = await asyncio.to_thread(read_module, function)
             mounts = await asyncio.to_thread(read_mounts, function)
             inference = await asyncio.to_thread(read_inference, function)
-            engines = await self.inspector.engines_for(inference, engines_of(manifest, self.settings))
+            wanted = engines_of(manifest, self.settings)
+            engines = await engines_with_inference(self.inspector, function, inference, wanted)
             async with gate:
                 found, artifact = await self.compiler.compile_on_first(
                     wasm,
@@ -120,7 +124,7 @@ class Preparer:
                     engines=engines,
                     name=function.name,
                 )
-            inference = await self.inspector.inspect_function(function, inference, found.runtime.engine)
+            inference = await inspect_models(self.inspector, function, inference, found.runtime.engine)
         except ManifestError as exc:
             return exc
         except EngineUnavailableError as exc:
@@ -128,6 +132,37 @@ class Preparer:
         except ModuleError as exc:
             return ManifestError(module_problems(function, exc))
         return pool_function(function, mounts, inference, artifact, found)
+
+
+async def engines_with_inference(
+    inspector: Inspector, function: Function, inference: Inference, engines: Sequence[EngineName]
+) -> tuple[EngineName, ...]:
+    """
+    Return those of the engines whose workers can run a function's models, as `Inspector.engines_for` does.
+
+    Raises:
+        ManifestError: None can.
+    """
+    try:
+        return await inspector.engines_for(inference, engines)
+    except InferenceUnavailableError as exc:
+        raise ManifestError([function.blame(f"capabilities.nn: {exc}")]) from exc
+
+
+async def inspect_models(
+    inspector: Inspector, function: Function, inference: Inference, engine: EngineName
+) -> Inference:
+    """
+    Try every model of a function, as `Inspector.inspect` does.
+
+    Raises:
+        ManifestError: Some can't be run.
+    """
+
+    def blame(name: str, error: ModelError) -> str:
+        return model_problem(function, name, error)
+
+    return await inspector.inspect(inference, engine, blame)
 
 
 def module_problems(function: Function, error: ModuleError) -> list[str]:

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from wasm_grpc.app.compilation import ModuleCompiler, first_that_takes, open_cache
 from wasm_grpc.app.inference import Inspector
+from wasm_grpc.artifacts.cache import ArtifactCache
 from wasm_grpc.core.errors import ConfigError, ManifestError, ModelError, ModuleError
 from wasm_grpc.core.model import (
     KIB,
@@ -33,7 +34,6 @@ from wasm_grpc.core.wire import (
     unpack_json,
     unpack_result,
 )
-from wasm_grpc.functions.artifacts import ArtifactCache
 from wasm_grpc.pool.connection import Connection
 from wasm_grpc.pool.memory import code_bytes, models_bytes
 from wasm_grpc.pool.process import WorkerProcess, exit_text

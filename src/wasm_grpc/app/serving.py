@@ -11,25 +11,26 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wasm_grpc.app.preparation import Preparer, engines_of, find_preparable, open_preparer
+from wasm_grpc.catalogue.folder import survey_functions
+from wasm_grpc.catalogue.function import Function
+from wasm_grpc.catalogue.routes import make_catalogue
 from wasm_grpc.core.heap import keep_freed_memory
 from wasm_grpc.core.machine import machine_memory_bytes
 from wasm_grpc.core.settings import Settings
-from wasm_grpc.dapr.outputs import Outputs
 from wasm_grpc.dapr.sidecar import open_sidecar
-from wasm_grpc.functions.catalogue import make_catalogue
-from wasm_grpc.functions.folder import survey_functions
-from wasm_grpc.functions.function import Function
+from wasm_grpc.invocation.deployment import Deployment
+from wasm_grpc.invocation.outputs import Outputs
+from wasm_grpc.invocation.runner import Runner
+from wasm_grpc.invocation.triggers.invoke import Invoker
+from wasm_grpc.invocation.triggers.stream import Streams
+from wasm_grpc.invocation.triggers.topic import Consumer
 from wasm_grpc.pool.functions import PoolFunction, memory_notes
 from wasm_grpc.pool.pool import open_pool
 from wasm_grpc.server.answers import Answers
 from wasm_grpc.server.callback import AppCallback, add_callbacks
 from wasm_grpc.server.functions import Functions, add_functions
-from wasm_grpc.server.invocations import Invoker
 from wasm_grpc.server.listener import check_address, drain, listen, new_server
 from wasm_grpc.server.reflection import add_reflection
-from wasm_grpc.server.runner import Runner
-from wasm_grpc.server.streaming import Streams
-from wasm_grpc.server.topics import Consumer
 
 __all__ = ["serve"]
 
@@ -87,16 +88,17 @@ async def _serve(
         runner = Runner(pool, outputs)
         server = new_server(body_limit=max(each.manifest.limits.body_bytes for each in functions))
         answers = Answers()
+        deployment = Deployment(catalogue)
         callback = AppCallback(
-            Invoker(catalogue, runner),
-            Consumer(catalogue, runner),
-            catalogue.subscriptions.values(),
+            Invoker(deployment, runner),
+            Consumer(deployment, runner),
+            deployment,
             answers,
             token=settings.app_api_token,
             is_event_token_checked=settings.event_token,
         )
         add_callbacks(callback, server)
-        streams = Streams(catalogue, runner)
+        streams = Streams(deployment, runner)
         add_functions(Functions(streams, answers, token=settings.app_api_token), server)
         if settings.reflection:
             add_reflection(server)

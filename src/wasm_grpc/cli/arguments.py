@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 from wasm_grpc.core.errors import ConfigError
 from wasm_grpc.core.metadata import is_key
 from wasm_grpc.core.settings import ENGINES, Settings
-from wasm_grpc.functions.units import parse_duration, parse_size
+from wasm_grpc.manifest.units import parse_duration, parse_size
 
 __all__ = [
     "Parser",

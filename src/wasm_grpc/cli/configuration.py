@@ -14,7 +14,7 @@ from wasm_grpc.core.errors import ConfigError
 from wasm_grpc.core.settings import Settings, make_settings
 from wasm_grpc.core.toml_file import read_toml
 from wasm_grpc.dapr.endpoint import endpoint_from
-from wasm_grpc.functions.wording import closest
+from wasm_grpc.manifest.wording import closest
 
 __all__ = ["CONFIG_VARIABLE", "read_settings"]
 

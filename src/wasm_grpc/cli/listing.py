@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
+from wasm_grpc.catalogue.folder import read_functions
+from wasm_grpc.catalogue.function import Function
 from wasm_grpc.cli.arguments import add_folder
 from wasm_grpc.cli.tables import aligned
-from wasm_grpc.functions.folder import read_functions
-from wasm_grpc.functions.function import Function
-from wasm_grpc.functions.units import format_size
+from wasm_grpc.manifest.units import format_size
 
 __all__ = ["PARSER", "add_arguments", "execute"]
 

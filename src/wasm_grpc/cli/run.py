@@ -17,8 +17,8 @@ from wasm_grpc.cli.configuration import read_settings
 from wasm_grpc.cli.logs import log_to
 from wasm_grpc.core.errors import ConfigError
 from wasm_grpc.core.model import PAGE_BYTES, Inference, Limits, Model, Mount, Outcome, Reason
-from wasm_grpc.functions.models import read_model
-from wasm_grpc.functions.mounts import read_mount
+from wasm_grpc.grants.files import read_mount
+from wasm_grpc.grants.models import read_model
 
 __all__ = ["PARSER", "add_arguments", "execute"]
 

@@ -1,1 +1,1 @@
-"""The Dapr sidecar as the server uses it: a client, what is subscribed to, where results go."""
+"""Dapr's protocols: a client of the sidecar, and translation between protobuf and our own data."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from dapr.proto.runtime.v1 import appcallback_pb2 as pb
 
-from wasm_grpc.functions.subscriptions import Subscription
+from wasm_grpc.catalogue.subscriptions import Subscription
 
 __all__ = ["subscriptions_response"]
 

@@ -12,7 +12,7 @@ from typing import Any
 from dapr.proto.runtime.v1 import appcallback_pb2 as pb
 from google.protobuf import struct_pb2
 
-from wasm_grpc.dapr.envelope import CLOUD_EVENT_TYPE, is_text, media_type
+from wasm_grpc.invocation.cloud_event import CLOUD_EVENT_TYPE, is_text, media_type
 
 __all__ = ["event_of", "topic_request"]
 

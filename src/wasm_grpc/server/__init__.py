@@ -1,1 +1,1 @@
-"""The gRPC servicers: protocol messages in, invocations out, and every outcome's one status."""
+"""The gRPC edge: messages in, invocations out, and the one status of every failure."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NoReturn
 
 import grpc
@@ -13,15 +13,15 @@ from dapr.proto.runtime.v1 import appcallback_pb2_grpc as services
 from google.protobuf import empty_pb2
 
 from wasm_grpc.core.errors import InvocationError
+from wasm_grpc.dapr.events import bulk_events, topic_event
 from wasm_grpc.dapr.subscriptions import subscriptions_response
-from wasm_grpc.functions.subscriptions import Subscription
+from wasm_grpc.invocation.deployment import Deployment
+from wasm_grpc.invocation.outcomes import Verdict
+from wasm_grpc.invocation.triggers.invoke import Invoker, Request
+from wasm_grpc.invocation.triggers.topic import Consumer
 from wasm_grpc.server.answers import Answers
-from wasm_grpc.server.events import bulk_events, topic_event
 from wasm_grpc.server.failures import INVOCATION_ID_KEY, Context, abort, own_fault
-from wasm_grpc.server.invocations import Invoker, Request
-from wasm_grpc.server.outcomes import Verdict
 from wasm_grpc.server.token import TokenCheck
-from wasm_grpc.server.topics import Consumer
 
 __all__ = ["AppCallback", "add_callbacks"]
 
@@ -51,7 +51,7 @@ class AppCallback(
         self,
         invoker: Invoker,
         consumer: Consumer,
-        subscriptions: Iterable[Subscription],
+        deployment: Deployment,
         answers: Answers,
         *,
         token: str,
@@ -63,14 +63,14 @@ class AppCallback(
         Args:
             invoker: Takes the service invocations.
             consumer: Takes the topics' messages.
-            subscriptions: What the functions subscribe to.
+            deployment: Says what the functions subscribe to.
             answers: Counts the calls that wait for their answer.
             token: Of this app; empty asks for none.
             is_event_token_checked: Ask for it on event calls too; daprd before 1.16.2 sends none there.
         """
         self._invoker = invoker
         self._consumer = consumer
-        self._subscriptions = subscriptions_response(subscriptions)
+        self._deployment = deployment
         self._answers = answers
         self._token = TokenCheck(token)
         self._event_token = TokenCheck(token if is_event_token_checked else "")
@@ -87,7 +87,7 @@ class AppCallback(
             metadata = context.invocation_metadata() or ()
             self._token.check(metadata, "OnInvoke")
             http = request.http_extension
-            reply = await self._invoker.invoke(
+            response = await self._invoker.invoke(
                 Request(
                     method=request.method,
                     verb=_VERBS.get(http.verb, ""),
@@ -102,13 +102,13 @@ class AppCallback(
             await abort(context, exc, invocation_id)
         except Exception:  # noqa: BLE001 - the edge
             await abort(context, own_fault(invocation_id), invocation_id)
-        if reply.has_log or reply.headers:
-            own = ((INVOCATION_ID_KEY, invocation_id),) if reply.has_log else ()
-            await context.send_initial_metadata((*reply.headers, *own))
-        response = common_pb2.InvokeResponse(content_type=reply.content_type)
+        if response.has_log or response.headers:
+            own = ((INVOCATION_ID_KEY, invocation_id),) if response.has_log else ()
+            await context.send_initial_metadata((*response.headers, *own))
+        message = common_pb2.InvokeResponse(content_type=response.content_type)
         # Set in place: handing over an Any of its own would copy the body once more.
-        response.data.value = reply.body
-        return response
+        message.data.value = response.body
+        return message
 
     async def ListTopicSubscriptions(
         self, request: empty_pb2.Empty, context: Context
@@ -116,7 +116,7 @@ class AppCallback(
         """
         Say what the functions subscribe to; daprd asks once in its life, and without a token.
         """
-        return self._subscriptions
+        return subscriptions_response(self._deployment.catalogue.subscriptions.values())
 
     async def ListInputBindings(
         self, request: empty_pb2.Empty, context: Context

@@ -12,12 +12,12 @@ import grpc
 from wasm_grpc.core.errors import InvocationError
 from wasm_grpc.core.metadata import is_key, join_values
 from wasm_grpc.core.model import KIB, Reason
-from wasm_grpc.functions.keys import Verb
+from wasm_grpc.invocation.environment import Metadata
+from wasm_grpc.invocation.triggers.invoke import Request
+from wasm_grpc.invocation.triggers.stream import StreamedCall, Streams
+from wasm_grpc.manifest.keys import Verb
 from wasm_grpc.server.answers import Answers
-from wasm_grpc.server.environment import Metadata
 from wasm_grpc.server.failures import Context, abort, own_fault
-from wasm_grpc.server.invocations import Request
-from wasm_grpc.server.streaming import StreamedCall, Streams
 from wasm_grpc.server.token import TokenCheck
 from wasm_grpc.v1 import functions_pb2 as pb
 
@@ -50,7 +50,7 @@ class Functions:
 
         Args:
             streams: Takes the invocations.
-            answers: Counts the calls that wait for their answer.
+            answers: Counts the calls that wait for their response.
             token: Of this app; empty asks for none.
         """
         self._streams = streams
@@ -72,13 +72,13 @@ class Functions:
             async with self._streams.open(request, invocation_id) as call:
                 await call.started()
                 async with _feeding(call, requests, context, invocation_id):
-                    answer = await call.header()
+                    response = await call.header()
                     has_answered = True
                     header = pb.ResponseHeader(
-                        content_type=answer.content_type,
-                        metadata=join_values(pair for pair in answer.headers if pair[0] != _SET_COOKIE),
+                        content_type=response.content_type,
+                        metadata=join_values(pair for pair in response.headers if pair[0] != _SET_COOKIE),
                         invocation_id=invocation_id,
-                        set_cookies=[value for name, value in answer.headers if name == _SET_COOKIE],
+                        set_cookies=[value for name, value in response.headers if name == _SET_COOKIE],
                     )
                     await _write(context, pb.InvokeResponse(header=header))
                     async for chunk in call.chunks():

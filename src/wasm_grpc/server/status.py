@@ -1,8 +1,7 @@
-"""The one place from how an invocation ended to the gRPC status that its caller gets."""
+"""The one place from why an invocation failed to the gRPC status that its caller gets."""
 
 from __future__ import annotations
 
-import codecs
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -11,17 +10,13 @@ from google.protobuf import duration_pb2
 from google.rpc import error_details_pb2, status_pb2
 
 from wasm_grpc.core.errors import GuestStatusError, InvocationError
-from wasm_grpc.core.model import Outcome, Reason
+from wasm_grpc.core.model import Reason
 from wasm_grpc.dapr.details import ERROR_DOMAIN
-from wasm_grpc.server.cgi import CgiResponse
 
 __all__ = [
-    "FAILURE_BODY_BYTES",
     "HTTP_CODES",
     "STATUS_CODES",
     "Status",
-    "cgi_failure",
-    "failure",
     "status_of",
 ]
 
@@ -86,9 +81,6 @@ client can tell it from what is too large, which has the same code."""
 _MESSAGE_LIMIT_BYTES = 3072
 """Of a status message as it travels (percent-encoded). With the same text in the details it stays
 below the 8 KiB of metadata that gRPC peers take by default, and below the 4,096 bytes promised."""
-_STDERR_LIMIT_BYTES = 1024
-FAILURE_BODY_BYTES = 1024
-"""How much of the body of a status that is no success becomes the message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,28 +98,6 @@ class Status:
     code: grpc.StatusCode
     message: str
     details: bytes
-
-
-def failure(outcome: Outcome, function: str) -> InvocationError:
-    """
-    Give the error of an outcome that is not OK, with the tail of what the guest said.
-    """
-    said = _tail(outcome.stderr)
-    if outcome.reason is Reason.REJECTED:
-        message = f"function '{function}': rejected the input: {said or outcome.message}"
-    else:
-        message = f"function '{function}': {outcome.message}" + (f"; it said: {said}" if said else "")
-    return InvocationError(outcome.reason, message, function=function, limit=outcome.limit)
-
-
-def cgi_failure(response: CgiResponse, function: str) -> GuestStatusError:
-    """
-    Give the error of a CGI response whose status is no success; its text is the body's, else the phrase.
-    """
-    text = _text(response.body) or " ".join(filter(None, (str(response.status), response.phrase)))
-    return GuestStatusError(
-        response.status, f"function '{function}': {text}", function=function, headers=response.headers
-    )
 
 
 def status_of(error: InvocationError, invocation_id: str) -> Status:
@@ -163,31 +133,6 @@ def _code_of(http_status: int) -> grpc.StatusCode:
         # gRPC has no redirection.
         return grpc.StatusCode.UNKNOWN
     return HTTP_CODES.get(http_status, HTTP_CODES[http_status // 100 * 100])
-
-
-def _tail(stderr: bytes) -> str:
-    """
-    Give the end of a guest's standard error as one line of valid text.
-    """
-    text = stderr[-_STDERR_LIMIT_BYTES:].decode("utf-8", "replace")
-    return _one_line("…" + text if len(stderr) > _STDERR_LIMIT_BYTES else text)
-
-
-def _text(body: bytes) -> str:
-    """
-    Give the beginning of a body as one line; "" for what is no text.
-    """
-    try:
-        # A character that the limit cuts is left out.
-        text = codecs.getincrementaldecoder("utf-8")().decode(body[:FAILURE_BODY_BYTES])
-    except UnicodeDecodeError:
-        return ""
-    return _one_line(text + "…" if len(body) > FAILURE_BODY_BYTES else text)
-
-
-def _one_line(text: str) -> str:
-    lines = (line.strip() for line in text.splitlines())
-    return " | ".join(filter(None, ("".join(filter(str.isprintable, line)) for line in lines)))
 
 
 def _clip(text: str) -> str:

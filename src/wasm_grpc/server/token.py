@@ -9,7 +9,7 @@ import time
 from wasm_grpc.core.errors import InvocationError
 from wasm_grpc.core.model import Reason
 from wasm_grpc.dapr.channel import TOKEN_KEY
-from wasm_grpc.server.environment import Metadata
+from wasm_grpc.invocation.environment import Metadata
 
 __all__ = ["TokenCheck"]
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from wasm_grpc.app.compilation import ModuleCompiler
+from wasm_grpc.artifacts.cache import ArtifactCache
 from wasm_grpc.core.errors import CompileLimitError
 from wasm_grpc.core.model import EngineName, GuestKind, Limits, Runtime
 from wasm_grpc.core.settings import make_settings
-from wasm_grpc.functions.artifacts import ArtifactCache
 from wasm_grpc.pool.compiler import Compiled
 from wasm_grpc.pool.process import Greeting
 from wasm_grpc.pool.runtimes import FoundRuntime

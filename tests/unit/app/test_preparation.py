@@ -8,7 +8,7 @@ from pydantic import TypeAdapter
 from wasm_grpc.app.preparation import engines_of
 from wasm_grpc.core.model import EngineName
 from wasm_grpc.core.settings import make_settings
-from wasm_grpc.functions.manifest import FunctionManifest
+from wasm_grpc.manifest.tables import FunctionManifest
 
 WASMER, WASMTIME = EngineName.WASMER, EngineName.WASMTIME
 

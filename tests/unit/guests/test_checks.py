@@ -49,13 +49,8 @@ IMPORTS: dict[str, tuple[list[Import], list[str]]] = {
         ],
     ),
     "former-name-of-preview-1": (
-        [_import("wasi_unstable", "fd_write")],
-        [
-            (
-                "import wasi_unstable.fd_write is a function that nothing provides; "
-                "did you mean 'wasi_snapshot_preview1.fd_write'?"
-            )
-        ],
+        [_import("wasi_unstable", "fd_write", FuncType((I32, I32, I32, I32), (I32,)))],
+        [],
     ),
     "right-name-of-wrong-module": (
         [_import("env", "fd_write")],

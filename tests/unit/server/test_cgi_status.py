@@ -5,9 +5,16 @@ from __future__ import annotations
 import grpc
 import pytest
 from google.rpc import error_details_pb2, status_pb2
+from pydantic import TypeAdapter
 
-from wasm_grpc.server.cgi import parse_cgi_response
-from wasm_grpc.server.status import Status, cgi_failure, status_of
+from wasm_grpc.core.errors import GuestStatusError
+from wasm_grpc.invocation.response import cgi_response
+from wasm_grpc.manifest.tables import FunctionManifest
+from wasm_grpc.server.status import Status, status_of
+
+ORDERS = TypeAdapter(FunctionManifest).validate_python(
+    {"name": "orders", "module": "orders.wasm", "trigger": {"invoke": [{"method": "orders"}]}}
+)
 
 # HTTPStatusFromCode in daprd's pkg/messaging/v1/util.go.
 DAPR_HTTP_STATUS = {
@@ -32,7 +39,9 @@ DAPR_HTTP_STATUS = {
 
 def answered(output: bytes) -> Status:
     """Give the status of a call whose guest wrote `output`."""
-    return status_of(cgi_failure(parse_cgi_response(output), "orders"), "id-1")
+    with pytest.raises(GuestStatusError) as caught:
+        cgi_response(output, ORDERS)
+    return status_of(caught.value, "id-1")
 
 
 @pytest.mark.parametrize("http_status", sorted(set(DAPR_HTTP_STATUS.values())))

@@ -10,7 +10,8 @@ from google.rpc import error_details_pb2, status_pb2
 
 from wasm_grpc.core.errors import InvocationError
 from wasm_grpc.core.model import Outcome, Reason
-from wasm_grpc.server.status import STATUS_CODES, failure, status_of
+from wasm_grpc.invocation.response import failure
+from wasm_grpc.server.status import STATUS_CODES, status_of
 
 CODES = grpc.StatusCode
 

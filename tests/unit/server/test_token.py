@@ -6,7 +6,7 @@ import pytest
 
 from wasm_grpc.core.errors import InvocationError
 from wasm_grpc.core.model import Reason
-from wasm_grpc.server.environment import Metadata
+from wasm_grpc.invocation.environment import Metadata
 from wasm_grpc.server.token import TokenCheck
 
 

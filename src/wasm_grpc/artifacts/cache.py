@@ -1,0 +1,166 @@
+"""The artifact cache of a server: what a key covers, where it lies, what stands in where it can't be used."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import tempfile
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import TypeVar
+
+from wasm_grpc.artifacts.folder import Artifact, ArtifactFolder, Refusal
+from wasm_grpc.core.artifact import ARTIFACT_FORMAT
+from wasm_grpc.core.errors import HostError
+
+__all__ = ["Artifact", "ArtifactCache", "Refusal", "artifact_key", "default_cache_folder"]
+
+_T = TypeVar("_T")
+
+_log = logging.getLogger(__name__)
+
+
+def default_cache_folder(environ: Mapping[str, str]) -> Path | None:
+    """
+    Give ``$XDG_CACHE_HOME/wasm-grpc``, by default ``~/.cache/wasm-grpc``; None for a user without a home.
+
+    Source: XDG Base Directory Specification 0.8, which ignores relative paths.
+    """
+    cache_home = environ.get("XDG_CACHE_HOME", "")
+    if cache_home.startswith("/"):
+        return Path(cache_home, "wasm-grpc")
+    try:
+        return Path(environ.get("HOME") or Path.home(), ".cache", "wasm-grpc")
+    except RuntimeError:
+        return None
+
+
+def artifact_key(
+    wasm: bytes, *, engine: str, version: str, target: str, settings: Mapping[str, str | int | bool | None]
+) -> bytes:
+    """
+    Give the key of a compiled module: SHA-256 of all that the native code depends on.
+
+    Args:
+        wasm: The module as its author gave it.
+        engine: The engine's name.
+        version: The engine's version.
+        target: Instruction set and CPU features.
+        settings: Whatever else changes the result: limits written into the module, flags.
+    """
+    rest = json.dumps([ARTIFACT_FORMAT, engine, version, target, settings], sort_keys=True).encode()
+    return hashlib.sha256(hashlib.sha256(wasm).digest() + rest).digest()
+
+
+class ArtifactCache:
+    """
+    The cache folder and, where that can't be used, a private one that ends with this server's run.
+
+    Call it from any thread, but not on an event loop: it waits for the disk. Use it as a context
+    manager, or `close` it.
+    """
+
+    __slots__ = ("_folder", "_lock", "_private", "_temporary")
+
+    def __init__(self, folder: Path | None) -> None:
+        """
+        Open the cache in `folder`; if that can't be, warn and go on without what it holds.
+        """
+        self._lock = threading.Lock()
+        self._private: ArtifactFolder | None = None
+        self._temporary: tempfile.TemporaryDirectory[str] | None = None
+        self._folder: ArtifactFolder | None = None
+        if folder is None:
+            _warn("artifact cache: this user has no home; expected XDG_CACHE_HOME or HOME")
+            return
+        try:
+            self._folder = ArtifactFolder(folder)
+        except HostError as exc:
+            _warn(str(exc))
+
+    def __enter__(self) -> ArtifactCache:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @property
+    def is_kept(self) -> bool:
+        """
+        Whether all that was stored outlives this run; False once a stand-in had to be used.
+        """
+        return self._folder is not None and self._private is None
+
+    def get(self, key: bytes) -> Artifact | Refusal | None:
+        """
+        Give what is stored under a key; what is damaged or foreign is as good as not there.
+        """
+        found = None if self._folder is None else self._folder.get(key)
+        if found is None and self._private is not None:
+            found = self._private.get(key)
+        return found
+
+    def put(self, key: bytes, payload: bytes, *, minimum_bytes: int = 0) -> Artifact:
+        """
+        Store native code, and give what is to be loaded from now on.
+
+        Args:
+            key: See `artifact_key`.
+            payload: The native code.
+            minimum_bytes: The linear memory that each instance starts with.
+
+        Raises:
+            HostError: Neither the folder nor a temporary one can be written.
+        """
+        return self._write(lambda folder: folder.put(key, payload, minimum_bytes=minimum_bytes))
+
+    def put_refusal(self, key: bytes, message: str) -> None:
+        """
+        Remember that the engine refuses the module.
+
+        Raises:
+            HostError: As `put`.
+        """
+        self._write(lambda folder: folder.put_refusal(key, message))
+
+    def close(self) -> None:
+        """
+        Remove the private folder; no worker may be started after it.
+        """
+        if self._temporary is not None:
+            self._temporary.cleanup()
+            self._temporary = self._private = None
+
+    def _write(self, write: Callable[[ArtifactFolder], _T]) -> _T:
+        if self._folder is not None and self._private is None:
+            try:
+                return write(self._folder)
+            except HostError as exc:
+                _warn(str(exc))
+        return write(self._stand_in())
+
+    def _stand_in(self) -> ArtifactFolder:
+        with self._lock:
+            if self._private is None:
+                self._temporary = _temporary_folder()
+                self._private = ArtifactFolder(Path(self._temporary.name))
+            return self._private
+
+
+def _temporary_folder() -> tempfile.TemporaryDirectory[str]:
+    try:
+        return tempfile.TemporaryDirectory(prefix="wasm-grpc-")
+    except OSError as exc:
+        raise HostError(f"temporary folder: {exc.strerror}; expected one for compiled modules") from exc
+
+
+def _warn(problem: str) -> None:
+    _log.warning("%s; modules are compiled for this run alone", problem)

@@ -1,0 +1,1 @@
+"""Which functions there are, and which methods and topics lead to each: read once, then immutable."""

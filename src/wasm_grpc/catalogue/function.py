@@ -1,0 +1,114 @@
+"""A function on disk: its folder, its manifest and the module file that it names."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from wasm_grpc.core.errors import ConfigError, ManifestError
+from wasm_grpc.core.model import MIB
+from wasm_grpc.manifest.layout import MANIFEST_NAME, REMOTE_SCHEMES
+from wasm_grpc.manifest.tables import FunctionManifest
+from wasm_grpc.manifest.units import format_size
+
+__all__ = ["Function", "file_below", "read_module"]
+
+_MODULE_LIMIT_BYTES = 256 * MIB
+"""Above what an engine compiles within the compile process's own limits."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Function:
+    """
+    One function that is served.
+
+    Attributes:
+        folder: The folder that holds its manifest.
+        manifest: What its author declared.
+    """
+
+    folder: Path
+    manifest: FunctionManifest
+
+    @property
+    def name(self) -> str:
+        """
+        The function's name.
+        """
+        return self.manifest.name
+
+    @property
+    def is_remote(self) -> bool:
+        """
+        The module is a reference and not a file of the folder.
+        """
+        return self.manifest.module.startswith(REMOTE_SCHEMES)
+
+    @property
+    def has_outputs(self) -> bool:
+        """
+        A trigger sends its result on (``then``), so that the function needs a sidecar.
+        """
+        trigger = self.manifest.trigger
+        each_kind = (trigger.invoke, trigger.topic, trigger.binding, trigger.job)
+        return any(each.then is not None for triggers in each_kind for each in triggers)
+
+    def blame(self, problem: str) -> str:
+        """
+        Give a problem's whole line: ``<folder>/function.toml: <key>: <problem>``.
+        """
+        return f"{self.folder.name}/{MANIFEST_NAME}: {problem}"
+
+
+def file_below(folder: Path, name: str) -> Path:
+    """
+    Find a file that a manifest names; its own checks have seen to "..".
+
+    Raises:
+        ConfigError: There is none, it is no regular file, or a link leads out of the folder.
+    """
+    path = folder / name
+    try:
+        target = path.resolve(strict=True)
+    except FileNotFoundError:
+        raise ConfigError(f"no file {name!r}; expected it below the function's folder") from None
+    except (OSError, RuntimeError):
+        raise ConfigError(f"{name!r} can't be reached; expected a file below the function's folder") from None
+    if not target.is_relative_to(folder.resolve()):
+        raise ConfigError(f"{name!r} is a link out of the function's folder; expected a file below it")
+    if target.is_dir():
+        raise ConfigError(f"{name!r} is a folder; expected a file")
+    if not target.is_file():
+        raise ConfigError(f"{name!r} is no regular file; expected one")
+    return target
+
+
+def read_module(function: Function) -> bytes:
+    """
+    Read the module of a function whose module is a file, and hold it to its pin.
+
+    Raises:
+        ManifestError: The file can't be had or isn't the pinned one.
+    """
+    manifest = function.manifest
+    try:
+        wasm = _read(file_below(function.folder, manifest.module), manifest.module)
+    except ConfigError as exc:
+        raise ManifestError([function.blame(f"module: {exc}")]) from exc
+    digest = hashlib.sha256(wasm).hexdigest()
+    if manifest.sha256 is not None and digest != manifest.sha256:
+        problem = f"sha256: {manifest.module!r} has {digest}; expected {manifest.sha256}"
+        raise ManifestError([function.blame(problem)])
+    return wasm
+
+
+def _read(path: Path, name: str) -> bytes:
+    try:
+        with path.open("rb") as file:
+            wasm = file.read(_MODULE_LIMIT_BYTES + 1)
+    except OSError as exc:
+        raise ConfigError(f"{name!r} can't be read: {exc.strerror}; expected a readable file") from exc
+    if len(wasm) > _MODULE_LIMIT_BYTES:
+        raise ConfigError(f"{name!r} is too large; expected at most {format_size(_MODULE_LIMIT_BYTES)}")
+    return wasm

@@ -1,0 +1,178 @@
+"""Who serves which method and topic: an immutable snapshot of the functions and their routes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from wasm_grpc.catalogue.function import Function
+from wasm_grpc.catalogue.subscriptions import Subscriptions, make_subscriptions
+from wasm_grpc.core.errors import ConfigError, InvocationError
+from wasm_grpc.core.model import Reason
+from wasm_grpc.manifest.keys import Verb
+from wasm_grpc.manifest.methods import MethodPattern, method_fault, parse_method_pattern
+from wasm_grpc.manifest.triggers import Then
+from wasm_grpc.manifest.wording import closest, enumerate_names, shown
+
+__all__ = ["Catalogue", "Route", "make_catalogue"]
+
+_NO_VERB = frozenset({"", "NONE"})
+"""``HTTPExtension.Verb`` of a caller that gives none; it counts as POST."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """
+    Where one call goes.
+
+    Attributes:
+        function: Name of the function that serves it.
+        call: The export or operation to call, for guests that have several.
+        path_info: What follows a prefix, with its leading "/"; "" where the method is exact.
+        then: Where the result goes beside the reply.
+    """
+
+    function: str
+    call: str
+    path_info: str
+    then: Then | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Entry:
+    pattern: MethodPattern
+    function: str
+    call: str
+    verbs: tuple[str, ...]
+    then: Then | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Catalogue:
+    """
+    The functions of this server, and the routes to them.
+
+    Attributes:
+        functions: Every function by its name.
+        subscriptions: What they subscribe to, by (pubsub, topic).
+    """
+
+    functions: Mapping[str, Function]
+    subscriptions: Subscriptions
+    _exact: Mapping[str, _Entry]
+    _prefixes: Mapping[str, _Entry]
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """
+        Every method and prefix that is served, sorted.
+        """
+        entries = (*self._exact.values(), *self._prefixes.values())
+        return tuple(sorted(str(entry.pattern) for entry in entries))
+
+    def route(self, method: str, verb: str) -> Route:
+        """
+        Find who serves a call: an exact method before a prefix, a longer prefix before a shorter.
+
+        Args:
+            method: The method as Dapr hands it on; one leading "/" is dropped.
+            verb: The verb's name; "" and "NONE" count as POST.
+
+        Raises:
+            InvocationError: ``INVALID_REQUEST`` for what can't be a method, ``UNKNOWN_METHOD`` or
+                ``VERB_NOT_ALLOWED``.
+        """
+        path = method.removeprefix("/")
+        fault = method_fault(path)
+        if fault is not None:
+            raise InvocationError(
+                Reason.INVALID_REQUEST, f"method {shown(method)} {fault}; expected a path, the query apart"
+            )
+        entry = self._exact.get(path) or self._longest_prefix(path)
+        if entry is None:
+            raise InvocationError(Reason.UNKNOWN_METHOD, self._unknown(path))
+        given = Verb.POST.value if verb in _NO_VERB else verb
+        if entry.verbs and given not in entry.verbs:
+            raise InvocationError(
+                Reason.VERB_NOT_ALLOWED,
+                f"method {shown(path)}: verb {given} is not served; expected {' or '.join(entry.verbs)}",
+                function=entry.function,
+            )
+        rest = path[len(entry.pattern.path) :] if entry.pattern.is_prefix else ""
+        path_info = rest if rest.startswith("/") or not rest else f"/{rest}"
+        return Route(function=entry.function, call=entry.call, path_info=path_info, then=entry.then)
+
+    def _longest_prefix(self, path: str) -> _Entry | None:
+        end = path.rfind("/")
+        while end >= 0:
+            entry = self._prefixes.get(path[:end])
+            if entry is not None:
+                return entry
+            end = path.rfind("/", 0, end)
+        return self._prefixes.get("")
+
+    def _unknown(self, path: str) -> str:
+        near = closest(path, self.methods)
+        served = enumerate_names(self.methods) or "nothing: no function is served"
+        hint = f"did you mean {near!r}?" if near else f"expected {served}"
+        return f"no function serves method {shown(path)}; {hint}"
+
+
+def make_catalogue(functions: Iterable[Function], routes: Sequence[str] = ()) -> Catalogue:
+    """
+    Take a snapshot of functions that `read_functions` has checked against each other.
+
+    Args:
+        functions: The functions to serve.
+        routes: Further routes, each ``METHOD=NAME``, as ``--route`` takes them; they take every verb.
+
+    Raises:
+        ConfigError: A route is wrong, names no function, or its method is served already.
+    """
+    by_name = {function.name: function for function in functions}
+    entries = {
+        trigger.method: _Entry(
+            pattern=trigger.method,
+            function=function.name,
+            call=trigger.call or trigger.method.path or function.name,
+            verbs=tuple(verb.value for verb in trigger.verbs or ()),
+            then=trigger.then,
+        )
+        for function in by_name.values()
+        for trigger in function.manifest.trigger.invoke
+    }
+    for route in routes:
+        entry = _extra_route(route, by_name)
+        taken = entries.get(entry.pattern)
+        if taken is not None:
+            raise ConfigError(
+                f"--route {route}: method '{entry.pattern}' is already served by function"
+                f" {taken.function!r}; expected another method"
+            )
+        entries[entry.pattern] = entry
+    exact = {entry.pattern.path: entry for entry in entries.values() if not entry.pattern.is_prefix}
+    prefixes = {entry.pattern.path: entry for entry in entries.values() if entry.pattern.is_prefix}
+    return Catalogue(
+        functions=MappingProxyType(by_name),
+        subscriptions=make_subscriptions(by_name.values()),
+        _exact=exact,
+        _prefixes=prefixes,
+    )
+
+
+def _extra_route(route: str, functions: Mapping[str, Function]) -> _Entry:
+    # A method may hold "=", a function's name can't.
+    method, equals, name = route.rpartition("=")
+    if not equals or not method:
+        raise ConfigError(f"--route {route}: is no route; expected METHOD=NAME")
+    pattern = parse_method_pattern(method)
+    if isinstance(pattern, str):
+        raise ConfigError(
+            f"--route {route}: the method {pattern}; expected 'api/image' or a prefix 'orders/*'"
+        )
+    if name not in functions:
+        near = closest(name, functions)
+        hint = f"did you mean {near!r}?" if near else f"expected {enumerate_names(functions)}"
+        raise ConfigError(f"--route {route}: no function is named {name!r}; {hint}")
+    return _Entry(pattern=pattern, function=name, call=pattern.path or name, verbs=())

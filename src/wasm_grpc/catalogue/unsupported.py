@@ -1,0 +1,57 @@
+"""What a manifest may ask for already and this version does not serve yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from wasm_grpc.catalogue.function import Function
+from wasm_grpc.core.model import GuestKind, ReuseKind
+from wasm_grpc.manifest.capabilities import Capabilities
+from wasm_grpc.manifest.tables import FunctionManifest, Secret
+from wasm_grpc.manifest.triggers import Triggers
+
+__all__ = ["later_features"]
+
+
+def later_features(function: Function) -> list[str]:
+    """
+    Give one line for each key that `serve` must refuse; none if the function can be served.
+    """
+    asked = _asked(function.manifest, is_remote=function.is_remote)
+    return [
+        function.blame(f"{key}: {what} not served by this version yet; expected {instead}")
+        for key, what, instead in asked
+    ]
+
+
+def _asked(manifest: FunctionManifest, *, is_remote: bool) -> Iterator[tuple[str, str, str]]:
+    if is_remote:
+        yield "module", "modules from elsewhere are", "a file below the function's folder"
+    if manifest.guest is not GuestKind.WASI_COMMAND:
+        yield "guest", f"{manifest.guest.value!r} is", "'wasi-command'"
+    for name, value in manifest.env.items():
+        if isinstance(value, Secret):
+            yield f"env.{name}", "secrets are", "a text"
+    if manifest.pool.reuse is not ReuseKind.FRESH:
+        yield "pool.reuse", f"{manifest.pool.reuse.value!r} is", "'fresh'"
+    yield from _triggers(manifest.trigger)
+    yield from _capabilities(manifest.capabilities)
+
+
+def _triggers(trigger: Triggers) -> Iterator[tuple[str, str, str]]:
+    served = "only [[trigger.invoke]] and [[trigger.topic]]"
+    if trigger.binding:
+        yield "trigger.binding", "input bindings are", served
+    if trigger.job:
+        yield "trigger.job", "jobs are", served
+    outputs = [(f"invoke[{index}]", each.then) for index, each in enumerate(trigger.invoke)]
+    outputs += [(f"topic[{index}]", each.then) for index, each in enumerate(trigger.topic)]
+    for place, then in outputs:
+        if then is not None and then.publish is None:
+            yield f"trigger.{place}.then.{'state' if then.state else 'binding'}", "it is", "publish"
+
+
+def _capabilities(granted: Capabilities) -> Iterator[tuple[str, str, str]]:
+    for kind in ("state", "publish", "invoke", "secrets", "bindings", "configuration"):
+        if getattr(granted.dapr, kind):
+            yield f"capabilities.dapr.{kind}", "calls to Dapr are", "none"

@@ -1,0 +1,83 @@
+"""The events that daprd delivers, out of the messages that carry them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from dapr.proto.runtime.v1 import appcallback_pb2 as pb
+from google.protobuf import json_format, struct_pb2
+
+from wasm_grpc.invocation.event import OCTET_STREAM, Event
+
+__all__ = ["bulk_events", "topic_event"]
+
+
+def topic_event(request: pb.TopicEventRequest) -> Event:
+    """
+    Give the event of ``OnTopicEvent``.
+    """
+    return Event(
+        pubsub=request.pubsub_name,
+        topic=request.topic,
+        path=request.path,
+        id=request.id,
+        source=request.source,
+        type=request.type,
+        spec_version=request.spec_version,
+        content_type=request.data_content_type,
+        data=request.data,
+        extensions=tuple(_attributes(request.extensions)),
+    )
+
+
+def bulk_events(request: pb.TopicEventBulkRequest) -> list[Event]:
+    """
+    Give the events of ``OnBulkTopicEvent``, one an entry, in their order.
+    """
+    return [_bulk_event(request, entry) for entry in request.entries]
+
+
+def _bulk_event(request: pb.TopicEventBulkRequest, entry: pb.TopicEventBulkRequestEntry) -> Event:
+    metadata = tuple((key.lower(), value) for key, value in entry.metadata.items())
+    if not entry.HasField("cloud_event"):
+        return Event(
+            pubsub=request.pubsub_name,
+            topic=request.topic,
+            path=request.path,
+            content_type=entry.content_type or OCTET_STREAM,
+            data=entry.bytes,
+            metadata=metadata,
+            is_bulk=True,
+            is_raw=True,
+        )
+    event = entry.cloud_event
+    return Event(
+        pubsub=request.pubsub_name,
+        topic=request.topic,
+        path=request.path,
+        id=event.id,
+        source=event.source,
+        type=event.type,
+        spec_version=event.spec_version,
+        content_type=event.data_content_type,
+        data=event.data,
+        extensions=tuple(_attributes(event.extensions)),
+        metadata=metadata,
+        is_bulk=True,
+    )
+
+
+def _attributes(extensions: struct_pb2.Struct) -> Iterator[tuple[str, str]]:
+    for name, value in extensions.fields.items():
+        kind = value.WhichOneof("kind")
+        if kind == "string_value":
+            yield name, value.string_value
+        elif kind == "bool_value":
+            # As CloudEvents writes them in headers (HTTP protocol binding 1.0.2, 3.1.3.1).
+            yield name, "true" if value.bool_value else "false"
+        elif kind == "number_value":
+            number = value.number_value
+            yield name, str(int(number)) if number.is_integer() else repr(number)
+        elif kind in {"struct_value", "list_value"}:
+            yield name, json.dumps(json_format.MessageToDict(value), separators=(",", ":"))

@@ -1,0 +1,1 @@
+"""What a function was granted of this machine: files and models, as they are when the server starts."""

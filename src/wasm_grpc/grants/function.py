@@ -1,0 +1,113 @@
+"""What one function was granted of this machine, as it is now."""
+
+from __future__ import annotations
+
+import posixpath
+from pathlib import Path
+
+from wasm_grpc.catalogue.function import Function, file_below
+from wasm_grpc.core.errors import ConfigError, ManifestError, ModelError
+from wasm_grpc.core.model import Inference, Model, Mount, MountEntry
+from wasm_grpc.grants.files import TreeReader
+from wasm_grpc.grants.models import read_model
+from wasm_grpc.manifest.layout import key_text
+from wasm_grpc.manifest.wording import shown
+
+__all__ = ["model_problem", "read_inference", "read_mounts"]
+
+
+def read_mounts(function: Function) -> tuple[Mount, ...]:
+    """
+    Give what a function was granted of files, as they are now.
+
+    Raises:
+        ManifestError: Something can't be granted: not there, unreadable, no file, over a limit, or
+            a link leads out.
+    """
+    reader = TreeReader()
+    problems: list[str] = []
+    granted: dict[str, list[MountEntry]] = {}
+    taken: list[str] = []
+    for index, grant in enumerate(function.manifest.capabilities.files):
+        key = f"capabilities.files[{index}]"
+        if any(_overlap(grant.guest, guest) for guest in taken):
+            problem = f"{shown(grant.guest)} is granted twice; expected a path outside every other grant"
+            problems.append(function.blame(f"{key}.guest: {problem}"))
+            continue
+        taken.append(grant.guest)
+        try:
+            target = _below(function.folder, grant.host)
+            guest, entries = reader.read(target, grant.host, grant.guest)
+        except ConfigError as exc:
+            problems.append(function.blame(f"{key}.host: {exc}"))
+            continue
+        there = {entry.path for entry in granted.setdefault(guest, [])}
+        for entry in entries:
+            if entry.path in there:
+                place = posixpath.join(guest, entry.path)
+                problem = f"{shown(place)} is granted twice; expected a path outside every other grant"
+                problems.append(function.blame(f"{key}.guest: {problem}"))
+                break
+        granted[guest] += entries
+    if problems:
+        raise ManifestError(problems)
+    return tuple(Mount(guest=guest, entries=tuple(entries)) for guest, entries in granted.items())
+
+
+def read_inference(function: Function) -> Inference:
+    """
+    Give what a function was granted of inference, its models as they are now.
+
+    Raises:
+        ManifestError: A model can't be had, or isn't the pinned one.
+    """
+    granted = function.manifest.capabilities.nn
+    models: list[Model] = []
+    problems: list[str] = []
+    for name, wanted in granted.models.items():
+        try:
+            path = file_below(function.folder, wanted.path)
+            model = read_model(name, path, wanted.path, threads=wanted.threads)
+        except ConfigError as exc:
+            problems.append(function.blame(f"{_model_key(name, 'path')}: {exc}"))
+            continue
+        if wanted.sha256 not in (None, model.sha256):
+            problem = f"{shown(wanted.path)} has {model.sha256}; expected {wanted.sha256}"
+            problems.append(function.blame(f"{_model_key(name, 'sha256')}: {problem}"))
+        models.append(model)
+    if problems:
+        raise ManifestError(problems)
+    return Inference(models=tuple(models), may_load=granted.load, tensor_types=granted.tensor_types)
+
+
+def model_problem(function: Function, name: str, error: ModelError) -> str:
+    """
+    Return the line for a model of a function that can't be run.
+    """
+    path = function.manifest.capabilities.nn.models[name].path
+    return function.blame(f"{_model_key(name, 'path')}: {shown(path)} {error}; expected a model that runs")
+
+
+def _model_key(name: str, key: str) -> str:
+    """
+    Give a model's key as a person would write it.
+    """
+    return key_text(("capabilities", "nn", "models", name, key))
+
+
+def _overlap(one: str, other: str) -> bool:
+    return f"{one}/".startswith(f"{other}/") or f"{other}/".startswith(f"{one}/")
+
+
+def _below(folder: Path, name: str) -> Path:
+    try:
+        target = (folder / name).resolve(strict=True)
+    except FileNotFoundError:
+        raise ConfigError(
+            f"nothing at {shown(name)}; expected a file or folder below the function's"
+        ) from None
+    except (OSError, RuntimeError):
+        raise ConfigError(f"{shown(name)} can't be reached; expected a file or folder") from None
+    if not target.is_relative_to(folder.resolve()):
+        raise ConfigError(f"{shown(name)} is a link out of the function's folder; expected what is below it")
+    return target

@@ -1,0 +1,1 @@
+"""One invocation of a function, whatever called it: its environment, its run, its response. Knows no gRPC."""

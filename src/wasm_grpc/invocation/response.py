@@ -1,0 +1,133 @@
+"""What a function answered, or the error that stands in its place: from its output, plain or CGI."""
+
+from __future__ import annotations
+
+import codecs
+from dataclasses import dataclass
+
+from wasm_grpc.core.errors import GuestStatusError, InvocationError
+from wasm_grpc.core.model import Outcome, Reason, ResponseKind
+from wasm_grpc.invocation.cgi import CgiError, CgiResponse, parse_cgi_response
+from wasm_grpc.manifest.tables import FunctionManifest
+
+__all__ = ["FAILURE_BODY_BYTES", "Response", "cgi_response", "failure", "plain_response", "response_of"]
+
+_CONTENT_TYPE = "application/octet-stream"
+"""Of a result whose manifest says none."""
+_STDERR_LIMIT_BYTES = 1024
+FAILURE_BODY_BYTES = 1024
+"""How much of the body of a status that is no success becomes the message."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Response:
+    """
+    What a function answered.
+
+    Attributes:
+        body: The result; of a stream, what came of it with its header.
+        content_type: Of the result.
+        headers: Further headers, names in lower case.
+        has_log: The function wrote to standard error: the log names the invocation.
+    """
+
+    body: bytes = b""
+    content_type: str
+    headers: tuple[tuple[str, str], ...] = ()
+    has_log: bool = False
+
+
+def response_of(outcome: Outcome, function: FunctionManifest) -> Response:
+    """
+    Return the response of an invocation that has ended.
+
+    Raises:
+        InvocationError: It failed, or its response says so.
+    """
+    if outcome.reason is not Reason.OK:
+        raise failure(outcome, function.name)
+    if function.response is ResponseKind.CGI:
+        return cgi_response(outcome.body, function, stderr=outcome.stderr)
+    return plain_response(function, outcome.body, stderr=outcome.stderr)
+
+
+def plain_response(function: FunctionManifest, body: bytes = b"", *, stderr: bytes = b"") -> Response:
+    """
+    Return the response of a function that writes no headers.
+    """
+    content_type = function.content_type or _CONTENT_TYPE
+    return Response(body=body, content_type=content_type, has_log=bool(stderr))
+
+
+def cgi_response(output: bytes, function: FunctionManifest, *, stderr: bytes = b"") -> Response:
+    """
+    Return the response of a function that writes its headers first.
+
+    Args:
+        output: What it wrote; of a stream, its headers and what has come of the rest.
+        function: Which one.
+        stderr: What it said besides.
+
+    Raises:
+        InvocationError: BAD_RESPONSE, or the status that is no success.
+    """
+    try:
+        response = parse_cgi_response(output)
+    except CgiError as exc:
+        outcome = Outcome(reason=Reason.BAD_RESPONSE, message=f"its response: {exc}", stderr=stderr)
+        raise failure(outcome, function.name) from exc
+    if not response.is_success:
+        raise _status_failure(response, function.name)
+    return Response(
+        body=response.body,
+        content_type=response.content_type or function.content_type or _CONTENT_TYPE,
+        headers=response.headers,
+        has_log=bool(stderr),
+    )
+
+
+def failure(outcome: Outcome, function: str) -> InvocationError:
+    """
+    Give the error of an outcome that is not OK, with the tail of what the guest said.
+    """
+    said = _tail(outcome.stderr)
+    if outcome.reason is Reason.REJECTED:
+        message = f"function '{function}': rejected the input: {said or outcome.message}"
+    else:
+        message = f"function '{function}': {outcome.message}" + (f"; it said: {said}" if said else "")
+    return InvocationError(outcome.reason, message, function=function, limit=outcome.limit)
+
+
+def _status_failure(response: CgiResponse, function: str) -> GuestStatusError:
+    """
+    Give the error of a CGI response whose status is no success; its text is the body's, else the phrase.
+    """
+    text = _text(response.body) or " ".join(filter(None, (str(response.status), response.phrase)))
+    return GuestStatusError(
+        response.status, f"function '{function}': {text}", function=function, headers=response.headers
+    )
+
+
+def _tail(stderr: bytes) -> str:
+    """
+    Give the end of a guest's standard error as one line of valid text.
+    """
+    text = stderr[-_STDERR_LIMIT_BYTES:].decode("utf-8", "replace")
+    return _one_line("…" + text if len(stderr) > _STDERR_LIMIT_BYTES else text)
+
+
+def _text(body: bytes) -> str:
+    """
+    Give the beginning of a body as one line; "" for what is no text.
+    """
+    try:
+        # A character that the limit cuts is left out.
+        text = codecs.getincrementaldecoder("utf-8")().decode(body[:FAILURE_BODY_BYTES])
+    except UnicodeDecodeError:
+        return ""
+    return _one_line(text + "…" if len(body) > FAILURE_BODY_BYTES else text)
+
+
+def _one_line(text: str) -> str:
+    lines = (line.strip() for line in text.splitlines())
+    return " | ".join(filter(None, ("".join(filter(str.isprintable, line)) for line in lines)))

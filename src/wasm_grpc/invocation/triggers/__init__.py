@@ -1,0 +1,1 @@
+"""What calls functions, one module each: service invocations, streams, topics."""

@@ -1,0 +1,135 @@
+"""Dapr's service invocations: from a request to its response; route, run, log the failures."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+
+from wasm_grpc.catalogue.routes import Route
+from wasm_grpc.core.errors import InvocationError
+from wasm_grpc.core.model import ResponseKind
+from wasm_grpc.invocation.deployment import Deployment
+from wasm_grpc.invocation.environment import Metadata, request_environment, trace_of
+from wasm_grpc.invocation.outputs import Cause, Output
+from wasm_grpc.invocation.response import Response
+from wasm_grpc.invocation.runner import Runner
+from wasm_grpc.manifest.tables import FunctionManifest
+
+__all__ = ["Invoker", "Request", "environment_of", "log_failure", "route_of"]
+
+_log = logging.getLogger("wasm_grpc.invocation")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """
+    A service invocation as it came in.
+    """
+
+    method: str
+    verb: str
+    query: str
+    content_type: str
+    body: bytes
+    metadata: Metadata
+
+
+class Invoker:
+    """
+    Answers service invocations.
+    """
+
+    def __init__(self, deployment: Deployment, runner: Runner) -> None:
+        self._deployment = deployment
+        self._runner = runner
+
+    def next_id(self) -> str:
+        """
+        Give the id of the next invocation.
+        """
+        return self._runner.next_id()
+
+    async def invoke(self, request: Request, invocation_id: str) -> Response:
+        """
+        Run the function that serves this request.
+
+        Raises:
+            InvocationError: There is no result; the failure has been logged.
+        """
+        try:
+            return await self._invoke(request, invocation_id)
+        except (InvocationError, asyncio.CancelledError) as exc:
+            log_failure(exc, request, invocation_id)
+            raise
+
+    async def _invoke(self, request: Request, invocation_id: str) -> Response:
+        route, function = route_of(request, self._deployment)
+        env = environment_of(request, route, function, content_length=len(request.body))
+        return await self._runner.run(
+            function,
+            request.body,
+            env=env,
+            invocation_id=invocation_id,
+            output=_output(route, request, invocation_id),
+        )
+
+
+def route_of(request: Request, deployment: Deployment) -> tuple[Route, FunctionManifest]:
+    """
+    Find who serves a request.
+
+    Raises:
+        InvocationError: As `Catalogue.route`.
+    """
+    catalogue = deployment.catalogue
+    route = catalogue.route(request.method, request.verb)
+    return route, catalogue.functions[route.function].manifest
+
+
+def environment_of(
+    request: Request, route: Route, function: FunctionManifest, *, content_length: int | None
+) -> tuple[tuple[str, str], ...]:
+    """
+    Give what a function learns of a request beside its body, as `request_environment` does.
+
+    Raises:
+        InvocationError: INVALID_REQUEST.
+    """
+    return request_environment(
+        verb=request.verb,
+        query=request.query,
+        content_type=request.content_type,
+        content_length=content_length,
+        path_info=route.path_info,
+        metadata=request.metadata,
+        withheld=function.env.keys(),
+        is_cgi=function.response is ResponseKind.CGI,
+        script_name=f"/{request.method.strip('/').removesuffix(route.path_info)}",
+    )
+
+
+def log_failure(
+    error: InvocationError | asyncio.CancelledError, request: Request, invocation_id: str
+) -> None:
+    """
+    Log why a request has no result: what went wrong, or that its caller has gone.
+    """
+    if isinstance(error, InvocationError):
+        _log.warning("invocation %s: %s: %s", invocation_id, error.reason.value, error)
+    else:
+        _log.warning(
+            "invocation %s: CANCELLED: method '%s': the caller is gone", invocation_id, request.method
+        )
+
+
+def _output(route: Route, request: Request, invocation_id: str) -> Output | None:
+    if route.then is None:
+        return None
+    cause = Cause(
+        id=invocation_id,
+        method=request.method.removeprefix("/"),
+        name=route.function,
+        trace=trace_of(request.metadata),
+    )
+    return Output(route.then, cause)

@@ -1,0 +1,168 @@
+"""Streamed invocations: route, run, the answer's header before its chunks, log the failures."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+
+from wasm_grpc.core.errors import GuestStatusError, InvocationError
+from wasm_grpc.core.model import Reason, ResponseKind
+from wasm_grpc.invocation.cgi import has_cgi_head, parse_cgi_response
+from wasm_grpc.invocation.deployment import Deployment
+from wasm_grpc.invocation.response import (
+    FAILURE_BODY_BYTES,
+    Response,
+    cgi_response,
+    failure,
+    plain_response,
+)
+from wasm_grpc.invocation.runner import Runner, log_stderr
+from wasm_grpc.invocation.triggers.invoke import Request, environment_of, log_failure, route_of
+from wasm_grpc.manifest.tables import FunctionManifest
+from wasm_grpc.pool.stream import Stream
+
+__all__ = ["StreamedCall", "Streams"]
+
+
+class StreamedCall:
+    """
+    A streamed invocation, seen by what carries its messages. One task may send while another receives.
+    """
+
+    def __init__(self, function: FunctionManifest, stream: Stream, invocation_id: str) -> None:
+        self._function = function
+        self._stream = stream
+        self._invocation_id = invocation_id
+        self._rest = b""
+
+    async def started(self) -> None:
+        """
+        Wait until the guest runs.
+
+        Raises:
+            InvocationError: It never does.
+        """
+        if not await self._stream.started():
+            await self._check_outcome()
+
+    async def send(self, chunk: bytes) -> bool:
+        """
+        See `Stream.send`.
+        """
+        return await self._stream.send(chunk)
+
+    async def end_input(self) -> None:
+        """
+        See `Stream.end_input`.
+        """
+        await self._stream.end_input()
+
+    def stop(self, reason: Reason, message: str) -> None:
+        """
+        See `Stream.stop`.
+        """
+        self._stream.stop(reason, message)
+
+    async def header(self) -> Response:
+        """
+        Give the header: of a CGI response once the guest has written it, else at once. Called once, first.
+
+        Raises:
+            InvocationError: There is no result.
+        """
+        if self._function.response is not ResponseKind.CGI:
+            return plain_response(self._function)
+        response = await self._cgi_response()
+        self._rest = response.body
+        return response
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """
+        Give the result, as it comes.
+
+        Raises:
+            InvocationError: After its chunks: it is not whole.
+        """
+        if self._rest:
+            yield self._rest
+        while chunk := await self._stream.receive():
+            yield chunk
+        await self._check_outcome()
+
+    async def _check_outcome(self) -> None:
+        outcome = await self._stream.outcome()
+        log_stderr(self._function.name, self._invocation_id, outcome)
+        if outcome.reason is not Reason.OK:
+            raise failure(outcome, self._function.name)
+
+    async def _cgi_response(self) -> Response:
+        output = await self._gather(b"", has_cgi_head)
+        try:
+            return cgi_response(output, self._function)
+        except GuestStatusError:
+            # The body becomes the message, or what of it there is room for.
+            output = await self._gather(output, _has_message)
+            return cgi_response(output, self._function)
+
+    async def _gather(self, output: bytes, is_enough: Callable[[bytes], bool]) -> bytes:
+        while not is_enough(output):
+            chunk = await self._stream.receive()
+            if not chunk:
+                await self._check_outcome()
+                break
+            output += chunk
+        return output
+
+
+def _has_message(output: bytes) -> bool:
+    return len(parse_cgi_response(output).body) > FAILURE_BODY_BYTES
+
+
+class Streams:
+    """
+    Answers streamed invocations.
+    """
+
+    def __init__(self, deployment: Deployment, runner: Runner) -> None:
+        self._deployment = deployment
+        self._runner = runner
+
+    def next_id(self) -> str:
+        """
+        Give the id of the next invocation.
+        """
+        return self._runner.next_id()
+
+    @contextlib.asynccontextmanager
+    async def open(self, request: Request, invocation_id: str) -> AsyncIterator[StreamedCall]:
+        """
+        Run the function that serves this request; leaving stops it.
+
+        Args:
+            request: Without a body.
+            invocation_id: See `next_id`.
+
+        Raises:
+            InvocationError: There is no result. What is raised inside is logged too.
+        """
+        try:
+            async with self._open(request, invocation_id) as call:
+                yield call
+        except (InvocationError, asyncio.CancelledError) as exc:
+            log_failure(exc, request, invocation_id)
+            raise
+
+    @contextlib.asynccontextmanager
+    async def _open(self, request: Request, invocation_id: str) -> AsyncIterator[StreamedCall]:
+        route, function = route_of(request, self._deployment)
+        if route.then is not None:
+            raise InvocationError(
+                Reason.INVALID_REQUEST,
+                f"function '{function.name}': its result goes on by `then`, which takes it whole; "
+                "expected a call that is no stream",
+                function=function.name,
+            )
+        env = environment_of(request, route, function, content_length=None)
+        async with self._runner.open_stream(function, env=env, invocation_id=invocation_id) as stream:
+            yield StreamedCall(function, stream, invocation_id)

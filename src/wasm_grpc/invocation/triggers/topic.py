@@ -1,0 +1,194 @@
+"""Dapr's pub/sub messages: who takes each, how it ended, and what that means to Dapr."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+
+from wasm_grpc.catalogue.routes import Catalogue
+from wasm_grpc.catalogue.subscriptions import Subscription, TopicRoute
+from wasm_grpc.core.errors import InvocationError
+from wasm_grpc.core.model import Reason, ResponseKind
+from wasm_grpc.invocation.deployment import Deployment
+from wasm_grpc.invocation.environment import Metadata, event_environment
+from wasm_grpc.invocation.event import Event
+from wasm_grpc.invocation.outcomes import Crashes, Verdict, verdict_on
+from wasm_grpc.invocation.outputs import Cause, Output
+from wasm_grpc.invocation.runner import Runner
+from wasm_grpc.manifest.tables import FunctionManifest
+
+__all__ = ["Consumer"]
+
+_log = logging.getLogger("wasm_grpc.topic")
+
+
+@dataclass(frozen=True, slots=True)
+class _Taker:
+    """
+    Who takes an event, and by which route.
+    """
+
+    function: FunctionManifest
+    subscription: Subscription
+    route: TopicRoute
+
+
+class Consumer:
+    """
+    Takes the messages of topics; deliveries may run side by side.
+    """
+
+    def __init__(self, deployment: Deployment, runner: Runner) -> None:
+        self._deployment = deployment
+        self._runner = runner
+        self._crashes = Crashes()
+
+    async def consume(self, event: Event, metadata: Metadata) -> Verdict:
+        """
+        Run the function that takes a message, and say what becomes of the message; never fails.
+        """
+        return await self._consume(event, metadata, _find_taker(event, self._deployment.catalogue))
+
+    async def consume_batch(self, events: Sequence[Event], metadata: Metadata) -> list[Verdict]:
+        """
+        Run a batch, its messages side by side within their function's limits; a verdict each, in their order.
+        """
+        if not events:
+            return []
+        # daprd makes one call a path, so one function takes them all.
+        taker = _find_taker(events[0], self._deployment.catalogue)
+        verdicts = [Verdict.RETRY] * len(events)
+        waiting = iter(enumerate(events))
+
+        async def consume_one_by_one() -> None:
+            for index, event in waiting:
+                verdicts[index] = await self._consume(event, metadata, taker)
+
+        # As many at once as the function runs and a few that follow: a whole batch would fill its queue.
+        at_once = min(len(events), self._runner.room(taker.function.name)) if isinstance(taker, _Taker) else 1
+        await asyncio.gather(*(consume_one_by_one() for _ in range(at_once)))
+        return verdicts
+
+    async def _consume(
+        self, event: Event, metadata: Metadata, taker: _Taker | Subscription | None
+    ) -> Verdict:
+        if not isinstance(taker, _Taker):
+            return _taken_by_none(event, taker)
+        function, subscription, route = taker.function, taker.subscription, taker.route
+        invocation_id = self._runner.next_id()
+        try:
+            await self._run(event, metadata, function, route, invocation_id)
+        except InvocationError as exc:
+            verdict = verdict_on(
+                exc, function.outcome, crashes=self._crashes, message=_identity(event, subscription, route)
+            )
+            self._log_failure(event, invocation_id, exc, verdict)
+            return verdict
+        except asyncio.CancelledError:
+            _log.warning("%s (invocation %s): CANCELLED: daprd waits no more", _shown(event), invocation_id)
+            raise
+        except Exception:  # noqa: BLE001 - the edge
+            # The edge: a fault of ours is logged whole, and costs no message.
+            _log.exception("%s (invocation %s): internal error", _shown(event), invocation_id)
+            return Verdict.RETRY
+        if self._crashes:
+            self._crashes.forget(_identity(event, subscription, route))
+        return Verdict.SUCCESS
+
+    async def _run(
+        self,
+        event: Event,
+        metadata: Metadata,
+        function: FunctionManifest,
+        route: TopicRoute,
+        invocation_id: str,
+    ) -> None:
+        _check_event(event, function)
+        env = event_environment(
+            event,
+            (*metadata, *event.metadata),
+            withheld=function.env.keys(),
+            is_cgi=function.response is ResponseKind.CGI,
+        )
+        await self._runner.run(
+            function, event.data, env=env, invocation_id=invocation_id, output=_output(event, route)
+        )
+
+    def _log_failure(
+        self, event: Event, invocation_id: str, error: InvocationError, verdict: Verdict
+    ) -> None:
+        end = "dropped" if verdict is Verdict.DROP else "to be retried"
+        _log.warning(
+            "%s (invocation %s) is %s: %s: %s", _shown(event), invocation_id, end, error.reason.value, error
+        )
+
+
+def _find_taker(event: Event, catalogue: Catalogue) -> _Taker | Subscription | None:
+    """
+    Return who takes an event; where no route of it does, the subscription alone, or None.
+    """
+    subscription = catalogue.subscriptions.get((event.pubsub, event.topic))
+    route = subscription.route(event.path) if subscription else None
+    if subscription is None or route is None:
+        return subscription
+    return _Taker(catalogue.functions[route.function].manifest, subscription, route)
+
+
+def _check_event(event: Event, function: FunctionManifest) -> None:
+    """
+    Refuse a message of which daprd has left out what the function is called for.
+
+    Raises:
+        InvocationError: EVENT_INVALID, EVENT_EMPTIED.
+    """
+    if missing := event.missing_attributes:
+        raise InvocationError(
+            Reason.EVENT_INVALID,
+            f"function '{function.name}': the message is no CloudEvent, it has no {', '.join(missing)}; "
+            'expected a CloudEvent, or metadata = { rawPayload = "true" } in the trigger',
+            function=function.name,
+        )
+    if event.is_emptied:
+        # Bulk delivery drops octet-stream too.
+        bytes_ = "" if event.is_bulk else "'application/octet-stream', "
+        raise InvocationError(
+            Reason.EVENT_EMPTIED,
+            f"function '{function.name}': daprd left out the data of type '{event.content_type}'; "
+            f"expected {bytes_}a raw payload, JSON or text",
+            function=function.name,
+        )
+
+
+def _taken_by_none(event: Event, subscription: Subscription | None) -> Verdict:
+    if subscription is not None and subscription.bulk is not None and not event.path:
+        # What no rule matched comes in a batch all the same, when daprd has dropped it already
+        # (`getRouteIfProcessable` of its pkg/runtime/subscription); the dead letter would have it twice.
+        _log.debug("%s: no rule matches it", _shown(event))
+        return Verdict.SUCCESS
+    _log.warning("%s is to be retried: no function takes it (path '%s')", _shown(event), event.path)
+    return Verdict.RETRY
+
+
+def _output(event: Event, route: TopicRoute) -> Output | None:
+    if route.trigger.then is None:
+        return None
+    cause = Cause(id=event.id, subject=event.subject, name=route.function, trace=event.trace)
+    return Output(route.trigger.then, cause)
+
+
+def _identity(event: Event, subscription: Subscription, route: TopicRoute) -> Hashable:
+    """
+    Give what a message is known by when it comes again.
+    """
+    place = (route.function, event.pubsub, event.topic)
+    if event.id and not (event.is_raw or subscription.is_raw):
+        return (*place, event.source, event.id)
+    # daprd gives a raw payload a new id at each delivery by the broker.
+    return (*place, hashlib.sha256(event.data).digest())
+
+
+def _shown(event: Event) -> str:
+    return f"message {event.id!r} of {event.pubsub}/{event.topic}"

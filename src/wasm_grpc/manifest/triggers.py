@@ -1,0 +1,189 @@
+"""What calls a function, and where its result goes: the ``[trigger]`` tables and their ``then``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, model_validator
+from pydantic.dataclasses import dataclass
+
+from wasm_grpc.manifest.checks import TABLE, wrong
+from wasm_grpc.manifest.keys import Argument, Method, Template, Text, Verb
+from wasm_grpc.manifest.quantities import Duration, PositiveCount
+
+__all__ = [
+    "BindingOutput",
+    "BindingTrigger",
+    "Bulk",
+    "InvokeTrigger",
+    "JobTrigger",
+    "PublishOutput",
+    "StateOutput",
+    "Then",
+    "TopicTrigger",
+    "Triggers",
+]
+
+_EXPECTED = "a line [[trigger.invoke]] and below it method = '<name>'; or a topic, binding or job"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=TABLE)
+class PublishOutput:
+    """
+    A topic for the result.
+    """
+
+    pubsub: Template = Field(description="The pub/sub component.", examples=["pubsub"])
+    topic: Template = Field(description="The topic.", examples=["grey-images"])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=TABLE)
+class StateOutput:
+    """
+    A place in a state store for the result.
+    """
+
+    store: Template = Field(description="The state store component.", examples=["statestore"])
+    key: Template = Field(description="The key to store under.", examples=["orders-{id}"])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=TABLE)
+class BindingOutput:
+    """
+    An output binding for the result.
+    """
+
+    name: Template = Field(description="The binding component.", examples=["mail"])
+    operation: Template = Field(description="The operation of the binding.", examples=["create"])
+    metadata: Mapping[Text, Template] = Field(default_factory=dict, description="Metadata of the operation.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=TABLE)
+class Then:
+    """
+    Where the result goes; exactly one key.
+    """
+
+    publish: PublishOutput | None = Field(default=None, description="Publish the result.")
+    state: StateOutput | None = Field(default=None, description="Store the result.")
+    binding: BindingOutput | None = Field(default=None, description="Hand the result to an output binding.")
+
+    @model_validator(mode="after")
+    def _check_one(self) -> Then:
+        given = [key for key in ("publish", "state", "binding") if getattr(self, key) is not None]
+        if len(given) != 1:
+            raise wrong(
+                f"has {' and '.join(given)}" if given else "is empty",
+                "exactly one of publish, state or binding",
+            )
+        return self
+
+
+def _some(verbs: tuple[Verb, ...]) -> tuple[Verb, ...]:
+    # Not min_length: that also blames the table when its one verb is wrong.
+    if not verbs:
+        raise wrong("is empty", "at least one verb")
+    return verbs
+
+
+_Call = Annotated[
+    Text | None,
+    Field(description="Export (wasmedge-bindgen) or operation (waPC) to call; by default the method's name."),
+]
+_Then = Annotated[Then | None, Field(description="Where the result goes; nowhere without it.")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=TABLE)
+class InvokeTrigger:
+    """
+    A Dapr service invocation.
+    """
+
+    method: Method = Field(
+        description="The method, or a prefix whose rest is the guest's PATH_INFO.", examples=["grayscale"]
+    )
+    verbs: Annotated[tuple[Verb, ...], AfterValidator(_some)] | None = Field(
+        default=None, description="Verbs that it takes; all without it."
+    )
+    call: _Call = None
+    then: _Then = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=TABLE)
+class Bulk:
+    """
+    Delivery of many messages in one call.
+    """
+
+    max_messages: PositiveCount = Field(default=100, description="Most messages of one delivery.")
+    max_await: Duration = Field(default=1.0, description="Longest wait for a delivery to fill.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=TABLE)
+class TopicTrigger:
+    """
+    A pub/sub message.
+    """
+
+    pubsub: Text = Field(description="The pub/sub component.", examples=["pubsub"])
+    topic: Text = Field(description="The topic.", examples=["images"])
+    match: Text | None = Field(
+        default=None, description="CEL expression on the event; without it this is the topic's default."
+    )
+    dead_letter: Text | None = Field(default=None, description="Topic for messages that are dropped.")
+    bulk: Bulk | None = Field(default=None, description="Deliver many messages in one call.")
+    metadata: Mapping[Text, Argument] = Field(
+        default_factory=dict, description="Metadata of Dapr's subscription."
+    )
+    call: _Call = None
+    then: _Then = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=TABLE)
+class BindingTrigger:
+    """
+    An input binding's event.
+    """
+
+    name: Text = Field(description="The binding component.", examples=["cron"])
+    call: _Call = None
+    then: _Then = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=TABLE)
+class JobTrigger:
+    """
+    A scheduled job; without schedule, due_time and data it is only received.
+    """
+
+    name: Text = Field(description="The job.", examples=["nightly"])
+    schedule: Text | None = Field(default=None, description="When it runs, as Dapr writes it: '@daily'.")
+    due_time: Text | None = Field(default=None, description="When it runs first or only, as Dapr writes it.")
+    data: Argument | None = Field(default=None, description="Text that the guest gets as its input.")
+    call: _Call = None
+    then: _Then = None
+
+    @model_validator(mode="after")
+    def _check_schedule(self) -> JobTrigger:
+        if self.data is not None and self.schedule is None and self.due_time is None:
+            raise wrong("belongs to no scheduled job", "schedule or due_time beside it", key="data")
+        return self
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=TABLE)
+class Triggers:
+    """
+    Everything that calls the function; at least one.
+    """
+
+    invoke: tuple[InvokeTrigger, ...] = Field(default=(), description="Service invocations.")
+    topic: tuple[TopicTrigger, ...] = Field(default=(), description="Pub/sub messages.")
+    binding: tuple[BindingTrigger, ...] = Field(default=(), description="Input bindings' events.")
+    job: tuple[JobTrigger, ...] = Field(default=(), description="Scheduled jobs.")
+
+    @model_validator(mode="after")
+    def _check_some(self) -> Triggers:
+        if not (self.invoke or self.topic or self.binding or self.job):
+            raise wrong("is empty, so nothing would call the function", _EXPECTED)
+        return self

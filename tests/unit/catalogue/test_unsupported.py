@@ -1,0 +1,87 @@
+"""What a manifest may ask for that isn't served yet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import TypeAdapter
+
+from wasm_grpc.catalogue.function import Function
+from wasm_grpc.catalogue.unsupported import later_features
+from wasm_grpc.manifest.tables import FunctionManifest
+
+_OUTPUT = {"state": {"store": "s", "key": "k"}}
+_BINDING = {"binding": {"name": "b", "operation": "create"}}
+_PUBLISH = {"publish": {"pubsub": "p", "topic": "u"}}
+_CASES: list[tuple[dict[str, object], str]] = [
+    ({"module": "https://x/f.wasm"}, "module: modules from elsewhere are|a file below the function's folder"),
+    ({"guest": "wapc"}, "guest: 'wapc' is|'wasi-command'"),
+    ({"guest": "wasmedge-bindgen"}, "guest: 'wasmedge-bindgen' is|'wasi-command'"),
+    ({"env": {"A": "x", "B": {"secret": "s/k"}}}, "env.B: secrets are|a text"),
+    (
+        {"trigger": {"binding": [{"name": "b"}]}},
+        "trigger.binding: input bindings are|only [[trigger.invoke]] and [[trigger.topic]]",
+    ),
+    (
+        {"trigger": {"job": [{"name": "j"}]}},
+        "trigger.job: jobs are|only [[trigger.invoke]] and [[trigger.topic]]",
+    ),
+    (
+        {"trigger": {"invoke": [{"method": "a"}, {"method": "b", "then": _OUTPUT}]}},
+        "trigger.invoke[1].then.state: it is|publish",
+    ),
+    (
+        {"trigger": {"topic": [{"pubsub": "p", "topic": "t", "then": _BINDING}]}},
+        "trigger.topic[0].then.binding: it is|publish",
+    ),
+    ({"capabilities": {"dapr": {"state": ["a/b"]}}}, "capabilities.dapr.state: calls to Dapr are|none"),
+    ({"capabilities": {"dapr": {"publish": ["a/b"]}}}, "capabilities.dapr.publish: calls to Dapr are|none"),
+    ({"capabilities": {"dapr": {"invoke": ["a/b"]}}}, "capabilities.dapr.invoke: calls to Dapr are|none"),
+    ({"capabilities": {"dapr": {"secrets": ["a/b"]}}}, "capabilities.dapr.secrets: calls to Dapr are|none"),
+    ({"capabilities": {"dapr": {"bindings": ["a/b"]}}}, "capabilities.dapr.bindings: calls to Dapr are|none"),
+    (
+        {"capabilities": {"dapr": {"configuration": ["a/b"]}}},
+        "capabilities.dapr.configuration: calls to Dapr are|none",
+    ),
+]
+
+
+def _function(more: dict[str, object]) -> Function:
+    document = {"name": "f", "module": "f.wasm", "trigger": {"invoke": [{"method": "f"}]}} | more
+    return Function(folder=Path("dir"), manifest=TypeAdapter(FunctionManifest).validate_python(document))
+
+
+@pytest.mark.parametrize(("more", "line"), _CASES, ids=[str(more) for more, _ in _CASES])
+def test_later_feature(more: dict[str, object], line: str) -> None:
+    """Each key whose feature comes later is refused by name, with what to write instead."""
+    what, instead = line.split("|")
+
+    lines = later_features(_function(more))
+
+    assert lines == [f"dir/function.toml: {what} not served by this version yet; expected {instead}"]
+
+
+def test_every_later_feature_is_named() -> None:
+    """Several later features of one manifest give a line each."""
+    lines = later_features(_function({"guest": "wapc", "pool": {"reuse": "warm"}}))
+
+    assert [line.split(": ")[1] for line in lines] == ["guest", "pool.reuse"]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {"limits": {"idle_timeout": "1s", "scratch": 1, "host_calls": 1, "timeout": "unlimited"}},
+        {"capabilities": {"files": [{"host": "a", "guest": "/a"}]}},
+        {"capabilities": {"nn": {"load": True, "models": {"m": {"path": "m"}}}, "dapr": {"state": []}}},
+        {"response": "cgi"},
+        {"trigger": {"topic": [{"pubsub": "p", "topic": "t", "then": _PUBLISH}]}},
+        {"outcome": {"crash": "drop"}, "pool": {"reuse": "fresh"}, "engine": "wasmer"},
+    ],
+    ids=["minimal", "limits", "files", "nothing granted", "cgi", "topic", "outcome"],
+)
+def test_harmless_keys_are_served(more: dict[str, object]) -> None:
+    """A key that changes nothing until its feature comes is no reason to refuse."""
+    assert later_features(_function(more)) == []

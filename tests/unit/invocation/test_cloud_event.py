@@ -1,0 +1,64 @@
+"""The CloudEvent of a result."""
+
+from __future__ import annotations
+
+import json
+import uuid
+
+import pytest
+
+from wasm_grpc.invocation.cloud_event import Trace, cloud_event
+
+PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "member"),
+    [
+        ("image/png", b"\x89PNG", {"data_base64": "iVBORw=="}),
+        ("application/octet-stream", b"", {"data_base64": ""}),
+        ("application/json", b'{"a": 1.50}', {"data": {"a": 1.5}}),
+        ("Application/JSON; charset=utf-8", b"[]", {"data": []}),
+        ("application/json", b"{", {"data_base64": "ew=="}),
+        ("application/json", b"NaN", {"data_base64": "TmFO"}),
+        ("application/json", b"\xff", {"data_base64": "/w=="}),
+        ("application/vnd.x+json", b"{}", {"data_base64": "e30="}),
+        ("text/plain", 'grün "x"'.encode(), {"data": 'grün "x"'}),
+        ("text/plain; charset=latin-1", b"gr\xfcn", {"data_base64": "Z3L8bg=="}),
+        ("application/xml", b"<a/>", {"data": "<a/>"}),
+    ],
+)
+def test_data_is_kept(content_type: str, body: bytes, member: dict[str, object]) -> None:
+    """JSON and text stand in `data`, where any subscriber looks; all that daprd would spoil there is in base64."""
+    event = json.loads(cloud_event(body, content_type, source="s", trace=Trace()))
+
+    assert {key: value for key, value in event.items() if key.startswith("data")} == {
+        "datacontenttype": content_type,
+        **member,
+    }
+
+
+def test_attributes() -> None:
+    """An event has a new id, and the trace under both of its names."""
+    event = json.loads(cloud_event(b"", "image/png", source="s", trace=Trace(parent=PARENT, state="a=b")))
+    other = json.loads(cloud_event(b"", "image/png", source="s", trace=Trace()))
+
+    assert uuid.UUID(event.pop("id")) != uuid.UUID(other.pop("id"))
+    assert event == {
+        "specversion": "1.0",
+        "source": "s",
+        "type": "com.dapr.event.sent",
+        "datacontenttype": "image/png",
+        "traceid": PARENT,
+        "traceparent": PARENT,
+        "tracestate": "a=b",
+        "data_base64": "",
+    }
+    assert "traceparent" not in other
+
+
+def test_an_event_stays_as_it_is() -> None:
+    """A function that answers with a CloudEvent has chosen its attributes itself."""
+    body = b'{"specversion":"1.0"}'
+
+    assert cloud_event(body, "application/cloudevents+json", source="s", trace=Trace()) == body

@@ -1,0 +1,599 @@
+"""One manifest: what is read from a good one, and every line about a bad one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from wasm_grpc.core.model import (
+    KIB,
+    MIB,
+    EngineName,
+    GuestKind,
+    Limits,
+    PoolPolicy,
+    ResponseKind,
+    ReuseKind,
+    TensorTypes,
+)
+from wasm_grpc.manifest.document import DocumentReader
+from wasm_grpc.manifest.keys import Verb
+from wasm_grpc.manifest.tables import Retry
+
+PIN = "ab" * 32
+
+WHOLE = f"""
+name = "grayscale"
+module = "build/grayscale.wasm"
+sha256 = "{PIN}"
+guest = "wapc"
+engine = "wasmtime"
+args = ["-v", ""]
+response = "cgi"
+content_type = "image/png"
+
+[env]
+LOG = "info"
+DB_URL = {{ secret = "local-store/DB_URL" }}
+
+[limits]
+timeout = "unlimited"
+cpu = "2s"
+queue_wait = "0s"
+idle_timeout = "1m30s"
+memory = 131072
+output = "unlimited"
+body = "1MiB"
+stderr = "8KiB"
+scratch = 0
+host_calls = 7
+
+[pool]
+min = 2
+max = 3
+queue = 5
+reuse = "warm"
+max_invocations = 9
+
+[[trigger.invoke]]
+method = "/orders/*"
+verbs = ["GET", "PUT"]
+call = "infer"
+then = {{ state = {{ store = "statestore", key = "orders-{{json:/id}}" }} }}
+
+[[trigger.topic]]
+pubsub = "pubsub"
+topic = "images"
+match = 'event.type == "image.uploaded"'
+dead_letter = "images-failed"
+bulk = {{ max_messages = 10, max_await = "50ms" }}
+metadata = {{ rawPayload = "true" }}
+then = {{ publish = {{ pubsub = "pubsub", topic = "grey-{{subject}}" }} }}
+
+[[trigger.binding]]
+name = "cron"
+then = {{ binding = {{ name = "mail", operation = "create", metadata = {{ to = "{{name}}" }} }} }}
+
+[[trigger.job]]
+name = "nightly"
+schedule = "@daily"
+due_time = "10s"
+data = "{{}}"
+
+[capabilities]
+files = [{{ host = "model", guest = "/model" }}]
+dapr.state = ["statestore/orders-*"]
+dapr.publish = ["pubsub/grey-images"]
+dapr.invoke = ["events-service/create_event"]
+dapr.secrets = ["local-store/DB_URL"]
+dapr.bindings = ["mail/create"]
+dapr.configuration = ["configstore/*"]
+
+[capabilities.nn]
+load = true
+models.default = {{ path = "model/model.tflite", threads = 2, sha256 = "{PIN}" }}
+tensor_types = "old"
+
+[outcome]
+rejected = "retry"
+failed = "retry"
+timeout = "drop"
+overloaded = "drop"
+denied = "retry"
+crash = "drop"
+then_failed = "drop"
+"""
+
+MINIMAL = 'name = "f"\nmodule = "f.wasm"\n{more}\n[[trigger.invoke]]\nmethod = "f"\n'
+
+
+def _problems(folder: Path, text: str | bytes) -> tuple[str, ...]:
+    (folder / "function.toml").write_bytes(text if isinstance(text, bytes) else text.encode())
+    return DocumentReader().read(folder).problems
+
+
+def test_every_key_is_read(tmp_path: Path) -> None:
+    """Each key of the manifest reaches its attribute, durations in seconds and sizes in bytes."""
+    (tmp_path / "function.toml").write_text(WHOLE)
+
+    document = DocumentReader().read(tmp_path)
+
+    assert document.problems == ()
+    assert document.manifest is not None
+    assert asdict(document.manifest) == {
+        "name": "grayscale",
+        "module": "build/grayscale.wasm",
+        "sha256": PIN,
+        "guest": GuestKind.WAPC,
+        "engine": EngineName.WASMTIME,
+        "args": ("-v", ""),
+        "response": ResponseKind.CGI,
+        "content_type": "image/png",
+        "env": {"LOG": "info", "DB_URL": {"secret": "local-store/DB_URL"}},
+        "limits": {
+            "timeout_s": None,
+            "cpu_s": 2.0,
+            "queue_wait_s": 0.0,
+            "idle_timeout_s": 90.0,
+            "memory_bytes": 128 * KIB,
+            "output_bytes": None,
+            "body_bytes": MIB,
+            "stderr_bytes": 8 * KIB,
+            "scratch_bytes": 0,
+            "host_calls": 7,
+        },
+        "pool": {"min": 2, "max": 3, "queue": 5, "reuse": ReuseKind.WARM, "max_invocations": 9},
+        "trigger": {
+            "invoke": (
+                {
+                    "method": {"path": "orders", "is_prefix": True},
+                    "verbs": (Verb.GET, Verb.PUT),
+                    "call": "infer",
+                    "then": {
+                        "publish": None,
+                        "state": {"store": "statestore", "key": "orders-{json:/id}"},
+                        "binding": None,
+                    },
+                },
+            ),
+            "topic": (
+                {
+                    "pubsub": "pubsub",
+                    "topic": "images",
+                    "match": 'event.type == "image.uploaded"',
+                    "dead_letter": "images-failed",
+                    "bulk": {"max_messages": 10, "max_await": 0.05},
+                    "metadata": {"rawPayload": "true"},
+                    "call": None,
+                    "then": {
+                        "publish": {"pubsub": "pubsub", "topic": "grey-{subject}"},
+                        "state": None,
+                        "binding": None,
+                    },
+                },
+            ),
+            "binding": (
+                {
+                    "name": "cron",
+                    "call": None,
+                    "then": {
+                        "publish": None,
+                        "state": None,
+                        "binding": {"name": "mail", "operation": "create", "metadata": {"to": "{name}"}},
+                    },
+                },
+            ),
+            "job": (
+                {
+                    "name": "nightly",
+                    "schedule": "@daily",
+                    "due_time": "10s",
+                    "data": "{}",
+                    "call": None,
+                    "then": None,
+                },
+            ),
+        },
+        "capabilities": {
+            "files": ({"host": "model", "guest": "/model"},),
+            "dapr": {
+                "state": ("statestore/orders-*",),
+                "publish": ("pubsub/grey-images",),
+                "invoke": ("events-service/create_event",),
+                "secrets": ("local-store/DB_URL",),
+                "bindings": ("mail/create",),
+                "configuration": ("configstore/*",),
+            },
+            "nn": {
+                "load": True,
+                "models": {"default": {"path": "model/model.tflite", "threads": 2, "sha256": PIN}},
+                "tensor_types": TensorTypes.OLD,
+            },
+        },
+        "outcome": {
+            "rejected": Retry.RETRY,
+            "failed": Retry.RETRY,
+            "timeout": Retry.DROP,
+            "overloaded": Retry.DROP,
+            "denied": Retry.RETRY,
+            "crash": Retry.DROP,
+            "then_failed": Retry.DROP,
+        },
+    }
+
+
+def test_limits_and_pool_default_to_the_models_own(tmp_path: Path) -> None:
+    """A manifest without [limits] and [pool] has the defaults of `Limits` and `PoolPolicy`."""
+    (tmp_path / "function.toml").write_text(MINIMAL.format(more=""))
+
+    manifest = DocumentReader().read(tmp_path).manifest
+
+    assert manifest is not None
+    assert asdict(manifest.limits) == asdict(Limits())
+    assert asdict(manifest.pool) == asdict(PoolPolicy())
+
+
+ENGINES = "expected 'auto', 'wasmer' or 'wasmtime'"
+METHOD = "expected a method such as 'grayscale' or 'api/image', or a prefix such as 'orders/*'"
+SIZE = "expected a number of bytes, or a size such as '64MiB' or '16KiB'"
+DURATION = "expected a duration such as '5s', '50ms' or '1m30s'"
+BELOW = "expected a path below the function's folder, such as 'model/model.tflite'"
+HEX = "expected 64 lower-case hexadecimal digits"
+GUEST_PATH = "expected an absolute path without '.' and '..', such as '/model'"
+ONE_OUTPUT = "expected exactly one of publish, state or binding"
+
+WRONG_VALUES = [
+    ("enigne = 'wasmer'", "enigne: unknown key; did you mean 'engine'?"),
+    ("limits.timout = '5s'", "limits.timout: unknown key; did you mean 'limits.timeout'?"),
+    ("limits.timeout_s = 5", "limits.timeout_s: unknown key; did you mean 'limits.timeout'?"),
+    ("timeout = '5s'", "timeout: unknown key; did you mean 'limits.timeout'?"),
+    ("limits.guest = 'wapc'", "limits.guest: unknown key; did you mean 'guest'?"),
+    ("pool.xyz = 1", "pool.xyz: unknown key; expected 'max', 'max_invocations', 'min', 'queue' or 'reuse'"),
+    (
+        '"a\\nb" = 1',
+        (
+            '"a\\nb": unknown key;'
+            " expected 'args', 'capabilities', 'content_type', 'engine', 'env', 'guest',"
+            " 'limits', 'module', 'name', 'outcome', 'pool', 'response' and 2 more"
+        ),
+    ),
+    (
+        "guest = 'wasi'",
+        "guest: 'wasi' is not known here; expected 'wasi-command', 'wapc' or 'wasmedge-bindgen'",
+    ),
+    ("engine = 'fake'", f"engine: 'fake' is not an engine; {ENGINES}"),
+    ("engine = 1", f"engine: 1 is an integer; {ENGINES}"),
+    ("response = true", "response: true is a boolean; expected 'raw' or 'cgi'"),
+    ("sha256 = 'AB'", f"sha256: 'AB' is not allowed; {HEX}"),
+    ("args = 'x'", "args: 'x' is a string; expected an array, or 'query' for the parts of each query"),
+    ("args = 1", "args: 1 is an integer; expected an array"),
+    ("args = ['x', 1979-05-27]", "args[1]: 1979-05-27 is a date or time; expected a string"),
+    ('args = ["a\\u0000"]', r"args[0]: 'a\x00' has a NUL character; expected text without it"),
+    (
+        "content_type = 'png'",
+        "content_type: 'png' is not allowed; expected a media type such as 'image/png'",
+    ),
+    ("env = 'x'", "env: 'x' is a string; expected a table"),
+    ("env.A = 5", "env.A: 5 is an integer; expected a string"),
+    (
+        "env.'a b' = 'x'",
+        "env.\"a b\": 'a b' is not allowed; expected letters, digits and '_', no digit first",
+    ),
+    (
+        "env.A = { secret = 'x' }",
+        "env.A.secret: 'x' is not allowed; expected '<store>/<key>', such as 'local-store/DB_URL'",
+    ),
+    ("limits = 5", "limits: 5 is an integer; expected a table"),
+    ("limits.timeout = 5", f"limits.timeout: 5 is an integer; {DURATION}, or 'unlimited'"),
+    ("limits.timeout = '5'", f"limits.timeout: '5' is not a duration; {DURATION}, or 'unlimited'"),
+    ("limits.timeout = ''", f"limits.timeout: is empty; {DURATION}, or 'unlimited'"),
+    ("limits.timeout = '0s'", "limits.timeout: '0s' is out of range; expected 1ms to 24h"),
+    ("limits.timeout = '25h'", "limits.timeout: '25h' is out of range; expected 1ms to 24h"),
+    ("limits.cpu = 'unlimited'", f"limits.cpu: 'unlimited' is not a duration; {DURATION}"),
+    ("limits.memory = '64MB'", f"limits.memory: '64MB' is not a size; {SIZE}"),
+    (
+        "limits.memory = 100000",
+        "limits.memory: 100000 is not whole pages; expected a multiple of 64KiB, such as 64KiB or 128KiB",
+    ),
+    ("limits.memory = '0B'", "limits.memory: '0B' is out of range; expected 64KiB to 4194240KiB"),
+    ("limits.memory = '4GiB'", "limits.memory: '4GiB' is out of range; expected 64KiB to 4194240KiB"),
+    ("limits.output = true", f"limits.output: true is a boolean; {SIZE}, or 'unlimited'"),
+    ("limits.body = 'unlimited'", f"limits.body: 'unlimited' is not a size; {SIZE}"),
+    ("limits.body = '2GiB'", "limits.body: '2GiB' is out of range; expected 0B to 2046MiB"),
+    ("limits.stderr = -1", "limits.stderr: -1 is out of range; expected 0B to 1MiB"),
+    (
+        f"limits.scratch = 0x1{'0' * 4000}",
+        "limits.scratch: a number too large for TOML is out of range; expected 0B to 4GiB",
+    ),
+    ("limits.host_calls = true", "limits.host_calls: true is a boolean; expected a whole number"),
+    ("limits.host_calls = 1.0", "limits.host_calls: 1.0 is a float; expected a whole number"),
+    ("limits.host_calls = -1", "limits.host_calls: -1 is too small; expected at least 0"),
+    ("pool.max = 0", "pool.max: 0 is too small; expected at least 1"),
+    ("pool.queue = 2000000000", "pool.queue: 2000000000 is too large; expected at most 1000000000"),
+    ("pool = { min = 3, max = 2 }", "pool.min: 3 is more than pool.max; expected at most 2"),
+    (
+        "pool.reuse = 'warm'",
+        "pool.reuse: 'warm' needs a guest that outlives its call; expected 'fresh' for wasi-command",
+    ),
+    ("outcome.crash = 'x'", "outcome.crash: 'x' is not known here; expected 'retry' or 'drop'"),
+    ("outcome.crash = []", "outcome.crash: it is an array; expected 'retry' or 'drop'"),
+    (
+        "trigger.topic = { pubsub = 'p', topic = 't' }",
+        "trigger.topic: it is a table; expected an array of tables, each under [[trigger.topic]]",
+    ),
+    (
+        "[[trigger.topic]]\npubsub = 'p'",
+        "trigger.topic[0].topic: missing; expected the topic, such as 'images'",
+    ),
+    (
+        "[[trigger.topic]]\npubsub = 'p'\ntopic = 't'\nmatch = 5",
+        "trigger.topic[0].match: 5 is an integer; expected a string",
+    ),
+    (
+        "[[trigger.topic]]\npubsub = 'p'\ntopic = 't'\nbulk = { max_messages = 0 }",
+        "trigger.topic[0].bulk.max_messages: 0 is too small; expected at least 1",
+    ),
+    (
+        "[[trigger.topic]]\npubsub = 'p'\ntopic = ''",
+        "trigger.topic[0].topic: is empty; expected text without control characters",
+    ),
+    (
+        "[[trigger.topic]]\npubsub = 'p'\ntopic = 't'\nmetadata.rawPayload = true",
+        "trigger.topic[0].metadata.rawPayload: true is a boolean; expected a string",
+    ),
+    (
+        "[[trigger.job]]\nname = 'j'\ndata = 'x'",
+        "trigger.job[0].data: belongs to no scheduled job; expected schedule or due_time beside it",
+    ),
+    ("[[trigger.binding]]\nname = 'b'\nthen = {}", f"trigger.binding[0].then: is empty; {ONE_OUTPUT}"),
+    (
+        (
+            "[[trigger.binding]]\nname = 'b'\n[trigger.binding.then]\n"
+            "publish = { pubsub = 'p', topic = 't' }\nstate = { store = 's', key = 'k' }"
+        ),
+        f"trigger.binding[0].then: has publish and state; {ONE_OUTPUT}",
+    ),
+    (
+        "[[trigger.binding]]\nname = 'b'\nthen.state = { store = 's', key = '{ID}' }",
+        (
+            "trigger.binding[0].then.state.key: '{ID}' is no placeholder; expected text whose braces hold"
+            " {id}, {subject}, {method}, {name} or {json:/pointer}"
+        ),
+    ),
+    (
+        "capabilities.files = [{ host = '../x', guest = '/x' }]",
+        f"capabilities.files[0].host: '../x' has a '..'; {BELOW}",
+    ),
+    (
+        "capabilities.files = [{ host = 'x', guest = 'x' }]",
+        f"capabilities.files[0].guest: 'x' is not a guest path; {GUEST_PATH}",
+    ),
+    (
+        "capabilities.files = [{ host = 'x', guest = '/a/../b' }]",
+        f"capabilities.files[0].guest: '/a/../b' is not a guest path; {GUEST_PATH}",
+    ),
+    (
+        "capabilities.files = [{ host = 'x', guest = '/tmp/x' }]",
+        (
+            "capabilities.files[0].guest: '/tmp/x' lies in the guest's scratch folder;"
+            " expected a path outside '/tmp'"
+        ),
+    ),
+    (
+        "capabilities.dapr.state = ['*']",
+        (
+            "capabilities.dapr.state[0]: '*' is not a grant; expected '<component>/<name>', such as"
+            " 'statestore/orders-*'"
+        ),
+    ),
+    (
+        "capabilities.dapr.publish = ['p/a*b']",
+        "capabilities.dapr.publish[0]: 'p/a*b' has a '*' before its end; expected '*' only at the end",
+    ),
+    ("capabilities.nn.load = 1", "capabilities.nn.load: 1 is an integer; expected true or false"),
+    (
+        "capabilities.nn.models.m = { path = '/etc/passwd' }",
+        f"capabilities.nn.models.m.path: '/etc/passwd' is an absolute path; {BELOW}",
+    ),
+    (
+        "capabilities.nn.models.m = { path = 'm', threads = 0 }",
+        "capabilities.nn.models.m.threads: 0 is too small; expected at least 1",
+    ),
+    (
+        "capabilities.nn.tensor_types = 'newest'",
+        "capabilities.nn.tensor_types: 'newest' is not known here; expected 'auto', 'old' or 'new'",
+    ),
+    ("capabilities.nn.models.m = 'm'", "capabilities.nn.models.m: 'm' is a string; expected a table"),
+]
+
+
+@pytest.mark.parametrize(("more", "problem"), WRONG_VALUES, ids=[problem for _, problem in WRONG_VALUES])
+def test_wrong_value(tmp_path: Path, more: str, problem: str) -> None:
+    """Each wrong key or value gives its one line, which names the key and what was expected."""
+    assert _problems(tmp_path, MINIMAL.format(more=more)) == (problem,)
+
+
+NAME = "expected up to 63 lower-case letters, digits and '-', a letter or digit first and last"
+NOTHING_CALLS = "expected what calls the function: a line [[trigger.invoke]] and below it method = '<name>'"
+TRIGGER = "[[trigger.invoke]]\nmethod = 'f'\n"
+
+WRONG_FILES: list[tuple[str, str | bytes, tuple[str, ...]]] = [
+    (
+        "empty",
+        "",
+        (
+            "name: missing; expected the function's name, such as 'grayscale'",
+            (
+                "module: missing; expected the WebAssembly module, a file below the function's folder,"
+                " such as 'grayscale.wasm'"
+            ),
+            f"trigger: missing; {NOTHING_CALLS}",
+        ),
+    ),
+    (
+        "two faults",
+        f"name = 'F'\nmodule = 'http://x/f.wasm'\n{TRIGGER}",
+        (
+            f"name: 'F' is not allowed; {NAME}",
+            (
+                "module: 'http://x/f.wasm' is not a module; expected a file below the function's folder,"
+                " 'https://…' or 'oci://…'"
+            ),
+        ),
+    ),
+    ("name ends with -", f"name = 'f-'\nmodule = 'f'\n{TRIGGER}", (f"name: 'f-' is not allowed; {NAME}",)),
+    (
+        "name too long",
+        f"name = '{'f' * 64}'\nmodule = 'f'\n{TRIGGER}",
+        (f"name: '{'f' * 60}…' is not allowed; {NAME}",),
+    ),
+    (
+        "module absolute",
+        f"name = 'f'\nmodule = '/f.wasm'\n{TRIGGER}",
+        (f"module: '/f.wasm' is an absolute path; {BELOW}",),
+    ),
+    (
+        "module above",
+        f"name = 'f'\nmodule = 'a/../../f.wasm'\n{TRIGGER}",
+        (f"module: 'a/../../f.wasm' has a '..'; {BELOW}",),
+    ),
+    (
+        "module is the folder",
+        f"name = 'f'\nmodule = '.'\n{TRIGGER}",
+        (f"module: '.' is not a path; {BELOW}",),
+    ),
+    (
+        "no trigger in the table",
+        "name = 'f'\nmodule = 'f'\n[trigger]\n",
+        (
+            (
+                "trigger: is empty, so nothing would call the function; expected a line [[trigger.invoke]]"
+                " and below it method = '<name>'; or a topic, binding or job"
+            ),
+        ),
+    ),
+    (
+        "verb in small letters",
+        f"name = 'f'\nmodule = 'f'\n{TRIGGER}verbs = ['get']\n",
+        (
+            (
+                "trigger.invoke[0].verbs[0]: 'get' is not known here; expected 'GET', 'HEAD', 'POST', 'PUT',"
+                " 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE' or 'PATCH'"
+            ),
+        ),
+    ),
+    (
+        "no verbs",
+        f"name = 'f'\nmodule = 'f'\n{TRIGGER}verbs = []\n",
+        ("trigger.invoke[0].verbs: is empty; expected at least one verb",),
+    ),
+    (
+        "misspelt method",
+        "name = 'f'\nmodule = 'f'\n[[trigger.invoke]]\nmethd = 'f'\n",
+        (
+            (
+                "trigger.invoke[0].method: missing;"
+                " expected the method, or a prefix whose rest is the guest's"
+                " PATH_INFO, such as 'grayscale'"
+            ),
+            "trigger.invoke[0].methd: unknown key; did you mean 'trigger.invoke[0].method'?",
+        ),
+    ),
+    *(
+        (
+            f"method {method!r}",
+            f"name = 'f'\nmodule = 'f'\n[[trigger.invoke]]\nmethod = '{method}'\n",
+            (f"trigger.invoke[0].method: {method!r} {fault}; {METHOD}",),
+        )
+        for method, fault in [
+            ("", "has an empty segment"),
+            ("a//b", "has an empty segment"),
+            ("a/", "has an empty segment"),
+            ("a?b", "has the reserved character '?'"),
+            ("a#b", "has the reserved character '#'"),
+            ("a/../b", "has a segment '..'"),
+            ("a*", "has a '*' that isn't its last segment"),
+            ("*/a", "has a '*' that isn't its last segment"),
+        ]
+    ),
+    (
+        "syntax",
+        "name = 'f'\nmodule 'f'\n",
+        ("line 2, column 8: expected '=' after a key in a key/value pair; expected TOML 1.0",),
+    ),
+    ("syntax at the end", "args = [", ("end of document: invalid value; expected TOML 1.0",)),
+    ("UTF-16", "name = 'f'".encode("utf-16"), ("is UTF-16; expected UTF-8, as TOML is",)),
+    ("not UTF-8", b"name = 'f'\nmodule = '\xff'\n", ("line 2: is not UTF-8; expected TOML, which is",)),
+    ("nested too deeply", "args = " + "[" * 100_000, ("nested too deeply; expected tables of plain values",)),
+    ("too long", "#" * (MIB + 1), ("is too long; expected at most 1MiB",)),
+]
+
+
+@pytest.mark.parametrize(
+    ("text", "problems"),
+    [(text, problems) for _, text, problems in WRONG_FILES],
+    ids=[name for name, _, _ in WRONG_FILES],
+)
+def test_wrong_file(tmp_path: Path, text: str | bytes, problems: tuple[str, ...]) -> None:
+    """A manifest that can't be read gives all its lines, in the order of the manifest's keys."""
+    assert _problems(tmp_path, text) == problems
+
+
+@pytest.mark.parametrize("text", ["{id}", "a-{subject}-{method}.{name}", "{json:/a/0/~0~1}", "no braces"])
+def test_right_template(tmp_path: Path, text: str) -> None:
+    """Placeholders and text without braces are taken as they are."""
+    more = f"[[trigger.binding]]\nname = 'b'\nthen.state = {{ store = 's', key = '{text}' }}"
+
+    assert _problems(tmp_path, MINIMAL.format(more=more)) == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("{", "{"),
+        ("}", "}"),
+        ("{}", "{}"),
+        ("{id", "{id"),
+        ("{{id}}", "{"),
+        ("{json:}", "{json:}"),
+        ("{json:a}", "{json:a}"),
+        ("{json:/~2}", "{json:/~2}"),
+        ("{id}{body}", "{body}"),
+    ],
+)
+def test_wrong_template(tmp_path: Path, text: str, fault: str) -> None:
+    """Anything else in braces is an error that shows it."""
+    more = f"[[trigger.binding]]\nname = 'b'\nthen.state = {{ store = 's', key = '{text}' }}"
+
+    assert _problems(tmp_path, MINIMAL.format(more=more)) == (
+        (
+            f"trigger.binding[0].then.state.key: {fault!r} is no placeholder; expected text whose braces hold"
+            " {id}, {subject}, {method}, {name} or {json:/pointer}"
+        ),
+    )
+
+
+def test_a_byte_order_mark_is_passed_over(tmp_path: Path) -> None:
+    """Some editors write one before the text, which TOML does not know."""
+    text = "name = 'f'\r\nmodule = 'f.wasm'\r\n[[trigger.invoke]]\r\nmethod = 'f'\r\n"
+
+    assert _problems(tmp_path, b"\xef\xbb\xbf" + text.encode()) == ()
+
+
+@pytest.mark.parametrize(
+    ("make", "problem"),
+    [
+        (os.mkfifo, "is no regular file; expected a file of TOML"),
+        (os.mkdir, "can't be read: Is a directory; expected a readable file"),
+    ],
+    ids=["a named pipe", "a folder"],
+)
+def test_what_is_no_file(tmp_path: Path, make: Callable[[Path], None], problem: str) -> None:
+    """Neither is read, and a pipe into which nobody writes holds nobody up."""
+    make(tmp_path / "function.toml")
+
+    assert DocumentReader().read(tmp_path).problems == (problem,)

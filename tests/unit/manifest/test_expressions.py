@@ -1,0 +1,90 @@
+"""CEL expressions, as daprd would read them."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from wasm_grpc.manifest.expressions import match_fault
+
+pytestmark = pytest.mark.skipif(
+    sys.version_info < (3, 11), reason="cel-expr-python has no wheel for CPython 3.10"
+)
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        'event.type == "image.uploaded"',
+        "event.data.size > 10 && has(event.subject)",
+        'event.type.startsWith("order.") || event["priority"] == 1',
+        "event.data.items.exists(item, item.price > 100)",
+        "event.urgent == true",
+        "event.urgent && event.paid",
+        "true",
+    ],
+)
+def test_a_right_expression(expression: str) -> None:
+    """What gives true or false is a rule."""
+    assert match_fault(expression) is None
+
+
+EXAMPLE = "'event.type == \"created\"'"
+
+
+@pytest.mark.parametrize(
+    ("expression", "fault"),
+    [
+        ("event.type = 'a'", "is no rule: column 12: '=' compares nothing; expected '=='"),
+        ("event.type ==", "is no rule: column 14: it ends too early; expected a value"),
+        ("(event.type == 'a'", "is no rule: column 19: it ends too early; expected ')'"),
+        ("event.type == 'a", "is no rule: column 15: a text begins that does not end; expected '"),
+        ("", "is no rule: column 1: it ends too early; expected a value"),
+        ("a & b", "is no rule: column 3: '&' is no operator; expected '&&'"),
+        (
+            "event.type == 'a' and true",
+            f"is no rule: column 19: 'and' can't follow what stands before it; expected an expression such as {EXAMPLE}",
+        ),
+        (
+            "evnt.type == 'a'",
+            "is no rule: column 5: 'evnt.type' is unknown; expected 'event' or one of CEL's functions",
+        ),
+        (
+            "startsWith(event.type, 'a')",
+            "is no rule: column 11: 'startsWith' is unknown; expected 'event' or one of CEL's functions",
+        ),
+        (
+            "'a' == 1",
+            f"is no rule: column 5: '==' can't be applied to (string, int); expected an expression such as {EXAMPLE}",
+        ),
+        ("size(event.type)", f"gives int, not true or false; expected a comparison, such as {EXAMPLE}"),
+        ("event", f"gives map<string, dyn>, not true or false; expected a comparison, such as {EXAMPLE}"),
+        (
+            "event.type",
+            "may give any type, and a message for which it gives no boolean is lost; "
+            f"expected a comparison, such as '(event.type) == true' or {EXAMPLE}",
+        ),
+        (
+            "event.a ? event.b : true",
+            "may give any type, and a message for which it gives no boolean is lost; "
+            f"expected a comparison, such as '(event.a ? event.b : true) == true' or {EXAMPLE}",
+        ),
+    ],
+)
+def test_a_wrong_expression(expression: str, fault: str) -> None:
+    """What daprd can't compile, or would never come up with, is said in one line."""
+    assert match_fault(expression) == fault
+
+
+def test_without_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the library can't be had a rule is refused, since daprd would find its fault too late."""
+    monkeypatch.setitem(sys.modules, "cel_expr_python", None)
+    match_fault.cache_clear()
+
+    fault = match_fault("true")
+    match_fault.cache_clear()
+
+    assert (
+        fault == "can't be checked without the package cel-expr-python; expected it, on CPython 3.11 or newer"
+    )
