@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Mapping
-from dataclasses import fields
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 from wasm_grpc.core.errors import ConfigError
 from wasm_grpc.core.settings import Settings, make_settings
@@ -39,14 +39,60 @@ _DAPR_VARIABLES = {
 }
 """Set by ``dapr run``, and by Dapr's injector on Kubernetes."""
 _BOOLEANS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
-_TYPES = {field.name: str(field.type) for field in fields(Settings)}
-_EXPECTED = {
-    "str": "a text",
-    "int": "a whole number",
-    "float": "a number of seconds",
-    "bool": "true or false",
-    "tuple[str, ...]": "a list of texts",
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """
+    A type of setting.
+
+    Attributes:
+        expected: What a message expects in its place.
+        from_text: Reads it from a variable of the environment; a ValueError is no such value.
+        from_toml: Takes it from a file; None is no such value.
+    """
+
+    expected: str
+    from_text: Callable[[str], object]
+    from_toml: Callable[[object], object]
+
+
+def _boolean(text: str) -> bool:
+    if text.lower() not in _BOOLEANS:
+        raise ValueError(text)
+    return _BOOLEANS[text.lower()]
+
+
+def _seconds(text: str) -> float:
+    return float(text.removesuffix("s"))
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+def _only(kind: type) -> Callable[[object], object]:
+    # Not `isinstance`, to which True is a whole number.
+    return lambda value: value if type(value) is kind else None
+
+
+def _number(value: object) -> object:
+    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+
+
+def _list(value: object) -> object:
+    is_list = isinstance(value, list) and all(isinstance(item, str) for item in value)
+    return tuple(value) if is_list and isinstance(value, list) else None
+
+
+_KINDS: Mapping[object, _Kind] = {
+    str: _Kind("a text", str, _only(str)),
+    int: _Kind("a whole number", int, _only(int)),
+    float: _Kind("a number of seconds", _seconds, _number),
+    bool: _Kind("true or false", _boolean, _only(bool)),
+    tuple[str, ...]: _Kind("a list of texts", _words, _list),
 }
+_SETTINGS = {name: _KINDS[kind] for name, kind in get_type_hints(Settings).items()}
 
 
 def read_settings(flags: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> Settings:
@@ -64,10 +110,10 @@ def read_settings(flags: Mapping[str, Any], environ: Mapping[str, str] = os.envi
     values = _from_file(environ.get(CONFIG_VARIABLE, ""))
     for variable, name in _DAPR_VARIABLES.items():
         if text := environ.get(variable):
-            values[name] = _parse(variable, text, _TYPES[name])
+            values[name] = _parse(variable, text, _SETTINGS[name])
     if endpoint := endpoint_from(environ):
         values["dapr_grpc_endpoint"] = endpoint
-    for name, kind in _TYPES.items():
+    for name, kind in _SETTINGS.items():
         text = environ.get(variable := _PREFIX + name.upper())
         if text and not _SERVICE_ADDRESS.fullmatch(text):
             values[name] = _parse(variable, text, kind)
@@ -80,7 +126,7 @@ def _warn_of_unknown(environ: Mapping[str, str]) -> None:
     """
     Log each variable of ours that means nothing: it was probably misspelled.
     """
-    known = [name.removeprefix(_PREFIX) for name in _OTHER_VARIABLES] + [name.upper() for name in _TYPES]
+    known = [name.removeprefix(_PREFIX) for name in _OTHER_VARIABLES] + [name.upper() for name in _SETTINGS]
     for variable in sorted(environ):
         name = variable.removeprefix(_PREFIX)
         if name == variable or name in known or _SERVICE_VARIABLES.fullmatch(variable):
@@ -90,17 +136,11 @@ def _warn_of_unknown(environ: Mapping[str, str]) -> None:
         _log.warning("%s: unknown variable, ignored; %s", variable, hint)
 
 
-def _parse(variable: str, text: str, kind: str) -> Any:
+def _parse(variable: str, text: str, kind: _Kind) -> object:
     try:
-        if kind == "int":
-            return int(text)
-        if kind == "float":
-            return float(text.removesuffix("s"))
-        if kind == "bool":
-            return _BOOLEANS[text.lower()]
-    except (ValueError, KeyError) as exc:
-        raise ConfigError(f"{variable}: got {text!r}; expected {_EXPECTED[kind]}") from exc
-    return tuple(text.split()) if kind.startswith("tuple") else text
+        return kind.from_text(text)
+    except ValueError as exc:
+        raise ConfigError(f"{variable}: got {text!r}; expected {kind.expected}") from exc
 
 
 def _from_file(name: str) -> dict[str, Any]:
@@ -115,14 +155,11 @@ def _from_file(name: str) -> dict[str, Any]:
     return {key: _checked(name, key, value) for key, value in table.items()}
 
 
-def _checked(file: str, key: str, value: Any) -> Any:
-    kind = _TYPES.get(key)
+def _checked(file: str, key: str, value: object) -> object:
+    kind = _SETTINGS.get(key)
     if kind is None:
-        raise ConfigError(f"{file}: {key}: unknown setting; expected one of {', '.join(sorted(_TYPES))}")
-    if kind.startswith("tuple") and isinstance(value, list) and all(isinstance(item, str) for item in value):
-        return tuple(value)
-    if kind == "float" and type(value) is int:
-        return float(value)
-    if type(value).__name__ != kind:
-        raise ConfigError(f"{file}: {key}: got {value!r}; expected {_EXPECTED[kind]}")
-    return value
+        raise ConfigError(f"{file}: {key}: unknown setting; expected one of {', '.join(sorted(_SETTINGS))}")
+    taken = kind.from_toml(value)
+    if taken is None:
+        raise ConfigError(f"{file}: {key}: got {value!r}; expected {kind.expected}")
+    return taken

@@ -23,42 +23,54 @@ class Verdict(enum.Enum):
     DROP = enum.auto()
 
 
-_CRASH = "crash"
+class _Kind(enum.Enum):
+    """
+    Kinds of failure, as ``[outcome]`` tells them apart.
+    """
 
-_OUTCOMES: Mapping[Reason, str] = {
-    Reason.REJECTED: "rejected",
-    Reason.EVENT_EMPTIED: "rejected",
-    Reason.EVENT_INVALID: "rejected",
+    REJECTED = enum.auto()
+    FAILED = enum.auto()
+    TIMEOUT = enum.auto()
+    OVERLOADED = enum.auto()
+    DENIED = enum.auto()
+    CRASH = enum.auto()
+    THEN_FAILED = enum.auto()
+
+
+_KINDS: Mapping[Reason, _Kind] = {
+    Reason.REJECTED: _Kind.REJECTED,
+    Reason.EVENT_EMPTIED: _Kind.REJECTED,
+    Reason.EVENT_INVALID: _Kind.REJECTED,
     # It will not be smaller the next time.
-    Reason.BODY_TOO_LARGE: "rejected",
-    Reason.INVALID_REQUEST: "rejected",
-    Reason.EXITED: "failed",
-    Reason.TRAPPED: "failed",
-    Reason.OUT_OF_MEMORY: "failed",
-    Reason.OUTPUT_LIMIT: "failed",
-    Reason.BAD_RESPONSE: "failed",
-    Reason.TIMEOUT: "timeout",
-    Reason.CPU_LIMIT: "timeout",
-    Reason.QUEUE_FULL: "overloaded",
-    Reason.QUEUE_WAIT: "overloaded",
-    Reason.DENIED: "denied",
-    Reason.CRASHED: _CRASH,
-    Reason.WORKER_MEMORY: _CRASH,
-    Reason.INTERNAL: _CRASH,
-    Reason.THEN_FAILED: "then_failed",
-    Reason.THEN_UNAVAILABLE: "then_failed",
+    Reason.BODY_TOO_LARGE: _Kind.REJECTED,
+    Reason.INVALID_REQUEST: _Kind.REJECTED,
+    Reason.EXITED: _Kind.FAILED,
+    Reason.TRAPPED: _Kind.FAILED,
+    Reason.OUT_OF_MEMORY: _Kind.FAILED,
+    Reason.OUTPUT_LIMIT: _Kind.FAILED,
+    Reason.BAD_RESPONSE: _Kind.FAILED,
+    Reason.TIMEOUT: _Kind.TIMEOUT,
+    Reason.CPU_LIMIT: _Kind.TIMEOUT,
+    Reason.QUEUE_FULL: _Kind.OVERLOADED,
+    Reason.QUEUE_WAIT: _Kind.OVERLOADED,
+    Reason.DENIED: _Kind.DENIED,
+    Reason.CRASHED: _Kind.CRASH,
+    Reason.WORKER_MEMORY: _Kind.CRASH,
+    Reason.INTERNAL: _Kind.CRASH,
+    Reason.THEN_FAILED: _Kind.THEN_FAILED,
+    Reason.THEN_UNAVAILABLE: _Kind.THEN_FAILED,
 }
-"""Keys of ``[outcome]``. What isn't here is no fault of the message or the function: it is retried."""
+"""What isn't here is no fault of the message or the function: it is retried."""
 
-_HTTP_OUTCOMES = {
-    401: "denied",
-    403: "denied",
-    408: "timeout",
-    429: "overloaded",
-    503: "overloaded",
-    504: "timeout",
+_HTTP_KINDS = {
+    401: _Kind.DENIED,
+    403: _Kind.DENIED,
+    408: _Kind.TIMEOUT,
+    429: _Kind.OVERLOADED,
+    503: _Kind.OVERLOADED,
+    504: _Kind.TIMEOUT,
 }
-"""Of a guest's own status (``response = "cgi"``); any other 4xx is "rejected", all else "failed"."""
+"""Of a guest's own status (``response = "cgi"``); any other 4xx is REJECTED, all else FAILED."""
 
 
 class Crashes:
@@ -106,17 +118,30 @@ def verdict_on(
         crashes: Of all messages; a second crash of one is the last.
         message: What tells this message from others, whenever it is delivered.
     """
-    outcome = _outcome(error)
-    if outcome is None:
+    kind = _kind(error)
+    if kind is None:
         return Verdict.RETRY
-    retry = getattr(policy, outcome) is Retry.RETRY
-    if outcome == _CRASH and retry and crashes.is_second(message):
+    retry = _choice(policy, kind) is Retry.RETRY
+    if kind is _Kind.CRASH and retry and crashes.is_second(message):
         return Verdict.DROP
     return Verdict.RETRY if retry else Verdict.DROP
 
 
-def _outcome(error: InvocationError) -> str | None:
+def _kind(error: InvocationError) -> _Kind | None:
     if not isinstance(error, GuestStatusError):
-        return _OUTCOMES.get(error.reason)
+        return _KINDS.get(error.reason)
     is_client_error = 400 <= error.http_status < 500
-    return _HTTP_OUTCOMES.get(error.http_status, "rejected" if is_client_error else "failed")
+    return _HTTP_KINDS.get(error.http_status, _Kind.REJECTED if is_client_error else _Kind.FAILED)
+
+
+def _choice(policy: OutcomePolicy, kind: _Kind) -> Retry:
+    choices = {
+        _Kind.REJECTED: policy.rejected,
+        _Kind.FAILED: policy.failed,
+        _Kind.TIMEOUT: policy.timeout,
+        _Kind.OVERLOADED: policy.overloaded,
+        _Kind.DENIED: policy.denied,
+        _Kind.CRASH: policy.crash,
+        _Kind.THEN_FAILED: policy.then_failed,
+    }
+    return choices[kind]
