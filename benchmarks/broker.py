@@ -116,7 +116,7 @@ class Broker:
 
 def find_tools() -> Tools | str:
     """
-    Give the programs, or what is missing, for people.
+    Return the programs, or what is missing, for people.
     """
     built = None if os.environ.get("DAPRD") else shutil.which(ROOT / ".tools" / "bin" / "daprd")
     daprd = built or find_daprd()

@@ -86,14 +86,14 @@ class Case:
 
     def takers(self, subjects: Iterable[Subject]) -> list[Subject]:
         """
-        Give those that it is put on.
+        Return those that it is put on.
         """
         return [subject for subject in subjects if subject.is_ours or subject.key in self.baselines]
 
 
 def our_subject(engine: str, folder: str = "functions") -> Subject:
     """
-    Give our server on one engine, with the functions of a folder.
+    Return our server on one engine, with the functions of a folder.
     """
     command = (sys.executable, "-m", "wasm_grpc", "serve", folder, "--port=0", f"--engine={engine}")
     return Subject(key=engine, title=f"wasm_grpc, {engine}", command=command, is_ours=True)
@@ -101,7 +101,7 @@ def our_subject(engine: str, folder: str = "functions") -> Subject:
 
 def native_subjects() -> tuple[Subject, ...]:
     """
-    Give the servers without WebAssembly.
+    Return the servers without WebAssembly.
     """
     return (
         _app(BARE, "bare grpc.aio", "bare_echo"),
@@ -112,7 +112,7 @@ def native_subjects() -> tuple[Subject, ...]:
 
 def classify_subjects(model: Path, labels: Path, function: Path) -> tuple[Subject, ...]:
     """
-    Give what classify is compared with.
+    Return what classify is compared with.
 
     Args:
         model: What the native app runs.
@@ -127,7 +127,7 @@ def classify_subjects(model: Path, labels: Path, function: Path) -> tuple[Subjec
 
 def make_cases(parts: Collection[str], pictures: Sequence[Path]) -> list[Case]:
     """
-    Give the loads of some parts.
+    Return the loads of some parts.
 
     Args:
         parts: Of these, "echo", "bodies", "grayscale" and "classify" count.

@@ -38,7 +38,7 @@ class Classifier:
 
 def find_classifier(model: Path | None, labels: Path | None) -> Classifier | None:
     """
-    Give the model that was asked for, else the function's own; None where there is no such function.
+    Return the model that was asked for, else the function's own; None where there is no such function.
     """
     if not (_FUNCTION / "classify.wasm").exists():
         return None

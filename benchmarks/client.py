@@ -84,7 +84,7 @@ def load_client(module: str = "load") -> Iterator[LoadClient]:
 
 def invoke_request(method: str, body: bytes) -> common_pb2.InvokeRequest:
     """
-    Give the message of an invocation, as daprd sends it.
+    Return the message of an invocation, as daprd sends it.
     """
     return common_pb2.InvokeRequest(
         method=method,

@@ -26,7 +26,7 @@ class CpuTime:
 
     def since(self, earlier: CpuTime) -> CpuTime:
         """
-        Give what was used since an earlier reading.
+        Return what was used since an earlier reading.
         """
         return CpuTime(
             own_s=self.own_s - earlier.own_s,
@@ -56,7 +56,7 @@ def cpu_time(pid: int) -> CpuTime:
 
 def _stat(folder: Path) -> tuple[int, float, float]:
     """
-    Give (parent, CPU seconds, those of waited-for children); proc_pid_stat(5) counts its fields from 1.
+    Return (parent, CPU seconds, those of waited-for children); proc_pid_stat(5) counts its fields from 1.
     """
     try:
         # The second field, the name in brackets, may hold spaces and brackets itself.

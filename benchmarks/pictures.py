@@ -45,7 +45,7 @@ class Likeness:
 
 def paint_photo() -> bytes:
     """
-    Give a JPEG of `SIZE`, always the same, about as hard to decode and to compress as a photo.
+    Return a JPEG of `SIZE`, always the same, about as hard to decode and to compress as a photo.
 
     Like one it has sharp shapes of even and of rough surface on a ground that is out of focus.
     """

@@ -32,7 +32,7 @@ __all__ = [
 
 def load_lines(results: Iterable[CaseResult], titles: Mapping[str, str]) -> Iterator[str]:
     """
-    Give requests a second, times and ratios of every load.
+    Return requests a second, times and ratios of every load.
     """
     for result in results:
         yield ""
@@ -47,7 +47,7 @@ def load_lines(results: Iterable[CaseResult], titles: Mapping[str, str]) -> Iter
 
 def cost_lines(results: Iterable[CaseResult], titles: Mapping[str, str]) -> Iterator[str]:
     """
-    Give where the time of a request goes: CPU time of each process, and how busy they are together.
+    Return where the time of a request goes: CPU time of each process, and how busy they are together.
     """
     yield ""
     yield "CPU time a request, µs             server  children    client     cores"
@@ -63,7 +63,7 @@ def cost_lines(results: Iterable[CaseResult], titles: Mapping[str, str]) -> Iter
 
 def step_lines(steps: Mapping[str, Mapping[str, Mapping[str, float]]]) -> Iterator[str]:
     """
-    Give the steps of one echo inside a worker, by engine and size.
+    Return the steps of one echo inside a worker, by engine and size.
     """
     yield ""
     yield f"in a worker, µs{'':<10}" + "".join(f"{step:>13}" for step in STEPS)
@@ -74,7 +74,7 @@ def step_lines(steps: Mapping[str, Mapping[str, Mapping[str, float]]]) -> Iterat
 
 def file_lines(files: Mapping[str, Mapping[str, float]]) -> Iterator[str]:
     """
-    Give the rates of writes, and the cost of a grant, by engine.
+    Return the rates of writes, and the cost of a grant, by engine.
     """
     *writes, grant = FILE_COSTS
     yield ""
@@ -88,7 +88,7 @@ def file_lines(files: Mapping[str, Mapping[str, float]]) -> Iterator[str]:
 
 def stream_lines(streams: Streams, titles: Mapping[str, str]) -> Iterator[str]:
     """
-    Give the rates of long streams with the CPU time of each process, and the times of short ones.
+    Return the rates of long streams with the CPU time of each process, and the times of short ones.
     """
     yield ""
     yield f"{'streams: MiB/s, CPU seconds a GiB':<38}  MiB/s   server  children    client     ratio"
@@ -111,7 +111,7 @@ def stream_lines(streams: Streams, titles: Mapping[str, str]) -> Iterator[str]:
 
 def likeness_lines(likenesses: Mapping[str, Mapping[str, Likeness]]) -> Iterator[str]:
     """
-    Give how alike our grey pictures and Pillow's are.
+    Return how alike our grey pictures and Pillow's are.
     """
     yield ""
     yield "grey picture, against Pillow's      largest  mean (of 255)     bytes   of Pillow's"
@@ -125,7 +125,7 @@ def likeness_lines(likenesses: Mapping[str, Mapping[str, Likeness]]) -> Iterator
 
 def startup_lines(startups: Mapping[str, Startup], times: int) -> Iterator[str]:
     """
-    Give how long the servers take to start.
+    Return how long the servers take to start.
     """
     yield ""
     yield f"serve, functions cached, {times} starts   median s   slowest s"
@@ -135,7 +135,7 @@ def startup_lines(startups: Mapping[str, Startup], times: int) -> Iterator[str]:
 
 def first_call_lines(first_calls: Mapping[str, FirstCall], times: int) -> Iterator[str]:
     """
-    Give how long the first call after a start takes.
+    Return how long the first call after a start takes.
     """
     yield ""
     yield f"classify after a start, {times} starts   first ms   steady ms     ratio"
@@ -145,7 +145,7 @@ def first_call_lines(first_calls: Mapping[str, FirstCall], times: int) -> Iterat
 
 def topic_lines(topics: Mapping[str, Topics]) -> Iterator[str]:
     """
-    Give messages a second behind daprd and Redis, and the CPU time of each.
+    Return messages a second behind daprd and Redis, and the CPU time of each.
     """
     yield ""
     yield f"{'topics: messages/s, and CPU time of each in µs':<58}   server   workers     daprd     redis"
@@ -160,7 +160,7 @@ def topic_lines(topics: Mapping[str, Topics]) -> Iterator[str]:
 
 def page_lines(pages: Mapping[str, PageCost]) -> Iterator[str]:
     """
-    Give what a picture takes by the page and by the sidecar alone.
+    Return what a picture takes by the page and by the sidecar alone.
     """
     yield ""
     yield "grayscale by the page, medians     page ms   direct ms   page's own ms"
@@ -171,7 +171,7 @@ def page_lines(pages: Mapping[str, PageCost]) -> Iterator[str]:
 
 def verdict_lines(verdicts: Sequence[Verdict]) -> Iterator[str]:
     """
-    Give every target with what was measured.
+    Return every target with what was measured.
     """
     yield ""
     yield f"{'target':<56} {'engine':<9} {'wanted':>8} {'measured':>9}"

@@ -94,13 +94,13 @@ def summarise(samples: Sequence[Sample]) -> Summary:
 
 def fastest(keys: Sequence[str], subjects: Mapping[str, Summary]) -> str:
     """
-    Give the subject with the highest rate.
+    Return the subject with the highest rate.
     """
     return max(keys, key=lambda key: subjects[key].rate)
 
 
 def ratio(ours: Sequence[Sample], baseline: Sequence[Sample]) -> float:
     """
-    Give the median over the rounds of our rate to the baseline's.
+    Return the median over the rounds of our rate to the baseline's.
     """
     return statistics.median(a.rate / b.rate for a, b in zip(ours, baseline, strict=True))

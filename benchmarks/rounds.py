@@ -64,7 +64,7 @@ def run_rounds(
 
 def _turns(case: Case, subjects: Iterable[Subject], number: int) -> Sequence[Subject]:
     """
-    Give those that take this load; another one goes first each round.
+    Return those that take this load; another one goes first each round.
     """
     taking = [each for each in case.takers(subjects) if number == 0 or each.key not in case.slow]
     first = number % len(taking)

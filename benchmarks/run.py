@@ -201,6 +201,6 @@ def _measure_topics(
 
 def _wanted(subjects: Sequence[Subject], cases: Sequence[Case]) -> list[Subject]:
     """
-    Give those that some load is put on.
+    Return those that some load is put on.
     """
     return [each for each in subjects if any(each.key in case.baselines for case in cases)]

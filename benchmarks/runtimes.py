@@ -32,7 +32,7 @@ class OurRuntime:
 
 def our_runtimes(tell: Callable[[str], None]) -> list[OurRuntime]:
     """
-    Give the engines that can be had; of the others `tell` is told why they can't.
+    Return the engines that can be had; of the others `tell` is told why they can't.
     """
     runtimes = []
     settings = make_settings({})

@@ -179,7 +179,7 @@ async def _read_chunk(call: _Call, size: int) -> None:
 
 def _payload(message: bytes) -> int:
     """
-    Give the length of the chunk in a message, which is all that follows its length.
+    Return the length of the chunk in a message, which is all that follows its length.
     """
     at = _LENGTH_AT
     while message[at] & 0x80:

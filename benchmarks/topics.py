@@ -151,7 +151,7 @@ def measure_topics(
 @contextlib.contextmanager
 def _functions() -> Iterator[Path]:
     """
-    Give a folder with a function for each of our topics; it gives back what it gets.
+    Return a folder with a function for each of our topics; it gives back what it gets.
     """
     with tempfile.TemporaryDirectory() as folder:
         for name, more in (("single", ""), ("batches", _BULK)):
@@ -196,7 +196,7 @@ def _round(broker: Broker, way: _Way, messages: int) -> _Round:
 
 def _events(topic: str, count: int) -> list[bytes]:
     """
-    Give CloudEvents as daprd publishes them.
+    Return CloudEvents as daprd publishes them.
     """
     event = {
         "specversion": "1.0",

@@ -11,7 +11,7 @@ __all__ = ["grey_png"]
 
 def grey_png(photo: bytes) -> bytes:
     """
-    Give the picture as a grey PNG.
+    Return the picture as a grey PNG.
     """
     grey = io.BytesIO()
     with Image.open(io.BytesIO(photo)) as picture:

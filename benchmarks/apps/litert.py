@@ -30,7 +30,7 @@ def open_model(model: str, labels: str) -> None:
 
 def best_labels(photo: bytes) -> bytes:
     """
-    Give the JSON of the labels with the highest scores, best first.
+    Return the JSON of the labels with the highest scores, best first.
     """
     interpreter, taken, given, labels = _opened
     _, height, width, channels = taken["shape"]

@@ -92,7 +92,7 @@ async def site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def context(browser: Browser) -> AsyncIterator[BrowserContext]:
-    """Give a browser profile of a test's own."""
+    """Return a browser profile of a test's own."""
     profile = await browser.new_context(viewport={"width": 1000, "height": 900})
     profile.set_default_timeout(10_000)
     yield profile

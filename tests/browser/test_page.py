@@ -26,24 +26,24 @@ NETWORK = "Failed to load resource"  # the browser's own line about a status, no
 
 
 def upload(name: str, content: bytes, kind: str = "image/png") -> Any:
-    """Give a file as a person would choose it."""
+    """Return a file as a person would choose it."""
     return {"name": name, "mimeType": kind, "buffer": content}
 
 
 def png(size: tuple[int, int] = (120, 80)) -> bytes:
-    """Give a picture in colours."""
+    """Return a picture in colours."""
     file = io.BytesIO()
     Image.merge("RGB", [Image.linear_gradient("L").resize(size)] * 3).save(file, "PNG")
     return file.getvalue()
 
 
 def clean(visit: Visit) -> list[str]:
-    """Give what the console said that is ours."""
+    """Return what the console said that is ours."""
     return [line for line in visit.said if NETWORK not in line]
 
 
 async def natural_size(page: Page, selector: str) -> tuple[int, int]:
-    """Give the size of a picture's own pixels."""
+    """Return the size of a picture's own pixels."""
     script = "picture => picture.decode().then(() => [picture.naturalWidth, picture.naturalHeight])"
     width, height = await page.locator(selector).evaluate(script)
     return width, height

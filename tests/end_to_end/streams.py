@@ -136,7 +136,7 @@ async def receive_all(call: StreamCall, came: Passed) -> None:
 
 
 def random_chunks(total: int, size: int) -> Iterator[bytes]:
-    """Give so many random bytes, in chunks that all differ."""
+    """Return so many random bytes, in chunks that all differ."""
     block = random.randbytes(size)
     for start in range(0, total, size):
         yield start.to_bytes(8, "big") + block[8 : total - start]

@@ -151,7 +151,7 @@ async def sidecar(
 
 
 def call(method: str) -> invoke_pb2.InvokeServiceRequest:
-    """Give a call with all that a call may have."""
+    """Return a call with all that a call may have."""
     message = common_pb2.InvokeRequest(
         method=method,
         data=any_pb2.Any(value=b"body"),

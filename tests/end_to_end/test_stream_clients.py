@@ -82,7 +82,7 @@ async def test_the_asyncio_client_answers_itself(way: Way) -> None:
 
 
 def bodies() -> Iterator[list[bytes]]:
-    """Give bodies of few and of many pieces, small and large."""
+    """Return bodies of few and of many pieces, small and large."""
     return ([bytes(size)] * count for size in (1, MIB // 4) for count in range(UNREAD // 2))
 
 

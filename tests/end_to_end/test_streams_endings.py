@@ -156,7 +156,7 @@ async def own_app(functions: Path, folder: Path, env: dict[str, str], *flags: st
 
 
 def part_of(app: App, part: str) -> Child:
-    """Give the process of a part of an app."""
+    """Return the process of a part of an app."""
     processes = {"server": app.server.process, "sidecar": app.sidecar.process, "caller": app.caller.process}
     return processes[part]
 

@@ -141,7 +141,7 @@ async def first(call: StreamCall) -> str:
 
 
 async def finished(call: StreamCall, becoming: asyncio.Future[str]) -> bytes:
-    """Give a stream that runs now, or will, its input."""
+    """Return a stream that runs now, or will, its input."""
     assert await becoming == "runs"
     await call.send_all(b"mine")
     return await call.rest()

@@ -31,7 +31,7 @@ def engine(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="session")
 def cache_environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Give the environment of a server whose artifact cache belongs to this test run."""
+    """Return the environment of a server whose artifact cache belongs to this test run."""
     return {"XDG_CACHE_HOME": str(tmp_path_factory.mktemp("cache")), "WASM_GRPC_LOG": "info"}
 
 

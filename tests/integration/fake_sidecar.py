@@ -26,7 +26,7 @@ class Refused(Exception):
         self.reason = reason
 
     def trailers(self) -> tuple[tuple[str, bytes], ...]:
-        """Give the details of the status."""
+        """Return the details of the status."""
         if not self.reason:
             return ()
         details = any_pb2.Any()

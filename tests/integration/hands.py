@@ -218,7 +218,7 @@ CONTINENTAL: dict[int, tuple[Stroke, ...]] = {
     ),
 }
 
-# In a hurry: slanted, angular, not quite closed.
+# In a force: slanted, angular, not quite closed.
 HASTY: dict[int, tuple[Stroke, ...]] = {
     0: (
         (

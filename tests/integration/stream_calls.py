@@ -118,12 +118,12 @@ class StreamCall:
 
 
 def header_message(method: str, **fields: Any) -> pb.InvokeRequest:
-    """Give the message that begins a stream."""
+    """Return the message that begins a stream."""
     return pb.InvokeRequest(header=pb.RequestHeader(method=method, **fields))
 
 
 def chunk_message(chunk: bytes) -> pb.InvokeRequest:
-    """Give a message with a part of the body."""
+    """Return a message with a part of the body."""
     return pb.InvokeRequest(chunk=chunk)
 
 

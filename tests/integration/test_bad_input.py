@@ -19,7 +19,7 @@ ECHO = '[[trigger.invoke]]\nmethod = "echo"\n'
 
 
 def manifest(text: str) -> Callable[[Path], None]:
-    """Give what replaces the manifest of the function echo."""
+    """Return what replaces the manifest of the function echo."""
 
     def write(functions: Path) -> None:
         (functions / "echo" / "function.toml").write_text(text)
@@ -28,7 +28,7 @@ def manifest(text: str) -> Callable[[Path], None]:
 
 
 def module(binary: bytes) -> Callable[[Path], None]:
-    """Give what replaces the module of the function echo."""
+    """Return what replaces the module of the function echo."""
 
     def write(functions: Path) -> None:
         (functions / "echo" / "echo.wasm").write_bytes(binary)

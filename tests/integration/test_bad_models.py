@@ -154,7 +154,7 @@ def _broken(subject: str, ended: Ended) -> str:
 
 @pytest.fixture
 def guest(tmp_path: Path) -> Path:
-    """Give a folder with the guests that `run` runs."""
+    """Return a folder with the guests that `run` runs."""
     for name in ("infer", "infer-own"):
         (tmp_path / f"{name}.wasm").write_bytes(assemble(name))
     return tmp_path

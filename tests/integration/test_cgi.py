@@ -29,7 +29,7 @@ async def caller(
 
 
 async def initial_metadata(call: Any) -> list[tuple[str, str]]:
-    """Give what came before the reply or the failure, in order."""
+    """Return what came before the reply or the failure, in order."""
     return [(str(key), str(value)) for key, value in await call.initial_metadata()]
 
 

@@ -38,7 +38,7 @@ def four() -> Image.Image:
 
 
 def encoded(picture: Image.Image, kind: str, **options: object) -> bytes:
-    """Give a picture's file."""
+    """Return a picture's file."""
     file = io.BytesIO()
     picture.save(file, kind, **options)
     return file.getvalue()
@@ -131,13 +131,13 @@ async def test_the_first_frame_of_an_animation_is_read(caller: Caller) -> None:
 
 
 def chunk(kind: bytes, content: bytes) -> bytes:
-    """Give one chunk of a PNG."""
+    """Return one chunk of a PNG."""
     checksum = zlib.crc32(kind + content)
     return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", checksum)
 
 
 def claimed(width: int, height: int) -> bytes:
-    """Give a PNG that claims a size and has a few bytes of pixels."""
+    """Return a PNG that claims a size and has a few bytes of pixels."""
     header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
     pixels = zlib.compress(bytes(100))
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")

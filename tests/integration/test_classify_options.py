@@ -110,13 +110,13 @@ async def caller(
 
 
 async def samples(caller: Caller, method: str, picture: bytes) -> list[float]:
-    """Give what the model gets of a picture: row by row, red, green and blue of each pixel."""
+    """Return what the model gets of a picture: row by row, red, green and blue of each pixel."""
     scores = dict((await classify(caller, method, picture)).labels)
     return [scores[name] for name in SAMPLES]
 
 
 def quarters(colours: list[tuple[int, ...]], mode: str = "RGB", side: int = 1) -> Image.Image:
-    """Give a picture of four squares."""
+    """Return a picture of four squares."""
     picture = Image.frombytes(mode, (2, 2), bytes(level for colour in colours for level in colour))
     return picture.resize((2 * side, 2 * side), Image.Resampling.NEAREST)
 
@@ -126,7 +126,7 @@ LEVELS = [float(level) for colour in COLOURS for level in colour]
 
 
 def scaled(levels: list[float]) -> list[float]:
-    """Give the scores that bytes count as."""
+    """Return the scores that bytes count as."""
     return [level / 255 for level in levels]
 
 

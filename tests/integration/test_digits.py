@@ -28,7 +28,7 @@ async def caller(start_server: StartServer) -> AsyncIterator[Caller]:
 
 @functools.cache
 def pictures_of(source: Callable[[], Iterator[DigitPicture]]) -> list[DigitPicture]:
-    """Give a source's pictures, made once for all engines."""
+    """Return a source's pictures, made once for all engines."""
     try:
         return list(source())
     except PackageNotFoundError as exc:

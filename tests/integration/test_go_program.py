@@ -19,7 +19,7 @@ SOURCE = Path(__file__).parents[1] / "conformance" / "guests" / "go"
 
 @pytest.fixture(scope="module")
 def native(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give the guest's own source, built for this machine."""
+    """Return the guest's own source, built for this machine."""
     go = need(shutil.which("go"), "go: not found; expected Go 1.21 or newer, for the program run natively")
     program = tmp_path_factory.mktemp("native") / "guest"
     build = [go, "build", "-buildvcs=false", "-o", os.fspath(program), "."]
@@ -29,7 +29,7 @@ def native(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Give a folder with what is read, in ``data``, and room to write in, ``out``."""
+    """Return a folder with what is read, in ``data``, and room to write in, ``out``."""
     data = tmp_path / "data"
     (data / "sub" / "empty").mkdir(parents=True)
     (data / "text.txt").write_text("größer\n", "utf-8")

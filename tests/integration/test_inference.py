@@ -30,7 +30,7 @@ EVER = 2**31 - 1
 
 
 def i32(value: int) -> bytes:
-    """Give the bytes of a tensor of one whole number."""
+    """Return the bytes of a tensor of one whole number."""
     return struct.pack("<i", value)
 
 
@@ -72,7 +72,7 @@ async def caller(server: Server) -> AsyncIterator[Caller]:
 
 
 def exited(function: str, errno: int, said: str) -> Failure:
-    """Give the failure of a guest that exits with wasi-nn's errno, after what the host logged."""
+    """Return the failure of a guest that exits with wasi-nn's errno, after what the host logged."""
     return Failure(
         code=CODES.INTERNAL,
         message=f"function '{function}': exit code {errno}; it said: wasi-nn: {said}",

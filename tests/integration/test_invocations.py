@@ -50,7 +50,7 @@ FUNCTIONS = {
 
 
 def failed(reason: str, function: str, message: str, limit: str = "") -> Failure:
-    """Give the failure that a caller is to see, its limit by the key below ``limits``."""
+    """Return the failure that a caller is to see, its limit by the key below ``limits``."""
     limit = limit and f"limits.{limit}"
     return Failure(
         code=EXPECTED_CODES[reason], message=message, reason=reason, function=function, limit=limit

@@ -87,13 +87,13 @@ def invoking(
 
 
 def ended(process: subprocess.Popen[bytes]) -> tuple[int, bytes]:
-    """Give how a command ended, and what it said on standard error."""
+    """Return how a command ended, and what it said on standard error."""
     assert process.stderr is not None
     return process.wait(DEADLINE_S), process.stderr.read()
 
 
 def write(process: subprocess.Popen[bytes], piece: bytes) -> None:
-    """Give a command more of its standard input, which stays open."""
+    """Return a command more of its standard input, which stays open."""
     assert process.stdin is not None
     process.stdin.write(piece)
 

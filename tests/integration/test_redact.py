@@ -126,7 +126,7 @@ LINES = {
 
 @pytest.fixture(scope="module")
 def env(cache_environment: dict[str, str]) -> dict[str, str]:
-    """Give an environment whose log is what a person sees."""
+    """Return an environment whose log is what a person sees."""
     return {**cache_environment, "WASM_GRPC_LOG": "warning"}
 
 
@@ -140,7 +140,7 @@ def redact(engine: str, env: Mapping[str, str], text: bytes, **variables: str) -
 
 @pytest.fixture(scope="module")
 def redacted(engine: str, env: dict[str, str]) -> dict[str, str]:
-    """Give every line of the tables, and what became of it, all in one run."""
+    """Return every line of the tables, and what became of it, all in one run."""
     lines = [line for line, _ in LINES.values()]
     ended = redact(engine, env, "\n".join(lines).encode())
     return dict(zip(lines, ended.stdout.decode().split("\n"), strict=True))

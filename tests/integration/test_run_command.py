@@ -21,13 +21,13 @@ C_GUEST = Path(__file__).parents[1] / "conformance" / "guests" / "c" / "guest.wa
 
 @pytest.fixture
 def env(cache_environment: dict[str, str]) -> dict[str, str]:
-    """Give an environment whose log is what a person sees."""
+    """Return an environment whose log is what a person sees."""
     return {**cache_environment, "WASM_GRPC_LOG": "warning"}
 
 
 @pytest.fixture
 def guest(tmp_path: Path) -> Path:
-    """Give a folder with every guest that is run."""
+    """Return a folder with every guest that is run."""
     for name in ("echo", "exit", "exit-300", "trap", "spin", "environment", "arguments", "flood-stdout"):
         (tmp_path / f"{name}.wasm").write_bytes(assemble(name))
     (tmp_path / "text.wasm").write_text("(module)")

@@ -138,7 +138,7 @@ async def test_methods_and_verbs(caller: Caller, method: str, verb: str, expecte
 
 
 def refused(message: str, *, reason: str = "INVALID_REQUEST", function: str = "") -> Failure:
-    """Give the failure of a stream that is not begun."""
+    """Return the failure of a stream that is not begun."""
     code = CODES.NOT_FOUND if reason == "UNKNOWN_METHOD" else CODES.INVALID_ARGUMENT
     return Failure(code=code, message=message, reason=reason, function=function)
 

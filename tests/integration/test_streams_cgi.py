@@ -103,7 +103,7 @@ async def test_a_body_written_with_its_head(caller: Caller) -> None:
 
 
 def bad(message: str) -> Failure:
-    """Give the failure of a guest that wrote no CGI response."""
+    """Return the failure of a guest that wrote no CGI response."""
     message = f"function 'script': its response: {message}"
     return Failure(code=CODES.INTERNAL, message=message, reason="BAD_RESPONSE", function="script")
 

@@ -91,7 +91,7 @@ async def _all_is_well(server: Server, caller: Caller) -> AsyncIterator[None]:
 
 
 def failed(code: grpc.StatusCode, reason: str, function: str, message: str, *, limit: str = "") -> Failure:
-    """Give the failure that a caller is to see, its limit by the key below ``limits``."""
+    """Return the failure that a caller is to see, its limit by the key below ``limits``."""
     limit = limit and f"limits.{limit}"
     message = f"function '{function}': {message}"
     return Failure(code=code, message=message, reason=reason, function=function, limit=limit)

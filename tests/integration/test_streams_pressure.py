@@ -60,7 +60,7 @@ async def still(count: list[int]) -> int:
 
 
 def endless(block: bytes) -> Iterator[memoryview]:
-    """Give 1 MiB after another of a block that is repeated."""
+    """Return 1 MiB after another of a block that is repeated."""
     twice = memoryview(block * 3)
     at = 0
     while True:

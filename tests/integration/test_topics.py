@@ -64,7 +64,7 @@ bulk = {}
 
 @pytest.fixture(scope="module")
 def functions(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give one function with every kind of topic."""
+    """Return one function with every kind of topic."""
     folder = tmp_path_factory.mktemp("functions")
     write_function(folder, "act", trigger=ACT)
     return folder
@@ -87,7 +87,7 @@ async def caller(server: Server) -> AsyncIterator[Caller]:
 def event(
     data: bytes, *, topic: str = "in", path: str = "act/1", message_id: str = "1"
 ) -> pb.TopicEventRequest:
-    """Give a message as daprd delivers it."""
+    """Return a message as daprd delivers it."""
     return pb.TopicEventRequest(
         id=message_id,
         source="test",

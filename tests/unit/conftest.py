@@ -22,7 +22,7 @@ WriteFunction = Callable[..., Path]
 @pytest.fixture
 def write_function(tmp_path: Path) -> WriteFunction:
     """
-    Give a writer of ``functions/<name>/``: a manifest, minimal if none is given, and an empty module.
+    Return a writer of ``functions/<name>/``: a manifest, minimal if none is given, and an empty module.
     """
 
     def write(name: str, manifest: str | None = None, *, has_module: bool = True) -> Path:

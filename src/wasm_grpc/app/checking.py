@@ -18,7 +18,7 @@ from wasm_grpc.app.preparation import (
 from wasm_grpc.catalogue.folder import survey_functions
 from wasm_grpc.catalogue.function import Function, read_module
 from wasm_grpc.catalogue.routes import make_catalogue
-from wasm_grpc.catalogue.unsupported import later_features
+from wasm_grpc.catalogue.unsupported import unsupported_features
 from wasm_grpc.core.errors import (
     CompileLimitError,
     ManifestError,
@@ -98,9 +98,9 @@ async def _check_function(
     function: Function, preparer: Preparer
 ) -> tuple[FunctionReport, PoolFunction | None]:
     """
-    Give what was found, and the function on the first engine that takes it, as a server would run it.
+    Return what was found, and the function on the first engine that takes it, as a server would run it.
     """
-    later = later_features(function)
+    later = unsupported_features(function)
     if function.is_remote:
         return FunctionReport(function.name, (), (), tuple(later)), None
     takers: list[str] = []

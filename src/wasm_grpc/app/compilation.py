@@ -66,7 +66,7 @@ class ModuleCompiler:
         self, wasm: bytes, *, guest: GuestKind, limits: Limits, engine: EngineName, name: str = "module"
     ) -> Artifact:
         """
-        Give a module's native code, from the cache where it is there.
+        Return a module's native code, from the cache where it is there.
 
         Raises:
             UnsupportedModuleError: Another engine may take it.
@@ -114,7 +114,7 @@ class ModuleCompiler:
         self, wasm: bytes, *, guest: GuestKind, limits: Limits, engines: Sequence[EngineName], name: str
     ) -> tuple[FoundRuntime, Artifact]:
         """
-        Give a module's native code on the first of these engines that takes it.
+        Return a module's native code on the first of these engines that takes it.
 
         Raises:
             EngineUnavailableError: None of them can be had here.
@@ -136,7 +136,7 @@ async def first_that_takes(
     engines: Sequence[EngineName], attempt: Callable[[EngineName], Awaitable[_T]], *, name: str
 ) -> _T:
     """
-    Give what came of the first engine that takes a module.
+    Return what came of the first engine that takes a module.
 
     Args:
         engines: The preferred first.

@@ -190,7 +190,7 @@ async def _answers(host: str, port: int) -> bool:
 
 async def _version(program: str) -> str:
     """
-    Give the first line that a program says of its version; "" if it says none.
+    Return the first line that a program says of its version; "" if it says none.
     """
     with contextlib.suppress(OSError):
         process = await asyncio.create_subprocess_exec(

@@ -35,7 +35,7 @@ class Inspector:
         self, inference: Inference, engines: Sequence[EngineName]
     ) -> tuple[EngineName, ...]:
         """
-        Give those of the engines whose workers can run what was granted; all, where nothing was.
+        Return those of the engines whose workers can run what was granted; all, where nothing was.
 
         Raises:
             InferenceUnavailableError: None can.
@@ -51,7 +51,7 @@ class Inspector:
         return tuple(able) or tuple(engines)
 
     async def inspect(
-        self, inference: Inference, engine: EngineName, blame: Callable[[str, ModelError], str]
+        self, inference: Inference, engine: EngineName, format_problem: Callable[[str, ModelError], str]
     ) -> Inference:
         """
         Try every model on an engine's workers' backend; gives them with the memory that each takes.
@@ -59,7 +59,7 @@ class Inspector:
         Args:
             inference: What was granted.
             engine: Whose workers.
-            blame: Gives the line for a model's name and what is wrong with it.
+            format_problem: Returns the line for a model's name and what is wrong with it.
 
         Raises:
             ManifestError: Some can't be run.
@@ -69,7 +69,7 @@ class Inspector:
         for model in inference.models:
             tried = await self._inspect(model, engine)
             if isinstance(tried, ModelError):
-                problems.append(blame(model.name, tried))
+                problems.append(format_problem(model.name, tried))
             else:
                 models.append(dataclasses.replace(model, memory_bytes=tried.memory_bytes))
         if problems:

@@ -13,7 +13,7 @@ from wasm_grpc.app.inference import Inspector
 from wasm_grpc.artifacts.cache import Artifact
 from wasm_grpc.catalogue.folder import Survey, by_folder
 from wasm_grpc.catalogue.function import Function, read_module
-from wasm_grpc.catalogue.unsupported import later_features
+from wasm_grpc.catalogue.unsupported import unsupported_features
 from wasm_grpc.core.errors import (
     EngineUnavailableError,
     InferenceUnavailableError,
@@ -48,7 +48,7 @@ _COMPILES_AT_ONCE = 2
 
 def engines_of(manifest: FunctionManifest, settings: Settings) -> tuple[EngineName, ...]:
     """
-    Give the engines that a function may run on, the preferred first: the flag's, the manifest's, or all.
+    Return the engines that a function may run on, the preferred first: the flag's, the manifest's, or all.
     """
     if settings.engine == "auto" and manifest.engine is not None:
         return (manifest.engine,)
@@ -82,7 +82,7 @@ class Preparer:
         problems: Sequence[str] = (),
     ) -> tuple[PoolFunction, ...]:
         """
-        Give each function on the first engine that takes it.
+        Return each function on the first engine that takes it.
 
         Args:
             functions: What is to be served.
@@ -128,7 +128,7 @@ class Preparer:
         except ManifestError as exc:
             return exc
         except EngineUnavailableError as exc:
-            return ManifestError([function.blame(f"engine: {exc}")])
+            return ManifestError([function.format_problem(f"engine: {exc}")])
         except ModuleError as exc:
             return ManifestError(module_problems(function, exc))
         return pool_function(function, mounts, inference, artifact, found)
@@ -146,7 +146,7 @@ async def engines_with_inference(
     try:
         return await inspector.engines_for(inference, engines)
     except InferenceUnavailableError as exc:
-        raise ManifestError([function.blame(f"capabilities.nn: {exc}")]) from exc
+        raise ManifestError([function.format_problem(f"capabilities.nn: {exc}")]) from exc
 
 
 async def inspect_models(
@@ -159,15 +159,15 @@ async def inspect_models(
         ManifestError: Some can't be run.
     """
 
-    def blame(name: str, error: ModelError) -> str:
+    def format_problem(name: str, error: ModelError) -> str:
         return model_problem(function, name, error)
 
-    return await inspector.inspect(inference, engine, blame)
+    return await inspector.inspect(inference, engine, format_problem)
 
 
 def module_problems(function: Function, error: ModuleError) -> list[str]:
     """
-    Give each line of a module's error behind its file: ``<folder>/<file>: <problem>``.
+    Return each line of a module's error behind its file: ``<folder>/<file>: <problem>``.
     """
     file = f"{function.folder.name}/{function.manifest.module}"
     return [f"{file}: {line}" for line in str(error).splitlines()]
@@ -190,7 +190,7 @@ def find_preparable(survey: Survey) -> Preparable:
     Raises:
         ManifestError: Nothing is left to prepare.
     """
-    later = {function.name: later_features(function) for function in survey.functions}
+    later = {function.name: unsupported_features(function) for function in survey.functions}
     problems = tuple(by_folder([*survey.problems, *(line for lines in later.values() for line in lines)]))
     functions = tuple(function for function in survey.functions if not later[function.name])
     if problems and not functions:

@@ -55,7 +55,7 @@ class Streams(Protocol):
 
     def read(self, limit: int) -> bytes:
         """
-        Give at most `limit` bytes of standard input; empty at its end.
+        Return at most `limit` bytes of standard input; empty at its end.
         """
         ...
 
@@ -190,11 +190,11 @@ async def _start(
 
 
 async def _inspect(program: GuestProgram, inspector: Inspector, engine: EngineName) -> Inference:
-    def blame(model: str, error: ModelError) -> str:
+    def format_problem(model: str, error: ModelError) -> str:
         return f"model {model!r}: {error}; expected one that runs"
 
     try:
-        return await inspector.inspect(program.inference, engine, blame)
+        return await inspector.inspect(program.inference, engine, format_problem)
     except ManifestError as exc:
         # There is no manifest whose lines these could be.
         raise ModelError("; ".join(exc.problems)) from exc

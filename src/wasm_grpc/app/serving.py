@@ -112,7 +112,7 @@ async def _serve(
             await runner.drain()
             await answers.settled()
 
-        await drain(end_calls, seconds=settings.drain_s, hurry=signals.second)
+        await drain(end_calls, seconds=settings.drain_s, force=signals.second)
         runner.stop()
         with contextlib.suppress(asyncio.TimeoutError):
             # A caller that doesn't read holds its answer back: only the connection's end is left to tell it.

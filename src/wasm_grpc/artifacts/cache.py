@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 
 def default_cache_folder(environ: Mapping[str, str]) -> Path | None:
     """
-    Give ``$XDG_CACHE_HOME/wasm-grpc``, by default ``~/.cache/wasm-grpc``; None for a user without a home.
+    Return ``$XDG_CACHE_HOME/wasm-grpc``, by default ``~/.cache/wasm-grpc``; None for a user without a home.
 
     Source: XDG Base Directory Specification 0.8, which ignores relative paths.
     """
@@ -42,7 +42,7 @@ def artifact_key(
     wasm: bytes, *, engine: str, version: str, target: str, settings: Mapping[str, str | int | bool | None]
 ) -> bytes:
     """
-    Give the key of a compiled module: SHA-256 of all that the native code depends on.
+    Return the key of a compiled module: SHA-256 of all that the native code depends on.
 
     Args:
         wasm: The module as its author gave it.
@@ -101,7 +101,7 @@ class ArtifactCache:
 
     def get(self, key: bytes) -> Artifact | Refusal | None:
         """
-        Give what is stored under a key; what is damaged or foreign is as good as not there.
+        Return what is stored under a key; what is damaged or foreign is as good as not there.
         """
         found = None if self._folder is None else self._folder.get(key)
         if found is None and self._private is not None:

@@ -104,7 +104,7 @@ class ArtifactFolder:
 
     def get(self, key: bytes) -> Artifact | Refusal | None:
         """
-        Give what is stored under a key; None, after a warning, for what is damaged or foreign.
+        Return what is stored under a key; None, after a warning, for what is damaged or foreign.
         """
         path = self._path(key)
         try:
@@ -153,7 +153,7 @@ class ArtifactFolder:
 
     def usage(self) -> tuple[int, int]:
         """
-        Give the number of entries, and the bytes that they hold together.
+        Return the number of entries, and the bytes that they hold together.
         """
         sizes = []
         with contextlib.suppress(OSError):
@@ -194,7 +194,7 @@ class ArtifactFolder:
 
     def _publish(self, temporary: Path, key: bytes) -> Artifact | None:
         """
-        Give a written file its name, unless sound native code has it: then give that.
+        Return a written file its name, unless sound native code has it: then give that.
         """
         path = self._path(key)
         try:

@@ -138,7 +138,9 @@ def _repeated_names(functions: Sequence[Function]) -> Iterator[str]:
         first = seen.setdefault(function.name, function)
         if first is not function:
             where = f"{first.folder.name}/{MANIFEST_NAME}"
-            yield function.blame(f"name: {function.name!r} is also the name in {where}; expected another")
+            yield function.format_problem(
+                f"name: {function.name!r} is also the name in {where}; expected another"
+            )
 
 
 def _repeated_methods(functions: Sequence[Function]) -> Iterator[str]:
@@ -151,4 +153,6 @@ def _repeated_methods(functions: Sequence[Function]) -> Iterator[str]:
             if first is not None:
                 key = f"trigger.invoke[{index}].method"
                 whose = "this function" if first is function else f"function {first.name!r}"
-                yield function.blame(f"{key}: {method!r} is already served by {whose}; expected another")
+                yield function.format_problem(
+                    f"{key}: {method!r} is already served by {whose}; expected another"
+                )

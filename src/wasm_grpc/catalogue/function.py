@@ -54,9 +54,9 @@ class Function:
         each_kind = (trigger.invoke, trigger.topic, trigger.binding, trigger.job)
         return any(each.then is not None for triggers in each_kind for each in triggers)
 
-    def blame(self, problem: str) -> str:
+    def format_problem(self, problem: str) -> str:
         """
-        Give a problem's whole line: ``<folder>/function.toml: <key>: <problem>``.
+        Return a problem's whole line: ``<folder>/function.toml: <key>: <problem>``.
         """
         return f"{self.folder.name}/{MANIFEST_NAME}: {problem}"
 
@@ -95,11 +95,11 @@ def read_module(function: Function) -> bytes:
     try:
         wasm = _read(file_below(function.folder, manifest.module), manifest.module)
     except ConfigError as exc:
-        raise ManifestError([function.blame(f"module: {exc}")]) from exc
+        raise ManifestError([function.format_problem(f"module: {exc}")]) from exc
     digest = hashlib.sha256(wasm).hexdigest()
     if manifest.sha256 is not None and digest != manifest.sha256:
         problem = f"sha256: {manifest.module!r} has {digest}; expected {manifest.sha256}"
-        raise ManifestError([function.blame(problem)])
+        raise ManifestError([function.format_problem(problem)])
     return wasm
 
 

@@ -138,16 +138,16 @@ class Claim:
         # Not "": under that path daprd delivers bulk messages that no rule matched.
         return f"{self.function.name}/{self.index}"
 
-    def blame(self, key: str, problem: str) -> str:
+    def format_problem(self, key: str, problem: str) -> str:
         """
-        Give a problem's whole line, as `Function.blame` does.
+        Return a problem's whole line, as `Function.blame` does.
         """
-        return self.function.blame(f"trigger.topic[{self.index}].{key}: {problem}")
+        return self.function.format_problem(f"trigger.topic[{self.index}].{key}: {problem}")
 
 
 def claims_by_topic(functions: Iterable[Function]) -> dict[tuple[str, str], list[Claim]]:
     """
-    Give all triggers of each (pubsub, topic), in the order of function names, then of each file.
+    Return all triggers of each (pubsub, topic), in the order of function names, then of each file.
     """
     by_topic: dict[tuple[str, str], list[Claim]] = {}
     for function in sorted(functions, key=lambda each: each.name):

@@ -15,7 +15,7 @@ __all__ = ["subscription_problems"]
 
 def subscription_problems(functions: Iterable[Function]) -> Iterator[str]:
     """
-    Give a line for each topic trigger that is wrong, or that another one contradicts.
+    Return a line for each topic trigger that is wrong, or that another one contradicts.
     """
     for claims in claims_by_topic(functions).values():
         for claim in claims:
@@ -28,26 +28,26 @@ def _own_problems(claim: Claim, claims: list[Claim]) -> Iterator[str]:
     if trigger.match is not None:
         fault = match_fault(trigger.match)
         if fault is not None:
-            yield claim.blame("match", f"{shown(trigger.match)} {fault}")
+            yield claim.format_problem("match", f"{shown(trigger.match)} {fault}")
         elif any(each.trigger.bulk for each in claims) and any(
             is_raw(each.trigger.metadata) for each in claims
         ):
-            yield claim.blame(
+            yield claim.format_problem(
                 "match",
                 "raw payloads of a bulk subscription have no attributes; expected no match, "
                 f"or the topic without bulk or {RAW_PAYLOAD}",
             )
     if trigger.dead_letter == trigger.topic:
-        yield claim.blame("dead_letter", "is the topic itself; expected another topic")
+        yield claim.format_problem("dead_letter", "is the topic itself; expected another topic")
     raw = trigger.metadata.get(RAW_PAYLOAD, "")
     if raw not in GO_TRUE | GO_FALSE:
-        yield claim.blame(
+        yield claim.format_problem(
             f"metadata.{RAW_PAYLOAD}", f"{shown(raw)} is no boolean; expected 'true' or 'false'"
         )
     publish = trigger.then.publish if trigger.then else None
     is_loop = publish and (publish.pubsub, publish.topic) == (trigger.pubsub, trigger.topic)
     if is_loop and trigger.match is None:
-        yield claim.blame(
+        yield claim.format_problem(
             "then.publish.topic",
             "is the topic itself, so each result would come back; expected another topic",
         )
@@ -64,7 +64,7 @@ _SHARED: Mapping[str, Callable[[TopicTrigger], object]] = {
 def _contradictions(claims: list[Claim]) -> Iterator[str]:
     defaults = [claim for claim in claims if claim.trigger.match is None]
     for claim in defaults[1:]:
-        yield claim.blame(
+        yield claim.format_problem(
             "match",
             f"is left out, and {_whose(defaults[0], claim)} is the default of topic "
             f"{shown(claim.trigger.topic)} already; expected a match",
@@ -73,7 +73,7 @@ def _contradictions(claims: list[Claim]) -> Iterator[str]:
         given = [claim for claim in claims if value_of(claim.trigger)]
         for claim in given[1:]:
             if value_of(claim.trigger) != value_of(given[0].trigger):
-                yield claim.blame(
+                yield claim.format_problem(
                     key,
                     f"differs from {_whose(given[0], claim)}; expected the same, "
                     "since a topic has one subscription",

@@ -10,16 +10,16 @@ from wasm_grpc.manifest.capabilities import Capabilities
 from wasm_grpc.manifest.tables import FunctionManifest, Secret
 from wasm_grpc.manifest.triggers import Triggers
 
-__all__ = ["later_features"]
+__all__ = ["unsupported_features"]
 
 
-def later_features(function: Function) -> list[str]:
+def unsupported_features(function: Function) -> list[str]:
     """
-    Give one line for each key that `serve` must refuse; none if the function can be served.
+    Return one line for each key that `serve` must refuse; none if the function can be served.
     """
     asked = _asked(function.manifest, is_remote=function.is_remote)
     return [
-        function.blame(f"{key}: {what} not served by this version yet; expected {instead}")
+        function.format_problem(f"{key}: {what} not served by this version yet; expected {instead}")
         for key, what, instead in asked
     ]
 

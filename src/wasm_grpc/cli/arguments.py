@@ -148,7 +148,7 @@ def add_engine(
 
 def setting_flags(options: argparse.Namespace) -> dict[str, Any]:
     """
-    Give the flags that were given and are settings, by the setting's name.
+    Return the flags that were given and are settings, by the setting's name.
     """
     given = {name: value for name, value in vars(options).items() if name in _SETTINGS and value is not None}
     return {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}

@@ -33,7 +33,7 @@ class Callee:
 
     def failure_line(self, code: grpc.StatusCode, message: str) -> str:
         """
-        Give the line for a call that failed: ``CODE: message``.
+        Return the line for a call that failed: ``CODE: message``.
         """
         if code is grpc.StatusCode.UNAVAILABLE and "failed to connect" in message.lower():
             wanted = (
@@ -47,7 +47,7 @@ class Callee:
 
 def callee_of(options: argparse.Namespace, environ: Mapping[str, str]) -> Callee:
     """
-    Give what ``--address`` or ``--app-id`` says.
+    Return what ``--address`` or ``--app-id`` says.
 
     Raises:
         ConfigError: The app id is empty.

@@ -29,14 +29,14 @@ _MODULES = {"list": "listing", "compile": "compiling"}
 
 def module_of(command: str) -> ModuleType:
     """
-    Give the module of a command: it has ``PARSER``, ``add_arguments`` and ``execute``.
+    Return the module of a command: it has ``PARSER``, ``add_arguments`` and ``execute``.
     """
     return importlib.import_module(f"wasm_grpc.cli.{_MODULES.get(command, command)}")
 
 
 def parser_of(*commands: str) -> argparse.ArgumentParser:
     """
-    Give a parser that knows every command by name, and the arguments of these.
+    Return a parser that knows every command by name, and the arguments of these.
     """
     parser = Parser(
         prog="wasm-grpc",

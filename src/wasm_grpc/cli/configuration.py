@@ -97,7 +97,7 @@ _SETTINGS = {name: _KINDS[kind] for name, kind in get_type_hints(Settings).items
 
 def read_settings(flags: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> Settings:
     """
-    Give the settings of this start.
+    Return the settings of this start.
 
     Args:
         flags: Values of the flags that were given, by setting.

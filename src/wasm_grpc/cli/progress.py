@@ -68,7 +68,7 @@ class Progress:
 
 def progress_line(sent: int, received: int, elapsed_s: float) -> str:
     """
-    Give the line: bytes each way, and how many a second.
+    Return the line: bytes each way, and how many a second.
     """
     return ", ".join(
         f"{word} {_size(count)} ({_size(count / elapsed_s)}/s)"

@@ -161,7 +161,7 @@ class FileResult:
 
 def result_at(name: str | None, stdout: TextIO) -> Result:
     """
-    Give the place of a result: a file by its name, or standard output.
+    Return the place of a result: a file by its name, or standard output.
     """
     return StandardOutput(stdout) if name is None else FileResult(name)
 

@@ -168,7 +168,7 @@ def _mounts(options: argparse.Namespace) -> tuple[Mount, ...]:
 
 def _joined(there: Mount | None, mount: Mount) -> Mount:
     """
-    Give one folder with what is in both: files that are granted one by one may lie in the same one.
+    Return one folder with what is in both: files that are granted one by one may lie in the same one.
     """
     if there is None:
         return mount

@@ -9,7 +9,7 @@ __all__ = ["aligned"]
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     """
-    Give each row as one line, its cells below those of the row above.
+    Return each row as one line, its cells below those of the row above.
     """
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [

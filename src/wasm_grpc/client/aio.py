@@ -152,13 +152,13 @@ class Stream(AsyncIterator[bytes]):
 
     async def read(self) -> bytes:
         """
-        Give all of the result that hasn't been taken yet, once it is there.
+        Return all of the result that hasn't been taken yet, once it is there.
         """
         return b"".join([chunk async for chunk in self])
 
     async def header(self) -> Header:
         """
-        Give the answer's header, once it has come; chunks are taken as before.
+        Return the answer's header, once it has come; chunks are taken as before.
         """
         while self._answer.header is None:
             if (response := await self._next_response()) is not None:
@@ -188,7 +188,7 @@ class Stream(AsyncIterator[bytes]):
 
     async def _next_response(self) -> functions_pb2.InvokeResponse | None:
         """
-        Give the server's next message, or None where the call has ended well.
+        Return the server's next message, or None where the call has ended well.
         """
         try:
             response = await self._call.read()

@@ -136,7 +136,7 @@ class Stream(Iterator[bytes]):
 
     def read(self) -> bytes:
         """
-        Give all of the result that hasn't been taken yet, once it is there.
+        Return all of the result that hasn't been taken yet, once it is there.
         """
         return b"".join(self)
 
@@ -178,7 +178,7 @@ class Stream(Iterator[bytes]):
 
     def _take(self) -> bytes:
         """
-        Give what the server's next message has of the result; may be b"".
+        Return what the server's next message has of the result; may be b"".
         """
         failure: BaseException
         try:
@@ -224,7 +224,7 @@ class _Sending:
 
     def requests(self) -> Iterator[functions_pb2.InvokeRequest]:
         """
-        Give every message; after a source's failure none, and never the end of a body that is not whole.
+        Return every message; after a source's failure none, and never the end of a body that is not whole.
         """
         yield self._header
         try:

@@ -53,23 +53,23 @@ class Failure(Protocol):
 
     def code(self) -> grpc.StatusCode:
         """
-        Give the status.
+        Return the status.
         """
 
     def details(self) -> str | None:
         """
-        Give the status message.
+        Return the status message.
         """
 
     def trailing_metadata(self) -> Iterable[Any] | None:
         """
-        Give what came with the status.
+        Return what came with the status.
         """
 
 
 def error_of(failure: Failure, invocation_id: str = "") -> FunctionError:
     """
-    Give the error of a failed call.
+    Return the error of a failed call.
 
     Args:
         failure: What gRPC raised.

@@ -53,7 +53,7 @@ class Answer:
 
     def take(self, response: functions_pb2.InvokeResponse) -> bytes:
         """
-        Give the message's part of the result: b"" for the header, or for a chunk that is empty.
+        Return the message's part of the result: b"" for the header, or for a chunk that is empty.
 
         Raises:
             FunctionError: The server breaks the protocol.

@@ -22,7 +22,7 @@ class Readable(Protocol):
 
     def read(self, size: int, /) -> bytes | None:
         """
-        Give at most `size` bytes, b"" at the end.
+        Return at most `size` bytes, b"" at the end.
         """
 
 
@@ -106,7 +106,7 @@ class _Wait:
 
     def close(self) -> None:
         """
-        Give back what waiting took; called by who waits.
+        Return back what waiting took; called by who waits.
         """
         self.end()
         while self._wake:

@@ -67,7 +67,7 @@ def pack_entry(
     kind: ArtifactKind, *, key: bytes, payload: bytes, minimum_bytes: int = 0
 ) -> tuple[bytes, str]:
     """
-    Give a file's header, and its digest in hex.
+    Return a file's header, and its digest in hex.
     """
     pages = minimum_bytes // PAGE_BYTES
     digest = _digest(pages, payload)

@@ -146,7 +146,7 @@ class InvokeHead:
 
 def pack(kind: Kind, head: bytes = b"", body: bytes | memoryview = b"") -> Pieces:
     """
-    Give a frame as one or two pieces to be written one after the other.
+    Return a frame as one or two pieces to be written one after the other.
 
     A large body stays a piece of its own, so that it is not copied.
     """
@@ -158,7 +158,7 @@ def pack(kind: Kind, head: bytes = b"", body: bytes | memoryview = b"") -> Piece
 
 def pack_json(kind: Kind, head: Mapping[str, Any], body: bytes = b"") -> Pieces:
     """
-    Give a control frame, as `pack` does.
+    Return a control frame, as `pack` does.
     """
     return pack(kind, json.dumps(head, separators=(",", ":")).encode(), body)
 
@@ -181,7 +181,7 @@ def unpack_json(frame: Frame) -> dict[str, Any]:
 
 def encode_env(env: tuple[tuple[str, str], ...]) -> bytes:
     """
-    Give ``NAME=value`` strings, each ended by NUL: what WASI's ``environ_get`` copies out.
+    Return ``NAME=value`` strings, each ended by NUL: what WASI's ``environ_get`` copies out.
     """
     return "".join([f"{name}={value}\0" for name, value in env]).encode("utf-8", "surrogateescape")
 
@@ -190,7 +190,7 @@ def pack_invoke(
     index: int, env: bytes, body: bytes, *, streams: bool = False, follows_log: bool = False
 ) -> Pieces:
     """
-    Give an INVOKE frame, as `pack` does.
+    Return an INVOKE frame, as `pack` does.
     """
     flags = (_STREAMS if streams else 0) | (_FOLLOWS_LOG if follows_log else 0)
     return pack(Kind.INVOKE, _INVOKE.pack(index, flags) + env, body)
@@ -206,7 +206,7 @@ def unpack_invoke(frame: Frame) -> InvokeHead:
 
 def pack_read(limit: int, taken: int) -> Pieces:
     """
-    Give a READ frame, as `pack` does.
+    Return a READ frame, as `pack` does.
 
     Args:
         limit: Bytes that the guest takes at once; 0 if it waits for input without reading it.
@@ -230,7 +230,7 @@ def unpack_read(frame: Frame) -> tuple[int, int]:
 
 def pack_result(outcome: Outcome, *, is_tainted: bool = False) -> Pieces:
     """
-    Give a RESULT frame, as `pack` does.
+    Return a RESULT frame, as `pack` does.
 
     Args:
         outcome: How the invocation ended.

@@ -18,7 +18,7 @@ ERROR_DOMAIN = "wasm-grpc"
 
 def error_info_of(trailing_metadata: Iterable[Any]) -> error_details_pb2.ErrorInfo | None:
     """
-    Give what a server of functions sent along with a failure, or None if none did.
+    Return what a server of functions sent along with a failure, or None if none did.
     """
     for key, value in trailing_metadata:
         if key != DETAILS_KEY or not isinstance(value, bytes):

@@ -30,7 +30,7 @@ class Endpoint:
 
 def endpoint_from(environ: Mapping[str, str]) -> str:
     """
-    Give ``DAPR_GRPC_ENDPOINT``, else ``DAPR_GRPC_PORT`` on this machine, else "".
+    Return ``DAPR_GRPC_ENDPOINT``, else ``DAPR_GRPC_PORT`` on this machine, else "".
     """
     if endpoint := environ.get("DAPR_GRPC_ENDPOINT", ""):
         return endpoint
@@ -40,7 +40,7 @@ def endpoint_from(environ: Mapping[str, str]) -> str:
 
 def sidecar_address(environ: Mapping[str, str]) -> str:
     """
-    Give what `endpoint_from` does, else where daprd listens by itself.
+    Return what `endpoint_from` does, else where daprd listens by itself.
     """
     return endpoint_from(environ) or _DEFAULT_SIDECAR
 

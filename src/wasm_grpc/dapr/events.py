@@ -15,7 +15,7 @@ __all__ = ["bulk_events", "topic_event"]
 
 def topic_event(request: pb.TopicEventRequest) -> Event:
     """
-    Give the event of ``OnTopicEvent``.
+    Return the event of ``OnTopicEvent``.
     """
     return Event(
         pubsub=request.pubsub_name,
@@ -33,7 +33,7 @@ def topic_event(request: pb.TopicEventRequest) -> Event:
 
 def bulk_events(request: pb.TopicEventBulkRequest) -> list[Event]:
     """
-    Give the events of ``OnBulkTopicEvent``, one an entry, in their order.
+    Return the events of ``OnBulkTopicEvent``, one an entry, in their order.
     """
     return [_bulk_event(request, entry) for entry in request.entries]
 

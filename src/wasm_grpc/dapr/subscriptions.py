@@ -13,7 +13,7 @@ __all__ = ["subscriptions_response"]
 
 def subscriptions_response(subscriptions: Iterable[Subscription]) -> pb.ListTopicSubscriptionsResponse:
     """
-    Give the answer; daprd asks once in its life.
+    Return the answer; daprd asks once in its life.
     """
     return pb.ListTopicSubscriptionsResponse(subscriptions=map(_topic_subscription, subscriptions))
 

@@ -68,7 +68,7 @@ class Child:
 
     def ended(self) -> HostError:
         """
-        Give the error of a child that has ended: its last words.
+        Return the error of a child that has ended: its last words.
         """
         lines = self.log.read_text("utf-8", "replace").strip().splitlines()[-_LAST_LINES:]
         return HostError("\n".join(lines) or f"{self.name}: ended; see {self.log}")
@@ -76,7 +76,7 @@ class Child:
 
 def free_ports(count: int) -> list[int]:
     """
-    Give so many free TCP ports of the loopback interface.
+    Return so many free TCP ports of the loopback interface.
     """
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]

@@ -58,7 +58,7 @@ class Daprd:
 
 def find_daprd(environ: Mapping[str, str] = os.environ) -> str | None:
     """
-    Give the path of daprd: ``DAPRD``, then ``PATH``, then ``~/.dapr/bin``.
+    Return the path of daprd: ``DAPRD``, then ``PATH``, then ``~/.dapr/bin``.
     """
     # Not `Path.home`, which fails for a user that the system doesn't know.
     home = os.path.expanduser("~/.dapr/bin/daprd")  # noqa: PTH111

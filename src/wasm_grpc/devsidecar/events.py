@@ -25,7 +25,7 @@ _OWN_FIELDS = frozenset(
 
 def event_of(data: bytes, content_type: str, *, source: str) -> dict[str, Any]:
     """
-    Give the CloudEvent of a published message (``NewCloudEventsEnvelope`` of Dapr's components).
+    Return the CloudEvent of a published message (``NewCloudEventsEnvelope`` of Dapr's components).
 
     Args:
         data: What was published.
@@ -61,7 +61,7 @@ def event_of(data: bytes, content_type: str, *, source: str) -> dict[str, Any]:
 
 def topic_request(event: Mapping[str, Any], *, path: str) -> pb.TopicEventRequest:
     """
-    Give the call that delivers an event (``GRPCEnvelopeFromSubscriptionMessage`` of daprd).
+    Return the call that delivers an event (``GRPCEnvelopeFromSubscriptionMessage`` of daprd).
     """
     content_type = str(event.get("datacontenttype", ""))
     extensions = struct_pb2.Struct()
@@ -82,7 +82,7 @@ def topic_request(event: Mapping[str, Any], *, path: str) -> pb.TopicEventReques
 
 def _data(event: Mapping[str, Any], content_type: str) -> bytes:
     """
-    Give the data that reaches an app: of a type that daprd doesn't know, none.
+    Return the data that reaches an app: of a type that daprd doesn't know, none.
     """
     if isinstance(encoded := event.get("data_base64"), str):
         return base64.b64decode(encoded)

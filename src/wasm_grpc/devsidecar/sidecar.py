@@ -83,7 +83,7 @@ class _Machine:
 
     async def aclose(self) -> None:
         """
-        Give up what is being delivered.
+        Return up what is being delivered.
         """
         for delivery in self._deliveries:
             delivery.cancel()
@@ -140,7 +140,7 @@ class _Sidecar(dapr_pb2_grpc.DaprServicer):
 
     async def GetState(self, request: state_pb2.GetStateRequest, _: _Context) -> state_pb2.GetStateResponse:
         """
-        Give a value; an empty one where there is none.
+        Return a value; an empty one where there is none.
         """
         place = (self._app_id, request.store_name, request.key)
         return state_pb2.GetStateResponse(data=self._machine.state.get(place, b""))

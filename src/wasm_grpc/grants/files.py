@@ -26,7 +26,7 @@ _PIECE_BYTES = 256 * KIB
 
 def read_mount(host: str, guest: str, *, is_writable: bool = False) -> Mount:
     """
-    Give a file or folder of this machine as a mount; a file is the one entry of the folder it lies in.
+    Return a file or folder of this machine as a mount; a file is the one entry of the folder it lies in.
 
     Raises:
         ConfigError: It can't be had; see `read_mounts`.
@@ -51,7 +51,7 @@ class TreeReader:
 
     def read(self, path: Path, shown_path: str, guest: str) -> tuple[str, list[MountEntry]]:
         """
-        Give the guest's folder and what is in it: of a file, the folder that it lies in.
+        Return the guest's folder and what is in it: of a file, the folder that it lies in.
         """
         try:
             if path.is_dir():

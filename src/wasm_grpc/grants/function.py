@@ -18,7 +18,7 @@ __all__ = ["model_problem", "read_inference", "read_mounts"]
 
 def read_mounts(function: Function) -> tuple[Mount, ...]:
     """
-    Give what a function was granted of files, as they are now.
+    Return what a function was granted of files, as they are now.
 
     Raises:
         ManifestError: Something can't be granted: not there, unreadable, no file, over a limit, or
@@ -32,21 +32,21 @@ def read_mounts(function: Function) -> tuple[Mount, ...]:
         key = f"capabilities.files[{index}]"
         if any(_overlap(grant.guest, guest) for guest in taken):
             problem = f"{shown(grant.guest)} is granted twice; expected a path outside every other grant"
-            problems.append(function.blame(f"{key}.guest: {problem}"))
+            problems.append(function.format_problem(f"{key}.guest: {problem}"))
             continue
         taken.append(grant.guest)
         try:
             target = _below(function.folder, grant.host)
             guest, entries = reader.read(target, grant.host, grant.guest)
         except ConfigError as exc:
-            problems.append(function.blame(f"{key}.host: {exc}"))
+            problems.append(function.format_problem(f"{key}.host: {exc}"))
             continue
         there = {entry.path for entry in granted.setdefault(guest, [])}
         for entry in entries:
             if entry.path in there:
                 place = posixpath.join(guest, entry.path)
                 problem = f"{shown(place)} is granted twice; expected a path outside every other grant"
-                problems.append(function.blame(f"{key}.guest: {problem}"))
+                problems.append(function.format_problem(f"{key}.guest: {problem}"))
                 break
         granted[guest] += entries
     if problems:
@@ -56,7 +56,7 @@ def read_mounts(function: Function) -> tuple[Mount, ...]:
 
 def read_inference(function: Function) -> Inference:
     """
-    Give what a function was granted of inference, its models as they are now.
+    Return what a function was granted of inference, its models as they are now.
 
     Raises:
         ManifestError: A model can't be had, or isn't the pinned one.
@@ -69,11 +69,11 @@ def read_inference(function: Function) -> Inference:
             path = file_below(function.folder, wanted.path)
             model = read_model(name, path, wanted.path, threads=wanted.threads)
         except ConfigError as exc:
-            problems.append(function.blame(f"{_model_key(name, 'path')}: {exc}"))
+            problems.append(function.format_problem(f"{_model_key(name, 'path')}: {exc}"))
             continue
         if wanted.sha256 not in (None, model.sha256):
             problem = f"{shown(wanted.path)} has {model.sha256}; expected {wanted.sha256}"
-            problems.append(function.blame(f"{_model_key(name, 'sha256')}: {problem}"))
+            problems.append(function.format_problem(f"{_model_key(name, 'sha256')}: {problem}"))
         models.append(model)
     if problems:
         raise ManifestError(problems)
@@ -85,12 +85,14 @@ def model_problem(function: Function, name: str, error: ModelError) -> str:
     Return the line for a model of a function that can't be run.
     """
     path = function.manifest.capabilities.nn.models[name].path
-    return function.blame(f"{_model_key(name, 'path')}: {shown(path)} {error}; expected a model that runs")
+    return function.format_problem(
+        f"{_model_key(name, 'path')}: {shown(path)} {error}; expected a model that runs"
+    )
 
 
 def _model_key(name: str, key: str) -> str:
     """
-    Give a model's key as a person would write it.
+    Return a model's key as a person would write it.
     """
     return key_text(("capabilities", "nn", "models", name, key))
 

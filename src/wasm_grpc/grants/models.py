@@ -20,7 +20,7 @@ _PIECE_BYTES = 256 * KIB
 
 def read_model(name: str, path: Path, shown_path: str, *, threads: int = 1) -> Model:
     """
-    Give a file as a model, with its digest. Whether it can be run is for a process of its own to find out.
+    Return a file as a model, with its digest. Whether it can be run is for a process of its own to find out.
 
     Raises:
         ConfigError: It can't be read, is empty or too large.

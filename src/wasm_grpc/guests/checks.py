@@ -17,7 +17,7 @@ _NAMES_SHOWN = 5
 
 def check_imports(module: Module, hosts: HostModules) -> Iterator[str]:
     """
-    Give a line for each import that `hosts` doesn't provide as it is imported.
+    Return a line for each import that `hosts` doesn't provide as it is imported.
     """
     unknown: dict[str, list[str]] = {}
     # Go imports fd_write twice: one line is enough.
@@ -45,7 +45,7 @@ def check_imports(module: Module, hosts: HostModules) -> Iterator[str]:
 
 def check_function_export(module: Module, name: str, expected: FuncType) -> Iterator[str]:
     """
-    Give a line if `name` is not an exported function of that type.
+    Return a line if `name` is not an exported function of that type.
     """
     export = module.export(name)
     if export is None:
@@ -58,7 +58,7 @@ def check_function_export(module: Module, name: str, expected: FuncType) -> Iter
 
 def check_memory_export(module: Module) -> Iterator[str]:
     """
-    Give a line if the module does not export its memory as ``memory``, where host functions look.
+    Return a line if the module does not export its memory as ``memory``, where host functions look.
     """
     export = module.export("memory")
     if export is None:

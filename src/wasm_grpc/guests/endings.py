@@ -37,7 +37,7 @@ def conclude(
     end: GuestEnd | None, *, stdout: Stdout, stderr: Stderr, memory_bytes: int, limits: Limits
 ) -> Ending:
     """
-    Give the ending of an invocation.
+    Return the ending of an invocation.
 
     Args:
         end: What ended the guest; ``None`` if it returned.

@@ -100,7 +100,7 @@ class Guest(Protocol):
 
     def check(self, module: Module) -> Sequence[str]:
         """
-        Give what keeps `module` from being run, a line each; nothing if it is right.
+        Return what keeps `module` from being run, a line each; nothing if it is right.
         """
         ...
 

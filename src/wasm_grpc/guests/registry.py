@@ -12,7 +12,7 @@ __all__ = ["guest_for"]
 
 def guest_for(kind: GuestKind) -> Guest:
     """
-    Give the guest interface of that kind.
+    Return the guest interface of that kind.
 
     Raises:
         ConfigError: This version doesn't have it yet.

@@ -60,7 +60,7 @@ class Models:
 
     def named(self, model: Model) -> Session:
         """
-        Give the session of a file, run once so that the next run is as fast as any.
+        Return the session of a file, run once so that the next run is as fast as any.
 
         Raises:
             HostError: The file isn't what the server checked.
@@ -76,7 +76,7 @@ class Models:
 
     def supplied(self, content: bytes) -> Session:
         """
-        Give the session of a guest's own model, at most `SUPPLIED_LIMIT_BYTES` long.
+        Return the session of a guest's own model, at most `SUPPLIED_LIMIT_BYTES` long.
 
         Raises:
             ModelError: It can't be run.

@@ -14,7 +14,7 @@ __all__ = ["open_backend"]
 
 def open_backend() -> Backend:
     """
-    Give the preferred one of those installed; its package is imported now.
+    Return the preferred one of those installed; its package is imported now.
 
     Raises:
         InferenceUnavailableError: None is installed, or none loads; names the remedy.

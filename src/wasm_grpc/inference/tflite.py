@@ -206,7 +206,7 @@ def _opening_error(exc: Exception) -> ModelError:
 
 def _reason(exc: Exception) -> str:
     """
-    Give the backend's complaint as one line.
+    Return the backend's complaint as one line.
     """
     lines = (line.strip() for line in str(exc).splitlines())
     return "; ".join(filter(None, lines))[:_REASON_CHARS] or "no reason given, commonly a lack of memory"

@@ -118,7 +118,7 @@ def parse_cgi_response(output: bytes) -> CgiResponse:
 
 def _header_lines(output: bytes) -> tuple[list[bytes], int]:
     """
-    Give the lines up to the first empty one, and where the body begins.
+    Return the lines up to the first empty one, and where the body begins.
     """
     lines: list[bytes] = []
     begin = 0

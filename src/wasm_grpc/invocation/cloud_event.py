@@ -35,7 +35,7 @@ class Trace:
 
 def media_type(content_type: str) -> str:
     """
-    Give a content type without its parameters, in lower case.
+    Return a content type without its parameters, in lower case.
     """
     return content_type.partition(";")[0].strip().lower()
 
@@ -49,7 +49,7 @@ def is_text(content_type: str) -> bool:
 
 def cloud_event(body: bytes, content_type: str, *, source: str, trace: Trace) -> bytes:
     """
-    Give the event of a result, in JSON; a result that is an event already stays as it is.
+    Return the event of a result, in JSON; a result that is an event already stays as it is.
 
     Args:
         body: The result.
@@ -75,7 +75,7 @@ def cloud_event(body: bytes, content_type: str, *, source: str, trace: Trace) ->
 
 def _data_member(body: bytes, content_type: str) -> tuple[str, bytes]:
     """
-    Give the member of an event that holds its data, and its value in JSON.
+    Return the member of an event that holds its data, and its value in JSON.
     """
     if media_type(content_type) == _JSON and _is_json(body):
         return "data", body

@@ -173,7 +173,7 @@ def event_environment(
 
 def trace_of(metadata: Metadata) -> Trace:
     """
-    Give the trace that a call belongs to.
+    Return the trace that a call belongs to.
     """
     found = {key: value for key, value in metadata if key in _TRACE_KEYS and isinstance(value, str)}
     return Trace(parent=found.get("traceparent", ""), state=found.get("tracestate", ""))
@@ -216,7 +216,7 @@ def _variable(key: str) -> str:
 @lru_cache(maxsize=1024)
 def _attribute(key: str) -> str:
     """
-    Give the variable of an extension attribute, or "" if it has none.
+    Return the variable of an extension attribute, or "" if it has none.
 
     CloudEvents' names are lower-case letters and digits (1.0.2, 3.1); daprd hands on any.
     """

@@ -88,7 +88,7 @@ def cgi_response(output: bytes, function: FunctionManifest, *, stderr: bytes = b
 
 def failure(outcome: Outcome, function: str) -> InvocationError:
     """
-    Give the error of an outcome that is not OK, with the tail of what the guest said.
+    Return the error of an outcome that is not OK, with the tail of what the guest said.
     """
     said = _tail(outcome.stderr)
     if outcome.reason is Reason.REJECTED:
@@ -100,7 +100,7 @@ def failure(outcome: Outcome, function: str) -> InvocationError:
 
 def _status_failure(response: CgiResponse, function: str) -> GuestStatusError:
     """
-    Give the error of a CGI response whose status is no success; its text is the body's, else the phrase.
+    Return the error of a CGI response whose status is no success; its text is the body's, else the phrase.
     """
     text = _text(response.body) or " ".join(filter(None, (str(response.status), response.phrase)))
     return GuestStatusError(
@@ -110,7 +110,7 @@ def _status_failure(response: CgiResponse, function: str) -> GuestStatusError:
 
 def _tail(stderr: bytes) -> str:
     """
-    Give the end of a guest's standard error as one line of valid text.
+    Return the end of a guest's standard error as one line of valid text.
     """
     text = stderr[-_STDERR_LIMIT_BYTES:].decode("utf-8", "replace")
     return _one_line("…" + text if len(stderr) > _STDERR_LIMIT_BYTES else text)
@@ -118,7 +118,7 @@ def _tail(stderr: bytes) -> str:
 
 def _text(body: bytes) -> str:
     """
-    Give the beginning of a body as one line; "" for what is no text.
+    Return the beginning of a body as one line; "" for what is no text.
     """
     try:
         # A character that the limit cuts is left out.

@@ -62,15 +62,15 @@ class Runner:
 
     def next_id(self) -> str:
         """
-        Give the id of the next invocation.
+        Return the id of the next invocation.
         """
         return f"{self._prefix}-{next(self._numbers):x}"
 
-    def room(self, function: str) -> int:
+    def capacity(self, function: str) -> int:
         """
-        Give how many calls of a function may be handed in at once without filling its queue.
+        Return how many calls of a function may be handed in at once without filling its queue.
         """
-        return self._pool.room(function)
+        return self._pool.capacity(function)
 
     async def run(
         self,

@@ -22,7 +22,7 @@ WRONG = "wrong"
 
 def wrong(what: str, expected: str, *, key: str = "") -> PydanticCustomError:
     """
-    Give the error of a check.
+    Return the error of a check.
 
     Args:
         what: What is wrong with the value.

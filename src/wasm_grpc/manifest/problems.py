@@ -33,7 +33,7 @@ _MARKS = frozenset({"<text>", "<secret>", "<list>", "<word>", "[key]"})
 
 def problem_lines(error: ValidationError) -> tuple[str, ...]:
     """
-    Give one line for each error: ``<key>: <what is wrong>; <what was expected>``.
+    Return one line for each error: ``<key>: <what is wrong>; <what was expected>``.
     """
     schema = KeySchema()
     return tuple(_line(details, schema) for details in error.errors(include_url=False))

@@ -74,7 +74,7 @@ class KeySchema:
 
     def keys_of(self, table: Key) -> tuple[str, ...]:
         """
-        Give the keys that a table may have; none for a value that is no table.
+        Return the keys that a table may have; none for a value that is no table.
         """
         node = self._node(table)
         return () if node is None else tuple(_table(node, "properties"))
@@ -93,7 +93,7 @@ class KeySchema:
 
     def elsewhere(self, name: str) -> str | None:
         """
-        Give a key called `name` that stands in a table of its own, outside of arrays, or None.
+        Return a key called `name` that stands in a table of its own, outside of arrays, or None.
         """
         return next((key_text(key) for key in self._paths(()) if key[-1] == name), None)
 

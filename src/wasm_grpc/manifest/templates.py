@@ -27,7 +27,7 @@ class TemplateError(ValueError):
 
 def template_fault(text: str) -> str | None:
     """
-    Give the first piece of `text` in braces that isn't a placeholder, or None.
+    Return the first piece of `text` in braces that isn't a placeholder, or None.
     """
     return next((piece[0] for piece in _BRACED.finditer(text) if piece["placeholder"] is None), None)
 
@@ -58,7 +58,7 @@ def fill(text: str, values: Mapping[str, str], result: Callable[[], bytes]) -> s
 
 def _pointed_at(pointer: str, result: bytes) -> str:
     """
-    Give what a JSON pointer leads to, as text (RFC 6901, 4).
+    Return what a JSON pointer leads to, as text (RFC 6901, 4).
     """
     placeholder = f"{{json:{pointer}}}"
     try:

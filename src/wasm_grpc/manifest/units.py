@@ -29,7 +29,7 @@ _BYTES = {"GiB": GIB, "MiB": MIB, "KiB": KIB, "B": 1}
 
 def parse_duration(text: str) -> float | None:
     """
-    Give the seconds of a duration, or None where `text` isn't one.
+    Return the seconds of a duration, or None where `text` isn't one.
     """
     match = re.fullmatch(DURATION_PATTERN, text, re.ASCII)
     if match is None:
@@ -51,7 +51,7 @@ def format_duration(seconds: float) -> str:
 
 def parse_size(text: str) -> int | None:
     """
-    Give the bytes of a size, or None where `text` isn't one.
+    Return the bytes of a size, or None where `text` isn't one.
     """
     match = re.fullmatch(SIZE_PATTERN, text, re.ASCII)
     return None if match is None else int(match[1]) * _BYTES[match[2]]

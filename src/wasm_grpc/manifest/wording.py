@@ -51,7 +51,7 @@ def kind_of(value: object) -> str:
 
 def closest(name: str, known: Iterable[str]) -> str | None:
     """
-    Give the one of `known` that was most likely meant by `name`, or None.
+    Return the one of `known` that was most likely meant by `name`, or None.
     """
     if len(name) > _COMPARED_LIMIT:
         return None

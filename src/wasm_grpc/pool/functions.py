@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from wasm_grpc.core.model import MIB, EngineName, PoolPolicy, Runtime, WorkerFunction
 from wasm_grpc.core.settings import Settings
 from wasm_grpc.pool.memory import code_bytes, loaded_code_bytes, models_bytes, worker_bytes
-from wasm_grpc.pool.roster import WorkerKind
+from wasm_grpc.pool.registry import WorkerKind
 
 __all__ = ["PoolFunction", "kind_bytes", "memory_notes"]
 

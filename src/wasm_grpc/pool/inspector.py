@@ -18,7 +18,7 @@ __all__ = ["find_backend", "inspect_model"]
 
 async def find_backend(runtime: Runtime, settings: Settings) -> str:
     """
-    Give name and version of a runtime's inference backend, which is loaded to see that it works.
+    Return name and version of a runtime's inference backend, which is loaded to see that it works.
 
     Raises:
         InferenceUnavailableError: Its interpreter has none, or it does not load.

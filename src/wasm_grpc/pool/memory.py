@@ -35,7 +35,7 @@ _SUPPLIED_BYTES = 256 * MIB
 
 def result_bytes(limits: Iterable[Limits]) -> int:
     """
-    Give the longest frame that a worker may send with a result of any of these functions.
+    Return the longest frame that a worker may send with a result of any of these functions.
     """
     return max((limit.result_bytes for limit in limits), default=0) + _RESULT_SLACK_BYTES
 
@@ -61,7 +61,7 @@ def loaded_code_bytes(code: Iterable[tuple[EngineName, str, int]]) -> int:
 
 def models_bytes(inferences: Iterable[Inference]) -> int:
     """
-    Give what one worker may take for models: each once, whoever names it, and those that guests bring.
+    Return what one worker may take for models: each once, whoever names it, and those that guests bring.
     """
     named: dict[tuple[str, int], int] = {}
     supplied = 0
@@ -81,7 +81,7 @@ def worker_bytes(
     code_bytes: int = 0,
 ) -> int:
     """
-    Give what one worker may take: its own, a guest and one prepared beside it, a body and its result.
+    Return what one worker may take: its own, a guest and one prepared beside it, a body and its result.
 
     Args:
         limits: Of its functions.
@@ -101,7 +101,7 @@ def worker_bytes(
 
 def resident_bytes(pid: int) -> int:
     """
-    Give the resident memory of a process; 0 where it can't be read (it is gone, or this is not Linux).
+    Return the resident memory of a process; 0 where it can't be read (it is gone, or this is not Linux).
     """
     try:
         # The kernel answers from memory: nothing to wait for, also on an event loop.

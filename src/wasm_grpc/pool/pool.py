@@ -29,7 +29,7 @@ from wasm_grpc.pool.job import Job
 from wasm_grpc.pool.loading import BLOCKED_S, Loading
 from wasm_grpc.pool.memory import resident_bytes, result_bytes
 from wasm_grpc.pool.process import WorkerProcess, exit_text
-from wasm_grpc.pool.roster import WorkerKind
+from wasm_grpc.pool.registry import WorkerKind
 from wasm_grpc.pool.schedule import Action, FunctionPolicy, Resume, Run, Schedule, Start, Stop
 from wasm_grpc.pool.stream import Stream
 
@@ -84,9 +84,9 @@ class Pool:
     def __repr__(self) -> str:
         return f"<Pool {self._schedule!r}>"
 
-    def room(self, function: str) -> int:
+    def capacity(self, function: str) -> int:
         """
-        Give how many invocations of a function run at once, and as many that follow them if they may wait.
+        Return how many invocations of a function run at once, and as many that follow them if they may wait.
         """
         policy = self._functions[function].policy
         at_once = policy.max or self._settings.workers

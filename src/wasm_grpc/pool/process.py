@@ -41,7 +41,7 @@ _INHERITED = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TMPDIR")
 """A worker holds no credentials, so it gets no more of the environment than it needs to start."""
 _NEUTRAL_FOLDER = "/"
 """A worker's working directory: not the server's, which may be a folder that others write to."""
-_BOARD = struct.Struct("<Q")
+_COUNTER = struct.Struct("<Q")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,11 +73,13 @@ class WorkerProcess:
         greeting: What it said in its HELLO.
     """
 
-    def __init__(self, process: asyncio.subprocess.Process, connection: Connection, board: mmap.mmap) -> None:
+    def __init__(
+        self, process: asyncio.subprocess.Process, connection: Connection, counter: mmap.mmap
+    ) -> None:
         self.connection = connection
         self.greeting = Greeting(python="", version="", target="")
         self._process = process
-        self._board = board
+        self._counter = counter
         self._sent = 0
         self._deadline: asyncio.TimerHandle | None = None
         connection.on_lost(self._expect_end)
@@ -143,7 +145,7 @@ class WorkerProcess:
         """
         Whether the guest of the last invocation sent was begun, be the process alive or dead.
         """
-        (begun,) = _BOARD.unpack_from(self._board)
+        (begun,) = _COUNTER.unpack_from(self._counter)
         return bool(begun >= self._sent)
 
     def on_exit(self, receiver: Callable[[int], None]) -> None:
@@ -184,15 +186,17 @@ class WorkerProcess:
     @classmethod
     async def _spawn(cls, argv: Sequence[str], *, body_limit: int) -> WorkerProcess:
         try:
-            with _board_file() as file:
-                board = mmap.mmap(file.fileno(), _BOARD.size)
-                connection, process = await _start_connected(argv, board=file.fileno(), body_limit=body_limit)
+            with _counter_file() as file:
+                counter = mmap.mmap(file.fileno(), _COUNTER.size)
+                connection, process = await _start_connected(
+                    argv, counter=file.fileno(), body_limit=body_limit
+                )
         except OSError as exc:
             reason = exc.strerror or type(exc).__name__
             raise WorkerStartError(
                 f"worker interpreter {argv[0]}: can't be started: {reason}; expected a Python"
             ) from exc
-        return cls(process, connection, board)
+        return cls(process, connection, counter)
 
     def _expect_end(self) -> None:
         if self._deadline is None:
@@ -258,7 +262,7 @@ def exit_text(code: int) -> str:
 
 
 async def _start_connected(
-    argv: Sequence[str], *, board: int, body_limit: int
+    argv: Sequence[str], *, counter: int, body_limit: int
 ) -> tuple[Connection, asyncio.subprocess.Process]:
     """
     Start a process that inherits the other end of the connection; nothing is left of either if it can't be.
@@ -270,11 +274,11 @@ async def _start_connected(
             process = await asyncio.create_subprocess_exec(
                 *argv,
                 f"--fd={theirs.fileno()}",
-                f"--board={board}",
+                f"--counter={counter}",
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.DEVNULL,
                 stderr=asyncio.subprocess.PIPE,
-                pass_fds=(theirs.fileno(), board),
+                pass_fds=(theirs.fileno(), counter),
                 cwd=_NEUTRAL_FOLDER,
                 env={name: os.environ[name] for name in _INHERITED if name in os.environ},
             )
@@ -286,7 +290,7 @@ async def _start_connected(
 
 async def _lines(stream: asyncio.StreamReader) -> AsyncIterator[str]:
     """
-    Give the first lines that are printed; a flood is read on to its end, so that nobody blocks.
+    Return the first lines that are printed; a flood is read on to its end, so that nobody blocks.
     """
     left = _STDERR_LINES
     begun = b""
@@ -309,9 +313,9 @@ def _printable(lines: Iterable[bytes]) -> Iterator[str]:
             yield text
 
 
-def _board_file() -> BinaryIO:
+def _counter_file() -> BinaryIO:
     """
-    Return a file without a name, of the board's size, to be shared with the process.
+    Return a file without a name, of the counter's size, to be shared with the process.
 
     Its size is sealed: a worker that was taken over and shortened the file would end the server by
     SIGBUS at the server's next look.
@@ -319,9 +323,9 @@ def _board_file() -> BinaryIO:
     if not hasattr(os, "memfd_create"):
         # Not Linux: workers are not confined there either.
         file: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
-        file.truncate(_BOARD.size)
+        file.truncate(_COUNTER.size)
         return file
-    file = os.fdopen(os.memfd_create("board", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING), "w+b")
-    file.truncate(_BOARD.size)
+    file = os.fdopen(os.memfd_create("counter", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING), "w+b")
+    file.truncate(_COUNTER.size)
     fcntl.fcntl(file, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
     return file

@@ -55,7 +55,7 @@ class FoundRuntime:
 
 def wanted_engines(name: str) -> tuple[EngineName, ...]:
     """
-    Give the engines to try, the preferred first; "auto" prefers Wasmer.
+    Return the engines to try, the preferred first; "auto" prefers Wasmer.
     """
     return (EngineName.WASMER, EngineName.WASMTIME) if name == "auto" else (EngineName(name),)
 

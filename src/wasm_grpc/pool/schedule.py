@@ -2,7 +2,7 @@
 Who runs where, decided purely: events go in, actions come out, nothing here waits or does I/O.
 
 Theory of operation. A *ticket* is an invocation that was handed in, a *worker* a process, a *run slot*
-the leave to compute; `roster` has the states of a worker. A function's tickets wait in two *lanes*, its
+the leave to compute; `registry` has the states of a worker. A function's tickets wait in two *queues*, its
 streams apart, so that neither waits behind the other. After every event `_dispatch` gives waiting
 tickets to workers:
 
@@ -24,7 +24,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from wasm_grpc.pool.roster import Roster, State, WorkerKind
+from wasm_grpc.pool.registry import State, WorkerKind, WorkerRegistry
 
 __all__ = ["Action", "FunctionPolicy", "Resume", "Run", "Schedule", "Start", "Stop"]
 
@@ -95,7 +95,7 @@ class _Function:
 
 
 @dataclass(slots=True, eq=False)
-class _Lane:
+class _Queue:
     function: _Function
     is_stream: bool
     waiting: OrderedDict[int, None] = field(default_factory=OrderedDict)
@@ -125,35 +125,35 @@ class Schedule:
         """
         self._slots = slots
         self._streams_limit = max(1, max_workers - slots)
-        self._roster = Roster(
+        self._registry = WorkerRegistry(
             [policy.kind for policy in functions.values()],
             slots=slots,
             max_workers=max_workers,
             idle_s=idle_s,
         )
-        self._lanes: dict[tuple[str, bool], _Lane] = {}
+        self._queues: dict[tuple[str, bool], _Queue] = {}
         for name, policy in functions.items():
             function = _Function(policy)
-            self._lanes |= {(name, is_stream): _Lane(function, is_stream) for is_stream in (False, True)}
-        self._tickets: dict[int, _Lane] = {}
-        self._pending: OrderedDict[_Lane, None] = OrderedDict()
-        self._running: dict[int, _Lane] = {}
+            self._queues |= {(name, is_stream): _Queue(function, is_stream) for is_stream in (False, True)}
+        self._tickets: dict[int, _Queue] = {}
+        self._pending: OrderedDict[_Queue, None] = OrderedDict()
+        self._running: dict[int, _Queue] = {}
         self._resuming: OrderedDict[int, None] = OrderedDict()
         self._busy = 0
         self._streams = 0
         self._is_resumes_turn = True
 
     def __repr__(self) -> str:
-        waiting = sum(len(lane.waiting) for lane in self._pending)
+        waiting = sum(len(queue.waiting) for queue in self._pending)
         lent = len(self._running) - self._busy
-        return f"<Schedule {self._busy} busy, {lent} lent, {self._roster!r}, {waiting} waiting>"
+        return f"<Schedule {self._busy} busy, {lent} lent, {self._registry!r}, {waiting} waiting>"
 
     @property
     def is_starting(self) -> bool:
         """
         Whether a worker is on its way that has not come up yet.
         """
-        return self._roster.is_starting
+        return self._registry.is_starting
 
     def start(self) -> list[Action]:
         """
@@ -165,38 +165,38 @@ class Schedule:
         """
         Whether `submit` may take one more ticket for this function.
         """
-        lane = self._lanes[function, is_stream]
-        return len(lane.waiting) < lane.function.policy.queue + self._places(lane)
+        queue = self._queues[function, is_stream]
+        return len(queue.waiting) < queue.function.policy.queue + self._places(queue)
 
     def submit(self, ticket: int, function: str, now_s: float, *, is_stream: bool = False) -> list[Action]:
         """
         Take a ticket; ask `has_room` first.
         """
-        self._wait(ticket, self._lanes[function, is_stream])
+        self._wait(ticket, self._queues[function, is_stream])
         return self._dispatch(now_s)
 
     def withdraw(self, ticket: int) -> bool:
         """
         Forget a ticket that still waits; false if it waits no more.
         """
-        lane = self._tickets.get(ticket)
-        if lane is None:
+        queue = self._tickets.get(ticket)
+        if queue is None:
             return False
-        self._unwait(ticket, lane)
+        self._unwait(ticket, queue)
         return True
 
     def worker_ready(self, worker: int, now_s: float) -> list[Action]:
         """
         A started worker takes work from now on.
         """
-        self._roster.ready(worker, now_s)
+        self._registry.ready(worker, now_s)
         return self._dispatch(now_s)
 
     def lend(self, worker: int, now_s: float) -> list[Action]:
         """
         A worker's guest waits for its peer: another may have its run slot.
         """
-        self._roster.lend(worker)
+        self._registry.lend(worker)
         self._running[worker].function.computing -= 1
         self._busy -= 1
         return self._dispatch(now_s)
@@ -214,9 +214,9 @@ class Schedule:
         """
         self._leave_function(worker)
         if not retires:
-            self._roster.rest(worker, now_s)
+            self._registry.rest(worker, now_s)
             return self._dispatch(now_s)
-        self._roster.forget(worker)
+        self._registry.forget(worker)
         return self._dispatch(now_s) + self._fill(now_s)
 
     def worker_lost(self, worker: int, now_s: float, *, pauses: bool = True) -> list[Action]:
@@ -229,55 +229,55 @@ class Schedule:
             pauses: One that had not come up delays the next start; false where its end is not the
                 interpreter's fault and will not happen again and again.
         """
-        if self._roster.state(worker) is None:
+        if self._registry.state(worker) is None:
             return []
         if worker in self._running:
             self._leave_function(worker)
-        self._roster.lost(worker, now_s, pauses=pauses)
+        self._registry.lost(worker, now_s, pauses=pauses)
         return self._dispatch(now_s) + self._fill(now_s)
 
     def run_again(self, ticket: int, function: str, now_s: float, *, is_stream: bool = False) -> list[Action]:
         """
         Put a ticket whose worker was found dead before it began back to the front.
         """
-        lane = self._lanes[function, is_stream]
-        self._wait(ticket, lane)
-        lane.waiting.move_to_end(ticket, last=False)
+        queue = self._queues[function, is_stream]
+        self._wait(ticket, queue)
+        queue.waiting.move_to_end(ticket, last=False)
         return self._dispatch(now_s)
 
     def tick(self, now_s: float) -> list[Action]:
         """
         Let surplus idle workers go and make up for missing ones; call it every second or so.
         """
-        actions: list[Action] = [self._stop(worker) for worker in self._roster.stale(now_s)]
+        actions: list[Action] = [self._stop(worker) for worker in self._registry.stale(now_s)]
         return actions + self._dispatch(now_s) + self._fill(now_s)
 
     def _dispatch(self, now_s: float) -> list[Action]:
         actions: list[Action] = []
         unserved: set[WorkerKind] = set()
         while True:
-            lane = self._next_lane(unserved)
+            queue = self._next_queue(unserved)
             worker = self._next_resuming()
-            if worker is not None and (lane is None or self._is_resumes_turn):
+            if worker is not None and (queue is None or self._is_resumes_turn):
                 actions.append(self._resume(worker))
                 self._is_resumes_turn = False
-            elif lane is None:
+            elif queue is None:
                 return actions
-            elif self._roster.has_idle(lane.function.policy.kind):
-                actions.append(self._take(lane))
+            elif self._registry.has_idle(queue.function.policy.kind):
+                actions.append(self._take(queue))
                 self._is_resumes_turn = True
             else:
-                kind = lane.function.policy.kind
+                kind = queue.function.policy.kind
                 actions += self._call_for_worker(kind, now_s)
                 unserved.add(kind)
 
-    def _next_lane(self, unserved: set[WorkerKind]) -> _Lane | None:
-        best: _Lane | None = None
-        for lane in self._pending:
-            if lane.function.policy.kind in unserved or not self._may_run(lane):
+    def _next_queue(self, unserved: set[WorkerKind]) -> _Queue | None:
+        best: _Queue | None = None
+        for queue in self._pending:
+            if queue.function.policy.kind in unserved or not self._may_run(queue):
                 continue
-            if best is None or _precedence(lane) < _precedence(best):
-                best = lane
+            if best is None or _precedence(queue) < _precedence(best):
+                best = queue
         return best
 
     def _next_resuming(self) -> int | None:
@@ -286,18 +286,18 @@ class Schedule:
                 return worker
         return None
 
-    def _may_run(self, lane: _Lane) -> bool:
-        return self._places(lane) > 0 and self._may_compute(lane.function)
+    def _may_run(self, queue: _Queue) -> bool:
+        return self._places(queue) > 0 and self._may_compute(queue.function)
 
     def _may_compute(self, function: _Function) -> bool:
         return not function.computing or self._busy < self._slots
 
-    def _places(self, lane: _Lane) -> int:
+    def _places(self, queue: _Queue) -> int:
         """
-        Give how many more of its tickets could run, were the slots free.
+        Return how many more of its tickets could run, were the slots free.
         """
-        places = self._places_of(lane.function)
-        return min(places, self._streams_limit - self._streams) if lane.is_stream else places
+        places = self._places_of(queue.function)
+        return min(places, self._streams_limit - self._streams) if queue.is_stream else places
 
     def _places_of(self, function: _Function) -> int:
         at_most = function.policy.max
@@ -305,20 +305,20 @@ class Schedule:
             return max(self._slots - function.computing, 0)
         return max(at_most - function.running, 0)
 
-    def _take(self, lane: _Lane) -> Run:
-        ticket = next(iter(lane.waiting))
-        self._unwait(ticket, lane)
-        worker = self._roster.take(lane.function.policy.kind)
-        self._running[worker] = lane
-        lane.function.running += 1
-        lane.function.computing += 1
+    def _take(self, queue: _Queue) -> Run:
+        ticket = next(iter(queue.waiting))
+        self._unwait(ticket, queue)
+        worker = self._registry.take(queue.function.policy.kind)
+        self._running[worker] = queue
+        queue.function.running += 1
+        queue.function.computing += 1
         self._busy += 1
-        self._streams += lane.is_stream
+        self._streams += queue.is_stream
         return Run(ticket, worker)
 
     def _resume(self, worker: int) -> Resume:
         del self._resuming[worker]
-        self._roster.reclaim(worker)
+        self._registry.reclaim(worker)
         self._running[worker].function.computing += 1
         self._busy += 1
         return Resume(worker)
@@ -327,18 +327,18 @@ class Schedule:
         """
         Start workers for the tickets that could run now but find none idle.
         """
-        if self._roster.is_paused(kind, now_s):
+        if self._registry.is_paused(kind, now_s):
             # Nor may another kind's worker go for one that isn't started.
             return []
         actions: list[Action] = []
-        for _ in range(self._runnable(kind) - self._roster.starting(kind)):
-            worker = self._roster.start(kind)
+        for _ in range(self._runnable(kind) - self._registry.starting(kind)):
+            worker = self._registry.start(kind)
             if worker is None:
-                other = self._roster.idle_of_another(kind)
+                other = self._registry.idle_of_another(kind)
                 if other is None:
                     break
                 actions.append(self._stop(other))
-                worker = self._roster.start(kind)
+                worker = self._registry.start(kind)
             if worker is not None:
                 actions.append(Start(worker, kind))
         return actions
@@ -347,26 +347,26 @@ class Schedule:
         """
         Tickets of this kind that the slots and their functions' ``max`` let run now.
         """
-        lanes = [lane for lane in self._pending if lane.function.policy.kind == kind]
+        queues = [queue for queue in self._pending if queue.function.policy.kind == kind]
         streams_left = self._streams_limit - self._streams
-        places = {lane.function: self._places_of(lane.function) for lane in lanes}
+        places = {queue.function: self._places_of(queue.function) for queue in queues}
         # First one of each function that may go beyond the slots: others' streams must not take its process.
-        starting: dict[_Function, _Lane] = {}
-        for lane in lanes:
-            function = lane.function
+        starting: dict[_Function, _Queue] = {}
+        for queue in queues:
+            function = queue.function
             is_free = not function.computing and function not in starting and places[function] > 0
-            if is_free and not (lane.is_stream and streams_left < 1):
-                starting[function] = lane
+            if is_free and not (queue.is_stream and streams_left < 1):
+                starting[function] = queue
                 places[function] -= 1
-                streams_left -= lane.is_stream
+                streams_left -= queue.is_stream
         within = 0
-        for lane in lanes:
-            waiting = len(lane.waiting) - (starting.get(lane.function) is lane)
-            may = min(waiting, places[lane.function])
-            if lane.is_stream:
+        for queue in queues:
+            waiting = len(queue.waiting) - (starting.get(queue.function) is queue)
+            may = min(waiting, places[queue.function])
+            if queue.is_stream:
                 may = min(may, streams_left)
                 streams_left -= may
-            places[lane.function] -= may
+            places[queue.function] -= may
             within += may
         beyond = len(starting)
         return beyond + min(within, max(self._slots - self._busy - beyond, 0))
@@ -376,36 +376,36 @@ class Schedule:
         Start what is missing to each kind's floor, the spare included.
         """
         actions: list[Action] = []
-        for kind in self._roster.missing(now_s):
-            worker = self._roster.start(kind)
+        for kind in self._registry.missing(now_s):
+            worker = self._registry.start(kind)
             if worker is not None:
                 actions.append(Start(worker, kind))
         return actions
 
     def _stop(self, worker: int) -> Stop:
-        self._roster.stop(worker)
+        self._registry.stop(worker)
         return Stop(worker)
 
-    def _wait(self, ticket: int, lane: _Lane) -> None:
-        lane.waiting[ticket] = None
-        self._tickets[ticket] = lane
-        self._pending[lane] = None
+    def _wait(self, ticket: int, queue: _Queue) -> None:
+        queue.waiting[ticket] = None
+        self._tickets[ticket] = queue
+        self._pending[queue] = None
 
-    def _unwait(self, ticket: int, lane: _Lane) -> None:
+    def _unwait(self, ticket: int, queue: _Queue) -> None:
         del self._tickets[ticket]
-        del lane.waiting[ticket]
-        if not lane.waiting:
-            del self._pending[lane]
+        del queue.waiting[ticket]
+        if not queue.waiting:
+            del self._pending[queue]
 
     def _leave_function(self, worker: int) -> None:
-        lane = self._running.pop(worker)
+        queue = self._running.pop(worker)
         self._resuming.pop(worker, None)
-        lane.function.running -= 1
-        self._streams -= lane.is_stream
-        if self._roster.state(worker) is State.BUSY:
-            lane.function.computing -= 1
+        queue.function.running -= 1
+        self._streams -= queue.is_stream
+        if self._registry.state(worker) is State.BUSY:
+            queue.function.computing -= 1
             self._busy -= 1
 
 
-def _precedence(lane: _Lane) -> tuple[int, int]:
-    return lane.function.computing, next(iter(lane.waiting))
+def _precedence(queue: _Queue) -> tuple[int, int]:
+    return queue.function.computing, next(iter(queue.waiting))

@@ -114,7 +114,7 @@ class Stream:
 
     async def receive(self) -> bytes:
         """
-        Give the next bytes of the guest's output, at most `CHUNK_BYTES`; b"" when there are no more.
+        Return the next bytes of the guest's output, at most `CHUNK_BYTES`; b"" when there are no more.
 
         However it ended, the guest's output comes first; `outcome` says whether it is whole.
         """

@@ -20,7 +20,7 @@ from wasm_grpc.invocation.outcomes import Verdict
 from wasm_grpc.invocation.triggers.invoke import Invoker, Request
 from wasm_grpc.invocation.triggers.topic import Consumer
 from wasm_grpc.server.answers import Answers
-from wasm_grpc.server.failures import INVOCATION_ID_KEY, Context, abort, own_fault
+from wasm_grpc.server.failures import INVOCATION_ID_KEY, Context, abort, internal_error
 from wasm_grpc.server.token import TokenCheck
 
 __all__ = ["AppCallback", "add_callbacks"]
@@ -101,7 +101,7 @@ class AppCallback(
         except InvocationError as exc:
             await abort(context, exc, invocation_id)
         except Exception:  # noqa: BLE001 - the edge
-            await abort(context, own_fault(invocation_id), invocation_id)
+            await abort(context, internal_error(invocation_id), invocation_id)
         if response.has_log or response.headers:
             own = ((INVOCATION_ID_KEY, invocation_id),) if response.has_log else ()
             await context.send_initial_metadata((*response.headers, *own))

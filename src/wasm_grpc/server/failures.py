@@ -12,7 +12,7 @@ from wasm_grpc.core.model import Reason
 from wasm_grpc.dapr.details import DETAILS_KEY
 from wasm_grpc.server.status import status_of
 
-__all__ = ["INVOCATION_ID_KEY", "Context", "abort", "own_fault"]
+__all__ = ["INVOCATION_ID_KEY", "Context", "abort", "internal_error"]
 
 _log = logging.getLogger("wasm_grpc.server")
 
@@ -22,7 +22,7 @@ INVOCATION_ID_KEY = "wasm-grpc-invocation-id"
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
-def own_fault(invocation_id: str) -> InvocationError:
+def internal_error(invocation_id: str) -> InvocationError:
     """
     Log the exception that is handled now, and give what the caller is told of it: nothing.
     """

@@ -17,7 +17,7 @@ from wasm_grpc.invocation.triggers.invoke import Request
 from wasm_grpc.invocation.triggers.stream import StreamedCall, Streams
 from wasm_grpc.manifest.keys import Verb
 from wasm_grpc.server.answers import Answers
-from wasm_grpc.server.failures import Context, abort, own_fault
+from wasm_grpc.server.failures import Context, abort, internal_error
 from wasm_grpc.server.token import TokenCheck
 from wasm_grpc.v1 import functions_pb2 as pb
 
@@ -86,7 +86,7 @@ class Functions:
         except InvocationError as exc:
             await abort(context, exc, invocation_id, has_answered=has_answered)
         except Exception:  # noqa: BLE001 - the edge
-            await abort(context, own_fault(invocation_id), invocation_id, has_answered=has_answered)
+            await abort(context, internal_error(invocation_id), invocation_id, has_answered=has_answered)
 
 
 def add_functions(functions: Functions, server: grpc.aio.Server) -> None:
@@ -133,7 +133,7 @@ async def _feed(call: StreamedCall, requests: _Requests, context: Context, invoc
         await _rule_out_cancellation(context)
         await call.end_input()
     except Exception:  # noqa: BLE001 - the edge of its task
-        own_fault(invocation_id)
+        internal_error(invocation_id)
         call.stop(Reason.INTERNAL, "internal error")
 
 
@@ -178,7 +178,7 @@ async def _header(requests: _Requests) -> pb.RequestHeader:
 
 def _request(header: pb.RequestHeader, metadata: Metadata) -> Request:
     """
-    Give the request of a call's header and metadata.
+    Return the request of a call's header and metadata.
 
     Raises:
         InvocationError: INVALID_REQUEST.

@@ -27,7 +27,7 @@ _METADATA_BYTES = 64 * KIB
 
 def new_server(*, body_limit: int) -> grpc.aio.Server:
     """
-    Give a server whose messages may hold a body of `body_limit` bytes.
+    Return a server whose messages may hold a body of `body_limit` bytes.
     """
     return grpc.aio.server(
         options=(
@@ -101,18 +101,18 @@ def _descriptors() -> list[int]:
         return []
 
 
-async def drain(wait_idle: Callable[[], Awaitable[None]], *, seconds: float, hurry: asyncio.Event) -> None:
+async def drain(wait_idle: Callable[[], Awaitable[None]], *, seconds: float, force: asyncio.Event) -> None:
     """
-    Wait until nothing runs and every answer is sent, but not longer than `seconds`, nor once `hurry` is set.
+    Wait until nothing runs and every answer is sent, but not longer than `seconds`, nor once `force` is set.
 
     The server listens meanwhile: a caller that comes is to be told UNAVAILABLE.
 
     Args:
         wait_idle: Waits until nothing runs and every answer is sent.
         seconds: The longest wait.
-        hurry: Ends it.
+        force: Ends it.
     """
-    waits = [asyncio.create_task(asyncio.wait_for(wait_idle(), seconds)), asyncio.create_task(hurry.wait())]
+    waits = [asyncio.create_task(asyncio.wait_for(wait_idle(), seconds)), asyncio.create_task(force.wait())]
     try:
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
     finally:

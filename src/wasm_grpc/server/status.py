@@ -102,7 +102,7 @@ class Status:
 
 def status_of(error: InvocationError, invocation_id: str) -> Status:
     """
-    Give the status of a failed invocation.
+    Return the status of a failed invocation.
     """
     metadata = {"invocation_id": invocation_id, "function": error.function, "limit": error.limit}
     if isinstance(error, GuestStatusError):
@@ -127,7 +127,7 @@ def status_of(error: InvocationError, invocation_id: str) -> Status:
 
 def _code_of(http_status: int) -> grpc.StatusCode:
     """
-    Give the code of a status that is no success; an unknown one counts as its class (RFC 9110, 15).
+    Return the code of a status that is no success; an unknown one counts as its class (RFC 9110, 15).
     """
     if http_status < 400:
         # gRPC has no redirection.

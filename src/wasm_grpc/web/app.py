@@ -123,7 +123,7 @@ async def _read(request: web.Request) -> bytes:
 @web.middleware
 async def _answer(request: web.Request, handler: _Handler) -> web.StreamResponse:
     """
-    Give errors of the interface as JSON, and every answer the headers that keep a page safe.
+    Return errors of the interface as JSON, and every answer the headers that keep a page safe.
     """
     is_api = request.path.startswith("/api/")
     try:
@@ -168,7 +168,7 @@ async def _send_sample(_: web.Request) -> web.Response:
 
 def make_app(services: Services, files: Mapping[str, bytes]) -> web.Application:
     """
-    Give the application.
+    Return the application.
 
     Args:
         services: Answers the pictures.
@@ -197,7 +197,7 @@ def make_app(services: Services, files: Mapping[str, bytes]) -> web.Application:
 
 def read_files() -> dict[str, bytes]:
     """
-    Give the page's files by name: few and small, so they are held in memory.
+    Return the page's files by name: few and small, so they are held in memory.
     """
     return {path.name: path.read_bytes() for path in _STATIC.iterdir() if path.suffix in _TYPES}
 

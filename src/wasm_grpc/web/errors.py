@@ -33,7 +33,7 @@ class ApiError(Exception):
 
 def error_of(error: grpc.aio.AioRpcError, service: str) -> ApiError:
     """
-    Give the error of a failed call; nothing of a service's inside is in it but why it rejected a picture.
+    Return the error of a failed call; nothing of a service's inside is in it but why it rejected a picture.
 
     Args:
         error: What the sidecar answered with.
@@ -70,7 +70,7 @@ def _sidecar_error(error: grpc.aio.AioRpcError, service: str) -> ApiError:
 
 def _reason(error: grpc.aio.AioRpcError) -> Reason | None:
     """
-    Give the reason that a function's server sent along, or None if none did.
+    Return the reason that a function's server sent along, or None if none did.
     """
     info = error_info_of(error.trailing_metadata())
     if info is None:

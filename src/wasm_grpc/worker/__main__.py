@@ -24,10 +24,10 @@ from wasm_grpc.core.wire import WIRE_VERSION, Kind, pack_json
 from wasm_grpc.engines.protocol import Engine
 from wasm_grpc.engines.registry import open_engine
 from wasm_grpc.worker.compiling import compile_one
-from wasm_grpc.worker.confinement import confine, seal
+from wasm_grpc.worker.confinement import confine, sandbox
+from wasm_grpc.worker.frame_socket import FrameSocket
 from wasm_grpc.worker.inspecting import inspect_one
-from wasm_grpc.worker.link import Link
-from wasm_grpc.worker.loop import Board, serve
+from wasm_grpc.worker.loop import StartCounter, serve
 
 
 def main(argv: Sequence[str]) -> int:
@@ -37,7 +37,7 @@ def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="wasm_grpc.worker")
     parser.add_argument("job", choices=["serve", "compile"])
     parser.add_argument("--fd", type=int, required=True)
-    parser.add_argument("--board", type=int, required=True)
+    parser.add_argument("--counter", type=int, required=True)
     parser.add_argument("--engine", type=EngineName, required=True)
     parser.add_argument("--memory-bytes", type=int, required=True)
     parser.add_argument("--cpu-s", type=int)
@@ -45,33 +45,33 @@ def main(argv: Sequence[str]) -> int:
 
     confine(cpu_s=options.cpu_s)
     keep_freed_memory()
-    link = Link(socket.socket(fileno=options.fd))
+    frames = FrameSocket(socket.socket(fileno=options.fd))
     try:
         engine = open_engine(options.engine)
     except WasmGrpcError as exc:
-        link.send(pack_json(Kind.HELLO, {**_greeting(), "error": str(exc)}))
+        frames.send(pack_json(Kind.HELLO, {**_greeting(), "error": str(exc)}))
         return 1
-    is_sealed = seal(memory_bytes=options.memory_bytes)
-    link.send(pack_json(Kind.HELLO, {**_greeting(), **_engine(engine), "sealed": is_sealed}))
+    is_sealed = sandbox(memory_bytes=options.memory_bytes)
+    frames.send(pack_json(Kind.HELLO, {**_greeting(), **_engine(engine), "sealed": is_sealed}))
     # What lives now lives until the end: the collector needn't walk it at each round.
     gc.collect()
     gc.freeze()
     if options.job == "compile":
-        _do_one(link, engine)
+        _do_one(frames, engine)
         return 0
-    board = mmap.mmap(options.board, Board.SIZE)
-    os.close(options.board)
-    return serve(link, engine, Board(board))
+    counter = mmap.mmap(options.counter, StartCounter.SIZE)
+    os.close(options.counter)
+    return serve(frames, engine, StartCounter(counter))
 
 
-def _do_one(link: Link, engine: Engine) -> None:
-    frame = link.receive()
+def _do_one(frames: FrameSocket, engine: Engine) -> None:
+    frame = frames.receive()
     if frame is None:
         return
     if frame.kind is Kind.COMPILE:
-        compile_one(link, engine, frame)
+        compile_one(frames, engine, frame)
     elif frame.kind is Kind.INSPECT:
-        inspect_one(link, frame)
+        inspect_one(frames, frame)
     else:
         raise ProtocolError(f"{frame.kind.name} frame where COMPILE or INSPECT was expected")
 

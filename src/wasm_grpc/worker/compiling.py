@@ -10,12 +10,12 @@ from wasm_grpc.engines.binary import read_module
 from wasm_grpc.engines.limits import minimum_bytes, write_limits
 from wasm_grpc.engines.protocol import Engine
 from wasm_grpc.guests.registry import guest_for
-from wasm_grpc.worker.link import Link
+from wasm_grpc.worker.frame_socket import FrameSocket
 
 __all__ = ["compile_one"]
 
 
-def compile_one(link: Link, engine: Engine, frame: Frame) -> None:
+def compile_one(frames: FrameSocket, engine: Engine, frame: Frame) -> None:
     """
     Answer a COMPILE frame with COMPILED, or with REFUSED and every problem found.
 
@@ -26,12 +26,12 @@ def compile_one(link: Link, engine: Engine, frame: Frame) -> None:
         module = read_module(frame.body)
         problems = guest_for(GuestKind(head["guest"])).check(module)
         if problems:
-            link.send(pack_json(Kind.REFUSED, {"problems": list(problems), "unsupported": False}))
+            frames.send(pack_json(Kind.REFUSED, {"problems": list(problems), "unsupported": False}))
             return
         check_minimum(minimum_bytes(module), head["memory_bytes"])
         artifact = engine.compile(write_limits(frame.body, memory_bytes=head["code_memory_bytes"]))
     except ConfigError as exc:
         is_unsupported = isinstance(exc, UnsupportedModuleError)
-        link.send(pack_json(Kind.REFUSED, {"problems": [str(exc)], "unsupported": is_unsupported}))
+        frames.send(pack_json(Kind.REFUSED, {"problems": [str(exc)], "unsupported": is_unsupported}))
         return
-    link.send(pack_json(Kind.COMPILED, {"minimum_bytes": minimum_bytes(module)}, artifact))
+    frames.send(pack_json(Kind.COMPILED, {"minimum_bytes": minimum_bytes(module)}, artifact))

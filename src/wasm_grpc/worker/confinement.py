@@ -11,7 +11,7 @@ from pathlib import Path
 from wasm_grpc.core.model import KIB
 from wasm_grpc.worker.landlock import give_up_writing
 
-__all__ = ["confine", "seal", "writable_bytes"]
+__all__ = ["confine", "sandbox", "writable_bytes"]
 
 _PR_SET_PDEATHSIG = 1
 """From <linux/prctl.h>."""
@@ -20,7 +20,7 @@ _OPEN_FILES = 256
 
 def confine(*, cpu_s: int | None = None) -> None:
     """
-    Give up, for good, what running a guest doesn't need.
+    Return up, for good, what running a guest doesn't need.
 
     Signals that reach the whole process group are left to the server. When the server is killed
     this process is killed too, wherever it is. It leaves no core with a guest's secrets in it.
@@ -40,9 +40,9 @@ def confine(*, cpu_s: int | None = None) -> None:
         _limit(resource.RLIMIT_CPU, cpu_s)
 
 
-def seal(*, memory_bytes: int) -> bool:
+def sandbox(*, memory_bytes: int) -> bool:
     """
-    Give up the rest once the engine is open: more memory than told, and every file to write to.
+    Return up the rest once the engine is open: more memory than told, and every file to write to.
 
     Memory is limited here and not before, because an engine's pools count from the start
     (``RLIMIT_DATA``) though nothing is in them yet. ``RLIMIT_AS`` can't serve: an instance
@@ -61,7 +61,7 @@ def seal(*, memory_bytes: int) -> bool:
 
 def writable_bytes() -> int:
     """
-    Give what ``RLIMIT_DATA`` counts; 0 where there is no Linux to say it.
+    Return what ``RLIMIT_DATA`` counts; 0 where there is no Linux to say it.
     """
     try:
         lines = Path("/proc/self/status").read_text("ascii").splitlines()

@@ -7,13 +7,13 @@ from wasm_grpc.core.wire import Frame, Kind, pack_json, unpack_json
 from wasm_grpc.inference.models import open_mapped, warm
 from wasm_grpc.inference.registry import open_backend
 from wasm_grpc.worker.confinement import writable_bytes
-from wasm_grpc.worker.heads import read_model
-from wasm_grpc.worker.link import Link
+from wasm_grpc.worker.decoding import read_model
+from wasm_grpc.worker.frame_socket import FrameSocket
 
 __all__ = ["inspect_one"]
 
 
-def inspect_one(link: Link, frame: Frame) -> None:
+def inspect_one(frames: FrameSocket, frame: Frame) -> None:
     """
     Answer an INSPECT frame with INSPECTED, or with REFUSED and the reason.
     """
@@ -29,8 +29,8 @@ def inspect_one(link: Link, frame: Frame) -> None:
     except (WasmGrpcError, MemoryError) as exc:
         reason = str(exc) or "there is not enough memory for it"
         is_unavailable = isinstance(exc, InferenceUnavailableError)
-        link.send(pack_json(Kind.REFUSED, {"reason": reason, "unavailable": is_unavailable}))
+        frames.send(pack_json(Kind.REFUSED, {"reason": reason, "unavailable": is_unavailable}))
         return
-    link.send(
+    frames.send(
         pack_json(Kind.INSPECTED, {"backend": f"{backend.name} {backend.version}", "memory_bytes": taken})
     )

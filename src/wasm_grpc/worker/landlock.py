@@ -57,7 +57,7 @@ def give_up_writing() -> bool:
 
 def _rules(version: int) -> bytes:
     """
-    Give ``struct landlock_ruleset_attr`` as this version of Landlock knows it.
+    Return ``struct landlock_ruleset_attr`` as this version of Landlock knows it.
     """
     files = _EXECUTE | _WRITE_FILE | _REMOVE_AND_MAKE
     files |= _REFER if version >= 2 else 0

@@ -30,13 +30,13 @@ from wasm_grpc.hosts.wasi.mounts import FileSystem
 from wasm_grpc.hosts.wasi.streams import BytesStdin, CollectedStdout, Stderr, Stdin, Stdout
 from wasm_grpc.inference.models import Models
 from wasm_grpc.inference.registry import open_backend
-from wasm_grpc.worker.heads import read_function
-from wasm_grpc.worker.link import Link, LinkStderr, LinkStdin, LinkStdout
+from wasm_grpc.worker.decoding import read_function
+from wasm_grpc.worker.frame_socket import FrameSocket, SocketStderr, SocketStdin, SocketStdout
 
-__all__ = ["Board", "serve"]
+__all__ = ["StartCounter", "serve"]
 
 
-class Board:
+class StartCounter:
     """
     Shared memory in which a worker counts the guests it began.
 
@@ -75,20 +75,20 @@ _Table = dict[int, "_Loaded | str"]
 """By index: what was taken up, or why it could not be."""
 
 
-def serve(link: Link, engine: Engine, board: Board) -> int:
+def serve(frames: FrameSocket, engine: Engine, counter: StartCounter) -> int:
     """
     Answer the server's frames until it closes the socket; returns the exit code.
     """
     loaded: _Table = {}
     models = Models(open_backend)
     while True:
-        frame = link.receive()
+        frame = frames.receive()
         if frame is None:
             return 0
         if frame.kind is Kind.LOAD:
-            _load(link, engine, models, loaded, unpack_json(frame))
+            _load(frames, engine, models, loaded, unpack_json(frame))
         elif frame.kind is Kind.INVOKE:
-            if _invoke(link, board, loaded, frame):
+            if _invoke(frames, counter, loaded, frame):
                 return 1
         elif frame.kind is Kind.INPUT:
             # For a guest that ended before it had read all.
@@ -97,7 +97,7 @@ def serve(link: Link, engine: Engine, board: Board) -> int:
             raise ProtocolError(f"{frame.kind.name} frame where LOAD or INVOKE was expected")
 
 
-def _load(link: Link, engine: Engine, models: Models, loaded: _Table, head: dict[str, Any]) -> None:
+def _load(frames: FrameSocket, engine: Engine, models: Models, loaded: _Table, head: dict[str, Any]) -> None:
     index = head.pop("index")
     try:
         function = read_function(head)
@@ -112,10 +112,10 @@ def _load(link: Link, engine: Engine, models: Models, loaded: _Table, head: dict
         _prepare(entry)
     except (WasmGrpcError, OSError, MemoryError) as exc:
         loaded[index] = str(exc) or type(exc).__name__
-        link.send(pack_json(Kind.LOAD_FAILED, {"index": index, "error": loaded[index]}))
+        frames.send(pack_json(Kind.LOAD_FAILED, {"index": index, "error": loaded[index]}))
         return
     loaded[index] = entry
-    link.send(pack_json(Kind.LOADED, {"index": index}))
+    frames.send(pack_json(Kind.LOADED, {"index": index}))
 
 
 def _loaded_before(loaded: _Table, function: WorkerFunction) -> Prepared | None:
@@ -144,29 +144,29 @@ def _grants(inference: Inference, models: Models) -> InferenceGrants:
     )
 
 
-def _invoke(link: Link, board: Board, loaded: _Table, frame: Frame) -> bool:
+def _invoke(frames: FrameSocket, counter: StartCounter, loaded: _Table, frame: Frame) -> bool:
     """
     Run one invocation and answer it; true if this process must end.
     """
     head = unpack_invoke(frame)
     entry = loaded[head.index]
-    board.begin()
+    counter.begin()
     if isinstance(entry, str):
-        link.send(pack_result(Outcome(reason=Reason.UNAVAILABLE, message=f"it can't be loaded: {entry}")))
+        frames.send(pack_result(Outcome(reason=Reason.UNAVAILABLE, message=f"it can't be loaded: {entry}")))
         return False
-    ending = _run(link, entry, head, frame.body)
-    link.send(pack_result(ending.outcome, is_tainted=ending.is_process_tainted))
+    ending = _run(frames, entry, head, frame.body)
+    frames.send(pack_result(ending.outcome, is_tainted=ending.is_process_tainted))
     if not ending.is_process_tainted:
         _prepare(entry)
     return ending.is_process_tainted
 
 
-def _run(link: Link, entry: _Loaded, head: InvokeHead, body: bytes) -> Ending:
+def _run(frames: FrameSocket, entry: _Loaded, head: InvokeHead, body: bytes) -> Ending:
     limits = entry.function.limits
     stdin: Stdin
     stdout: Stdout
     if head.streams:
-        stdin, stdout = LinkStdin(link), LinkStdout(link, limits.output_bytes)
+        stdin, stdout = SocketStdin(frames), SocketStdout(frames, limits.output_bytes)
     else:
         stdin, stdout = BytesStdin(body), CollectedStdout(limits.result_bytes)
     env = entry.env + head.env
@@ -175,7 +175,7 @@ def _run(link: Link, entry: _Loaded, head: InvokeHead, body: bytes) -> Ending:
         env=env,
         stdin=stdin,
         stdout=stdout,
-        stderr=LinkStderr(link, limits.stderr_bytes) if head.follows_log else Stderr(limits.stderr_bytes),
+        stderr=SocketStderr(frames, limits.stderr_bytes) if head.follows_log else Stderr(limits.stderr_bytes),
         limits=limits,
         preopens=entry.files.preopens(),
         inference=entry.inference,

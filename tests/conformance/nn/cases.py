@@ -45,7 +45,7 @@ def output(content: bytes, room: int = 1024, index: int = 0) -> list[Step]:
 
 
 def picture(code: int, element: int = 1, shape: tuple[int, ...] = (1, 2, 2, 3)) -> Tensor:
-    """Give a tensor of 12 elements of so many bytes each."""
+    """Return a tensor of 12 elements of so many bytes each."""
     return Tensor(shape, code, bytes(range(1, 12 * element + 1)))
 
 

@@ -75,7 +75,7 @@ class Case:
     message: str = ""
 
     def text(self) -> str:
-        """Give the guest in the text format."""
+        """Return the guest in the text format."""
         return _Module().text(self.steps)
 
 

@@ -87,7 +87,7 @@ PRELUDE = """
 
 
 def module_text(case: Case) -> str:
-    """Give the whole module; it imports all of preview 1, and ``fd_write`` twice, as Go does."""
+    """Return the whole module; it imports all of preview 1, and ``fd_write`` twice, as Go does."""
     return f'(module {_imports()} {PRELUDE} {case.also} (func (export "_start") {case.start}))'
 
 

@@ -61,7 +61,7 @@ def assemble(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], bytes]
 
 @pytest.fixture(scope="session")
 def mounts(tmp_path_factory: pytest.TempPathFactory) -> list[Mount]:
-    """Give the folder /model that the file cases are written for."""
+    """Return the folder /model that the file cases are written for."""
     folder: Path = tmp_path_factory.mktemp("model")
 
     def file(path: str, content: bytes) -> MountEntry:

@@ -24,7 +24,7 @@ def calls(
     limits: Limits | None = None,
     also: str = "",
 ) -> Case:
-    """Give the guest that makes these calls and finds each answered with its errno."""
+    """Return the guest that makes these calls and finds each answered with its errno."""
     texts: dict[bytes, int] = {}
     lines = [_call(texts, *step) for step in steps]
     segments = "".join(

@@ -43,7 +43,7 @@ def test_a_folder_may_be_one_functions_own(
 
     (function,) = read_functions(Path())
 
-    assert function.blame("x") == "echo/function.toml: x"
+    assert function.format_problem("x") == "echo/function.toml: x"
 
 
 def test_topics_that_contradict_each_other(write_function: WriteFunction) -> None:

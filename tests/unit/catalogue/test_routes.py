@@ -22,7 +22,7 @@ def _function(name: str, *triggers: dict[str, object]) -> Function:
 
 @pytest.fixture
 def catalogue() -> Catalogue:
-    """Give a catalogue with exact methods, nested prefixes and verbs."""
+    """Return a catalogue with exact methods, nested prefixes and verbs."""
     return make_catalogue(
         [
             _function(

@@ -26,14 +26,14 @@ DELETED = "event.type == 'deleted'"
 
 
 def function(name: str, *triggers: Trigger) -> Function:
-    """Give a function that takes topics; `t` of `p` where a trigger names no other."""
+    """Return a function that takes topics; `t` of `p` where a trigger names no other."""
     topics = [{"pubsub": "p", "topic": "t", **trigger} for trigger in triggers]
     document = {"name": name, "module": "m.wasm", "trigger": {"topic": topics}}
     return Function(folder=Path(name), manifest=TypeAdapter(FunctionManifest).validate_python(document))
 
 
 def route(function: Function, index: int) -> TopicRoute:
-    """Give the route to one of a function's triggers."""
+    """Return the route to one of a function's triggers."""
     return TopicRoute(function=function.name, trigger=function.manifest.trigger.topic[index])
 
 

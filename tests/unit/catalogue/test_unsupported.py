@@ -8,7 +8,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from wasm_grpc.catalogue.function import Function
-from wasm_grpc.catalogue.unsupported import later_features
+from wasm_grpc.catalogue.unsupported import unsupported_features
 from wasm_grpc.manifest.tables import FunctionManifest
 
 _OUTPUT = {"state": {"store": "s", "key": "k"}}
@@ -57,14 +57,14 @@ def test_later_feature(more: dict[str, object], line: str) -> None:
     """Each key whose feature comes later is refused by name, with what to write instead."""
     what, instead = line.split("|")
 
-    lines = later_features(_function(more))
+    lines = unsupported_features(_function(more))
 
     assert lines == [f"dir/function.toml: {what} not served by this version yet; expected {instead}"]
 
 
 def test_every_later_feature_is_named() -> None:
     """Several later features of one manifest give a line each."""
-    lines = later_features(_function({"guest": "wapc", "pool": {"reuse": "warm"}}))
+    lines = unsupported_features(_function({"guest": "wapc", "pool": {"reuse": "warm"}}))
 
     assert [line.split(": ")[1] for line in lines] == ["guest", "pool.reuse"]
 
@@ -84,4 +84,4 @@ def test_every_later_feature_is_named() -> None:
 )
 def test_harmless_keys_are_served(more: dict[str, object]) -> None:
     """A key that changes nothing until its feature comes is no reason to refuse."""
-    assert later_features(_function(more)) == []
+    assert unsupported_features(_function(more)) == []

@@ -25,7 +25,7 @@ printf '%s\\n' "${COMPREPLY[@]}"
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Give a folder with what may be completed in it: a folder, a module and the script."""
+    """Return a folder with what may be completed in it: a folder, a module and the script."""
     (tmp_path / "functions").mkdir()
     (tmp_path / "fine.wasm").touch()
     return tmp_path

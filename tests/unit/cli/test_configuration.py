@@ -12,7 +12,7 @@ from wasm_grpc.core.errors import ConfigError
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """Give the path of a file of settings."""
+    """Return the path of a file of settings."""
     return tmp_path / "settings.toml"
 
 

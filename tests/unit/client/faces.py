@@ -42,7 +42,7 @@ class Call(Protocol):
         after_all: Callable[[], object] | None = None,
         **options: Any,
     ) -> Taken:
-        """Give what came."""
+        """Return what came."""
 
 
 def call_blocking(

@@ -29,7 +29,7 @@ class Invocation:
         self._requests = requests
 
     def chunks(self) -> Iterator[bytes]:
-        """Give the body's chunks, each asked for when it is wanted."""
+        """Return the body's chunks, each asked for when it is wanted."""
         for request in self._requests:
             assert request.WhichOneof("part") == "chunk"
             yield request.chunk

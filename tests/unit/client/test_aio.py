@@ -83,13 +83,13 @@ class Endless(AsyncIterator[bytes]):
 
 
 async def pieces(*given: bytes) -> AsyncIterator[bytes]:
-    """Give these pieces."""
+    """Return these pieces."""
     for piece in given:
         yield piece
 
 
 async def fails(after: asyncio.Event, failure: BaseException) -> AsyncIterator[bytes]:
-    """Give one piece, wait, then fail."""
+    """Return one piece, wait, then fail."""
     yield b"a"
     await after.wait()
     raise failure

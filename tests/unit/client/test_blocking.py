@@ -55,12 +55,12 @@ def is_over(server: FakeFunctions) -> threading.Event:
 
 
 def client_threads() -> set[threading.Thread]:
-    """Give the threads that are not the server's."""
+    """Return the threads that are not the server's."""
     return {each for each in threading.enumerate() if not each.name.startswith("ThreadPoolExecutor")}
 
 
 def endless() -> Iterator[bytes]:
-    """Give one piece, and wait for ever."""
+    """Return one piece, and wait for ever."""
     yield b"a"
     threading.Event().wait()
 

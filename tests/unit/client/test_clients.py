@@ -34,7 +34,7 @@ def call(request: pytest.FixtureRequest) -> Call:
 
 
 def fields_of(failure: BaseException | None) -> dict[str, object]:
-    """Give what an error of a function says, and what it was raised from."""
+    """Return what an error of a function says, and what it was raised from."""
     assert isinstance(failure, FunctionError)
     assert isinstance(failure.__cause__, grpc.RpcError)
     assert str(failure) == failure.message
@@ -42,7 +42,7 @@ def fields_of(failure: BaseException | None) -> dict[str, object]:
 
 
 def error_fields(code: grpc.StatusCode, message: str, **fields: str) -> dict[str, object]:
-    """Give what an error is expected to say."""
+    """Return what an error is expected to say."""
     empty = {"reason": "", "function": "", "limit": "", "invocation_id": ""}
     return {"code": code, "message": message, **empty, **fields}
 

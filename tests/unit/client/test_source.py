@@ -20,7 +20,7 @@ LINE = b"0123456789abcdef" * 4
 
 @pytest.fixture
 def pipe() -> Iterator[tuple[io.BufferedReader, io.FileIO]]:
-    """Give both ends of a pipe."""
+    """Return both ends of a pipe."""
     read, write = os.pipe()
     with os.fdopen(read, "rb") as reader, os.fdopen(write, "wb", buffering=0) as writer:
         yield reader, writer
@@ -45,7 +45,7 @@ class Slowly:
         self.parts = [b"a", b"b", b""]
 
     def read1(self, size: int) -> bytes:
-        """Give the next bytes."""
+        """Return the next bytes."""
         assert size == CHUNK_BYTES
         return self.parts.pop(0)
 
@@ -61,7 +61,7 @@ class Unbuffered:
         self.parts = [part, b""]
 
     def read(self, size: int) -> object:
-        """Give the next bytes, or what else there is."""
+        """Return the next bytes, or what else there is."""
         return self.parts.pop(0)
 
 

@@ -45,7 +45,7 @@ OUTCOMES = st.builds(
 
 
 def packed(frame: Frame) -> bytes:
-    """Give a frame's bytes."""
+    """Return a frame's bytes."""
     return b"".join(pack(frame.kind, frame.head, frame.body))
 
 

@@ -42,7 +42,7 @@ def _entry(folder: Path, path: str, content: bytes) -> MountEntry:
 
 @pytest.fixture
 def mount(tmp_path: Path) -> Mount:
-    """Give /model with one file and a link to it."""
+    """Return /model with one file and a link to it."""
     entries = (_entry(tmp_path, "a.txt", b"hello world"), MountEntry(path="link", link="a.txt"))
     return Mount(guest="/model", entries=entries)
 

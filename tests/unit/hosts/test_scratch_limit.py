@@ -58,7 +58,7 @@ class ScratchGuest(MemoryGuest):
         return int(self.call("path_rename", TMP, 1000, len(old), TMP, 2000, len(new)) or SUCCESS)
 
     def link(self, old: bytes, new: bytes) -> int:
-        """Give a file one more name."""
+        """Return a file one more name."""
         self.put(1000, old)
         self.put(2000, new)
         return int(self.call("path_link", TMP, 0, 1000, len(old), TMP, 2000, len(new)) or SUCCESS)
@@ -73,7 +73,7 @@ class ScratchGuest(MemoryGuest):
         """Set a file's length."""
         return int(self.call("fd_filestat_set_size", fd, size) or SUCCESS)
 
-    def room(self) -> int:
+    def capacity(self) -> int:
         """Return how long a new file may become."""
         assert self.make(b"room", keep_open=True) == SUCCESS
         fd, low, high = self.u32(64), 0, 4 * ROOM
@@ -111,7 +111,7 @@ def make_files(guest: ScratchGuest) -> None:
 
 
 def make_links(guest: ScratchGuest) -> None:
-    """Give one file names until there is no room."""
+    """Return one file names until there is no room."""
     assert guest.make(b"file") == SUCCESS
     errnos = (guest.link(b"file", b"_" + name) for name in names())
     assert next(errno for errno in errnos if errno != SUCCESS) == ENOSPC
@@ -191,8 +191,8 @@ def test_memory_stays_within_the_limit(trick: Callable[[ScratchGuest], None]) ->
 def test_room_is_given_back_once(trick: Callable[[ScratchGuest], None]) -> None:
     """What is removed gives back what it took, no more and no less."""
     guest = ScratchGuest()
-    before = guest.room()
+    before = guest.capacity()
 
     trick(guest)
 
-    assert guest.room() == before
+    assert guest.capacity() == before

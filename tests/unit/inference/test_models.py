@@ -54,7 +54,7 @@ class FakeBackend:
 
 @pytest.fixture
 def fake() -> FakeBackend:
-    """Give a backend that remembers."""
+    """Return a backend that remembers."""
     return FakeBackend()
 
 

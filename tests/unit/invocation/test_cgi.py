@@ -17,7 +17,7 @@ def response(
     headers: tuple[tuple[str, str], ...] = (),
     body: bytes = b"",
 ) -> CgiResponse:
-    """Give a response with what a case leaves out."""
+    """Return a response with what a case leaves out."""
     return CgiResponse(status=status, phrase=phrase, content_type=content_type, headers=headers, body=body)
 
 

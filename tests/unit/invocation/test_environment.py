@@ -21,7 +21,7 @@ PLAIN = {
 def environment(
     *metadata: tuple[str, str | bytes], withheld: tuple[str, ...] = (), **given: str
 ) -> dict[str, str]:
-    """Give the variables of a request, of which only what is given is out of the ordinary."""
+    """Return the variables of a request, of which only what is given is out of the ordinary."""
     request = {"verb": "POST", "query": "", "content_type": "", "path_info": "", **given}
     pairs = request_environment(
         verb=request["verb"],

@@ -17,7 +17,7 @@ from wasm_grpc.invocation.event import Event
 
 
 def struct(**values: Any) -> struct_pb2.Struct:
-    """Give a protobuf struct of values."""
+    """Return a protobuf struct of values."""
     extensions = struct_pb2.Struct()
     extensions.update(values)
     return extensions

@@ -39,7 +39,7 @@ OUTCOMES = {
 
 
 def verdict(error: InvocationError, policy: OutcomePolicy) -> Verdict:
-    """Give the verdict on a message's first failure."""
+    """Return the verdict on a message's first failure."""
     return verdict_on(error, policy, crashes=Crashes(), message="m")
 
 

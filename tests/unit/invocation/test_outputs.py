@@ -33,7 +33,7 @@ class Broker:
 
 
 def output(topic: str) -> Output:
-    """Give where a result goes: to a topic of the component `p`."""
+    """Return where a result goes: to a topic of the component `p`."""
     return Output(Then(publish=PublishOutput(pubsub="p", topic=topic)), CAUSE)
 
 

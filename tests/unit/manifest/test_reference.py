@@ -34,7 +34,7 @@ def test_the_reference_has_every_key() -> None:
 
 
 def _documented(text: str) -> Iterator[tuple[str, Row]]:
-    """Give the rows of the reference's tables of keys, each key behind the table its section is about."""
+    """Return the rows of the reference's tables of keys, each key behind the table its section is about."""
     table, is_keys = "", False
     for line in text.splitlines():
         if heading := _HEADING.match(line):
@@ -45,7 +45,7 @@ def _documented(text: str) -> Iterator[tuple[str, Row]]:
 
 
 def _rows(table: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Row]]:
-    """Give every key below a table; `then` alone is told in a section of its own."""
+    """Return every key below a table; `then` alone is told in a section of its own."""
     for name, described in table["properties"].items():
         default = "required" if name in table.get("required", ()) else _default(described)
         if name == "then":

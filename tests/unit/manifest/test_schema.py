@@ -11,7 +11,7 @@ from wasm_grpc.manifest.schema import KeySchema, manifest_schema
 
 
 def _properties(schema: object) -> Iterator[tuple[str, Mapping[str, object]]]:
-    """Give every property of every table of the schema."""
+    """Return every property of every table of the schema."""
     if not isinstance(schema, Mapping):
         return
     for value in schema.values():

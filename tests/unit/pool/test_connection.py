@@ -47,7 +47,7 @@ async def test_a_full_connection_has_room_once_its_peer_has_read() -> None:
 
 
 def _received(sock: socket.socket) -> list[Frame]:
-    """Give every frame up to the end."""
+    """Return every frame up to the end."""
     reader = FrameReader(body_limit=16 * MIB)
     frames: list[Frame] = []
     with sock:

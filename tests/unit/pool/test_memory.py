@@ -10,7 +10,7 @@ __all__ = []
 
 
 def model(digest: str, memory: int, *, threads: int = 1) -> Model:
-    """Give a model that takes so much memory."""
+    """Return a model that takes so much memory."""
     return Model(name="m", host="/m", size=1, sha256=digest, threads=threads, memory_bytes=memory)
 
 

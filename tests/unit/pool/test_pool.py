@@ -52,7 +52,7 @@ from wasm_grpc.core.wire import WIRE_VERSION, FrameReader, Kind, pack, pack_json
 
 flags = dict(each.lstrip("-").split("=") for each in sys.argv if each.startswith("--"))
 sock = socket.socket(fileno=int(flags["fd"]))
-board = mmap.mmap(int(flags["board"]), 8)
+counter = mmap.mmap(int(flags["counter"]), 8)
 reader = FrameReader(body_limit=1 << 30)
 
 
@@ -71,7 +71,7 @@ def answer(frame):
 
 
 def begin():
-    board[:8] = struct.pack("<Q", struct.unpack("<Q", board[:8])[0] + 1)
+    counter[:8] = struct.pack("<Q", struct.unpack("<Q", counter[:8])[0] + 1)
 
 
 hello = {{"package": __version__, "wire": WIRE_VERSION, "python": "P 1", "version": "1", "target": "t"}}
@@ -93,7 +93,7 @@ WriteWorker = Callable[[str], Runtime]
 
 @pytest.fixture
 def write_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> WriteWorker:
-    """Give a writer of programs that stand in for a worker's interpreter."""
+    """Return a writer of programs that stand in for a worker's interpreter."""
     monkeypatch.setattr("wasm_grpc.pool.process._END_S", 0.1)
 
     def write(text: str) -> Runtime:
@@ -129,7 +129,7 @@ def function(
 
 @pytest.fixture
 def one_slot() -> Settings:
-    """Give settings with one run slot and one process."""
+    """Return settings with one run slot and one process."""
     return make_settings({"workers": 1, "max_workers": 1})
 
 
@@ -297,7 +297,7 @@ async def test_a_worker_that_resizes_what_it_shares(write_worker: WriteWorker, o
 refused = b""
 for size in (0, 1 << 20):
     try:
-        os.ftruncate(int(flags["board"]), size)
+        os.ftruncate(int(flags["counter"]), size)
     except OSError as exc:
         refused += exc.strerror.encode() + b"; "
 """

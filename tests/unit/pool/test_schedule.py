@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pytest
 
 from wasm_grpc.core.model import EngineName, Runtime
-from wasm_grpc.pool.roster import WorkerKind
+from wasm_grpc.pool.registry import WorkerKind
 from wasm_grpc.pool.schedule import FunctionPolicy, Resume, Run, Schedule, Start, Stop
 
 WASMTIME = WorkerKind(Runtime(EngineName.WASMTIME, "python"))
@@ -15,14 +15,14 @@ WASMER = WorkerKind(Runtime(EngineName.WASMER, "python3.10"))
 
 
 def policy(*, kind: WorkerKind = WASMTIME, at_most: int | None = 2, queue: int = 64) -> FunctionPolicy:
-    """Give a function's policy."""
+    """Return a function's policy."""
     return FunctionPolicy(kind=kind, max=at_most, queue=queue)
 
 
 def ready_schedule(
     functions: Mapping[str, FunctionPolicy], *, slots: int = 2, max_workers: int = 8
 ) -> Schedule:
-    """Give a schedule whose first workers are up, the longest idle first in number."""
+    """Return a schedule whose first workers are up, the longest idle first in number."""
     schedule = Schedule(functions, slots=slots, max_workers=max_workers, idle_s=5)
     for action in schedule.start():
         assert isinstance(action, Start)
@@ -253,7 +253,7 @@ def test_no_worker_goes_for_one_that_is_not_started() -> None:
 
 
 def streaming_schedule(count: int, *, slots: int = 1, at_most: int | None = None) -> Schedule:
-    """Give a schedule of the function f with so many streams, on the workers 1, 2, …, all waiting for peers."""
+    """Return a schedule of the function f with so many streams, on the workers 1, 2, …, all waiting for peers."""
     schedule = Schedule({"f": policy(at_most=at_most)}, slots=slots, max_workers=8, idle_s=5)
     workers = [action.worker for action in schedule.start() if isinstance(action, Start)]
     for ticket in range(1, count + 1):

@@ -8,7 +8,7 @@ from hypothesis import settings, strategies
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from wasm_grpc.core.model import EngineName, Runtime
-from wasm_grpc.pool.roster import WorkerKind
+from wasm_grpc.pool.registry import WorkerKind
 from wasm_grpc.pool.schedule import Action, FunctionPolicy, Resume, Run, Schedule, Start
 
 KINDS = (
@@ -114,9 +114,9 @@ class ScheduledServer(RuleBasedStateMachine):
         """A call comes in."""
         name = str(number % len(self.policies))
         waits = [ticket for ticket in self.waiting if self.function[ticket] == name]
-        lane = [ticket for ticket in waits if (ticket in self.streams) is is_stream]
+        queue = [ticket for ticket in waits if (ticket in self.streams) is is_stream]
         if not self.schedule.has_room(name, is_stream=is_stream):
-            assert len(lane) >= self.policies[name].queue
+            assert len(queue) >= self.policies[name].queue
             return
         self.last_ticket += 1
         self.function[self.last_ticket] = name
@@ -143,7 +143,7 @@ class ScheduledServer(RuleBasedStateMachine):
         self.perform(self.schedule.resume(worker, self.now_s))
 
     def computing_streams(self) -> list[int]:
-        """Give the workers whose streams have a run slot."""
+        """Return the workers whose streams have a run slot."""
         return sorted(
             worker
             for worker, ticket in self.busy.items()

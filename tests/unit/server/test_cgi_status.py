@@ -38,7 +38,7 @@ DAPR_HTTP_STATUS = {
 
 
 def answered(output: bytes) -> Status:
-    """Give the status of a call whose guest wrote `output`."""
+    """Return the status of a call whose guest wrote `output`."""
     with pytest.raises(GuestStatusError) as caught:
         cgi_response(output, ORDERS)
     return status_of(caught.value, "id-1")

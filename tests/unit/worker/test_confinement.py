@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-CONFINED = "from wasm_grpc.worker.confinement import confine, seal\nconfine()\nseal(memory_bytes=64 << 20)\n"
+CONFINED = (
+    "from wasm_grpc.worker.confinement import confine, sandbox\nconfine()\nsandbox(memory_bytes=64 << 20)\n"
+)
 
 
 def run(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:

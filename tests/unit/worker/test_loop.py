@@ -27,8 +27,8 @@ from wasm_grpc.core.wire import (
     unpack_result,
 )
 from wasm_grpc.engines.fake import FakeEngine, write_fake
-from wasm_grpc.worker.link import Link
-from wasm_grpc.worker.loop import Board, serve
+from wasm_grpc.worker.frame_socket import FrameSocket
+from wasm_grpc.worker.loop import StartCounter, serve
 
 
 class Server:
@@ -38,8 +38,8 @@ class Server:
         ours, theirs = socket.socketpair()
         ours.settimeout(10)
         self.socket = ours
-        self.link = Link(ours)
-        self.board = mmap.mmap(-1, Board.SIZE)
+        self.link = FrameSocket(ours)
+        self.counter = mmap.mmap(-1, StartCounter.SIZE)
         self.error: Exception | None = None
         self.code: int | None = None
         self._folder = folder
@@ -49,7 +49,7 @@ class Server:
     def _run(self, theirs: socket.socket) -> None:
         with theirs:
             try:
-                self.code = serve(Link(theirs), FakeEngine(), Board(self.board))
+                self.code = serve(FrameSocket(theirs), FakeEngine(), StartCounter(self.counter))
             except ProtocolError as exc:
                 self.error = exc
 
@@ -90,20 +90,20 @@ class Server:
         return frames
 
     def receive(self) -> Frame:
-        """Give the worker's next frame."""
+        """Return the worker's next frame."""
         frame = self.link.receive()
         assert frame is not None
         return frame
 
     def outcome(self) -> tuple[Outcome, bool]:
-        """Give the worker's next frame as a RESULT: the outcome, and whether the worker ends."""
+        """Return the worker's next frame as a RESULT: the outcome, and whether the worker ends."""
         frame = self.receive()
         assert frame.kind is Kind.RESULT
         return unpack_result(frame)
 
     def begun(self) -> int:
-        """Give how many guests the worker says it began."""
-        return int(struct.unpack("<Q", self.board[:8])[0])
+        """Return how many guests the worker says it began."""
+        return int(struct.unpack("<Q", self.counter[:8])[0])
 
     def close(self) -> None:
         """Close the socket and wait for the worker's end."""
@@ -121,7 +121,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 
 def test_an_invocation(server: Server) -> None:
-    """A function that was taken up runs again and again, each run counted on the board before it begins."""
+    """A function that was taken up runs again and again, each run counted on the counter before it begins."""
     answer = server.load(0, "echo")
     outcomes = []
     for body in (b"one", b"two"):

@@ -16,7 +16,7 @@ __all__ = ["declare", "region"]
 
 def declare(name: str, count: int, call: Callable[..., None]) -> HostFunction:
     """
-    Give the host function that runs `call` and answers with an errno.
+    Return the host function that runs `call` and answers with an errno.
 
     It answers 0 by returning, and an errno by raising `Refusal`, whose sentence goes to the
     function's log.
@@ -50,7 +50,7 @@ def _check_memory(context: InferenceContext) -> None:
 
 def region(memory: memoryview, at: int, length: int, what: str) -> memoryview:
     """
-    Give `length` bytes of guest memory from `at`, both unsigned.
+    Return `length` bytes of guest memory from `at`, both unsigned.
 
     Raises:
         Refusal: INVALID_ARGUMENT, they are not all inside.

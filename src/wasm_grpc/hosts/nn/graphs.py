@@ -109,7 +109,7 @@ def _text(content: memoryview, what: str) -> str:
 
 def out_of_memory() -> GuestStop:
     """
-    Give what ends a guest whose inference was refused memory.
+    Return what ends a guest whose inference was refused memory.
     """
     return GuestStop(Reason.WORKER_MEMORY, "inference ran out of its worker's memory")
 

@@ -98,7 +98,7 @@ class InferenceState:
 
     def add_graph(self, session: Session) -> int:
         """
-        Give the handle of a new graph.
+        Return the handle of a new graph.
 
         Raises:
             Refusal: BUSY, too many handles are open.
@@ -109,7 +109,7 @@ class InferenceState:
 
     def add_context(self, graph: Graph) -> int:
         """
-        Give the handle of a new execution context.
+        Return the handle of a new execution context.
 
         Raises:
             Refusal: BUSY, too many handles are open.
@@ -120,7 +120,7 @@ class InferenceState:
 
     def graph(self, handle: int) -> Graph:
         """
-        Give the graph of a handle.
+        Return the graph of a handle.
 
         Raises:
             Refusal: INVALID_ARGUMENT, it is no graph of this instance.
@@ -132,7 +132,7 @@ class InferenceState:
 
     def context(self, handle: int) -> ExecutionContext:
         """
-        Give the execution context of a handle.
+        Return the execution context of a handle.
 
         Raises:
             Refusal: INVALID_ARGUMENT, it is no context of this instance.

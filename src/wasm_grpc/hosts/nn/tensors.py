@@ -53,7 +53,7 @@ def read_tensor(
     memory: memoryview, tensor_at: int, *, wanted: TensorInfo, types: TensorTypes, where: str
 ) -> bytes:
     """
-    Give the bytes of a guest's tensor, which is what the model wants.
+    Return the bytes of a guest's tensor, which is what the model wants.
 
     Args:
         memory: The guest's.

@@ -20,7 +20,7 @@ _MASKS = {"i": U32_MAX, "I": U64_MAX}
 
 def declare(params: str, call: Callable[..., None]) -> HostFunction:
     """
-    Give the host function that runs `call` and answers with an errno.
+    Return the host function that runs `call` and answers with an errno.
 
     `call` gets its arguments unsigned. It answers 0 by returning, and an errno by raising
     `Refusal`; a packing or unpacking outside memory (`struct.error`) is EFAULT.
@@ -46,14 +46,14 @@ def declare(params: str, call: Callable[..., None]) -> HostFunction:
 
 def declare_hot(params: str, call: Callable[..., int]) -> HostFunction:
     """
-    Give the host function that is `call` itself: signed arguments in, an errno out.
+    Return the host function that is `call` itself: signed arguments in, an errno out.
     """
     return HostFunction(FuncType(tuple(_LETTERS[letter] for letter in params), ("i32",)), call)
 
 
 def open_descriptor(context: WasiContext, fd: int) -> Descriptor:
     """
-    Give what `fd` stands for.
+    Return what `fd` stands for.
 
     Raises:
         Refusal: EBADF, it is not open.
@@ -66,7 +66,7 @@ def open_descriptor(context: WasiContext, fd: int) -> Descriptor:
 
 def refuse(errno: int, *fds: int) -> Callable[..., None]:
     """
-    Give a function that answers EBADF if a descriptor is not open, else `errno`.
+    Return a function that answers EBADF if a descriptor is not open, else `errno`.
 
     Args:
         errno: The answer for what is open.
@@ -83,7 +83,7 @@ def refuse(errno: int, *fds: int) -> Callable[..., None]:
 
 def region(memory: memoryview, at: int, length: int) -> memoryview:
     """
-    Give `length` bytes of guest memory from `at`, both unsigned.
+    Return `length` bytes of guest memory from `at`, both unsigned.
 
     Raises:
         Refusal: EFAULT, they are not all inside.

@@ -20,14 +20,14 @@ _DESCRIPTORS_LIMIT = 1024
 
 def encode_strings(strings: Sequence[str]) -> bytes:
     """
-    Give each string ended by NUL, as ``args_get`` and ``environ_get`` copy them out.
+    Return each string ended by NUL, as ``args_get`` and ``environ_get`` copy them out.
     """
     return "".join([f"{string}\0" for string in strings]).encode("utf-8", "surrogateescape")
 
 
 def query_arguments(env: bytes) -> bytes:
     """
-    Give the parts of the query between "&", as they came, each ended by NUL.
+    Return the parts of the query between "&", as they came, each ended by NUL.
 
     Source: WAGI, whose modules get ``?a=1&b`` as the arguments "a=1" and "b"; nothing is decoded.
 
@@ -92,7 +92,7 @@ class WasiContext(Context):
 
     def add(self, descriptor: Descriptor) -> int:
         """
-        Give a descriptor the lowest free number from 3 on.
+        Return a descriptor the lowest free number from 3 on.
 
         Raises:
             Refusal: EMFILE, too many are open.

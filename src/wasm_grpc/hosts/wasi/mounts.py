@@ -45,7 +45,7 @@ class FileSystem:
 
     def preopens(self) -> Iterator[OpenFolder]:
         """
-        Give the open directories of one invocation: the mounts in their order, then the scratch folder.
+        Return the open directories of one invocation: the mounts in their order, then the scratch folder.
 
         There is none where nothing may be put into it.
         """

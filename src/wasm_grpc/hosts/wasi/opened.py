@@ -134,7 +134,7 @@ class OpenFolder(Descriptor):
 
 def open_file(context: WasiContext, fd: int, right: int, *, stream_errno: int = ESPIPE) -> OpenFile:
     """
-    Give the file that `fd` stands for.
+    Return the file that `fd` stands for.
 
     Args:
         context: Of the instance.

@@ -43,7 +43,7 @@ __all__ = ["FUNCTIONS", "find", "open_folder", "path_filestat"]
 
 def open_folder(context: WasiContext, fd: int, right: int) -> OpenFolder:
     """
-    Give the directory that `fd` stands for.
+    Return the directory that `fd` stands for.
 
     Raises:
         Refusal: EBADF, it is not open; ENOTDIR; ENOTCAPABLE, it lacks the right.

@@ -19,7 +19,7 @@ class Stdin(Protocol):
 
     def read(self, limit: int) -> bytes | memoryview:
         """
-        Give the next bytes, at least one and at most `limit` (over 0); b"" once there are no more.
+        Return the next bytes, at least one and at most `limit` (over 0); b"" once there are no more.
 
         May block until there are some. A memoryview has one byte an item.
         """
@@ -60,7 +60,7 @@ class Stdout(Sink, Protocol):
 
     def collected(self) -> bytes:
         """
-        Give what belongs into the outcome; b"" from one that hands each chunk on at once.
+        Return what belongs into the outcome; b"" from one that hands each chunk on at once.
         """
         ...
 
@@ -156,14 +156,14 @@ class Stderr:
 
     def tail(self) -> bytes:
         """
-        Give the last bytes written, at most the limit.
+        Return the last bytes written, at most the limit.
         """
         return bytes(self._tail[max(0, len(self._tail) - self._limit_bytes) :])
 
 
 def refuse_output(limit_bytes: int) -> GuestStop:
     """
-    Give what stops a guest that wrote more than so many bytes.
+    Return what stops a guest that wrote more than so many bytes.
     """
     return GuestStop(
         Reason.OUTPUT_LIMIT,

@@ -43,7 +43,7 @@ class Volume:
 
     def next_inode(self) -> int:
         """
-        Give the number of a new node.
+        Return the number of a new node.
         """
         self._inode += 1
         return self._inode
@@ -104,7 +104,7 @@ class Node:
 
     def copy(self, volume: Volume) -> Node:
         """
-        Give a copy for another volume, contents shared until one is written to.
+        Return a copy for another volume, contents shared until one is written to.
         """
         raise NotImplementedError
 
@@ -172,7 +172,7 @@ class File(Node):
 
     def release(self, volume: Volume) -> None:
         """
-        Give back its room once it has neither a name nor a descriptor.
+        Return back its room once it has neither a name nor a descriptor.
         """
         if volume.is_writable and not self.links and not self.opened:
             volume.take(-NODE_BYTES - len(self.content))
@@ -235,7 +235,7 @@ class Folder(Node):
 
     def listing(self) -> tuple[bytes, ...]:
         """
-        Give its names as they are now; one tuple as long as they stay.
+        Return its names as they are now; one tuple as long as they stay.
         """
         if self._listing is None:
             self._listing = tuple(self.entries)
@@ -243,7 +243,7 @@ class Folder(Node):
 
     def put(self, name: bytes, node: Node) -> None:
         """
-        Give `node` a name here, in place of what had it.
+        Return `node` a name here, in place of what had it.
         """
         self.entries[name] = node
         self._most = max(self._most, len(self.entries))

@@ -55,7 +55,7 @@ class Place:
 
     def existing(self) -> Node:
         """
-        Give what is there.
+        Return what is there.
 
         Raises:
             Refusal: ENOENT; ENOTDIR, where the path ended with a slash.

@@ -46,7 +46,7 @@ class Invoker:
 
     def next_id(self) -> str:
         """
-        Give the id of the next invocation.
+        Return the id of the next invocation.
         """
         return self._runner.next_id()
 
@@ -91,7 +91,7 @@ def environment_of(
     request: Request, route: Route, function: FunctionManifest, *, content_length: int | None
 ) -> tuple[tuple[str, str], ...]:
     """
-    Give what a function learns of a request beside its body, as `request_environment` does.
+    Return what a function learns of a request beside its body, as `request_environment` does.
 
     Raises:
         InvocationError: INVALID_REQUEST.

@@ -66,7 +66,7 @@ class StreamedCall:
 
     async def header(self) -> Response:
         """
-        Give the header: of a CGI response once the guest has written it, else at once. Called once, first.
+        Return the header: of a CGI response once the guest has written it, else at once. Called once, first.
 
         Raises:
             InvocationError: There is no result.
@@ -79,7 +79,7 @@ class StreamedCall:
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """
-        Give the result, as it comes.
+        Return the result, as it comes.
 
         Raises:
             InvocationError: After its chunks: it is not whole.
@@ -130,7 +130,7 @@ class Streams:
 
     def next_id(self) -> str:
         """
-        Give the id of the next invocation.
+        Return the id of the next invocation.
         """
         return self._runner.next_id()
 

@@ -68,7 +68,9 @@ class Consumer:
                 verdicts[index] = await self._consume(event, metadata, taker)
 
         # As many at once as the function runs and a few that follow: a whole batch would fill its queue.
-        at_once = min(len(events), self._runner.room(taker.function.name)) if isinstance(taker, _Taker) else 1
+        at_once = (
+            min(len(events), self._runner.capacity(taker.function.name)) if isinstance(taker, _Taker) else 1
+        )
         await asyncio.gather(*(consume_one_by_one() for _ in range(at_once)))
         return verdicts
 
@@ -181,7 +183,7 @@ def _output(event: Event, route: TopicRoute) -> Output | None:
 
 def _identity(event: Event, subscription: Subscription, route: TopicRoute) -> Hashable:
     """
-    Give what a message is known by when it comes again.
+    Return what a message is known by when it comes again.
     """
     place = (route.function, event.pubsub, event.topic)
     if event.id and not (event.is_raw or subscription.is_raw):

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 
 from wasm_grpc.core.model import Runtime
 
-__all__ = ["FAILED_START_PAUSE_S", "Roster", "State", "WorkerKind"]
+__all__ = ["FAILED_START_PAUSE_S", "State", "WorkerKind", "WorkerRegistry"]
 
 FAILED_START_PAUSE_S = 1.0
 """Wait after a worker that did not come up, so that a broken interpreter is no busy loop."""
@@ -70,7 +70,7 @@ class _Worker:
     idle_since_s: float = 0.0
 
 
-class Roster:
+class WorkerRegistry:
     """
     The workers of one server.
     """
@@ -108,7 +108,7 @@ class Roster:
 
     def state(self, worker: int) -> State | None:
         """
-        Give what a worker is at; ``None`` where it is gone.
+        Return what a worker is at; ``None`` where it is gone.
         """
         found = self._workers.get(worker)
         return None if found is None else found.state
@@ -121,7 +121,7 @@ class Roster:
 
     def starting(self, kind: WorkerKind) -> int:
         """
-        Give how many are on their way.
+        Return how many are on their way.
         """
         return self._starting[kind]
 
@@ -154,7 +154,7 @@ class Roster:
 
     def take(self, kind: WorkerKind) -> int:
         """
-        Give an idle one, the one that rested shortest: the others may retire.
+        Return an idle one, the one that rested shortest: the others may retire.
         """
         worker = self._idle[kind].pop()
         self._workers[worker].state = State.BUSY
@@ -214,7 +214,7 @@ class Roster:
 
     def idle_of_another(self, kind: WorkerKind) -> int | None:
         """
-        Give an idle one of any other kind.
+        Return an idle one of any other kind.
         """
         for other, idle in self._idle.items():
             if other != kind and idle:
@@ -223,7 +223,7 @@ class Roster:
 
     def missing(self, now_s: float) -> list[WorkerKind]:
         """
-        Give the kind of each worker that is missing to what is always kept.
+        Return the kind of each worker that is missing to what is always kept.
         """
         return [
             kind
@@ -234,7 +234,7 @@ class Roster:
 
     def stale(self, now_s: float) -> list[int]:
         """
-        Give those that have been idle too long beyond what is always kept.
+        Return those that have been idle too long beyond what is always kept.
         """
         found: list[int] = []
         for kind, idle in self._idle.items():

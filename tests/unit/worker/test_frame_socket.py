@@ -11,7 +11,7 @@ import pytest
 
 from wasm_grpc.core.model import KIB, MIB
 from wasm_grpc.core.wire import Frame, FrameReader, Kind, pack
-from wasm_grpc.worker.link import Link, LinkStdin, LinkStdout
+from wasm_grpc.worker.frame_socket import FrameSocket, SocketStdin, SocketStdout
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def test_a_long_write_goes_out_in_pieces(ends: tuple[socket.socket, socket.socke
     reader = threading.Thread(target=read_all, args=(ours, frames))
     reader.start()
 
-    LinkStdout(Link(theirs), None).write(memoryview(body))
+    SocketStdout(FrameSocket(theirs), None).write(memoryview(body))
     theirs.shutdown(socket.SHUT_WR)
     reader.join(10)
 
@@ -53,7 +53,7 @@ def test_reads_cut_what_came(ends: tuple[socket.socket, socket.socket]) -> None:
     ours, theirs = ends
     for piece in (b"abcdefgh", b"i", b""):
         ours.sendall(b"".join(pack(Kind.INPUT, b"", piece)))
-    stdin = LinkStdin(Link(theirs))
+    stdin = SocketStdin(FrameSocket(theirs))
 
     assert [bytes(stdin.read(limit)) for limit in (3, 4, 5, 6, 7, 8)] == [
         b"abc",

@@ -12,7 +12,7 @@ from wasm_grpc.core.model import KIB
 from wasm_grpc.core.wire import Frame, FrameReader, Kind, pack, pack_read
 from wasm_grpc.hosts.wasi.streams import Stderr, refuse_output
 
-__all__ = ["Link", "LinkStderr", "LinkStdin", "LinkStdout"]
+__all__ = ["FrameSocket", "SocketStderr", "SocketStdin", "SocketStdout"]
 
 _PIECE_BYTES = 256 * KIB
 _LONGEST_WAIT_MS = 1 << 30
@@ -21,7 +21,7 @@ _UNBOUNDED = 1 << 62
 """The worker takes what its server sends: the server has checked the body's size."""
 
 
-class Link:
+class FrameSocket:
     """
     Frames over a connected stream socket. Used by one thread.
     """
@@ -62,7 +62,7 @@ class Link:
 
     def receive_now(self) -> Frame | None:
         """
-        Give the next frame if it has come already.
+        Return the next frame if it has come already.
 
         Raises:
             ProtocolError: The peer broke the format.
@@ -94,13 +94,13 @@ class Link:
                 return False
 
 
-class LinkStdin:
+class SocketStdin:
     """
     Standard input of a streaming guest: what the server has sent, else what it is asked for.
     """
 
-    def __init__(self, link: Link) -> None:
-        self._link = link
+    def __init__(self, frames: FrameSocket) -> None:
+        self._frames = frames
         self._piece = memoryview(b"")
         self._taken = 0
         self._has_ended = False
@@ -110,8 +110,8 @@ class LinkStdin:
         See `Stdin.read`; blocks while the caller sends nothing.
         """
         if self.available() is None:
-            self._link.send(pack_read(limit, self._taken))
-            self._take(self._link.receive())
+            self._frames.send(pack_read(limit, self._taken))
+            self._take(self._frames.receive())
         chunk = self._piece[:limit]
         self._piece = self._piece[len(chunk) :]
         return chunk
@@ -120,7 +120,7 @@ class LinkStdin:
         """
         See `Stdin.available`.
         """
-        if not self._piece and not self._has_ended and (frame := self._link.receive_now()) is not None:
+        if not self._piece and not self._has_ended and (frame := self._frames.receive_now()) is not None:
             self._take(frame)
         return len(self._piece) if self._piece or self._has_ended else None
 
@@ -130,13 +130,13 @@ class LinkStdin:
         """
         if self.available() is not None:
             return
-        self._link.send(pack_read(0, self._taken))
-        if self._link.wait(timeout_ns):
+        self._frames.send(pack_read(0, self._taken))
+        if self._frames.wait(timeout_ns):
             # The slot comes back with the input.
-            self._take(self._link.receive())
+            self._take(self._frames.receive())
             return
-        self._link.send(pack(Kind.RESUME))
-        while (frame := self._link.receive()) is not None and frame.kind is not Kind.RESUMED:
+        self._frames.send(pack(Kind.RESUME))
+        while (frame := self._frames.receive()) is not None and frame.kind is not Kind.RESUMED:
             self._take(frame)
 
     def _take(self, frame: Frame | None) -> None:
@@ -148,13 +148,13 @@ class LinkStdin:
         self._piece = memoryview(bytes(self._piece) + frame.body) if self._piece else memoryview(frame.body)
 
 
-class LinkStdout:
+class SocketStdout:
     """
     Standard output of a streaming guest: sent as it is written, at the pace of its reader.
     """
 
-    def __init__(self, link: Link, limit_bytes: int | None) -> None:
-        self._link = link
+    def __init__(self, frames: FrameSocket, limit_bytes: int | None) -> None:
+        self._frames = frames
         self._limit_bytes = limit_bytes
         self._written = 0
 
@@ -169,7 +169,7 @@ class LinkStdout:
         if self._limit_bytes is not None and self._written > self._limit_bytes:
             raise refuse_output(self._limit_bytes)
         for at in range(0, len(chunk), _PIECE_BYTES):
-            self._link.send(pack(Kind.OUTPUT, b"", chunk[at : at + _PIECE_BYTES]))
+            self._frames.send(pack(Kind.OUTPUT, b"", chunk[at : at + _PIECE_BYTES]))
 
     def collected(self) -> bytes:
         """
@@ -178,18 +178,18 @@ class LinkStdout:
         return b""
 
 
-class LinkStderr(Stderr):
+class SocketStderr(Stderr):
     """
     Standard error that is followed: sent as it is written, its tail kept too.
     """
 
-    def __init__(self, link: Link, limit_bytes: int) -> None:
+    def __init__(self, frames: FrameSocket, limit_bytes: int) -> None:
         super().__init__(limit_bytes)
-        self._link = link
+        self._frames = frames
 
     def write(self, chunk: memoryview) -> None:
         """
         Send one chunk and keep its tail.
         """
         super().write(chunk)
-        self._link.send(pack(Kind.LOG, b"", chunk))
+        self._frames.send(pack(Kind.LOG, b"", chunk))

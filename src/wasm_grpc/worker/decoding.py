@@ -20,7 +20,7 @@ __all__ = ["read_function", "read_model"]
 
 def read_function(head: dict[str, Any]) -> WorkerFunction:
     """
-    Give the function of a LOAD frame.
+    Return the function of a LOAD frame.
     """
     head["guest"] = GuestKind(head["guest"])
     head["args"] = tuple(head["args"])
@@ -33,7 +33,7 @@ def read_function(head: dict[str, Any]) -> WorkerFunction:
 
 def read_model(head: dict[str, Any]) -> Model:
     """
-    Give the model of an INSPECT frame.
+    Return the model of an INSPECT frame.
     """
     return Model(**head)
 
