@@ -29,11 +29,29 @@ fn is_inner(text: &Text, at: usize) -> bool {
     text.before(at) == Some(b'.') && text.before(at - 1).map_or(false, is_word)
 }
 
-/// As in `Chrome/120.0.0.0`: as an address it would be a network of 16 million.
 fn is_version(text: &Text, at: usize, address: Ipv4Addr) -> bool {
-    address.octets()[1..] == [0; 3]
+    // As in `Chrome/120.0.0.0`: as an address it would be a network of 16 million.
+    let is_product = address.octets()[1..] == [0; 3]
         && text.before(at) == Some(b'/')
-        && text.before(at - 1).map_or(false, |byte| byte.is_ascii_alphabetic())
+        && text.before(at - 1).map_or(false, |byte| byte.is_ascii_alphabetic());
+    is_product || is_named_version(text, at)
+}
+
+/// Behind `version`, `Version=`, `"file_version": "` and the like.
+fn is_named_version(text: &Text, at: usize) -> bool {
+    const BETWEEN_BYTES: usize = 8;
+    let end = text.back_over(at, BETWEEN_BYTES, |byte| {
+        matches!(byte, b' ' | b'\t' | b'"' | b'\'' | b'=' | b':' | b'(' | b'-' | b'>' | b'\\')
+    });
+    if end == at {
+        return false;
+    }
+    let start = text.back_over(end, 16, |byte| byte.is_ascii_alphabetic());
+    let word = &text.bytes[start..end];
+    let ends_in = |expected: &[u8]| {
+        word.len() >= expected.len() && word[word.len() - expected.len()..].eq_ignore_ascii_case(expected)
+    };
+    ends_in(b"version") || [&b"ver"[..], b"v", b"build", b"firmware"].iter().any(|&one| word.eq_ignore_ascii_case(one))
 }
 
 /// The IPv6 address whose first colon is here.

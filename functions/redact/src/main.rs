@@ -28,11 +28,13 @@
 
 mod card;
 mod email;
+mod escape;
 mod failure;
 mod ip;
 mod key;
 mod kind;
 mod options;
+mod output;
 mod places;
 mod redactor;
 mod secret;
@@ -40,6 +42,7 @@ mod stream;
 mod tail;
 mod text;
 mod token;
+mod view;
 
 use std::io;
 
