@@ -31,6 +31,8 @@ const PARAMETER_BYTES: usize = 128;
 const MESSAGE_BYTES: usize = 4000;
 /// What follows a control character that separates, such as the NUL in `/proc/PID/environ`: a name.
 const NAME_BYTES: usize = 64;
+/// And what stands before it: a name and a value.
+const VALUE_BYTES: usize = 256;
 /// Of the longest escape, `\u{00001b}`, and of the longest character.
 const ESCAPE_BYTES: usize = 12;
 
@@ -55,8 +57,32 @@ const fn beginnings() -> [bool; 256] {
 }
 
 /// The first place from `at` that may begin something else than itself.
-pub fn next(raw: &[u8], at: usize) -> usize {
-    raw[at..].iter().position(|&byte| BEGINNINGS[usize::from(byte)]).map_or(raw.len(), |offset| at + offset)
+pub fn next(raw: &[u8], mut at: usize) -> usize {
+    while let Some(offset) = raw[at..].iter().position(|&byte| BEGINNINGS[usize::from(byte)]) {
+        at += offset;
+        if raw.get(at + 1).map_or(true, |&second| may_begin(raw[at], second)) {
+            return at;
+        }
+        at += 1;
+    }
+    raw.len()
+}
+
+/// What the second byte says; most backslashes and letters of other scripts are told by it.
+fn may_begin(first: u8, second: u8) -> bool {
+    match first {
+        b'\\' => matches!(second, b'n' | b'r' | b't' | b'/' | b'u' | b'x' | b'0' | b'e'),
+        b'^' => second == b'[',
+        b'#' => second == b'0',
+        0xc2 => matches!(second, 0x80..=0xa0 | 0xad),
+        0xcd => second == 0x8f,
+        0xd8 => second == 0x9c,
+        0xe1 | 0xf3 => second == 0xa0,
+        0xe2 => matches!(second, 0x80 | 0x81),
+        0xe3 => second == 0x80,
+        0xef => matches!(second, 0xb8 | 0xbb | 0xbc),
+        _ => true,
+    }
 }
 
 /// The unit that begins here, where `next` found it. `before` is the byte shown last. If `is_whole`, the bytes
@@ -176,7 +202,7 @@ impl Source<'_> {
             Some(b'\\') if is_escaped && self.at(at + 1) == Some(b'\\') => hidden(at + 2),
             // Not all that a terminal might take: a token may begin here.
             Some(
-                b'7' | b'8' | b'=' | b'>' | b'D' | b'E' | b'H' | b'M' | b'N' | b'O' | b'Z' | b'\\' | b'c' | b'l'
+                b'7' | b'8' | b'D' | b'E' | b'H' | b'M' | b'N' | b'O' | b'Z' | b'\\' | b'c' | b'l'
                 | b'm' | b'n' | b'o',
             ) if !is_escaped => hidden(at + 1),
             Some(_) => hidden(at),
@@ -245,10 +271,22 @@ impl Source<'_> {
         if end == self.raw.len() && !self.is_whole {
             return Unit::Partial;
         }
-        match self.at(end) {
-            Some(b'=' | b':') if end > at + 1 => Unit::Plain { len: 1 },
-            _ => Unit::Hidden { len: 1 },
+        let is_before_name = end > at + 1 && matches!(self.at(end), Some(b'=' | b':'));
+        if is_before_name && self.is_behind_setting(at) {
+            Unit::Plain { len: 1 }
+        } else {
+            Unit::Hidden { len: 1 }
         }
+    }
+
+    /// Whether the word before this place is a name with its value.
+    fn is_behind_setting(&self, at: usize) -> bool {
+        self.raw[..at]
+            .iter()
+            .rev()
+            .take(VALUE_BYTES)
+            .find(|&&byte| byte <= b' ' || matches!(byte, b'=' | b':'))
+            .map_or(false, |byte| matches!(byte, b'=' | b':'))
     }
 
     /// A character of several bytes.

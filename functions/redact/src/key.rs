@@ -38,7 +38,12 @@ pub fn is_end(text: &Text, at: usize) -> bool {
 
 /// PuTTY counts the lines instead.
 pub fn is_putty(text: &Text, at: usize) -> bool {
-    text.has(at, b"Private-Lines: ")
+    const NAME: &[u8] = b"Private-Lines: ";
+    let start = at + NAME.len();
+    text.has(at, NAME) && {
+        let end = text.over(start, 5, |byte| byte.is_ascii_digit());
+        end > start && text.at(end).map_or(true, |byte| is_line_end(byte) || byte == b'\r')
+    }
 }
 
 fn mark(text: &Text, at: usize, word: &[u8]) -> Option<usize> {
@@ -128,8 +133,14 @@ impl Keys {
     }
 
     /// A key whose first line is that of `at`, with what begins it from `at` to `end`.
-    pub fn open(&mut self, text: &Text, at: usize, end: usize) {
-        let begin = Affixes { before: shape(before(text, hyphens_before(text, at))), behind: shape(behind(text, end)) };
+    ///
+    /// What stands around it matters where `is_alone` says that no other began on this line.
+    pub fn open(&mut self, text: &Text, at: usize, end: usize, is_alone: bool) {
+        let begin = if is_alone {
+            Affixes { before: shape(before(text, hyphens_before(text, at))), behind: shape(behind(text, end)) }
+        } else {
+            Affixes { before: Vec::new(), behind: Vec::new() }
+        };
         self.open.retain(|key| key.begin != begin);
         if self.open.len() == MOST_OPEN {
             self.open.remove(0);

@@ -28,6 +28,8 @@ pub struct Redactor {
     keys: Keys,
     /// The line end before a line that may be part of a key.
     line: Option<u8>,
+    /// Whether a key began on this line.
+    has_begun: bool,
 }
 
 /// How far a pass came: all before `scanned` was looked at, and what is before `written` is in the output.
@@ -47,7 +49,7 @@ struct Copy<'a, W> {
 
 impl Redactor {
     pub fn new(options: Options) -> Self {
-        Self { options, counts: [0; Kind::COUNT], open: None, keys: Keys::default(), line: None }
+        Self { options, counts: [0; Kind::COUNT], open: None, keys: Keys::default(), line: None, has_begun: false }
     }
 
     /// Looks at the places of the view from `from` to `to`, and writes what is before the last secret's end.
@@ -134,12 +136,14 @@ impl Redactor {
     /// Writes such a string's text without its secrets: whatever is open around it goes on behind it.
     fn message<W: Write>(&mut self, raw: &[u8], output: &mut Output<W>) {
         let (open, keys, line) = (self.open.take(), std::mem::take(&mut self.keys), self.line.take());
+        let has_begun = std::mem::replace(&mut self.has_begun, false);
         let view = View::of_plain(raw);
         let Progress { raw_written, .. } = self.pass(raw, &view, 0, raw.len(), output);
         output.push(&raw[raw_written..]);
         self.open = open;
         self.keys = keys;
         self.line = line;
+        self.has_begun = has_begun;
     }
 
     fn copy_to<W: Write>(&mut self, copy: &mut Copy<W>, place: usize) {
@@ -170,6 +174,7 @@ impl Redactor {
             b'0'..=b'9' => self.wanted(ip::v4(text, at)).or_else(|| card::find(text, at)),
             byte @ (b'\n' | SOFT_LINE_END) => {
                 self.line = self.keys.is_open().then(|| byte);
+                self.has_begun = false;
                 None
             }
             b'B' => self.begin_key(text, at).or_else(|| token::find(text, at, run)),
@@ -199,16 +204,21 @@ impl Redactor {
     fn begin_key(&mut self, text: &Text, at: usize) -> Option<Found> {
         let end = key::begin(text, at)?;
         if self.options.wants(Kind::Key) {
-            self.keys.open(text, at, end);
+            self.open_key(text, at, end);
         }
         key::inline(text, end)
+    }
+
+    fn open_key(&mut self, text: &Text, at: usize, end: usize) {
+        self.keys.open(text, at, end, !self.has_begun);
+        self.has_begun = true;
     }
 
     fn end_key(&mut self, text: &Text, at: usize) {
         if key::is_putty(text, at) {
             if self.options.wants(Kind::Key) {
                 let end = text.over(at, LINES_BYTES, |byte| byte != b'\r' && byte != b'\n');
-                self.keys.open(text, at, end);
+                self.open_key(text, at, end);
             }
         } else if key::is_end(text, at) || text.has(at, b"Private-MAC: ") {
             self.keys.close(text, at);

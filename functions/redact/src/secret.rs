@@ -33,6 +33,8 @@ const COOKIE: &[u8] = b"cookie";
 /// How far the look at a value goes.
 const LOOK_BYTES: usize = 256;
 
+/// Of the longest ending, `authorization`.
+const ENDING_BYTES: usize = 13;
 /// Of the longest name with a `_` before each of its letters.
 const NAME_BYTES: usize = 32;
 const BLANK_BYTES: usize = 64;
@@ -56,9 +58,9 @@ pub fn value(text: &Text, at: usize) -> Option<Found> {
     }
     let mut start = separator_end(text, at)?;
     start = text.over(start, BLANK_BYTES, is_gap);
-    // Python's b'…'.
+    // Python's b'…' and the like.
     let is_quote = |byte: Option<u8>| matches!(byte, Some(b'"' | b'\'' | b'`'));
-    if text.at(start).map_or(false, |byte| byte.is_ascii_alphabetic()) && is_quote(text.at(start + 1)) {
+    if matches!(text.at(start), Some(b'b' | b'B' | b'f' | b'r' | b'u')) && is_quote(text.at(start + 1)) {
         start += 1;
     }
     let level = text.over(start, LEVEL_BYTES, |byte| byte == b'\\') - start;
@@ -104,6 +106,9 @@ fn name_before<'a>(text: &'a Text, at: usize) -> &'a [u8] {
     if matches!(text.before(end), Some(b'"' | b'\'' | b'`' | b']')) {
         end = text.back_over(end - 1, LEVEL_BYTES, |byte| byte == b'\\');
     }
+    if !text.before(end).map_or(false, |byte| byte.is_ascii_alphanumeric()) {
+        return &[];
+    }
     let start = text.back_over(end, NAME_BYTES, |byte| !byte.is_ascii_whitespace());
     let name = &text.bytes[start..end];
     // A bracket in a query, as in user%5Bpassword%5D=x.
@@ -112,7 +117,12 @@ fn name_before<'a>(text: &'a Text, at: usize) -> &'a [u8] {
 
 fn kind_of(name: &[u8]) -> Option<Kind> {
     let last = name.last()?.to_ascii_lowercase();
-    let rest = |ending: &[u8]| if ending.last() == Some(&last) { before_ending(name, ending) } else { None };
+    if !may_be_ending(*name.get(name.len().checked_sub(2)?)?, last) {
+        return None;
+    }
+    let mut buffer = [0; ENDING_BYTES];
+    let folded = folded(name, &mut buffer);
+    let rest = |ending: &[u8]| if ending.last() == Some(&last) && folded.ends_with(ending) { before_ending(name, ending) } else { None };
     let is_whole = |ending: &&[u8]| rest(ending).map_or(false, |rest| !ends_in_word(rest));
     if rest(AUTHORIZATION).is_some() || is_whole(&COOKIE) {
         Some(Kind::Token)
@@ -121,6 +131,24 @@ fn kind_of(name: &[u8]) -> Option<Kind> {
     } else {
         None
     }
+}
+
+/// Whether names of secrets may end with these two bytes: most of the others' are told by them.
+fn may_be_ending(first: u8, second: u8) -> bool {
+    matches!(
+        &[first.to_ascii_lowercase(), second],
+        b"al" | b"de" | b"en" | b"et" | b"ey" | b"ie" | b"ig" | b"ls" | b"on" | b"rd" | b"re" | b"se" | b"ss" | b"wd"
+    ) || matches!(first, b'_' | b'-')
+}
+
+/// The end of a name in small letters and without `_` and `-`, as far as the longest ending.
+fn folded<'a>(name: &[u8], buffer: &'a mut [u8; ENDING_BYTES]) -> &'a [u8] {
+    let mut start = buffer.len();
+    for &byte in name.iter().rev().filter(|byte| !matches!(byte, b'_' | b'-')).take(ENDING_BYTES) {
+        start -= 1;
+        buffer[start] = byte.to_ascii_lowercase();
+    }
+    &buffer[start..]
 }
 
 fn ends_in_word(bytes: &[u8]) -> bool {

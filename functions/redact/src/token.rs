@@ -58,11 +58,12 @@ pub fn find(text: &Text, at: usize, run: &mut Run) -> Option<Found> {
     match text.at(at)? {
         b'e' => jwt(text, at, run),
         b'B' | b'b' => credentials(text, at),
-        first => FORMS
+        first @ (b'A' | b'g' | b'h' | b'n' | b'r' | b's' | b'x') => FORMS
             .iter()
             .filter(|form| form.prefix[0] == first)
             .find(|form| form.fits(text, at))
             .map(|form| Found::open(Kind::Token, at, at + form.prefix.len(), Tail::Run(form.is_part))),
+        _ => None,
     }
 }
 

@@ -48,32 +48,37 @@ impl View {
         self.edits.clear();
         self.has_messages = false;
         let mut at = 0;
-        loop {
-            let place = escape::next(raw, at);
-            if place == raw.len() && self.edits.is_empty() && self.bytes.is_empty() {
-                // All bytes show as they are.
-                self.raw_len = place;
-                return;
-            }
-            self.bytes.extend_from_slice(&raw[at..place]);
-            at = place;
-            if at == raw.len() || self.edits.len() == MOST_EDITS {
+        // What is from here to `at` shows as it is.
+        let mut plain = 0;
+        while self.edits.len() < MOST_EDITS {
+            at = escape::next(raw, at);
+            if at == raw.len() {
                 break;
             }
-            match escape::unit(raw, at, self.bytes.last().copied(), is_whole) {
+            let before = if at > plain { Some(raw[at - 1]) } else { self.bytes.last().copied() };
+            let unit = escape::unit(raw, at, before, is_whole);
+            match unit {
                 Unit::Plain { len } => {
-                    self.bytes.extend_from_slice(&raw[at..at + len]);
                     at += len;
+                    continue;
                 }
-                Unit::Hidden { len } => at = self.edit(at, len, b"", None),
-                Unit::Shown { len, shown } => at = self.edit(at, len, shown, None),
+                Unit::Partial => break,
+                _ => self.bytes.extend_from_slice(&raw[plain..at]),
+            }
+            at = match unit {
+                Unit::Hidden { len } => self.edit(at, len, b"", None),
+                Unit::Shown { len, shown } => self.edit(at, len, shown, None),
                 Unit::Message { len, from, to } => {
                     self.has_messages = true;
-                    at = self.edit(at, len, b"", Some(((from - at) as u16, (to - at) as u16)));
+                    self.edit(at, len, b"", Some(((from - at) as u16, (to - at) as u16)))
                 }
-                Unit::Overstrike { shown } => at = self.overstrike(at, shown),
-                Unit::Partial => break,
-            }
+                Unit::Overstrike { shown } => self.overstrike(at, shown),
+                Unit::Plain { .. } | Unit::Partial => at,
+            };
+            plain = at;
+        }
+        if !self.edits.is_empty() {
+            self.bytes.extend_from_slice(&raw[plain..at]);
         }
         self.raw_len = at;
     }
