@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import itertools
+import json
 import os
+import random
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
@@ -279,6 +283,133 @@ def test_a_private_key(block: str, size: int) -> None:
     ran = run_in_pieces(MODULE, [text[at : at + size] for at in range(0, len(text), size)])
 
     assert ran.stdout == becomes
+
+
+def pem(name: str, *, seed: int = 1, width: int = 64, size: int = 700) -> list[str]:
+    """Return the lines of a key that nobody has."""
+    body = base64.b64encode(random.Random(seed).randbytes(size)).decode()
+    lines = [body[at : at + width] for at in range(0, len(body), width)]
+    return [f"-----BEGIN {name}-----", *lines, f"-----END {name}-----"]
+
+
+def interleaved(*logs: list[str]) -> list[str]:
+    """Return the lines of several logs, one of each in turn."""
+    return [line for lines in itertools.zip_longest(*logs) for line in lines if line is not None]
+
+
+def stamped(lines: list[str]) -> list[str]:
+    """Return lines with the time before each, as ``docker logs --timestamps`` has it, its fraction of any length."""
+    return [f"2026-11-27T12:00:{n:02}.{'123456789'[: 9 - n % 5]}Z {line}" for n, line in enumerate(lines)]
+
+
+KEY = pem("RSA PRIVATE KEY")
+OTHER_KEY = pem("PRIVATE KEY", seed=2, size=1190)
+OPENSSH = pem("OPENSSH PRIVATE KEY", width=70, size=390)
+PGP = [
+    *pem("PGP PRIVATE KEY BLOCK")[:1],
+    "Version: GnuPG v2",
+    "",
+    *pem("PGP PRIVATE KEY BLOCK")[1:-1],
+    "=aBc1",
+]
+PGP.append("-----END PGP PRIVATE KEY BLOCK-----")
+ENCRYPTED = [KEY[0], "Proc-Type: 4,ENCRYPTED", "DEK-Info: AES-256-CBC,0A1B", "", *KEY[1:]]
+PUTTY = ["Private-Lines: 4", *pem("x", size=192)[1:-1], "Private-MAC: 0a1b2c3d4e5f"]
+WEB = "web-1  | "
+READY = [f"db-1   | ready {n}" for n in range(20)]
+
+# How a log may hold a key: its lines, and the key's.
+COLLECTED: Mapping[str, tuple[list[str], list[str]]] = {
+    "as it is": (KEY, KEY),
+    "OpenSSH": (OPENSSH, OPENSSH),
+    "PGP": (PGP, PGP),
+    "PGP, prefixed": ([WEB + line for line in PGP], PGP),
+    "PuTTY": (PUTTY, PUTTY),
+    "SSH2": (["---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----", *KEY[1:-1], "---- END SSH2 ENCRYPTED PRIVATE KEY ----"], KEY),
+    "encrypted, prefixed": ([WEB + line for line in ENCRYPTED], KEY),
+    "prefixed": ([WEB + line for line in KEY], KEY),
+    "coloured": ([f"\x1b[36mweb-1  |\x1b[0m \x1b[2m{line}\x1b[0m" for line in KEY], KEY),
+    "coloured within": ([f"{WEB}{line[:9]}\x1b[1m{line[9:]}\x1b[0m" for line in KEY], KEY),
+    "with times": (stamped(KEY), KEY),
+    "prefixed, with times": ([WEB + line for line in stamped(OPENSSH)], OPENSSH),
+    "kubectl": ([f"[pod/web-5d9-{n % 1}/app] {line}" for n, line in enumerate(KEY)], KEY),
+    "syslog": ([f"Nov 27 12:00:{n:02} host app[123]: {line}" for n, line in enumerate(KEY)], KEY),
+    "cut in two by a logger": ([*KEY[:9], "12:00:01 INFO ready", *KEY[9:-2], "12:00:02 INFO go on", *KEY[-2:]], KEY),
+    "another's between": (interleaved([WEB + line for line in KEY], READY), KEY),
+    "two between each other": (
+        interleaved([WEB + line for line in KEY], ["db-1   | " + line for line in OTHER_KEY], READY),
+        KEY + OTHER_KEY,
+    ),
+    "in the manner of .env": ([f'PRIVATE_KEY="{KEY[0]}', *KEY[1:-1], f'{KEY[-1]}"'], KEY),
+    ".env, prefixed": ([f'{WEB}KEY="{KEY[0]}', *(WEB + line for line in KEY[1:-1]), f'{WEB}{KEY[-1]}"'], KEY),
+    "without quotes": ([f"secret={KEY[0]}", *KEY[1:]], KEY),
+    "YAML": (["  key: |", *("    " + line for line in KEY)], KEY),
+    "mail": (["> " + line for line in KEY], KEY),
+    "line ends of Windows": ([line + "\r" for line in KEY], KEY),
+    "source code": ([f'  "{line}\\n" +' for line in KEY], KEY),
+    "a list": ([f'  "{line}",' for line in KEY], KEY),
+    "JSON": ([json.dumps({"private_key": "\n".join(KEY), "k": 1})], KEY),
+    "JSON, other name": ([json.dumps({"pem": "\r\n".join(KEY) + "\n", "k": 1})], KEY),
+    "JSON in JSON": ([json.dumps({"log": json.dumps({"pem": "\n".join(KEY)})})], KEY),
+    "docker's JSON": ([json.dumps({"log": line + "\n", "stream": "stdout", "time": f"12:00:0{n % 7}"}) for n, line in enumerate(KEY)], KEY),
+    "JSON lines": ([json.dumps({"time": n, "msg": line, "level": "info"}) for n, line in enumerate(KEY)], KEY),
+    "in one line": ([" ".join(KEY)], KEY),
+    "in one line, escaped twice": (["key=" + "\\\\n".join(KEY)], KEY),
+    "without end": (KEY[:-1], KEY[:-1]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", COLLECTED)
+@pytest.mark.parametrize("size", [7, 1 << 20], ids=["in pieces", "at once"])
+def test_a_collected_private_key(case: str, size: int) -> None:
+    """However a log writes a key's lines and whatever comes between them, none is left, and all else is."""
+    lines, key = COLLECTED[case]
+    others = ["12:00:03 INFO before", "12:00:04 INFO behind", *(line for line in READY if line in lines)]
+    text = "\n".join([others[0], *lines, others[1], ""]).encode()
+
+    ran = run_in_pieces(MODULE, [text[at : at + size] for at in range(0, len(text), size)])
+
+    written = ran.stdout.decode()
+    assert [
+        line for line in key if "-----" not in line and " " not in line and len(line) > 4 and line in written
+    ] == []
+    assert [line for line in others if line not in written.split("\n")] == []
+    assert "[key]" in written
+
+
+def test_keys_are_counted(engine: str, env: dict[str, str]) -> None:
+    """A key counts once, however many of its lines are replaced."""
+    lines = interleaved([WEB + line for line in KEY], ["db-1   | " + line for line in OTHER_KEY])
+
+    ended = redact(engine, env, "\n".join(lines).encode())
+
+    assert ended.stderr == "redacted 2 key\n"
+
+
+NOT_IN_A_KEY = {
+    "public": pem("PUBLIC KEY"),
+    "certificate, prefixed": [WEB + line for line in pem("CERTIFICATE")],
+    "behind a key's end": [*KEY, *KEY[1:-1]],
+    "long after a key that never ends": [*KEY[:-1], *["12:00 INFO words"] * 200, *KEY[1:-1]],
+    "words in a key": [*KEY[:3], "ready", "12:00 INFO go/on and on", "word", "ready now", *KEY[3:]],
+    "another's words": interleaved([WEB + line for line in KEY], [f"db-1   | {word}" for word in ("ready", "abcd", "x=1")]),
+}  # fmt: skip
+STAYS = {
+    "public": pem("PUBLIC KEY"),
+    "certificate, prefixed": [WEB + line for line in pem("CERTIFICATE")],
+    "behind a key's end": [KEY[0], KEY[-1], *KEY[1:-1]],
+    "long after a key that never ends": [KEY[0], *["12:00 INFO words"] * 200, *KEY[1:-1]],
+    "words in a key": [KEY[0], "12:00 INFO go/on and on", "word", "ready now", KEY[-1]],
+    "another's words": [WEB + KEY[0], "db-1   | ready", "db-1   | abcd", "db-1   | x=1", WEB + KEY[-1]],
+}
+
+
+@pytest.mark.parametrize("case", NOT_IN_A_KEY)
+def test_what_is_no_private_key_stays(case: str) -> None:
+    """Lines that are none of a private key's stay, also while one is open."""
+    ran = run_in_pieces(MODULE, ["\n".join(NOT_IN_A_KEY[case]).encode()])
+
+    assert [line for line in ran.stdout.decode().split("\n") if "[key]" not in line] == STAYS[case]
 
 
 @pytest.mark.parametrize(
