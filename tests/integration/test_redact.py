@@ -573,12 +573,77 @@ def test_memory_stays_flat() -> None:
     assert ran.memory_bytes <= MEMORY_BYTES
 
 
+HIDDEN = {
+    "colours": b"\x1b[31m",
+    "links": b"\x1b]8;;http://x\x1b\\",
+    "zero width": b"\xe2\x80\x8b",
+    "backspaces": b"\x08",
+    "escaped": b"\\u001b[0m",
+    "escape": b"\x1b",
+    "UTF-8": b"\xc2\x9b",
+}
+
+
+@pytest.mark.parametrize("case", HIDDEN)
+def test_no_secret_hides_behind_much_that_is_invisible(case: str) -> None:
+    """However much that doesn't show stands in a secret, it is found, and memory stays flat."""
+    hidden = HIDDEN[case] * (2 * MEMORY_BYTES // len(HIDDEN[case]))
+    pieces = [
+        b"a pass" + hidden + b"word" + hidden + b"=" + hidden + b"hun" + hidden + b"ter" + hidden + b" b\n",
+        b"c",
+    ]
+
+    ran = run_in_pieces(MODULE, pieces)
+
+    assert b"hun" not in ran.stdout
+    assert b"ter" not in ran.stdout
+    assert ran.stdout.endswith(b" b\nc")
+    assert (ran.stderr, ran.memory_bytes <= MEMORY_BYTES) == ("redacted 1 secret\n", True)
+
+
+ENDLESS = {
+    "parameters": (b"\x1b[", b"1;"),
+    "string": (b"\x1b]0;", b"x"),
+    "escaped string": (b"\\u001b]", b"x"),
+    "UTF-8 string": (b"\xc2\x9d", b"x"),
+    "backslashes": (b"", b"\\"),
+    "controls": (b"", b"x\0"),
+    "key": (b"-----BEGIN PRIVATE KEY-----\n", b"-"),
+    "keys": (b"", b"-----BEGIN PRIVATE KEY-----"),
+}
+
+
+@pytest.mark.parametrize("case", ENDLESS)
+def test_what_never_ends_stays(case: str) -> None:
+    """A sequence or key that begins and never ends hides nothing of what follows, and memory stays flat."""
+    begin, more = ENDLESS[case]
+    text = begin + more * (2 * MEMORY_BYTES // len(more)) + b" password=x\n"
+
+    ran = run_in_pieces(MODULE, [text])
+
+    assert ran.stdout == text.replace(b"=x", b"=[secret]")
+    assert ran.memory_bytes <= MEMORY_BYTES
+
+
+def test_a_long_mark() -> None:
+    """The longest mark for the shortest secrets takes no more memory."""
+    text = b"::1 " * (BUFFER_BYTES // 2)
+
+    ran = run_in_pieces(MODULE, [text], {"MASK": 64 * "*"})
+
+    assert ran.stdout == (64 * b"*" + b" ") * (BUFFER_BYTES // 2)
+    assert ran.memory_bytes <= MEMORY_BYTES
+
+
 SECRETS = [line for lines in FINDS.values() for line in lines]
 PARTS = st.sampled_from([
     *(line.encode() for line in SECRETS),
     *(b"a@b", b"%40", b".cc", b"10.0", b".0.1", b"fe80", b"::", b":", b"1", b"4111 1111 ", b"11111111", b"."),
     *(b"password", b"=", b'":"', b'\\"', b"\\", b'"', b" ", b"-", b"_", b"eyJhbGciOiJ", b"\xc3\xa4", b"\xff", b"word"),
     *(b"https://u:", b"p@h", b"Authorization: ", b"Bearer ", b"null", b"[", b"Basic", b"\r", b"\\n"),
+    *(b"\x1b[0m", b"\x1b[", b"\x1b]8;;", b"\x07", b"\x1b\\", b"\x1b", b"\x08", b"\0", b"\xe2\x80\x8b", b"\xc2\x9b", b"\xef\xbc\x9a"),
+    *(b"\\u001b[1m", b"\\u0022", b"\\u", b"\\x1b", b"^[[m", b"#033[m", b"_\x08", b"a\x08a", b"\\t", b"\\/", b"\x01x="),
+    *(b"web-1 | ", b"-----END PRIVATE KEY-----", b"Private-Lines: 2", b"QUJD" * 16, b"Cookie: a=", b"version ", b"git"),
     *(b"-----BEGIN PRIVATE KEY-----", b"MIIEvQIBADANBgkqhkiG9w0BAQ", b"-----END PRIVATE KEY-----"),
 ])  # fmt: skip
 
