@@ -580,7 +580,7 @@ HIDDEN = {
     "backspaces": b"\x08",
     "escaped": b"\\u001b[0m",
     "escape": b"\x1b",
-    "UTF-8": b"\xc2\x9b",
+    "UTF-8": b"\xc2\x9bm",
 }
 
 

@@ -198,11 +198,11 @@ impl Keys {
                 return Line::Other;
             }
         };
-        let mut key = self.open.remove(index);
+        let key = &mut self.open[index];
         let is_first = !key.has_body;
         key.has_body = true;
         key.other_lines = 0;
-        self.open.push(key);
+        self.open[index..].rotate_left(1);
         if is_whole && !is_first {
             Line::More { next: bounds.next }
         } else {

@@ -106,13 +106,21 @@ fn name_before<'a>(text: &'a Text, at: usize) -> &'a [u8] {
     if matches!(text.before(end), Some(b'"' | b'\'' | b'`' | b']')) {
         end = text.back_over(end - 1, LEVEL_BYTES, |byte| byte == b'\\');
     }
-    if !text.before(end).map_or(false, |byte| byte.is_ascii_alphanumeric()) {
+    // A bracket in a query, as in user%5Bpassword%5D=x.
+    if [&b"%5D"[..], b"%5d"].iter().any(|bracket| text.bytes[text.floor.min(end)..end].ends_with(bracket)) {
+        end -= 3;
+    }
+    let is_told = match text.bytes[text.floor.min(end)..end] {
+        [.., first, second] => may_be_ending(first, second.to_ascii_lowercase()),
+        _ => false,
+    };
+    if !is_told {
         return &[];
     }
-    let start = text.back_over(end, NAME_BYTES, |byte| !byte.is_ascii_whitespace());
-    let name = &text.bytes[start..end];
-    // A bracket in a query, as in user%5Bpassword%5D=x.
-    name.strip_suffix(b"%5D").or_else(|| name.strip_suffix(b"%5d")).unwrap_or(name)
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    let start = text.back_over(end, NAME_BYTES, is_part);
+    // What stands before says whether it is whole.
+    &text.bytes[text.back_over(start, 1, |byte| !byte.is_ascii_whitespace())..end]
 }
 
 fn kind_of(name: &[u8]) -> Option<Kind> {

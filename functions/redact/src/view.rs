@@ -1,5 +1,7 @@
 //! The text as a reader sees it, beside its raw bytes: rules look at the one, the other is written.
 
+use std::cell::Cell;
+
 use crate::escape::{self, Unit};
 
 /// Of places where the view differs from the raw bytes; more of them take a further view.
@@ -23,6 +25,8 @@ pub struct View {
     /// How many raw bytes it is of.
     raw_len: usize,
     has_messages: bool,
+    /// The last answer of `count_before`.
+    last: Cell<usize>,
 }
 
 impl View {
@@ -32,12 +36,13 @@ impl View {
             edits: Vec::with_capacity(MOST_EDITS),
             raw_len: 0,
             has_messages: false,
+            last: Cell::new(0),
         }
     }
 
     /// The view of bytes that show as they are.
     pub fn of_plain(raw: &[u8]) -> Self {
-        Self { bytes: Vec::new(), edits: Vec::new(), raw_len: raw.len(), has_messages: false }
+        Self { bytes: Vec::new(), edits: Vec::new(), raw_len: raw.len(), has_messages: false, last: Cell::new(0) }
     }
 
     /// Shows these bytes, if `is_whole` to their end, which is that of a line or of the input.
@@ -46,6 +51,7 @@ impl View {
     pub fn show(&mut self, raw: &[u8], is_whole: bool) {
         self.bytes.clear();
         self.edits.clear();
+        self.last.set(0);
         self.has_messages = false;
         let mut at = 0;
         // What is from here to `at` shows as it is.
@@ -112,7 +118,7 @@ impl View {
         match edit {
             Some(edit) if place < behind => edit.raw as usize,
             _ => {
-                let next = self.edits.partition_point(|edit| (edit.view as usize) < place);
+                let next = self.count_before(place);
                 self.edits[next..]
                     .iter()
                     .take_while(|edit| edit.view as usize == place && edit.shown == 0)
@@ -149,9 +155,25 @@ impl View {
 
     /// The last edit that begins before this place, and the place behind what it shows.
     fn edit_before(&self, place: usize) -> (usize, Option<Edit>) {
-        let count = self.edits.partition_point(|edit| (edit.view as usize) < place);
+        let count = self.count_before(place);
         let edit = count.checked_sub(1).map(|index| self.edits[index]);
         (edit.map_or(0, |edit| edit.view as usize + usize::from(edit.shown)), edit)
+    }
+
+    /// How many edits begin before this place. It is asked for places in their order, most of them near the last.
+    fn count_before(&self, place: usize) -> usize {
+        const STEPS: usize = 8;
+        let is_before = |edit: &Edit| (edit.view as usize) < place;
+        let last = self.last.get().min(self.edits.len());
+        let is_behind_last = last == 0 || is_before(&self.edits[last - 1]);
+        let near = self.edits[last..].iter().take(STEPS).take_while(|edit| is_before(edit)).count();
+        let count = if is_behind_last && near < STEPS {
+            last + near
+        } else {
+            self.edits.partition_point(is_before)
+        };
+        self.last.set(count);
+        count
     }
 
     fn edit(&mut self, raw: usize, len: usize, shown: &[u8], message: Option<(u16, u16)>) -> usize {
