@@ -166,6 +166,8 @@ impl Redactor {
     /// Asks the rules that know this place.
     fn look(&mut self, text: &Text, at: usize, run: &mut Run) -> Option<Found> {
         let found = match text.bytes[at] {
+            // No rule begins at the second of two.
+            b':' | b'=' if text.before(at) == Some(text.bytes[at]) => None,
             b'@' | b'%' => email::find(text, at),
             b'=' => self.value(text, at),
             b':' => secret::userinfo(text, at)
