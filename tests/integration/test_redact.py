@@ -353,6 +353,10 @@ COLLECTED: Mapping[str, tuple[list[str], list[str]]] = {
     "JSON in JSON": ([json.dumps({"log": json.dumps({"pem": "\n".join(KEY)})})], KEY),
     "docker's JSON": ([json.dumps({"log": line + "\n", "stream": "stdout", "time": f"12:00:0{n % 7}"}) for n, line in enumerate(KEY)], KEY),
     "JSON lines": ([json.dumps({"time": n, "msg": line, "level": "info"}) for n, line in enumerate(KEY)], KEY),
+    "long JSON lines": (
+        [json.dumps({"n": n, "msg": line, "x": "ab c" * (n + 1), "y": "- " * 1400}) for n, line in enumerate(KEY)],
+        KEY,
+    ),
     "in one line": ([" ".join(KEY)], KEY),
     "in one line, escaped twice": (["key=" + "\\\\n".join(KEY)], KEY),
     "without end": (KEY[:-1], KEY[:-1]),

@@ -67,9 +67,9 @@ fn is_top_level(label: &[u8]) -> bool {
 /// As in `logo@dark.png`, and the units of systemd, as in `user@1000.service`: no top-level domains.
 fn is_file(domain: &[u8]) -> bool {
     const ENDINGS: [&[u8]; 24] = [
-        b"css", b"device", b"gif", b"html", b"jpeg", b"jpg", b"js", b"json", b"log", b"mount", b"path", b"png",
-        b"scope", b"service", b"slice", b"socket", b"svg", b"swap", b"timer", b"txt", b"webp", b"xml", b"yaml",
-        b"yml",
+        b"css", b"device", b"gif", b"html", b"jpeg", b"jpg", b"js", b"json", b"log", b"mount", b"path",
+        b"png", b"scope", b"service", b"slice", b"socket", b"svg", b"swap", b"timer", b"txt", b"webp",
+        b"xml", b"yaml", b"yml",
     ];
     let label = domain.rsplit(|&byte| byte == b'.').next().unwrap_or(domain);
     ENDINGS.iter().any(|ending| label.eq_ignore_ascii_case(ending)) || is_version(domain)
@@ -79,7 +79,9 @@ fn is_file(domain: &[u8]) -> bool {
 fn is_version(domain: &[u8]) -> bool {
     let number = domain.strip_prefix(b"v").unwrap_or(domain);
     let digits = number.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    digits > 0 && number.get(digits) == Some(&b'.') && number.get(digits + 1).map_or(false, u8::is_ascii_digit)
+    digits > 0
+        && number.get(digits) == Some(&b'.')
+        && number.get(digits + 1).map_or(false, u8::is_ascii_digit)
 }
 
 /// As in `icon@2x.png`.

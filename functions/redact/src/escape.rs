@@ -150,7 +150,8 @@ impl Source<'_> {
             0x0a | 0x85 | 0x2028 | 0x2029 => Unit::Shown { len, shown: &[SOFT_LINE_END] },
             0x22 | 0x27 => {
                 // An escape of its own level stays a quote with an odd number of backslashes, as it is one.
-                let backslashes = self.raw[..at].iter().rev().take(15).take_while(|&&byte| byte == b'\\').count();
+                let backslashes =
+                    self.raw[..at].iter().rev().take(15).take_while(|&&byte| byte == b'\\').count();
                 let shown: &[u8] = match (code, backslashes % 2) {
                     (0x22, 0) => b"\\\"",
                     (0x22, _) => b"\\\\\"",
@@ -171,9 +172,8 @@ impl Source<'_> {
     /// `\u001b`, `\u{1b}`, `\x1b`, `\033` and `\e`.
     fn code(&self, at: usize) -> Option<Escaped> {
         let hex = |from: usize, count: usize| {
-            (from..from + count).try_fold(0, |code, place| {
-                Some(code << 4 | char::from(self.at(place)?).to_digit(16)?)
-            })
+            (from..from + count)
+                .try_fold(0, |code, place| Some(code << 4 | char::from(self.at(place)?).to_digit(16)?))
         };
         match self.at(at + 1)? {
             b'u' if self.at(at + 2) == Some(b'{') => {
@@ -202,8 +202,8 @@ impl Source<'_> {
             Some(b'\\') if is_escaped && self.at(at + 1) == Some(b'\\') => hidden(at + 2),
             // Not all that a terminal might take: a token may begin here.
             Some(
-                b'7' | b'8' | b'D' | b'E' | b'H' | b'M' | b'N' | b'O' | b'Z' | b'\\' | b'c' | b'l'
-                | b'm' | b'n' | b'o',
+                b'7' | b'8' | b'D' | b'E' | b'H' | b'M' | b'N' | b'O' | b'Z' | b'\\' | b'c' | b'l' | b'm'
+                | b'n' | b'o',
             ) if !is_escaped => hidden(at + 1),
             Some(_) => hidden(at),
         }
@@ -254,7 +254,9 @@ impl Source<'_> {
     /// `_`, backspace and a letter are that letter underlined, a letter twice is it in bold.
     fn backspace(&self, at: usize, before: Option<u8>) -> Unit {
         match (before, self.at(at + 1)) {
-            (Some(before), Some(after)) if after.is_ascii_graphic() && (before == b'_' || before == after) => {
+            (Some(before), Some(after))
+                if after.is_ascii_graphic() && (before == b'_' || before == after) =>
+            {
                 Unit::Overstrike { shown: after }
             }
             // As terminals echo the key that deletes.
@@ -304,7 +306,9 @@ impl Source<'_> {
                         (u32::from(first & 0x1f) << 6 | u32::from(second & 0x3f), 2)
                     }
                     [first @ 0xe1..=0xef, second @ 0x80..=0xbf, third @ 0x80..=0xbf, ..] => (
-                        u32::from(first & 0xf) << 12 | u32::from(second & 0x3f) << 6 | u32::from(third & 0x3f),
+                        u32::from(first & 0xf) << 12
+                            | u32::from(second & 0x3f) << 6
+                            | u32::from(third & 0x3f),
                         3,
                     ),
                     [0xf3, 0xa0, 0x80..=0xbf, 0x80..=0xbf, ..] => (0xe0000, 4),
@@ -344,7 +348,8 @@ fn is_blank(code: u32) -> bool {
 
 /// Not the backslash and the backtick, nor what ends a value but for those that HTML's escapes stand for.
 fn is_plain_escaped(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'=' | b':' | b'&' | b'<' | b'>' | b'_' | b'-' | b'.' | b'@' | b'/' | b'+')
+    byte.is_ascii_alphanumeric()
+        || matches!(byte, b'=' | b':' | b'&' | b'<' | b'>' | b'_' | b'-' | b'.' | b'@' | b'/' | b'+')
 }
 
 fn byte_as_slice(byte: u8) -> &'static [u8] {

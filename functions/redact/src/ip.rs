@@ -51,7 +51,8 @@ fn is_named_version(text: &Text, at: usize) -> bool {
     let ends_in = |expected: &[u8]| {
         word.len() >= expected.len() && word[word.len() - expected.len()..].eq_ignore_ascii_case(expected)
     };
-    ends_in(b"version") || [&b"ver"[..], b"v", b"build", b"firmware"].iter().any(|&one| word.eq_ignore_ascii_case(one))
+    ends_in(b"version")
+        || [&b"ver"[..], b"v", b"build", b"firmware"].iter().any(|&one| word.eq_ignore_ascii_case(one))
 }
 
 /// The IPv6 address whose first colon is here.
@@ -112,7 +113,8 @@ fn is_v6(bytes: &[u8]) -> bool {
         if rest.get(digits) == Some(&b'.') {
             let last: Option<Ipv4Addr> = str::from_utf8(rest).ok().and_then(|rest| rest.parse().ok());
             return last.map_or(false, |last| {
-                (if has_gap { groups + 2 < GROUPS } else { groups + 2 == GROUPS }) && !(is_zero && last.is_unspecified())
+                (if has_gap { groups + 2 < GROUPS } else { groups + 2 == GROUPS })
+                    && !(is_zero && last.is_unspecified())
             });
         }
         groups += 1;

@@ -11,8 +11,8 @@ use crate::kind::{Found, Kind};
 use crate::tail::Tail;
 use crate::text::{is_blank, Text};
 
-/// Of a line with what stands before the key's; PEM has 64, SSH 70, PGP 76.
-const LINE_BYTES: usize = 1024;
+/// Of a line with what stands around the key's, which has 64 bytes in PEM, 70 for SSH, 76 in PGP: less than `AHEAD`.
+const LINE_BYTES: usize = 4000;
 const NAME_BYTES: usize = 64;
 const HYPHENS_LEAST: usize = 4;
 /// So much on the line that begins a key is no prose.
@@ -100,9 +100,15 @@ struct Affixes {
 /// A line as it may stand in a key.
 pub enum Line {
     /// Nothing but a line of a key that has had one: it can go.
-    More { next: usize },
+    More {
+        next: usize,
+    },
     /// A key's content, from `start` to `end`; whether it is the first.
-    Body { start: usize, end: usize, is_first: bool },
+    Body {
+        start: usize,
+        end: usize,
+        is_first: bool,
+    },
     Other,
 }
 
@@ -137,7 +143,10 @@ impl Keys {
     /// What stands around it matters where `is_alone` says that no other began on this line.
     pub fn open(&mut self, text: &Text, at: usize, end: usize, is_alone: bool) {
         let begin = if is_alone {
-            Affixes { before: shape(before(text, hyphens_before(text, at))), behind: shape(behind(text, end)) }
+            Affixes {
+                before: shape(before(text, hyphens_before(text, at))),
+                behind: shape(behind(text, end)),
+            }
         } else {
             Affixes { before: Vec::new(), behind: Vec::new() }
         };
@@ -152,7 +161,8 @@ impl Keys {
     pub fn close(&mut self, text: &Text, at: usize) {
         if self.open.len() > 1 {
             let before = shape(before(text, hyphens_before(text, at)));
-            let place = self.open.iter().rposition(|key| key.affixes().any(|affixes| affixes.before == before));
+            let place =
+                self.open.iter().rposition(|key| key.affixes().any(|affixes| affixes.before == before));
             if let Some(place) = place {
                 self.open.remove(place);
                 return;
@@ -168,8 +178,8 @@ impl Keys {
         let mut found = None;
         for (index, key) in self.open.iter_mut().enumerate().rev() {
             match key.look(line, bounds.is_soft) {
-                Look::Body(start, end) => {
-                    found = Some((index, start, end, bounds.is_alike));
+                Look::Body(start, end, is_whole) => {
+                    found = Some((index, start, end, is_whole && bounds.is_alike));
                     break;
                 }
                 Look::Head => {
@@ -184,7 +194,8 @@ impl Keys {
                 let index = self.open.len() - 1;
                 let key = &mut self.open[index];
                 if !key.has_body {
-                    key.learned = Some(Affixes { before: shape(&line[..start]), behind: shape(&line[end..]) });
+                    key.learned =
+                        Some(Affixes { before: shape(&line[..start]), behind: shape(&line[end..]) });
                 }
                 (index, start, end, false)
             });
@@ -212,7 +223,8 @@ impl Keys {
 }
 
 enum Look {
-    Body(usize, usize),
+    /// A key's content, from here to there, and whether nothing else is on the line.
+    Body(usize, usize, bool),
     Head,
     Other,
 }
@@ -232,7 +244,7 @@ impl Key {
             is_own = true;
             let (start, end) = run_at(line, from);
             if start < end && affixes.is_behind(&line[end..]) && self.may_be(&line[start..end]) {
-                return Look::Body(start, end);
+                return Look::Body(start, end, affixes.is_all_behind(&line[end..]));
             }
             if !self.has_body && (is_nothing(&line[from..]) || is_header(&line[start..])) {
                 return Look::Head;
@@ -243,7 +255,7 @@ impl Key {
         let is_alone = is_nothing(&line[end..]) || is_soft && matches!(line[end], b'"' | b'\'');
         let is_body = if is_soft && !self.is_mixed { !run.is_empty() } else { is_like_base64(run) };
         if is_alone && is_body {
-            return Look::Body(start, end);
+            return Look::Body(start, end, is_nothing(&line[end..]));
         }
         self.is_mixed |= is_own && !is_soft;
         Look::Other
@@ -270,7 +282,13 @@ impl Affixes {
         Some(at)
     }
 
+    /// Whether a key's line ends where this follows. The fields behind a message in JSON may be any.
     fn is_behind(&self, rest: &[u8]) -> bool {
+        let is_closed = matches!(rest.first(), Some(b'"' | b'\''));
+        self.is_all_behind(rest) || is_closed && rest.first() == self.behind.first()
+    }
+
+    fn is_all_behind(&self, rest: &[u8]) -> bool {
         is_nothing(rest) || shape(rest) == self.behind
     }
 }
@@ -300,7 +318,8 @@ fn shape(bytes: &[u8]) -> Vec<u8> {
 
 /// The run of base64 behind white space.
 fn run_at(line: &[u8], from: usize) -> (usize, usize) {
-    let count = |from: usize, is_one: fn(u8) -> bool| line[from..].iter().take_while(|&&byte| is_one(byte)).count();
+    let count =
+        |from: usize, is_one: fn(u8) -> bool| line[from..].iter().take_while(|&&byte| is_one(byte)).count();
     let start = from + count(from, |byte| byte.is_ascii_whitespace());
     (start, start + count(start, is_base64))
 }

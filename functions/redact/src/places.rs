@@ -79,7 +79,12 @@ fn bits(window: &[u8; WINDOW_BYTES]) -> u64 {
 // No `&&` and `||` from here: they are branches.
 
 fn is_sign(byte: u8) -> bool {
-    (byte == b'@') | (byte == b'%') | (byte == b':') | (byte == b'=') | (byte == b'\n') | (byte == SOFT_LINE_END)
+    (byte == b'@')
+        | (byte == b'%')
+        | (byte == b':')
+        | (byte == b'=')
+        | (byte == b'\n')
+        | (byte == SOFT_LINE_END)
 }
 
 /// A number that a dot follows soon, or of four digits and more.

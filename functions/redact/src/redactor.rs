@@ -49,7 +49,14 @@ struct Copy<'a, W> {
 
 impl Redactor {
     pub fn new(options: Options) -> Self {
-        Self { options, counts: [0; Kind::COUNT], open: None, keys: Keys::default(), line: None, has_begun: false }
+        Self {
+            options,
+            counts: [0; Kind::COUNT],
+            open: None,
+            keys: Keys::default(),
+            line: None,
+            has_begun: false,
+        }
     }
 
     /// Looks at the places of the view from `from` to `to`, and writes what is before the last secret's end.
@@ -123,7 +130,14 @@ impl Redactor {
     }
 
     /// Writes raw bytes that hold no secret but in a terminal's strings.
-    pub fn copy<W: Write>(&mut self, raw: &[u8], view: &View, from: usize, to: usize, output: &mut Output<W>) {
+    pub fn copy<W: Write>(
+        &mut self,
+        raw: &[u8],
+        view: &View,
+        from: usize,
+        to: usize,
+        output: &mut Output<W>,
+    ) {
         let mut at = from;
         for (start, end) in view.messages(from, to) {
             output.push(&raw[at..start]);

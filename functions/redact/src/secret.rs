@@ -73,7 +73,9 @@ pub fn value(text: &Text, at: usize) -> Option<Found> {
         _ => Tail::Bare,
     };
     if is_cookie {
-        let end = text.over(start, LOOK_BYTES, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'));
+        let end = text.over(start, LOOK_BYTES, |byte| {
+            byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')
+        });
         if end == start || text.at(end) != Some(b'=') {
             return None;
         }
@@ -130,7 +132,13 @@ fn kind_of(name: &[u8]) -> Option<Kind> {
     }
     let mut buffer = [0; ENDING_BYTES];
     let folded = folded(name, &mut buffer);
-    let rest = |ending: &[u8]| if ending.last() == Some(&last) && folded.ends_with(ending) { before_ending(name, ending) } else { None };
+    let rest = |ending: &[u8]| {
+        if ending.last() == Some(&last) && folded.ends_with(ending) {
+            before_ending(name, ending)
+        } else {
+            None
+        }
+    };
     let is_whole = |ending: &&[u8]| rest(ending).map_or(false, |rest| !ends_in_word(rest));
     if rest(AUTHORIZATION).is_some() || is_whole(&COOKIE) {
         Some(Kind::Token)
@@ -145,7 +153,20 @@ fn kind_of(name: &[u8]) -> Option<Kind> {
 fn may_be_ending(first: u8, second: u8) -> bool {
     matches!(
         &[first.to_ascii_lowercase(), second],
-        b"al" | b"de" | b"en" | b"et" | b"ey" | b"ie" | b"ig" | b"ls" | b"on" | b"rd" | b"re" | b"se" | b"ss" | b"wd"
+        b"al"
+            | b"de"
+            | b"en"
+            | b"et"
+            | b"ey"
+            | b"ie"
+            | b"ig"
+            | b"ls"
+            | b"on"
+            | b"rd"
+            | b"re"
+            | b"se"
+            | b"ss"
+            | b"wd"
     ) || matches!(first, b'_' | b'-')
 }
 
@@ -169,12 +190,16 @@ fn is_other_sense(text: &Text, name: &[u8], at: usize, start: usize) -> bool {
     let is_name = |names: &[&[u8]]| {
         names.iter().any(|&expected| {
             name.strip_suffix(expected).map_or(false, |before| {
-                before.last().map_or(true, |&byte| !byte.is_ascii_alphanumeric() && !matches!(byte, b'_' | b'-'))
+                before
+                    .last()
+                    .map_or(true, |&byte| !byte.is_ascii_alphanumeric() && !matches!(byte, b'_' | b'-'))
             })
         })
     };
     let is_drive = matches!(rest, [drive, b':', b'/' | b'\\', ..] if drive.is_ascii_alphabetic());
-    let is_path = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'/' | b'~' | b'@' | b'+');
+    let is_path = |byte: &u8| {
+        byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'/' | b'~' | b'@' | b'+')
+    };
     if is_name(&[b"PWD", b"OLDPWD"]) {
         return is_drive || matches!(rest, [b'/' | b'~', ..]) && rest.iter().all(is_path);
     }
@@ -192,7 +217,9 @@ fn is_other_sense(text: &Text, name: &[u8], at: usize, start: usize) -> bool {
     // `${NAME}`, whose brace ends the value.
     let end = start + rest.len();
     let is_variable = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'$' | b'{');
-    rest.starts_with(b"${") && text.at(end) == Some(b'}') && rest.iter().all(is_variable)
+    rest.starts_with(b"${")
+        && text.at(end) == Some(b'}')
+        && rest.iter().all(is_variable)
         && text.at(end + 1).map_or(true, |byte| Tail::Bare.ends_with(byte))
 }
 

@@ -90,8 +90,5 @@ fn count_before(bytes: &[u8], from: usize, at: usize, counted: u8) -> usize {
 
 fn ends_bare(byte: u8) -> bool {
     byte <= b' '
-        || matches!(
-            byte,
-            b'"' | b'\'' | b'`' | b'<' | b'>' | b'&' | b',' | b';' | b')' | b']' | b'}' | b'|'
-        )
+        || matches!(byte, b'"' | b'\'' | b'`' | b'<' | b'>' | b'&' | b',' | b';' | b')' | b']' | b'}' | b'|')
 }

@@ -42,7 +42,13 @@ impl View {
 
     /// The view of bytes that show as they are.
     pub fn of_plain(raw: &[u8]) -> Self {
-        Self { bytes: Vec::new(), edits: Vec::new(), raw_len: raw.len(), has_messages: false, last: Cell::new(0) }
+        Self {
+            bytes: Vec::new(),
+            edits: Vec::new(),
+            raw_len: raw.len(),
+            has_messages: false,
+            last: Cell::new(0),
+        }
     }
 
     /// Shows these bytes, if `is_whole` to their end, which is that of a line or of the input.
@@ -167,11 +173,8 @@ impl View {
         let last = self.last.get().min(self.edits.len());
         let is_behind_last = last == 0 || is_before(&self.edits[last - 1]);
         let near = self.edits[last..].iter().take(STEPS).take_while(|edit| is_before(edit)).count();
-        let count = if is_behind_last && near < STEPS {
-            last + near
-        } else {
-            self.edits.partition_point(is_before)
-        };
+        let count =
+            if is_behind_last && near < STEPS { last + near } else { self.edits.partition_point(is_before) };
         self.last.set(count);
         count
     }
@@ -179,9 +182,7 @@ impl View {
     fn edit(&mut self, raw: usize, len: usize, shown: &[u8], message: Option<(u16, u16)>) -> usize {
         let is_hidden = shown.is_empty() && message.is_none();
         match self.edits.last_mut() {
-            Some(last)
-                if is_hidden && last.shown == 0 && last.message.is_none() && last.raw_end() == raw =>
-            {
+            Some(last) if is_hidden && last.shown == 0 && last.message.is_none() && last.raw_end() == raw => {
                 last.len += len as u32;
             }
             _ => self.edits.push(Edit {
@@ -202,7 +203,13 @@ impl View {
             Some(last) if last.raw_end() == at && last.shown == 1 => last.len += 2,
             // Something invisible stands between the two letters.
             Some(last) if last.raw_end() == at => return self.edit(at, 1, b"", None),
-            _ => self.edits.push(Edit { view: place as u32, raw: at as u32 - 1, len: 3, shown: 1, message: None }),
+            _ => self.edits.push(Edit {
+                view: place as u32,
+                raw: at as u32 - 1,
+                len: 3,
+                shown: 1,
+                message: None,
+            }),
         }
         self.bytes[place] = shown;
         at + 2
