@@ -66,6 +66,7 @@ FINDS: Mapping[str, Mapping[str, str]] = {
         "6212345678901232001 id-5555555555554444": "[card] id-[card]",
     },
     "token": {
+        '{"Authorization": ["Bearer abc.def"], "Cookie": [ "a=b; c=d"]}': '{"Authorization": ["Bearer [token]"], "Cookie": [ "[token]"]}',
         "Cookie: sid=abc; csrf=def\r": "Cookie: [token]\r",
         "curl -H 'Cookie: a=b; c=d' h, Set-Cookie: s=x; Path=/": "curl -H 'Cookie: [token]' h, Set-Cookie: [token]",
         '{"cookie": "sid=abc; x=y", "k": 1}': '{"cookie": "[token]", "k": 1}',

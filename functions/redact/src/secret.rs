@@ -58,6 +58,14 @@ pub fn value(text: &Text, at: usize) -> Option<Found> {
     }
     let mut start = separator_end(text, at)?;
     start = text.over(start, BLANK_BYTES, is_gap);
+    // Headers are lists of values for some, as in `"Authorization": ["Bearer x"]`.
+    if kind == Kind::Token && text.at(start) == Some(b'[') {
+        let first = text.over(start + 1, BLANK_BYTES, is_gap);
+        let quote = text.over(first, LEVEL_BYTES, |byte| byte == b'\\');
+        if matches!(text.at(quote), Some(b'"' | b'\'')) {
+            start = first;
+        }
+    }
     // Python's b'…' and the like.
     let is_quote = |byte: Option<u8>| matches!(byte, Some(b'"' | b'\'' | b'`'));
     if matches!(text.at(start), Some(b'b' | b'B' | b'f' | b'r' | b'u')) && is_quote(text.at(start + 1)) {
