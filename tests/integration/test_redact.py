@@ -8,6 +8,7 @@ import itertools
 import json
 import os
 import random
+import re
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
@@ -638,6 +639,48 @@ def test_a_long_mark() -> None:
 
     assert ran.stdout == (64 * b"*" + b" ") * (BUFFER_BYTES // 2)
     assert ran.memory_bytes <= MEMORY_BYTES
+
+
+INVISIBLE = st.sampled_from([
+    *("\x1b[31m", "\x1b[0m", "\x1b[K", "\x1b(B", "\x1b7", "\x1b]8;;http://x\x1b\\", "\x1b]0;t\x07", "\x9b1m", "\x9d0;t\x9c"),
+    *("\u200b", "\u2060", "\ufeff", "\u00ad", "\u202e", "\ufe0f", "\x0f", "\x7f", "\b"),
+    *("\\u001b[0m", "\\x1b[1;32m", "\\u200b", "\\033[m", "^[[0m", "#033[0m"),
+])  # fmt: skip
+VISIBLE = st.sampled_from(
+    [
+        *(
+            "password=hunter2X9",
+            '"api_key": "hunter2X9"',
+            "{'token': 'hunter2X9'}",
+            "Authorization: Bearer hunter2X9",
+        ),
+        *(
+            "https://bob:hunter2X9@host",
+            "AKIAhunter2X9",
+            "x-auth-token = hunter2X9",
+            '\\"secret\\":\\"hunter2X9\\"',
+        ),
+    ]
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(data=st.data(), visible=VISIBLE)
+def test_nothing_invisible_hides_a_secret(data: st.DataObject, visible: str) -> None:
+    """Wherever between the letters of a name and its value something invisible stands, the value is replaced."""
+    text = visible.replace("AKIAhunter2X9", "AKIAHUNTER2X9HUNTER2")
+    places = sorted(data.draw(st.sets(st.integers(0, len(text)), max_size=8)), reverse=True)
+    for place in places:
+        # A backslash and what it escapes are one.
+        if text[place - 1 : place] != "\\":
+            text = text[:place] + data.draw(INVISIBLE) + text[place:]
+
+    written = run_in_pieces(MODULE, [f"before {text} behind\n".encode()]).stdout.decode()
+
+    assert "[" in written
+    assert not re.search("hun|ter2|2X9|HUN|TER2", written)
+    assert written.startswith("before ")
+    assert written.endswith(" behind\n")
 
 
 SECRETS = [line for lines in FINDS.values() for line in lines]

@@ -31,9 +31,9 @@
 //!   a log writes around each line, as `web-1  | ` and a time; with lines of others between them, up to 200 in a
 //!   row; up to four keys at a time. While a key's end has not come, any run of 40 bytes of base64 counts as its.
 //!
-//! Not found: what stands on the line after its name, in XML, in lists and objects, after a name and a space
-//! alone (`--password x`), behind percent-encoding, in compressed or encoded data; what moves the cursor of a
-//! terminal so that letters stand elsewhere than in the text.
+//! Not found: what stands on the line after its name, in XML, in lists and objects but for headers, after
+//! a name and a space alone (`--password x`), behind percent-encoding, in compressed or encoded data; what moves
+//! the cursor of a terminal so that letters stand elsewhere than in the text.
 //!
 //! Wrong options are refused with exit code 65 and one sentence on standard error. At the end one line there
 //! says how many were replaced, if any.
