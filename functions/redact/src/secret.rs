@@ -194,6 +194,11 @@ fn ends_in_word(bytes: &[u8]) -> bool {
 
 /// Whether this is what a name of a secret also stands for: a folder, a test's result, a signal, a variable.
 fn is_other_sense(text: &Text, name: &[u8], at: usize, start: usize) -> bool {
+    let ending = &name[name.len().saturating_sub(3)..];
+    let may_be = [&b"pwd"[..], b"ass", b"sig"].iter().any(|one| ending.eq_ignore_ascii_case(one));
+    if !may_be && !text.has(start, b"${") {
+        return false;
+    }
     let rest = &text.bytes[start..text.over(start, LOOK_BYTES, |byte| !Tail::Bare.ends_with(byte))];
     let is_name = |names: &[&[u8]]| {
         names.iter().any(|&expected| {
