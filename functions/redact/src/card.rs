@@ -11,7 +11,7 @@ const MOST_GROUPS: usize = 5;
 /// The number that begins at a word.
 pub fn find(text: &Text, at: usize) -> Option<Found> {
     // No issuer's numbers begin with 0 or 1, as those of clocks do, or with 7 to 9.
-    if !matches!(text.at(at)?, b'2'..=b'6') || is_fraction(text, at) {
+    if !matches!(text.at(at)?, b'2'..=b'6') || is_fraction(text, at) || is_year(text, at) {
         return None;
     }
     let mut groups = [0; MOST_GROUPS];
@@ -42,6 +42,11 @@ pub fn find(text: &Text, at: usize) -> Option<Found> {
         start = group_end + 1;
     }
     end.filter(|&end| !has_fraction(text, end)).map(|end| Found::new(Kind::Card, at, end))
+}
+
+/// Of the numbers that begin with 2, only those from 22 are cards'; 2024 begins a time.
+fn is_year(text: &Text, at: usize) -> bool {
+    text.at(at) == Some(b'2') && matches!(text.at(at + 1), Some(b'0' | b'1'))
 }
 
 fn is_fraction(text: &Text, at: usize) -> bool {

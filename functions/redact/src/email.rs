@@ -14,9 +14,10 @@ pub fn find(text: &Text, at: usize) -> Option<Found> {
         _ if text.has(at, b"%40") => at + 3,
         _ => return None,
     };
-    let start = local_start(text, at)?;
     let end = domain_end(text, domain)?;
-    Some(Found::new(Kind::Email, start, end))
+    let start = local_start(text, at)?;
+    let is_other = is_file(&text.bytes[domain..end]) || &text.bytes[start..at] == b"git";
+    (!is_other).then(|| Found::new(Kind::Email, start, end))
 }
 
 fn local_start(text: &Text, at: usize) -> Option<usize> {
@@ -61,6 +62,26 @@ fn domain_end(text: &Text, start: usize) -> Option<usize> {
 fn is_top_level(label: &[u8]) -> bool {
     label.starts_with(b"xn--")
         || label.len() >= 2 && label.iter().all(|byte| byte.is_ascii_alphabetic() || !byte.is_ascii())
+}
+
+/// As in `logo@dark.png`, and the units of systemd, as in `user@1000.service`: no top-level domains.
+fn is_file(domain: &[u8]) -> bool {
+    const ENDINGS: [&[u8]; 24] = [
+        b"css", b"device", b"gif", b"html", b"jpeg", b"jpg", b"js", b"json", b"log", b"mount", b"path",
+        b"png", b"scope", b"service", b"slice", b"socket", b"svg", b"swap", b"timer", b"txt", b"webp",
+        b"xml", b"yaml", b"yml",
+    ];
+    let label = domain.rsplit(|&byte| byte == b'.').next().unwrap_or(domain);
+    ENDINGS.iter().any(|ending| label.eq_ignore_ascii_case(ending)) || is_version(domain)
+}
+
+/// As in `package@1.2.3-beta.rc`.
+fn is_version(domain: &[u8]) -> bool {
+    let number = domain.strip_prefix(b"v").unwrap_or(domain);
+    let digits = number.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    digits > 0
+        && number.get(digits) == Some(&b'.')
+        && number.get(digits + 1).map_or(false, u8::is_ascii_digit)
 }
 
 /// As in `icon@2x.png`.

@@ -1,6 +1,6 @@
 //! IP addresses.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::Ipv4Addr;
 use std::str::{self, FromStr};
 
 use crate::kind::{Found, Kind};
@@ -29,11 +29,30 @@ fn is_inner(text: &Text, at: usize) -> bool {
     text.before(at) == Some(b'.') && text.before(at - 1).map_or(false, is_word)
 }
 
-/// As in `Chrome/120.0.0.0`: as an address it would be a network of 16 million.
 fn is_version(text: &Text, at: usize, address: Ipv4Addr) -> bool {
-    address.octets()[1..] == [0; 3]
+    // As in `Chrome/120.0.0.0`: as an address it would be a network of 16 million.
+    let is_product = address.octets()[1..] == [0; 3]
         && text.before(at) == Some(b'/')
-        && text.before(at - 1).map_or(false, |byte| byte.is_ascii_alphabetic())
+        && text.before(at - 1).map_or(false, |byte| byte.is_ascii_alphabetic());
+    is_product || is_named_version(text, at)
+}
+
+/// Behind `version`, `Version=`, `"file_version": "` and the like.
+fn is_named_version(text: &Text, at: usize) -> bool {
+    const BETWEEN_BYTES: usize = 8;
+    let end = text.back_over(at, BETWEEN_BYTES, |byte| {
+        matches!(byte, b' ' | b'\t' | b'"' | b'\'' | b'=' | b':' | b'(' | b'-' | b'>' | b'\\')
+    });
+    if end == at {
+        return false;
+    }
+    let start = text.back_over(end, 16, |byte| byte.is_ascii_alphabetic());
+    let word = &text.bytes[start..end];
+    let ends_in = |expected: &[u8]| {
+        word.len() >= expected.len() && word[word.len() - expected.len()..].eq_ignore_ascii_case(expected)
+    };
+    ends_in(b"version")
+        || [&b"ver"[..], b"v", b"build", b"firmware"].iter().any(|&one| word.eq_ignore_ascii_case(one))
 }
 
 /// The IPv6 address whose first colon is here.
@@ -57,8 +76,57 @@ pub fn v6(text: &Text, colon: usize) -> Option<Found> {
     if !is_like || !bytes.iter().any(u8::is_ascii_digit) {
         return None;
     }
-    let address: Ipv6Addr = parse(text, start, end)?;
-    (!address.is_unspecified()).then(|| Found::new(Kind::Ip, start, end))
+    if text.at(end).map_or(false, is_word) {
+        return None;
+    }
+    is_v6(bytes).then(|| Found::new(Kind::Ip, start, end))
+}
+
+/// Whether these are the groups of an address that isn't 0. The parser of the standard library takes longer than
+/// all else together.
+fn is_v6(bytes: &[u8]) -> bool {
+    const GROUPS: usize = 8;
+    let (mut groups, mut has_gap, mut is_zero) = (0, false, true);
+    let mut at = 0;
+    loop {
+        if bytes[at..].starts_with(b"::") {
+            if has_gap {
+                return false;
+            }
+            has_gap = true;
+            at += 2;
+        } else if groups > 0 {
+            if bytes.get(at) != Some(&b':') {
+                return false;
+            }
+            at += 1;
+        }
+        let rest = &bytes[at..];
+        let digits = rest.iter().take(GROUP_BYTES + 1).take_while(|byte| byte.is_ascii_hexdigit()).count();
+        if digits == 0 {
+            // Only a gap may be last.
+            return rest.is_empty() && bytes.ends_with(b"::") && has_gap && groups < GROUPS && !is_zero;
+        }
+        if digits > GROUP_BYTES {
+            return false;
+        }
+        if rest.get(digits) == Some(&b'.') {
+            let last: Option<Ipv4Addr> = str::from_utf8(rest).ok().and_then(|rest| rest.parse().ok());
+            return last.map_or(false, |last| {
+                (if has_gap { groups + 2 < GROUPS } else { groups + 2 == GROUPS })
+                    && !(is_zero && last.is_unspecified())
+            });
+        }
+        groups += 1;
+        is_zero &= rest[..digits].iter().all(|&byte| byte == b'0');
+        at += digits;
+        if at == bytes.len() {
+            return (if has_gap { groups < GROUPS } else { groups == GROUPS }) && !is_zero;
+        }
+        if groups == GROUPS {
+            return false;
+        }
+    }
 }
 
 fn is_part(byte: u8) -> bool {

@@ -1,5 +1,7 @@
 //! The places at which a secret may be told, found in blocks: all lines pay for this, few for a rule.
 
+use crate::escape::SOFT_LINE_END;
+
 /// Plain comparisons of bytes side by side, which the compiler does sixteen at a time.
 const BLOCK_BYTES: usize = 64;
 /// The byte before a block, and the three behind it, tell too.
@@ -33,10 +35,11 @@ impl<'a> Places<'a> {
         }
         self.bits &= u64::MAX << (from.max(self.block) - self.block);
         while self.bits == 0 {
-            self.block += BLOCK_BYTES;
-            if self.block >= to {
+            // A later call may look farther.
+            if self.block + BLOCK_BYTES >= to {
                 return None;
             }
+            self.block += BLOCK_BYTES;
             self.bits = bits(&self.window());
         }
         Some(self.block + self.bits.trailing_zeros() as usize).filter(|&place| place < to)
@@ -76,7 +79,12 @@ fn bits(window: &[u8; WINDOW_BYTES]) -> u64 {
 // No `&&` and `||` from here: they are branches.
 
 fn is_sign(byte: u8) -> bool {
-    (byte == b'@') | (byte == b'%') | (byte == b':') | (byte == b'=') | (byte == b'\n')
+    (byte == b'@')
+        | (byte == b'%')
+        | (byte == b':')
+        | (byte == b'=')
+        | (byte == b'\n')
+        | (byte == SOFT_LINE_END)
 }
 
 /// A number that a dot follows soon, or of four digits and more.
@@ -85,14 +93,17 @@ fn is_number(first: u8, second: u8, third: u8, fourth: u8) -> bool {
     is_digit(first) & (is_dotted | is_digit(second) & is_digit(third) & is_digit(fourth))
 }
 
-/// The first two bytes of what `token` knows, and of `BEGIN`.
+/// The first two bytes of what `token` knows, and of `BEGIN`, `END` and `Private-`.
 fn is_token(first: u8, second: u8) -> bool {
     let is = |one: u8, other: u8| (first == one) & (second == other);
     let is_scheme = (first | 0x20 == b'b') & ((second | 0x20 == b'a') | (second | 0x20 == b'e'));
     is_scheme
+        | is(b'A', b'G')
         | is(b'A', b'I')
         | is(b'A', b'K')
         | is(b'A', b'S')
+        | is(b'E', b'N')
+        | is(b'P', b'r')
         | is(b'e', b'y')
         | is(b'g', b'h')
         | is(b'g', b'i')

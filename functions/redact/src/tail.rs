@@ -1,5 +1,7 @@
 //! Where a secret of any length ends.
 
+use crate::escape::SOFT_LINE_END;
+
 /// What a secret goes on with. None of them goes over the end of a line.
 #[derive(Clone, Copy)]
 pub enum Tail {
@@ -9,6 +11,8 @@ pub enum Tail {
     Bare,
     /// What is between quotes, themselves behind `level` backslashes each where JSON stands in JSON.
     Quoted { quote: u8, level: usize },
+    /// A header's value: to the line's end, or to a quote around the header.
+    Header,
 }
 
 pub enum Reach {
@@ -28,7 +32,7 @@ impl Tail {
         }
         let undecided = match self {
             Tail::Run(_) => b'.',
-            Tail::Bare | Tail::Quoted { .. } => b'\\',
+            Tail::Bare | Tail::Quoted { .. } | Tail::Header => b'\\',
         };
         match count_before(bytes, from, bytes.len(), undecided) {
             count if count == bytes.len() - from && count > UNDECIDED_BYTES => Reach::Beyond(bytes.len()),
@@ -36,10 +40,15 @@ impl Tail {
         }
     }
 
+    /// Whether a value without quotes ends with this byte.
+    pub fn ends_with(self, byte: u8) -> bool {
+        matches!(self, Tail::Bare) && ends_bare(byte)
+    }
+
     /// Whether there is nothing to hide.
     pub fn is_empty(self, bytes: &[u8], from: usize) -> bool {
         let telling = match self {
-            Tail::Run(_) | Tail::Bare => from,
+            Tail::Run(_) | Tail::Bare | Tail::Header => from,
             Tail::Quoted { level, .. } => from + level,
         };
         let end = (from..bytes.len().min(telling + 1)).find_map(|at| self.end_told(bytes, from, at));
@@ -52,9 +61,14 @@ impl Tail {
         match self {
             Tail::Run(is_part) => (!is_part(byte)).then(|| at - count_before(bytes, from, at, b'.')),
             Tail::Bare => {
-                let is_escape =
-                    || matches!(bytes.get(at + 1), Some(b'n' | b'r' | b't' | b'u' | b'"' | b'\''));
+                // Of other escapes the view shows what they stand for.
+                let is_escape = || matches!(bytes.get(at + 1), Some(&(SOFT_LINE_END | b'u' | b'"' | b'\'')));
                 (ends_bare(byte) || byte == b'\\' && is_escape()).then_some(at)
+            }
+            Tail::Header => {
+                let is_end = matches!(byte, b'\n' | b'\r' | SOFT_LINE_END)
+                    || matches!(byte, b'"' | b'\'') && count_before(bytes, from, at, b'=') == 0;
+                is_end.then(|| at - count_before(bytes, from, at, b'\\'))
             }
             Tail::Quoted { .. } if byte == b'\n' => Some(at),
             Tail::Quoted { quote, level } => {
@@ -75,9 +89,6 @@ fn count_before(bytes: &[u8], from: usize, at: usize, counted: u8) -> usize {
 }
 
 fn ends_bare(byte: u8) -> bool {
-    byte.is_ascii_whitespace()
-        || matches!(
-            byte,
-            0x0b | b'"' | b'\'' | b'`' | b'<' | b'>' | b'&' | b',' | b';' | b')' | b']' | b'}' | b'|'
-        )
+    byte <= b' '
+        || matches!(byte, b'"' | b'\'' | b'`' | b'<' | b'>' | b'&' | b',' | b';' | b')' | b']' | b'}' | b'|')
 }

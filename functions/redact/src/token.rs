@@ -17,7 +17,8 @@ const fn form(prefix: &'static str, least: usize, is_part: fn(u8) -> bool) -> Fo
     Form { prefix: prefix.as_bytes(), least, is_part, has_digit: false }
 }
 
-static FORMS: [Form; 24] = [
+static FORMS: [Form; 25] = [
+    form("AGE-SECRET-KEY-1", 50, is_upper),
     form("AIza", 35, is_url_safe),
     form("AKIA", 16, is_upper),
     form("ASIA", 16, is_upper),
@@ -44,9 +45,8 @@ static FORMS: [Form; 24] = [
     form("xoxs-", 10, is_url_safe),
 ];
 
-/// The longest header of a JWT that is waited for, and of one behind a hyphen; they have some 40 to 200 bytes.
+/// The longest header of a JWT that is waited for; they have some 40 to 200 bytes.
 const JWT_HEADER_BYTES: usize = 4000;
-const JWT_INNER_HEADER_BYTES: usize = 512;
 const JWT_HEADER_LEAST_BYTES: usize = 10;
 
 /// Words are short, and so is the part of a token that tells it from one.
@@ -54,15 +54,16 @@ const CREDENTIALS_LEAST_BYTES: usize = 8;
 const CREDENTIALS_LOOK_BYTES: usize = 64;
 
 /// The token that begins at a word.
-pub fn find(text: &Text, at: usize) -> Option<Found> {
+pub fn find(text: &Text, at: usize, run: &mut Run) -> Option<Found> {
     match text.at(at)? {
-        b'e' => jwt(text, at),
+        b'e' => jwt(text, at, run),
         b'B' | b'b' => credentials(text, at),
-        first => FORMS
+        first @ (b'A' | b'g' | b'h' | b'n' | b'r' | b's' | b'x') => FORMS
             .iter()
             .filter(|form| form.prefix[0] == first)
             .find(|form| form.fits(text, at))
             .map(|form| Found::open(Kind::Token, at, at + form.prefix.len(), Tail::Run(form.is_part))),
+        _ => None,
     }
 }
 
@@ -77,14 +78,35 @@ impl Form {
     }
 }
 
+/// The letters of which it is known that they may be a JWT's header.
+///
+/// In a row of words with hyphens each would be looked at as far as the row goes.
+#[derive(Default)]
+pub struct Run {
+    from: usize,
+    to: usize,
+}
+
+impl Run {
+    /// The first place from `at` whose byte is no such letter, or that `JWT_HEADER_BYTES` lie before.
+    fn end(&mut self, text: &Text, at: usize) -> usize {
+        if !(self.from..self.to).contains(&at) {
+            (self.from, self.to) = (at, at);
+        }
+        let most = at + JWT_HEADER_BYTES;
+        if self.to < most {
+            self.to = text.over(self.to, most - self.to, is_url_safe);
+        }
+        self.to.min(most)
+    }
+}
+
 /// A JSON object's first bytes in base64, a dot, more.
-fn jwt(text: &Text, at: usize) -> Option<Found> {
+fn jwt(text: &Text, at: usize, run: &mut Run) -> Option<Found> {
     if !text.has(at, b"eyJ") {
         return None;
     }
-    // In a row of words with hyphens each would be looked at as far as the row goes.
-    let most = if text.before(at) == Some(b'-') { JWT_INNER_HEADER_BYTES } else { JWT_HEADER_BYTES };
-    let dot = text.over(at, most, is_url_safe);
+    let dot = run.end(text, at);
     let is_one = dot - at >= JWT_HEADER_LEAST_BYTES
         && text.at(dot) == Some(b'.')
         && text.at(dot + 1).map_or(false, is_url_safe);
