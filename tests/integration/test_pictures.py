@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import random
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 
 import grpc
@@ -17,7 +17,7 @@ from integration.client import Caller, connect, failure_of
 from integration.commands import run_command
 from integration.conftest import StartServer
 from integration.picture_cases import DIGIT, EIGHT, INDEXED, PICTURE, REFUSED, TAKEN, WHOLE
-from integration.picture_files import Bmp, encoded
+from integration.picture_files import Bmp, encoded, webp, webp_chunk, webp_chunks
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -93,6 +93,65 @@ async def test_alpha_that_a_mask_names_is_kept(caller: Caller) -> None:
     reply = await caller.invoke("grayscale", bmp.file)
 
     assert Image.open(io.BytesIO(reply.body)).split()[1].tobytes() == alpha.tobytes()
+
+
+async def test_a_lossy_webp_without_segments_comes_back_right(caller: Caller) -> None:
+    """Noise is the same everywhere, so that an encoder makes but one segment of it."""
+    noise = Image.frombytes("L", (64, 48), random.Random(1).randbytes(64 * 48))
+    file = encoded(noise, "WEBP", quality=60)
+    assert not segments_of(file)
+
+    reply = await caller.invoke("grayscale", file)
+
+    expected = Image.open(io.BytesIO(file)).convert("RGB").convert("L")
+    assert sum(ImageChops.difference(grey(reply.body), expected).histogram()[2:]) == 0
+
+
+def segments_of(file: bytes) -> int:
+    """Return the bit of a lossy WebP that says whether it has segments."""
+    [(kind, content)] = webp_chunks(file)
+    assert kind == b"VP8 "
+    return content[10] >> 5 & 1
+
+
+def left(plane: bytes, width: int, at: int) -> int:
+    """Predict a sample of alpha from the one before it."""
+    return plane[at - 1] if at % width else plane[at - width] if at else 0
+
+
+def above(plane: bytes, width: int, at: int) -> int:
+    """Predict a sample of alpha from the one above it."""
+    return plane[at - width] if at >= width else plane[at - 1] if at else 0
+
+
+def gradient(plane: bytes, width: int, at: int) -> int:
+    """Predict a sample of alpha from those around it."""
+    if at < width or at % width == 0:
+        return above(plane, width, at) if at < width else left(plane, width, at)
+    return max(0, min(255, plane[at - 1] + plane[at - width] - plane[at - width - 1]))
+
+
+FILTERS: list[Callable[[bytes, int, int], int] | None] = [None, left, above, gradient]
+
+
+@pytest.mark.parametrize("predict", FILTERS)
+@pytest.mark.parametrize("size", [(40, 30), (41, 31)], ids=["even", "odd"])
+async def test_alpha_that_is_not_packed_is_kept(
+    caller: Caller, size: tuple[int, int], predict: Callable[[bytes, int, int], int] | None
+) -> None:
+    """A lossy WebP's alpha may come as it is, or as what differs from a prediction."""
+    plane = random.Random(2).randbytes(size[0] * size[1])
+    filtering = FILTERS.index(predict)
+    rest = plane
+    if predict is not None:
+        rest = bytes((plane[at] - predict(plane, size[0], at)) % 256 for at in range(len(plane)))
+    header = webp_chunk(b"VP8X", b"\x10\0\0\0" + b"".join((side - 1).to_bytes(3, "little") for side in size))
+    alpha = webp_chunk(b"ALPH", bytes([filtering << 2]) + rest)
+    [(kind, content)] = webp_chunks(encoded(PICTURE.resize(size), "WEBP"))
+
+    reply = await caller.invoke("grayscale", webp([header, alpha, webp_chunk(kind, content)]))
+
+    assert Image.open(io.BytesIO(reply.body)).split()[1].tobytes() == plane
 
 
 async def test_a_gif_is_left_as_it_is_but_for_its_colours(caller: Caller) -> None:

@@ -1,11 +1,13 @@
 //! The one picture of a WebP file, or the first of an animation.
 //!
-//! The decoder of `image` 0.24 has the two bitstreams right. What is around them it has not:
-//! it takes the file header's word for whether there is alpha, which panics where the bitstream
-//! says otherwise, it refuses chunks that it doesn't know, and it decodes every frame.
+//! The decoder of `image` 0.24 has the two bitstreams right, where a lossy picture has segments. What is
+//! around them it has not: it takes the file header's word for whether there is alpha, which panics where
+//! the bitstream says otherwise, it refuses alpha that isn't packed and chunks that it doesn't know, and it
+//! decodes every frame.
 //! So the file is walked here, and the decoder gets a file that holds one bitstream only.
 //! What comes after the picture may be missing or damaged.
 
+use std::borrow::Cow;
 use std::io::Cursor;
 
 use image::codecs::webp::WebPDecoder;
@@ -19,6 +21,7 @@ use crate::rejection::Rejection;
 const FORMAT: &str = "WebP";
 const RIFF_BYTES: usize = 12;
 const FRAME_HEADER_BYTES: usize = 16;
+const ALPHA_IS_PACKED: u8 = 3;
 
 pub fn is_webp(body: &[u8]) -> bool {
     body.len() >= RIFF_BYTES && body.starts_with(b"RIFF") && &body[8..RIFF_BYTES] == b"WEBP"
@@ -141,9 +144,11 @@ impl<'a> Chunks<'a> {
 /// One picture's data, and what its own header says of it.
 struct Bitstream<'a> {
     kind: &'a [u8; 4],
-    content: &'a [u8],
+    content: Cow<'a, [u8]>,
     /// Of a lossy picture; a lossless one has it within.
     alpha: Option<&'a [u8]>,
+    /// Such alpha that isn't packed, which the decoder refuses where its length is odd.
+    plain_alpha: Option<&'a [u8]>,
     width: u32,
     height: u32,
     layout: Layout,
@@ -153,24 +158,30 @@ impl<'a> Bitstream<'a> {
     fn new(kind: &'a [u8; 4], content: &'a [u8], alpha: Option<&'a [u8]>) -> Result<Self, Rejection> {
         const SIDE_BITS: u32 = 14;
         const SIDE_MASK: u32 = (1 << SIDE_BITS) - 1;
-        let (width, height, layout, alpha) = match (kind, content) {
+        let (packed_alpha, plain_alpha) = match alpha {
+            Some(&[flags, ..]) if flags & ALPHA_IS_PACKED == 0 => (None, alpha),
+            alpha => (alpha, None),
+        };
+        let (width, height, layout, alpha, plain_alpha) = match (kind, content) {
             // A byte that marks it, then both sides less one, then whether there is alpha.
             (b"VP8L", [0x2f, a, b, c, d, ..]) => {
                 let header = u32::from_le_bytes([*a, *b, *c, *d]);
                 let has_alpha = header >> (2 * SIDE_BITS) & 1 == 1;
                 let layout = if has_alpha { Layout::Rgba } else { Layout::Rgbx };
-                ((header & SIDE_MASK) + 1, (header >> SIDE_BITS & SIDE_MASK) + 1, layout, None)
+                ((header & SIDE_MASK) + 1, (header >> SIDE_BITS & SIDE_MASK) + 1, layout, None, None)
             }
             // A frame tag, three bytes that mark it, then each side under two bits of scaling.
             (b"VP8 ", [_, _, _, 0x9d, 0x01, 0x2a, a, b, c, d, ..]) => {
                 let side = |low: &u8, high: &u8| u32::from(u16::from_le_bytes([*low, *high])) & SIDE_MASK;
-                let layout = if alpha.is_some() { Layout::Rgba } else { Layout::Rgb };
-                (side(a, b), side(c, d), layout, alpha)
+                let layout = if packed_alpha.is_some() { Layout::Rgba } else { Layout::Rgb };
+                (side(a, b), side(c, d), layout, packed_alpha, plain_alpha)
             }
             _ => return Err(damaged(FORMAT, "its picture doesn't begin as one")),
         };
         check_size(width, height)?;
-        Ok(Self { kind, content, alpha, width, height, layout })
+        let segmented = if kind == b"VP8 " { segmented(content) } else { None };
+        let content = segmented.map_or(Cow::Borrowed(content), Cow::Owned);
+        Ok(Self { kind, content, alpha, plain_alpha, width, height, layout })
     }
 
     /// Decodes it; where it isn't sure that the content is whole, twice.
@@ -184,7 +195,11 @@ impl<'a> Bitstream<'a> {
                 return Err(truncated(FORMAT));
             }
         }
-        Ok(Raster::new(self.width, self.height, self.layout, samples))
+        let raster = Raster::new(self.width, self.height, self.layout, samples);
+        match self.plain_alpha {
+            Some(alpha) => with_alpha(&raster, alpha),
+            None => Ok(raster),
+        }
     }
 
     fn samples(&self, tail: &[u8]) -> ImageResult<Vec<u8>> {
@@ -205,11 +220,83 @@ impl<'a> Bitstream<'a> {
             push_chunk(&mut file, b"VP8X", &[&header]);
             push_chunk(&mut file, b"ALPH", &[alpha]);
         }
-        push_chunk(&mut file, self.kind, &[self.content, tail]);
+        push_chunk(&mut file, self.kind, &[&self.content, tail]);
         let length = (file.len() - 8) as u32;
         file[4..8].copy_from_slice(&length.to_le_bytes());
         file
     }
+}
+
+/// A lossy picture of one segment, told to be of four equal ones.
+///
+/// Where there are no segments, the decoder takes the quantizer for 0, and gives a picture that is wrong.
+/// Up to the probabilities, a header's bits stand in the data as they are (RFC 6386, 7 and 9.2: each is even
+/// odds, and the range is 128 once the first is 0), so that others can be put in between.
+fn segmented(content: &[u8]) -> Option<Vec<u8>> {
+    const HEADER_BYTES: usize = 10;
+    const SIZE_BIT: u32 = 5;
+    const MOST: usize = (1 << 19) - 1;
+    /// The first bit of the data is the colour space, which is 0; the third says that there are segments.
+    const IS_ELSE: u8 = 0b1010_0000;
+    /// There are segments: no map of them comes, but their data does, relative; four quantizers and four
+    /// filters stay as they are.
+    const SEGMENTS: u32 = 0b1_0_1_0_0000_0000;
+    const SEGMENTS_BITS: u32 = 12;
+
+    let tag = number(&content[..3]);
+    let size = (tag >> SIZE_BIT) as usize;
+    let (first, others) = content.get(HEADER_BYTES..HEADER_BYTES + size)?.split_first()?;
+    let added = 2;
+    if tag & 1 == 1 || first & IS_ELSE != 0 || size + added > MOST {
+        return None;
+    }
+
+    let mut segmented = Vec::with_capacity(content.len() + added);
+    let tag = tag & ((1 << SIZE_BIT) - 1) | ((size + added) as u32) << SIZE_BIT;
+    segmented.extend_from_slice(&tag.to_le_bytes()[..3]);
+    segmented.extend_from_slice(&content[3..HEADER_BYTES]);
+    // Two bits as they are, those of the segments, and the five behind the one that they replace.
+    let mut bits = (u32::from(first >> 6) << SEGMENTS_BITS | SEGMENTS) << 5 | u32::from(first & 0x1f);
+    let mut count = 2 + SEGMENTS_BITS + 5;
+    for &byte in others.iter().chain(&[0; 1]) {
+        while count >= 8 {
+            count -= 8;
+            segmented.push((bits >> count) as u8);
+        }
+        bits = bits << 8 | u32::from(byte);
+        count += 8;
+    }
+    segmented.push((bits >> (count - 8)) as u8);
+    segmented.extend_from_slice(&content[HEADER_BYTES + size..]);
+    debug_assert_eq!(segmented.len(), content.len() + added);
+    Some(segmented)
+}
+
+/// An opaque picture with alpha that is filtered, but not packed.
+fn with_alpha(raster: &Raster, alpha: &[u8]) -> Result<Raster, Rejection> {
+    let (width, height) = (raster.width as usize, raster.height as usize);
+    let filter = alpha[0] >> 2 & 3;
+    let mut plane = alpha.get(1..=width * height).ok_or_else(|| truncated(FORMAT))?.to_vec();
+    for at in 0..plane.len() {
+        let (row, column) = (at / width, at % width);
+        let left = || plane[at - 1];
+        let above = || plane[at - width];
+        let predicted = match (filter, row, column) {
+            (0, ..) | (_, 0, 0) => 0,
+            (_, 0, _) => left(),
+            (_, _, 0) => above(),
+            (1, ..) => left(),
+            (2, ..) => above(),
+            _ => {
+                let gradient = i16::from(left()) + i16::from(above()) - i16::from(plane[at - width - 1]);
+                gradient.clamp(0, 255) as u8
+            }
+        };
+        plane[at] = plane[at].wrapping_add(predicted);
+    }
+    let pixels = raster.samples.chunks_exact(3).zip(plane);
+    let samples = pixels.flat_map(|(rgb, alpha)| [rgb[0], rgb[1], rgb[2], alpha]).collect();
+    Ok(Raster::new(raster.width, raster.height, Layout::Rgba, samples))
 }
 
 fn push_chunk(file: &mut Vec<u8>, kind: &[u8; 4], parts: &[&[u8]]) {
