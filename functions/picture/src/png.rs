@@ -30,14 +30,9 @@ const INDEXED: u8 = 3;
 /// Decodes a body that begins as a PNG does.
 pub fn decode(body: &[u8]) -> Result<Raster, Rejection> {
     let parts = Parts::new(body)?;
-    let mut raster = match pixels(&parts.file()) {
-        Ok(raster) => raster,
-        Err(Failure::Rejected(rejection)) => return Err(rejection),
-        Err(Failure::Undecoded(error)) => match parts.mended() {
-            Some(file) => pixels(&file).map_err(|failure| failure.rejection(&parts))?,
-            None => return Err(Failure::Undecoded(error).rejection(&parts)),
-        },
-    };
+    let mut raster = pixels(&parts.file(Chunk::push_to))
+        .or_else(|failure| parts.retry(failure))
+        .map_err(|failure| failure.rejection(&parts))?;
     raster.orientation = parts.exif.map_or(raster.orientation, exif::orientation);
     Ok(raster)
 }
@@ -48,17 +43,15 @@ struct Parts<'a> {
     header: &'a [u8],
     palette: Option<&'a [u8]>,
     transparency: Option<&'a [u8]>,
-    data: Vec<&'a [u8]>,
+    data: Vec<Chunk<'a>>,
     exif: Option<&'a [u8]>,
-    /// Whether each chunk of pixels that is there whole is as its checksum says.
-    are_sums_right: bool,
     /// Whether the body ends before the PNG does.
     is_cut: bool,
 }
 
 impl<'a> Parts<'a> {
     fn new(body: &'a [u8]) -> Result<Self, Rejection> {
-        let mut parts = Self { are_sums_right: true, is_cut: true, ..Self::default() };
+        let mut parts = Self { is_cut: true, ..Self::default() };
         if !body.starts_with(SIGNATURE) {
             let is_start = SIGNATURE.starts_with(body);
             return Err(if is_start { truncated(FORMAT) } else { damaged(FORMAT, "its signature is wrong") });
@@ -73,10 +66,7 @@ impl<'a> Parts<'a> {
                     parts.is_cut = false;
                     break;
                 }
-                (b"IDAT", _) => {
-                    parts.data.push(chunk.content);
-                    parts.are_sums_right &= chunk.is_right() || chunk.is_cut();
-                }
+                (b"IDAT", _) => parts.data.push(chunk),
                 (b"PLTE", _) if parts.header[COLOUR_AT] == INDEXED && parts.data.is_empty() => {
                     parts.palette = Some(parts.checked_palette(&chunk)?);
                 }
@@ -123,14 +113,30 @@ impl<'a> Parts<'a> {
     }
 
     /// A file with nothing else in it.
-    fn file(&self) -> Vec<u8> {
-        let bytes: usize = self.data.iter().map(|data| data.len() + CHUNK_BYTES).sum();
+    fn file(&self, push: impl Fn(&Chunk<'a>, &mut Vec<u8>)) -> Vec<u8> {
+        let bytes: usize = self.data.iter().map(|chunk| chunk.content.len() + CHUNK_BYTES).sum();
         let mut file = self.head(bytes);
-        for data in &self.data {
-            push_chunk(&mut file, b"IDAT", &[data]);
+        for chunk in &self.data {
+            push(chunk, &mut file);
         }
         push_chunk(&mut file, b"IEND", &[]);
         file
+    }
+
+    /// Decodes what the decoder has refused, where either checksum vouches for it.
+    fn retry(&self, failure: Failure) -> Result<Raster, Failure> {
+        if matches!(failure, Failure::Rejected(_)) {
+            return Err(failure);
+        }
+        if !self.are_sums_right() {
+            return pixels(&self.file(Chunk::push_summed_to));
+        }
+        self.mended().map_or(Err(failure), |file| pixels(&file))
+    }
+
+    /// Whether each chunk of pixels that is there whole is as its checksum says.
+    fn are_sums_right(&self) -> bool {
+        self.data.iter().all(|chunk| chunk.is_cut() || chunk.is_right())
     }
 
     /// What comes before the pixels, with room for so many bytes of them.
@@ -148,18 +154,15 @@ impl<'a> Parts<'a> {
         file
     }
 
-    /// A file whose pixels have an end, where they are all there; what vouches for them are the chunks' checksums.
+    /// A file whose pixels have an end, where they are all there.
     fn mended(&self) -> Option<Vec<u8>> {
         const FLAGS: u32 = inflate_flags::TINFL_FLAG_PARSE_ZLIB_HEADER
             | inflate_flags::TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF
             | inflate_flags::TINFL_FLAG_IGNORE_ADLER32
             | inflate_flags::TINFL_FLAG_HAS_MORE_INPUT;
-        if !self.are_sums_right {
-            return None;
-        }
+        let data: Vec<&[u8]> = self.data.iter().map(|chunk| chunk.content).collect();
         let mut raw = vec![0; self.raw_bytes()?];
-        let (_, _, count) =
-            decompress(&mut DecompressorOxide::new(), &self.data.concat(), &mut raw, 0, FLAGS);
+        let (_, _, count) = decompress(&mut DecompressorOxide::new(), &data.concat(), &mut raw, 0, FLAGS);
         (count == raw.len()).then(|| self.stored(&raw))
     }
 
@@ -213,6 +216,8 @@ impl<'a> Parts<'a> {
 }
 
 struct Chunk<'a> {
+    /// All of it.
+    bytes: &'a [u8],
     kind: &'a [u8; 4],
     /// As much as is there.
     content: &'a [u8],
@@ -222,6 +227,7 @@ struct Chunk<'a> {
 
 impl<'a> Chunk<'a> {
     fn take(rest: &mut &'a [u8]) -> Option<Self> {
+        let bytes = *rest;
         let length = u32::from_be_bytes(rest.get(..4)?.try_into().ok()?) as usize;
         let kind = rest.get(4..8)?.try_into().ok()?;
         let end = 8_usize.saturating_add(length);
@@ -229,7 +235,21 @@ impl<'a> Chunk<'a> {
         let after = rest.get(end..).unwrap_or_default();
         let sum = after.get(..4).and_then(|sum| sum.try_into().ok()).map(u32::from_be_bytes);
         *rest = after.get(4..).unwrap_or_default();
-        Some(Self { kind, content, length, sum })
+        let bytes = &bytes[..bytes.len() - rest.len()];
+        Some(Self { bytes, kind, content, length, sum })
+    }
+
+    /// Copies it, with its own checksum where it has one.
+    fn push_to(&self, file: &mut Vec<u8>) {
+        if self.is_cut() {
+            return self.push_summed_to(file);
+        }
+        file.extend_from_slice(self.bytes);
+    }
+
+    /// Copies it with the checksum that it should have.
+    fn push_summed_to(&self, file: &mut Vec<u8>) {
+        push_chunk(file, self.kind, &[self.content]);
     }
 
     /// Whether the body ends before the chunk's checksum does.
@@ -276,7 +296,7 @@ impl Failure {
         match self {
             Failure::Rejected(rejection) => rejection,
             Failure::Undecoded(_) if parts.is_cut => truncated(FORMAT),
-            Failure::Undecoded(_) if !parts.are_sums_right => {
+            Failure::Undecoded(_) if !parts.are_sums_right() => {
                 damaged(FORMAT, "the checksums of its pixels are wrong")
             }
             Failure::Undecoded(DecodingError::IoError(error)) if error.kind() == ErrorKind::UnexpectedEof => {
