@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from PIL import Image, ImageOps
 
 from integration.digits import draw
-from integration.hands import HANDS
+from integration.handwriting import HANDS
 from integration.picture_files import (
     Bmp,
     Png,
