@@ -207,12 +207,12 @@ GUESTS = {
       (call $write (i32.const 2) (i32.const 65536) (i32.const 65536))
       (local.set $n (call $read))
       (call $write (i32.const 1) (i32.const 65536) (local.get $n))""",
-    # Rests for 2 ms, which costs no CPU time and keeps its worker busy; then echoes.
+    # Rests for 10 ms, which costs no CPU time and keeps its worker busy; then echoes.
     "rest": """
       (local $n i32)
       (local.set $n (call $read))
       (i32.store (i32.const 208) (i32.const 1))
-      (i64.store (i32.const 216) (i64.const 2000000))
+      (i64.store (i32.const 216) (i64.const 10000000))
       (drop (call $poll (i32.const 192) (i32.const 256) (i32.const 1) (i32.const 8)))
       (call $write (i32.const 1) (i32.const 65536) (local.get $n))""",
     # Its environment, each variable ended by NUL.
