@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from end_to_end.tally import Tally, follow
+from end_to_end.ended_messages import EndedMessages, follow
 from end_to_end.topics import APP_ID, publish, topic_sidecar, topic_trigger, write_topic_function
 from integration.processes import until
 from rig import Broker, Daprd, Server, broker, serve
@@ -130,7 +130,7 @@ def write_retries(folder: Path) -> Path:
     return resources
 
 
-async def publish_all(sidecar: Daprd, tally: Tally) -> None:
+async def publish_all(sidecar: Daprd, tally: EndedMessages) -> None:
     """Publish every message, some ahead of those that have ended."""
     for number in range(MESSAGES):
         await tally.until(number - AHEAD)

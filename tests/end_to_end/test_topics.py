@@ -138,8 +138,8 @@ async def test_a_failed_message_is_a_dead_letter(app: TopicApp, verdict: str, ca
     assert text in await texts_of(app.broker, f"{verdict}-dead")
     assert text not in await texts_of(app.broker, f"{verdict}-out")
     end = "dropped" if verdict == "drop" else "to be retried"
-    assert app.said(f"of pubsub/{topic} ")
-    assert app.said(f" is {end}: {case.reason}: ")
+    assert await app.said(f"of pubsub/{topic} ")
+    assert await app.said(f" is {end}: {case.reason}: ")
 
 
 @pytest.mark.parametrize("verdict", ["retry", "drop"])
@@ -149,7 +149,7 @@ async def test_a_failed_message_without_a_dead_letter_is_gone(app: TopicApp, ver
     await app.settled(f"{verdict}-lost")
 
     assert "rejected" not in await texts_of(app.broker, f"{verdict}-out")
-    assert len(app.said(f"of pubsub/{verdict}-lost ")) == 1
+    assert len(await app.said(f"of pubsub/{verdict}-lost ")) == 1
 
 
 @pytest.mark.parametrize("verdict", ["retry", "drop"])
@@ -166,7 +166,7 @@ async def test_a_full_queue_is_an_outcome_too(app: TopicApp, verdict: str) -> No
     dead = [text for text in texts if text in await texts_of(app.broker, f"{verdict}-dead")]
     assert sorted(taken + dead) == texts
     assert (len(taken), len(dead)) == (1, 1)
-    assert app.said("QUEUE_FULL")
+    assert await app.said("QUEUE_FULL")
 
 
 async def test_a_topic_that_no_function_takes(app: TopicApp) -> None:
@@ -175,7 +175,7 @@ async def test_a_topic_that_no_function_takes(app: TopicApp) -> None:
     await app.settled("strangers")
 
     assert await texts_of(app.broker, "strangers-dead") == ["lost?"]
-    assert app.said("of pubsub/strangers is to be retried: no function takes it (path '/anywhere')")
+    assert await app.said("of pubsub/strangers is to be retried: no function takes it (path '/anywhere')")
 
 
 async def test_a_path_that_is_not_ours(app: TopicApp) -> None:
@@ -226,7 +226,7 @@ async def test_data_that_daprd_leaves_out(app: TopicApp) -> None:
     await app.settled("payloads")
 
     assert await texts_of(app.broker, "emptied") == ["no picture any more"]
-    assert app.said(
+    assert await app.said(
         "EVENT_EMPTIED: function 'echo': daprd left out the data of type 'image/png'; "
         "expected 'application/octet-stream', a raw payload, JSON or text"
     )
@@ -307,7 +307,7 @@ async def test_bytes_that_daprd_leaves_out_of_a_batch(app: TopicApp) -> None:
     await app.settled("bulk-bytes")
 
     assert await texts_of(app.broker, "bulk-emptied") == ["lost bytes"]
-    assert app.said(
+    assert await app.said(
         "daprd left out the data of type 'application/octet-stream'; expected a raw payload, JSON or text"
     )
 
@@ -347,7 +347,7 @@ async def test_an_object_that_is_no_event(app: TopicApp, topic: str, function: s
     await app.settled(topic)
 
     assert (await app.broker.events(dead, before + 1))[-1] == {"order": 42}
-    assert app.said(
+    assert await app.said(
         f"EVENT_INVALID: function '{function}': the message is no CloudEvent, it has no id, source, type, "
         'specversion; expected a CloudEvent, or metadata = { rawPayload = "true" } in the trigger'
     )

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from end_to_end.tally import Tally, follow
+from end_to_end.ended_messages import EndedMessages, follow
 from end_to_end.topics import publish, topic_sidecar, topic_trigger, write_topic_function
 from integration.processes import children
 from rig import Daprd, Server, broker, serve
@@ -55,7 +55,7 @@ class Run:
     """One run of the test: its random choices, and what was seen in it."""
 
     choices: random.Random
-    tally: Tally
+    ended: EndedMessages
     kills: int = 0
     log: list[str] = field(default_factory=list)
 
@@ -64,13 +64,13 @@ class Run:
         return sum(what in line for line in self.log)
 
 
-async def publish_all(sidecar: Daprd, tally: Tally) -> None:
+async def publish_all(sidecar: Daprd, ended: EndedMessages) -> None:
     """Publish every message, some ahead of those that have ended."""
     numbers = iter(range(MESSAGES))
 
     async def publisher() -> None:
         for number in numbers:
-            await tally.until(number - AHEAD)
+            await ended.until(number - AHEAD)
             await publish(sidecar, TOPIC, f"m{number}".encode())
 
     await asyncio.gather(*(publisher() for _ in range(PUBLISHERS)))
@@ -79,7 +79,7 @@ async def publish_all(sidecar: Daprd, tally: Tally) -> None:
 async def kill_workers(server: Server, run: Run) -> None:
     """Kill a worker after every few messages, for ever."""
     while True:
-        await run.tally.until(len(run.tally.ended) + run.choices.randint(1, KILL_EVERY))
+        await run.ended.until(len(run.ended.ended) + run.choices.randint(1, KILL_EVERY))
         if workers := children(server.process.pid):
             os.kill(run.choices.choice(workers), signal.SIGKILL)
             run.kills += 1
@@ -109,11 +109,11 @@ async def attack(functions: Path, sidecar: Daprd, run: Run, env: Mapping[str, st
     for number, end in enumerate(ends):
         async with attacked_server(functions, sidecar, run, env) as server:
             ended = MESSAGES // 3 * number + run.choices.randrange(MESSAGES // 6, MESSAGES // 3)
-            await run.tally.until(ended)
+            await run.ended.until(ended)
             server.process.signal(end)
             await server.process.wait(timeout_s=END_TIMEOUT_S)
     async with attacked_server(functions, sidecar, run, env):
-        await run.tally.until(MESSAGES)
+        await run.ended.until(MESSAGES)
 
 
 @pytest.mark.parametrize(
@@ -142,21 +142,21 @@ async def test_no_message_is_lost(
 
     async with (
         broker(tmp_path) as running,
-        follow(running, results=RESULTS, dead_letters=DEAD_LETTERS) as tally,
+        follow(running, results=RESULTS, dead_letters=DEAD_LETTERS) as ended,
         topic_sidecar(tmp_path, running, app_health_check=has_health_check) as sidecar,
     ):
-        run = Run(random.Random(SEED), tally)
+        run = Run(random.Random(SEED), ended)
         attacked = attack(functions, sidecar, run, cache_environment)
         with suppress(asyncio.TimeoutError):  # a lost message is best told below
-            await asyncio.wait_for(asyncio.gather(publish_all(sidecar, tally), attacked), TIMEOUT_S)
+            await asyncio.wait_for(asyncio.gather(publish_all(sidecar, ended), attacked), TIMEOUT_S)
 
     crashes = run.said("CRASHED")
     with capsys.disabled():
         sys.stdout.write(
-            f"\nseed {SEED}: {MESSAGES} messages, {len(tally.processed)} processed, "
-            f"{tally.duplicates} duplicates, {len(tally.dropped)} dropped; "
+            f"\nseed {SEED}: {MESSAGES} messages, {len(ended.processed)} processed, "
+            f"{ended.duplicates} duplicates, {len(ended.dropped)} dropped; "
             f"{run.kills} workers killed, {crashes} of them busy\n"
         )
-    assert {f"m{number}" for number in range(MESSAGES)} - tally.ended == set()
-    assert tally.dropped.total() <= run.said("is dropped: CRASHED")
+    assert {f"m{number}" for number in range(MESSAGES)} - ended.ended == set()
+    assert ended.dropped.total() <= run.said("is dropped: CRASHED")
     assert crashes > 0

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
+import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -25,6 +27,7 @@ __all__ = [
 ]
 
 APP_ID = "consumer"
+_LOG_TIMEOUT_S = 5.0
 
 
 def topic_trigger(topic: str, *more: str) -> str:
@@ -77,9 +80,11 @@ class TopicApp:
         """Wait until every message of a topic has been taken and acknowledged."""
         await self.broker.settled(topic, APP_ID)
 
-    def said(self, what: str) -> list[str]:
-        """Return what the server has logged that holds `what`."""
-        return [line for line in self.server.process.stderr.lines if what in line]
+    async def said(self, what: str) -> list[str]:
+        """Return what the server has logged that holds `what`, once it is there: lines are written a little later."""
+        stderr = self.server.process.stderr
+        await asyncio.wait_for(stderr.match(re.escape(what)), _LOG_TIMEOUT_S)
+        return [line for line in stderr.lines if what in line]
 
 
 @asynccontextmanager

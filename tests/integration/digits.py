@@ -13,7 +13,7 @@ from importlib.metadata import distribution
 
 from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont
 
-from integration.hands import HANDS, Stroke
+from integration.handwriting import HANDS, Stroke
 
 __all__ = ["DigitPicture", "draw", "drawn", "photographed", "placed", "png", "printed", "written"]
 

@@ -16,7 +16,7 @@ from integration.classifiers import CLASSIFY, classify
 from integration.client import Caller, connect
 from integration.conftest import StartServer
 from integration.digits import draw, png
-from integration.hands import HANDS
+from integration.handwriting import HANDS
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

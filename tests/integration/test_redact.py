@@ -19,10 +19,10 @@ import pytest_asyncio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from integration.chunked_run import run_in_chunks
 from integration.client import Caller, connect
 from integration.commands import Ended, run_command
 from integration.conftest import StartServer
-from integration.pieces import run_in_pieces
 
 REDACT = Path(__file__).parents[2] / "functions" / "redact"
 MODULE = REDACT / "redact.wasm"
@@ -282,7 +282,7 @@ def test_a_private_key(block: str, size: int) -> None:
     """A private key's lines become one; what stands around them stays, and so does what is no private key."""
     text, becomes = BLOCKS[block]
 
-    ran = run_in_pieces(MODULE, [text[at : at + size] for at in range(0, len(text), size)])
+    ran = run_in_chunks(MODULE, [text[at : at + size] for at in range(0, len(text), size)])
 
     assert ran.stdout == becomes
 
@@ -373,7 +373,7 @@ def test_a_collected_private_key(case: str, size: int) -> None:
     others = ["12:00:03 INFO before", "12:00:04 INFO behind", *(line for line in READY if line in lines)]
     text = "\n".join([others[0], *lines, others[1], ""]).encode()
 
-    ran = run_in_pieces(MODULE, [text[at : at + size] for at in range(0, len(text), size)])
+    ran = run_in_chunks(MODULE, [text[at : at + size] for at in range(0, len(text), size)])
 
     written = ran.stdout.decode()
     assert [
@@ -413,7 +413,7 @@ STAYS = {
 @pytest.mark.parametrize("case", NOT_IN_A_KEY)
 def test_what_is_no_private_key_stays(case: str) -> None:
     """Lines that are none of a private key's stay, also while one is open."""
-    ran = run_in_pieces(MODULE, ["\n".join(NOT_IN_A_KEY[case]).encode()])
+    ran = run_in_chunks(MODULE, ["\n".join(NOT_IN_A_KEY[case]).encode()])
 
     assert [line for line in ran.stdout.decode().split("\n") if "[key]" not in line] == STAYS[case]
 
@@ -425,7 +425,7 @@ def test_what_is_no_private_key_stays(case: str) -> None:
 )
 def test_what_is_no_secret_stays(text: bytes) -> None:
     """A text without secrets comes out byte for byte, and nothing is said."""
-    ran = run_in_pieces(MODULE, [text])
+    ran = run_in_chunks(MODULE, [text])
 
     assert (ran.stdout, ran.stderr, ran.code) == (text, "", 0)
 
@@ -460,7 +460,7 @@ LINE = b"a@b.cc 10.0.0.1 password=x 4111111111111111\n"
 )
 def test_options(variables: dict[str, str], becomes: bytes) -> None:
     """The query, and behind it the environment, say which kinds are replaced and by what."""
-    assert run_in_pieces(MODULE, [LINE], variables).stdout == becomes
+    assert run_in_chunks(MODULE, [LINE], variables).stdout == becomes
 
 
 @pytest.mark.parametrize(
@@ -493,7 +493,7 @@ def test_options(variables: dict[str, str], becomes: bytes) -> None:
 )
 def test_wrong_options(variables: dict[str, str], sentence: str) -> None:
     """A wrong option is refused, before anything is written, with one sentence that says what is expected."""
-    ran = run_in_pieces(MODULE, [LINE], variables)
+    ran = run_in_chunks(MODULE, [LINE], variables)
 
     assert (ran.code, ran.stdout, ran.stderr) == (65, b"", f"{sentence}\n")
 
@@ -510,7 +510,7 @@ def test_lines_are_written_before_the_next_read() -> None:
     """Each read's complete lines are out before the next, those that end and those that are whole alike."""
     pieces = [b"one a@b.cc\ntw", b"o a@b", b".cc", b"\n", b"three\nfour\nfi", b"ve 10.0.0.1"]
 
-    ran = run_in_pieces(MODULE, pieces)
+    ran = run_in_chunks(MODULE, pieces)
 
     assert ran.written == [
         b"",
@@ -573,7 +573,7 @@ def test_memory_stays_flat() -> None:
     line = b"x" * (3 * BUFFER_BYTES) + b" a@b.cc " + b"y" * (2 * MEMORY_BYTES) + b"\n"
     pieces = [line, *[b"a@b.cc ::1 token=x\n" * 2000] * 200, line]
 
-    ran = run_in_pieces(MODULE, pieces)
+    ran = run_in_chunks(MODULE, pieces)
 
     assert ran.stderr == "redacted 400002 email, 400000 ip, 400000 secret\n"
     assert ran.memory_bytes <= MEMORY_BYTES
@@ -599,7 +599,7 @@ def test_no_secret_hides_behind_much_that_is_invisible(case: str) -> None:
         b"c",
     ]
 
-    ran = run_in_pieces(MODULE, pieces)
+    ran = run_in_chunks(MODULE, pieces)
 
     assert b"hun" not in ran.stdout
     assert b"ter" not in ran.stdout
@@ -625,7 +625,7 @@ def test_what_never_ends_stays(case: str) -> None:
     begin, more = ENDLESS[case]
     text = begin + more * (2 * MEMORY_BYTES // len(more)) + b" password=x\n"
 
-    ran = run_in_pieces(MODULE, [text])
+    ran = run_in_chunks(MODULE, [text])
 
     assert ran.stdout == text.replace(b"=x", b"=[secret]")
     assert ran.memory_bytes <= MEMORY_BYTES
@@ -635,7 +635,7 @@ def test_a_long_mark() -> None:
     """The longest mark for the shortest secrets takes no more memory."""
     text = b"::1 " * (BUFFER_BYTES // 2)
 
-    ran = run_in_pieces(MODULE, [text], {"MASK": 64 * "*"})
+    ran = run_in_chunks(MODULE, [text], {"MASK": 64 * "*"})
 
     assert ran.stdout == (64 * b"*" + b" ") * (BUFFER_BYTES // 2)
     assert ran.memory_bytes <= MEMORY_BYTES
@@ -675,7 +675,7 @@ def test_nothing_invisible_hides_a_secret(data: st.DataObject, visible: str) -> 
         if text[place - 1 : place] != "\\":
             text = text[:place] + data.draw(INVISIBLE) + text[place:]
 
-    written = run_in_pieces(MODULE, [f"before {text} behind\n".encode()]).stdout.decode()
+    written = run_in_chunks(MODULE, [f"before {text} behind\n".encode()]).stdout.decode()
 
     assert "[" in written
     assert not re.search("hun|ter2|2X9|HUN|TER2", written)
@@ -704,7 +704,7 @@ def test_it_does_not_matter_how_the_input_comes(parts: list[bytes], data: st.Dat
     places = sorted(data.draw(st.sets(st.integers(1, max(1, len(text) - 1)), max_size=60)))
     cut = [text[start:end] for start, end in zip([0, *places], [*places, len(text)], strict=True)]
 
-    whole, in_pieces = run_in_pieces(MODULE, [text]), run_in_pieces(MODULE, cut)
+    whole, in_pieces = run_in_chunks(MODULE, [text]), run_in_chunks(MODULE, cut)
 
     assert (in_pieces.stdout, in_pieces.stderr) == (whole.stdout, whole.stderr)
 
@@ -719,7 +719,7 @@ def test_it_does_not_matter_where_in_a_line_a_secret_is(
     before = b"z" * (border - data.draw(st.integers(0, len(secrets))))
     text = secrets + b"z" * BUFFER_BYTES
 
-    elsewhere, there = run_in_pieces(MODULE, [b"zz" + text]), run_in_pieces(MODULE, [before + text])
+    elsewhere, there = run_in_chunks(MODULE, [b"zz" + text]), run_in_chunks(MODULE, [before + text])
 
     assert (there.stdout, there.stderr) == (before + elsewhere.stdout[2:], elsewhere.stderr)
 

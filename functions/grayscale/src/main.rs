@@ -34,7 +34,7 @@ enum Failure {
 }
 
 fn grey(body: &[u8]) -> Result<Vec<u8>, Rejection> {
-    if gif::is_gif(body) {
+    if picture::gif::is_gif(body) {
         return gif::grey(body);
     }
     let picture = grey::Picture::from_raster(picture::decode(body, None)?);

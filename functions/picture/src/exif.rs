@@ -1,4 +1,4 @@
-//! How the camera was held, out of a JPEG's Exif.
+//! How the camera was held, out of Exif, which JPEG, PNG and WebP carry.
 //!
 //! Exif is a TIFF (Exif 2.32, 4.5): eight bytes of header, then a directory of twelve-byte entries.
 //! What can't be read counts as upright, as it does everywhere.
@@ -8,7 +8,9 @@ use crate::raster::Orientation;
 const ORIENTATION_TAG: u16 = 0x0112;
 const ENTRY_BYTES: usize = 12;
 
-pub fn orientation(tiff: &[u8]) -> Orientation {
+pub fn orientation(exif: &[u8]) -> Orientation {
+    // What comes before it in a JPEG, some writers put into other formats too.
+    let tiff = exif.strip_prefix(b"Exif\0\0").unwrap_or(exif);
     match tag(tiff) {
         Some(2) => Orientation { is_mirrored: true, ..Orientation::UPRIGHT },
         Some(3) => Orientation { is_mirrored: true, is_upside_down: true, ..Orientation::UPRIGHT },

@@ -3,11 +3,14 @@
 //! A program that links this crate also gets its allocator, which tells a lack of memory as a
 //! sentence (`memory`).
 
+mod bmp;
 pub mod colour;
 pub mod decode;
 mod exif;
-mod gif;
+pub mod gif;
+mod jpeg;
 mod memory;
+mod png;
 pub mod raster;
 pub mod rejection;
 pub mod stdio;

@@ -16,9 +16,11 @@ from wasm_grpc.catalogue.function import Function
 from wasm_grpc.catalogue.routes import make_catalogue
 from wasm_grpc.core.heap import keep_freed_memory
 from wasm_grpc.core.machine import machine_memory_bytes
+from wasm_grpc.core.observers import Observers
 from wasm_grpc.core.settings import Settings
 from wasm_grpc.dapr.sidecar import open_sidecar
 from wasm_grpc.invocation.deployment import Deployment
+from wasm_grpc.invocation.log_observer import LogObserver
 from wasm_grpc.invocation.outputs import Outputs
 from wasm_grpc.invocation.runner import Runner
 from wasm_grpc.invocation.triggers.invoke import Invoker
@@ -83,9 +85,10 @@ async def _serve(
         for note in memory_notes(prepared, settings, machine_memory_bytes()):
             _log.warning("%s", note)
         catalogue = make_catalogue(functions, settings.routes)
-        pool = await stack.enter_async_context(open_pool(prepared, settings))
+        observers = Observers([LogObserver()])
+        pool = await stack.enter_async_context(open_pool(prepared, settings, observers))
         outputs = await stack.enter_async_context(_open_outputs(functions, settings))
-        runner = Runner(pool, outputs)
+        runner = Runner(pool, outputs, observers)
         server = new_server(body_limit=max(each.manifest.limits.body_bytes for each in functions))
         answers = Answers()
         deployment = Deployment(catalogue)

@@ -5,28 +5,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-import logging
 import secrets
 from collections.abc import AsyncIterator, Iterator
 
 from wasm_grpc.core.errors import InvocationError
-from wasm_grpc.core.model import KIB, Invocation, Outcome, Reason
+from wasm_grpc.core.model import KIB, Invocation, Reason
+from wasm_grpc.core.observers import InvocationReceived, Observers, OutputSent
 from wasm_grpc.invocation.outputs import Output, Outputs
 from wasm_grpc.invocation.response import Response, response_of
 from wasm_grpc.manifest.tables import FunctionManifest
 from wasm_grpc.pool.pool import Pool
 from wasm_grpc.pool.stream import Stream
 
-__all__ = ["Runner", "log_stderr"]
+__all__ = ["Runner"]
 
 _ENV_CHARACTERS = 512 * KIB
 """Far more than HTTP's headers may have; in UTF-8 half of what the wire takes (``HEAD_LIMIT_BYTES``)."""
-
-_LOGGED_LINES = 100
-"""Of what a guest wrote to standard error, for each invocation: the last ones."""
-_LOGGED_LINE_BYTES = 4 * KIB
-
-_log = logging.getLogger("wasm_grpc.invocation")
 
 
 class Runner:
@@ -34,9 +28,10 @@ class Runner:
     Runs functions on one pool, sends their results on, and knows when nothing runs any more.
     """
 
-    def __init__(self, pool: Pool, outputs: Outputs) -> None:
+    def __init__(self, pool: Pool, outputs: Outputs, observers: Observers) -> None:
         self._pool = pool
         self._outputs = outputs
+        self._observers = observers
         self._is_draining = False
         self._running = 0
         self._idle = asyncio.Event()
@@ -94,10 +89,12 @@ class Runner:
         Raises:
             InvocationError: There is no result, or it did not get there. It is the caller's to log.
         """
-        with self._counted():
+        with self._counted(function, invocation_id):
             response = await self._run(function, body, env, invocation_id)
             if output is not None:
                 await self._outputs.send(output, response)
+                if OutputSent in self._observers:
+                    self._observers.tell(OutputSent(invocation_id=invocation_id, function=function.name))
             return response
 
     @contextlib.asynccontextmanager
@@ -116,15 +113,17 @@ class Runner:
             InvocationError: It is not taken.
         """
         invocation = Invocation(id=invocation_id, function=function.name, body=b"", env=env)
-        with self._counted():
+        with self._counted(function, invocation_id):
             _check_env(function, env)
             async with self._pool.open_stream(invocation) as stream:
                 yield stream
 
     @contextlib.contextmanager
-    def _counted(self) -> Iterator[None]:
+    def _counted(self, function: FunctionManifest, invocation_id: str) -> Iterator[None]:
         if self._is_draining:
             raise InvocationError(Reason.DRAINING, "the server is draining; expected to be called elsewhere")
+        if InvocationReceived in self._observers:
+            self._observers.tell(InvocationReceived(invocation_id=invocation_id, function=function.name))
         self._running += 1
         self._idle.clear()
         try:
@@ -148,7 +147,6 @@ class Runner:
         _check_env(function, env)
         invocation = Invocation(id=invocation_id, function=function.name, body=body, env=env)
         outcome = await self._pool.invoke(invocation)
-        log_stderr(function.name, invocation_id, outcome)
         return response_of(outcome, function)
 
 
@@ -161,28 +159,3 @@ def _check_env(function: FunctionManifest, env: tuple[tuple[str, str], ...]) -> 
             f"{size} characters; expected at most {_ENV_CHARACTERS}",
             function=function.name,
         )
-
-
-def log_stderr(function: str, invocation_id: str, outcome: Outcome) -> None:
-    """
-    Log what a function said on standard error of a call that went well; a failure's is in its error.
-    """
-    if not outcome.stderr or outcome.reason is not Reason.OK or not _log.isEnabledFor(logging.INFO):
-        return
-    left_out, lines = _last_lines(outcome.stderr)
-    if left_out:
-        _log.info("function '%s' (invocation %s): … %d lines before these", function, invocation_id, left_out)
-    for line in lines:
-        text = line[:_LOGGED_LINE_BYTES].decode("utf-8", "replace").rstrip("\r")
-        more = "…" if len(line) > _LOGGED_LINE_BYTES else ""
-        _log.info("function '%s' (invocation %s): %s%s", function, invocation_id, text, more)
-
-
-def _last_lines(stderr: bytes) -> tuple[int, list[bytes]]:
-    """
-    Return how many lines are left out, and the lines that are logged.
-    """
-    lines = stderr.rstrip(b"\r\n").rsplit(b"\n", _LOGGED_LINES)
-    if len(lines) <= _LOGGED_LINES:
-        return 0, lines
-    return lines[0].count(b"\n") + 1, lines[1:]

@@ -1,4 +1,4 @@
-"""What a function may touch: the ``[capabilities]`` table. Nothing that it doesn't name is granted."""
+"""What a function may touch: the ``[capabilities]`` table; nothing else is granted."""
 
 from __future__ import annotations
 

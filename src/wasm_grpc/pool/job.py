@@ -23,6 +23,7 @@ class Job:
         function: What it calls.
         invocation: What it calls it with.
         result: Its outcome, or why it was not run.
+        taken_s: When the pool took it, on the event loop's clock.
         stream: Its input and output, where they are streamed.
         worker: The worker that it was sent to; 0 while it waits.
         tries: How many workers it was sent to.
@@ -36,6 +37,7 @@ class Job:
     function: WorkerFunction
     invocation: Invocation
     result: asyncio.Future[Outcome]
+    taken_s: float
     stream: Stream | None = None
     worker: int = 0
     tries: int = 0

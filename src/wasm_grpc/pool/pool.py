@@ -12,6 +12,14 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 
 from wasm_grpc.core.errors import InvocationError, ProtocolError, WasmGrpcError
 from wasm_grpc.core.model import MIB, Invocation, Outcome, Reason, WorkerFunction
+from wasm_grpc.core.observers import (
+    InvocationFinished,
+    InvocationQueued,
+    InvocationStarted,
+    Observers,
+    WorkerLost,
+    WorkerStarted,
+)
 from wasm_grpc.core.settings import Settings
 from wasm_grpc.core.wire import (
     Frame,
@@ -53,12 +61,13 @@ class Pool:
     The workers of one server. Used on the event loop's thread only; made by `open_pool`.
     """
 
-    def __init__(self, functions: Sequence[PoolFunction], settings: Settings) -> None:
+    def __init__(self, functions: Sequence[PoolFunction], settings: Settings, observers: Observers) -> None:
         self._functions = {f.function.name: f for f in functions}
         self._names = tuple(self._functions)
         self._indexes = {name: index for index, name in enumerate(self._names)}
         self._loads = [_pack_load(index, f.function) for index, f in enumerate(functions)]
         self._settings = settings
+        self._observers = observers
         self._schedule = Schedule(
             {name: _schedule_policy(f) for name, f in self._functions.items()},
             slots=settings.workers,
@@ -184,6 +193,7 @@ class Pool:
             function=self._functions[invocation.function].function,
             invocation=invocation,
             result=self._loop.create_future(),
+            taken_s=self._loop.time(),
         )
 
     def _submit(self, job: Job) -> None:
@@ -196,6 +206,8 @@ class Pool:
                 function=name,
                 limit="pool.queue",
             )
+        if InvocationQueued in self._observers:
+            self._observers.tell(InvocationQueued(invocation_id=job.invocation.id, function=name))
         self._jobs[job.ticket] = job
         self._perform(self._schedule.submit(job.ticket, name, self._loop.time(), is_stream=is_stream))
         if not job.worker:
@@ -228,6 +240,8 @@ class Pool:
             return
         self._workers[worker_id] = worker
         self._kinds[worker_id] = kind
+        if WorkerStarted in self._observers:
+            self._observers.tell(WorkerStarted(worker=worker.pid, engine=kind.runtime.engine))
         worker.connection.on_frame(lambda frame: self._receive(worker_id, frame))
         worker.on_exit(lambda code: self._exited(worker_id, code))
         self._loading.add(worker_id)
@@ -278,6 +292,12 @@ class Pool:
             self._started(job)
         if job.stream is not None:
             job.stream.attach(worker.connection)
+        if InvocationStarted in self._observers:
+            self._observers.tell(
+                InvocationStarted(
+                    invocation_id=invocation.id, function=invocation.function, worker=worker.pid
+                )
+            )
         worker.send_invocation(
             pack_invoke(
                 job.index, encode_env(invocation.env), invocation.body, streams=job.stream is not None
@@ -352,6 +372,18 @@ class Pool:
             job.result.set_result(outcome)
         if job.stream is not None:
             job.stream.ended()
+        self._tell_finished(job, outcome)
+
+    def _tell_finished(self, job: Job, outcome: Outcome) -> None:
+        if InvocationFinished in self._observers:
+            self._observers.tell(
+                InvocationFinished(
+                    invocation_id=job.invocation.id,
+                    function=job.function.name,
+                    outcome=outcome,
+                    duration_s=self._loop.time() - job.taken_s,
+                )
+            )
 
     def _exited(self, worker_id: int, code: int) -> None:
         worker = self._workers.pop(worker_id)
@@ -376,8 +408,12 @@ class Pool:
                 )
             else:
                 self._finish(worker_id, job, job.ended_by or _crash(job.function, code))
-        elif code and loading is None and not self._is_closing:
-            _log.warning("idle worker %d ended with %s", worker.pid, exit_text(code))
+        if WorkerLost in self._observers and not self._is_closing:
+            was_idle = job is None and loading is None
+            engine = kind.runtime.engine
+            self._observers.tell(
+                WorkerLost(worker=worker.pid, engine=engine, exit_code=code, was_idle=was_idle)
+            )
         if not self._is_closing:
             self._perform(actions)
 
@@ -431,6 +467,7 @@ class Pool:
             job.result.set_exception(
                 InvocationError(reason, f"function '{name}': {message}", function=name, limit=limit)
             )
+            self._tell_finished(job, Outcome(reason=reason, message=message, limit=limit))
         if job.stream is not None:
             job.stream.ended()
 
@@ -443,6 +480,7 @@ class Pool:
         if self._schedule.withdraw(job.ticket):
             del self._jobs[job.ticket]
             job.disarm()
+            self._tell_finished(job, Outcome(reason=Reason.CANCELLED, message="the caller is gone"))
         else:
             self._kill(job, Reason.CANCELLED, "the caller is gone")
 
@@ -482,7 +520,9 @@ class Pool:
 
 
 @contextlib.asynccontextmanager
-async def open_pool(functions: Sequence[PoolFunction], settings: Settings) -> AsyncIterator[Pool]:
+async def open_pool(
+    functions: Sequence[PoolFunction], settings: Settings, observers: Observers | None = None
+) -> AsyncIterator[Pool]:
     """
     Start the workers and, at the end, kill and reap every one of them.
 
@@ -491,7 +531,7 @@ async def open_pool(functions: Sequence[PoolFunction], settings: Settings) -> As
     Raises:
         EngineUnavailableError, WorkerStartError: None came up.
     """
-    pool = Pool(functions, settings)
+    pool = Pool(functions, settings, observers or Observers())
     try:
         await pool.start()
         yield pool

@@ -1,4 +1,4 @@
-"""What a worker is told, from a frame's JSON into frozen data. It trusts its server."""
+"""What a worker is told, from a frame's JSON into frozen data; it trusts its server."""
 
 from __future__ import annotations
 

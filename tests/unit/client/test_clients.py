@@ -14,7 +14,7 @@ import grpc
 import pytest
 
 from rig import free_port
-from unit.client.faces import FACES, Call, Taken
+from unit.client.client_variants import CLIENTS, Call, Taken
 from unit.client.fake_functions import FakeFunctions, Invocation, chunk_of, header_of
 from wasm_grpc.client import FunctionError, Header
 from wasm_grpc.client.messages import CHUNK_BYTES
@@ -27,10 +27,10 @@ QUIET_S = 0.3
 HEADER = Header(content_type="text/plain", metadata={}, invocation_id="7f")
 
 
-@pytest.fixture(params=list(FACES))
+@pytest.fixture(params=list(CLIENTS))
 def call(request: pytest.FixtureRequest) -> Call:
     """Each client in turn."""
-    return FACES[request.param]
+    return CLIENTS[request.param]
 
 
 def fields_of(failure: BaseException | None) -> dict[str, object]:

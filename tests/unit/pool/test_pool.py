@@ -27,6 +27,15 @@ from wasm_grpc.core.model import (
     Runtime,
     WorkerFunction,
 )
+from wasm_grpc.core.observers import (
+    Event,
+    InvocationFinished,
+    InvocationQueued,
+    InvocationStarted,
+    Observers,
+    WorkerLost,
+    WorkerStarted,
+)
 from wasm_grpc.core.settings import Settings, make_settings
 from wasm_grpc.core.wire import WIRE_VERSION
 from wasm_grpc.pool.functions import PoolFunction
@@ -484,3 +493,39 @@ async def test_a_cancelled_start_leaves_nothing(write_worker: WriteWorker, one_s
     with pytest.raises(asyncio.CancelledError):
         await opening
     assert not _children() - before
+
+
+class Notebook:
+    """An observer that keeps what it is told."""
+
+    wants = frozenset({InvocationQueued, InvocationStarted, InvocationFinished, WorkerStarted, WorkerLost})
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+
+    def observe(self, event: Event) -> None:
+        """See `Observer.observe`."""
+        self.events.append(event)
+
+
+async def test_observers_learn_what_happens(
+    write_worker: WriteWorker, one_slot: Settings, tmp_path: Path
+) -> None:
+    """Workers that come and go, and an invocation from its queue to its end, on its second worker."""
+    once = f"mark = {str(tmp_path / 'mark')!r}\nif not os.path.exists(mark):\n    open(mark, 'w').close()\n"
+    worker = GREET + once + "    frame = next(frames()); os._exit(3)\n" + SERVE
+    notebook = Notebook()
+
+    async with open_pool([function(write_worker(worker))], one_slot, Observers([notebook])) as pool:
+        await pool.invoke(INVOCATION)
+
+    first, queued, started, lost, second, again, finished = notebook.events
+    about = {"invocation_id": INVOCATION.id, "function": INVOCATION.function}
+    assert isinstance(first, WorkerStarted)
+    assert isinstance(second, WorkerStarted)
+    assert queued == InvocationQueued(**about)
+    assert started == InvocationStarted(**about, worker=first.worker)
+    assert lost == WorkerLost(worker=first.worker, engine=first.engine, exit_code=3, was_idle=False)
+    assert again == InvocationStarted(**about, worker=second.worker)
+    assert isinstance(finished, InvocationFinished)
+    assert (finished.outcome, finished.duration_s > 0) == (OK, True)

@@ -17,7 +17,7 @@ from wasm_grpc.invocation.response import (
     failure,
     plain_response,
 )
-from wasm_grpc.invocation.runner import Runner, log_stderr
+from wasm_grpc.invocation.runner import Runner
 from wasm_grpc.invocation.triggers.invoke import Request, environment_of, log_failure, route_of
 from wasm_grpc.manifest.tables import FunctionManifest
 from wasm_grpc.pool.stream import Stream
@@ -30,10 +30,9 @@ class StreamedCall:
     A streamed invocation, seen by what carries its messages. One task may send while another receives.
     """
 
-    def __init__(self, function: FunctionManifest, stream: Stream, invocation_id: str) -> None:
+    def __init__(self, function: FunctionManifest, stream: Stream) -> None:
         self._function = function
         self._stream = stream
-        self._invocation_id = invocation_id
         self._rest = b""
 
     async def started(self) -> None:
@@ -92,7 +91,6 @@ class StreamedCall:
 
     async def _check_outcome(self) -> None:
         outcome = await self._stream.outcome()
-        log_stderr(self._function.name, self._invocation_id, outcome)
         if outcome.reason is not Reason.OK:
             raise failure(outcome, self._function.name)
 
@@ -165,4 +163,4 @@ class Streams:
             )
         env = environment_of(request, route, function, content_length=None)
         async with self._runner.open_stream(function, env=env, invocation_id=invocation_id) as stream:
-            yield StreamedCall(function, stream, invocation_id)
+            yield StreamedCall(function, stream)

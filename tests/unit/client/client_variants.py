@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from wasm_grpc.client import FunctionsClient, Header, aio
 from wasm_grpc.client.source import Body
 
-__all__ = ["FACES", "Call", "Taken"]
+__all__ = ["CLIENTS", "Call", "Taken"]
 
 
 @dataclass
@@ -109,4 +109,4 @@ def call_on_asyncio(
     return taken
 
 
-FACES: dict[str, Call] = {"blocking": call_blocking, "asyncio": call_on_asyncio}
+CLIENTS: dict[str, Call] = {"blocking": call_blocking, "asyncio": call_on_asyncio}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import wasmtime
 
-__all__ = ["Ran", "run_in_pieces"]
+__all__ = ["Ran", "run_in_chunks"]
 
 _WASI = "wasi_snapshot_preview1"
 _ENGINE = wasmtime.Engine()
@@ -93,7 +93,7 @@ class _Host:
         raise _ExitError(code)
 
 
-def run_in_pieces(file: Path, pieces: Iterable[bytes], env: Mapping[str, str] | None = None) -> Ran:
+def run_in_chunks(file: Path, pieces: Iterable[bytes], env: Mapping[str, str] | None = None) -> Ran:
     """Run the command to its end; a piece of more than it has room for takes it several reads."""
     module = _compiled(file)
     host = _Host(pieces, env or {})

@@ -11,12 +11,12 @@ from typing import Any
 
 from rig import Broker
 
-__all__ = ["Tally", "follow"]
+__all__ = ["EndedMessages", "follow"]
 
 _BLOCK_MS = 1000
 
 
-class Tally:
+class EndedMessages:
     """
     How often each message was processed, and how often it was dropped.
 
@@ -50,22 +50,22 @@ class Tally:
 
 
 @asynccontextmanager
-async def follow(broker: Broker, *, results: str, dead_letters: str) -> AsyncIterator[Tally]:
-    """Keep a tally of what comes to two topics as long as the context lasts."""
-    tally = Tally()
-    counts = {results.encode(): tally.processed, dead_letters.encode(): tally.dropped}
-    following = asyncio.ensure_future(_follow(broker, tally, counts))
+async def follow(broker: Broker, *, results: str, dead_letters: str) -> AsyncIterator[EndedMessages]:
+    """Keep a ended of what comes to two topics as long as the context lasts."""
+    ended = EndedMessages()
+    counts = {results.encode(): ended.processed, dead_letters.encode(): ended.dropped}
+    following = asyncio.ensure_future(_follow(broker, ended, counts))
     try:
-        yield tally
+        yield ended
     finally:
         following.cancel()
         await asyncio.wait([following])
 
 
-async def _follow(broker: Broker, tally: Tally, counts: dict[bytes, Counter[str]]) -> None:
+async def _follow(broker: Broker, ended: EndedMessages, counts: dict[bytes, Counter[str]]) -> None:
     last: dict[Any, Any] = dict.fromkeys(counts, b"0")
     while True:
         answer: Any = await broker.client.xread(last, block=_BLOCK_MS)
         for topic, entries in answer:
             last[topic] = entries[-1][0]
-            tally.add(counts[topic], [json.loads(fields[b"data"])["data"] for _, fields in entries])
+            ended.add(counts[topic], [json.loads(fields[b"data"])["data"] for _, fields in entries])
