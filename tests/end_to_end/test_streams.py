@@ -112,7 +112,7 @@ async def test_who_calls_is_what_the_callers_sidecar_says(way: Way) -> None:
         b"",
         Failure(
             code=grpc.StatusCode.INVALID_ARGUMENT,
-            message="metadata dapr-caller-app-id: came twice; expected the sidecar's word on it alone",
+            message="metadata dapr-caller-app-id: appears twice; expected only the sidecar's value",
             reason="INVALID_REQUEST",
         ),
     )

@@ -183,8 +183,8 @@ REFUSED: dict[str, tuple[list[pb.InvokeRequest], Failure]] = {
     "then": (
         [header_message("published")],
         refused(
-            "function 'published': its result goes on by `then`, which takes it whole; "
-            "expected a call that is no stream",
+            "function 'published': its result is sent on by `then`, which needs it whole; "
+            "expected a call that is not a stream",
             function="published",
         ),
     ),
@@ -248,7 +248,7 @@ async def test_too_long_a_query(server: Server, caller: Caller) -> None:
     before = set(children(server.process.pid))
     query = "q" * (4 * MIB + 100)
     expected = (
-        r"function 'echo': query, content type and metadata are an environment of 419\d{4} characters; "
+        r"function 'echo': query, content type and metadata make an environment of 419\d{4} characters; "
     )
 
     async with open_call(caller, "echo", query=query) as stream:
