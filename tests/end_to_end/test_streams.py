@@ -112,7 +112,7 @@ async def test_who_calls_is_what_the_callers_sidecar_says(way: Way) -> None:
         b"",
         Failure(
             code=grpc.StatusCode.INVALID_ARGUMENT,
-            message="metadata dapr-caller-app-id: came twice; expected the sidecar's word on it alone",
+            message="metadata dapr-caller-app-id: appears twice; expected only the sidecar's value",
             reason="INVALID_REQUEST",
         ),
     )
@@ -127,7 +127,7 @@ async def test_a_callers_own_word_on_who_it_is_is_refused(way: Way) -> None:
         b"",
         Failure(
             code=grpc.StatusCode.INVALID_ARGUMENT,
-            message="header: metadata 'dapr-caller-app-id' is reserved; expected keys without dapr-, grpc- and -bin",
+            message="header: metadata 'dapr-caller-app-id' is reserved; expected a key without dapr-, grpc- or -bin",
             reason="INVALID_REQUEST",
         ),
     )

@@ -208,7 +208,7 @@ async def test_a_server_that_is_started_anew_takes_streams(
         b"",
         Failure(
             code=grpc.StatusCode.UNAVAILABLE,
-            message="function 'obey': the server ended before it was done; expected to be called elsewhere",
+            message="function 'obey': the server stopped before the call was done; expected a retry on another server",
             reason="DRAINING",
             function="obey",
         ),

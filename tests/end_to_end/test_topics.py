@@ -175,7 +175,7 @@ async def test_a_topic_that_no_function_takes(app: TopicApp) -> None:
     await app.settled("strangers")
 
     assert await texts_of(app.broker, "strangers-dead") == ["lost?"]
-    assert await app.said("of pubsub/strangers is to be retried: no function takes it (path '/anywhere')")
+    assert await app.said("of pubsub/strangers is to be retried: no function receives it (path '/anywhere')")
 
 
 async def test_a_path_that_is_not_ours(app: TopicApp) -> None:
@@ -227,7 +227,7 @@ async def test_data_that_daprd_leaves_out(app: TopicApp) -> None:
 
     assert await texts_of(app.broker, "emptied") == ["no picture any more"]
     assert await app.said(
-        "EVENT_EMPTIED: function 'echo': daprd left out the data of type 'image/png'; "
+        "EVENT_EMPTIED: function 'echo': daprd dropped the data of type 'image/png'; "
         "expected 'application/octet-stream', a raw payload, JSON or text"
     )
 
@@ -308,7 +308,7 @@ async def test_bytes_that_daprd_leaves_out_of_a_batch(app: TopicApp) -> None:
 
     assert await texts_of(app.broker, "bulk-emptied") == ["lost bytes"]
     assert await app.said(
-        "daprd left out the data of type 'application/octet-stream'; expected a raw payload, JSON or text"
+        "daprd dropped the data of type 'application/octet-stream'; expected a raw payload, JSON or text"
     )
 
 
@@ -348,6 +348,6 @@ async def test_an_object_that_is_no_event(app: TopicApp, topic: str, function: s
 
     assert (await app.broker.events(dead, before + 1))[-1] == {"order": 42}
     assert await app.said(
-        f"EVENT_INVALID: function '{function}': the message is no CloudEvent, it has no id, source, type, "
+        f"EVENT_INVALID: function '{function}': the message is not a CloudEvent: it lacks id, source, type, "
         'specversion; expected a CloudEvent, or metadata = { rawPayload = "true" } in the trigger'
     )

@@ -122,7 +122,10 @@ async def test_other_events_are_refused(caller: Caller, name: str) -> None:
 
     failure = await failure_of(calls[name]())
 
-    assert (failure.code, failure.message) == (CODES.FAILED_PRECONDITION, f"{subject}: no function takes it")
+    assert (failure.code, failure.message) == (
+        CODES.FAILED_PRECONDITION,
+        f"{subject}: no function receives it",
+    )
 
 
 async def test_no_call_of_dapr_is_unimplemented(caller: Caller) -> None:

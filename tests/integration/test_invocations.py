@@ -323,7 +323,7 @@ async def test_what_a_guest_logs_is_bounded(server: Server, caller: Caller) -> N
     reply = await caller.invoke("chatter", b"body")
 
     where = rf"function 'chatter' \(invocation {reply.invocation_id}\): "
-    await server.process.stderr.match(where + r"… 32668 lines before these$")
+    await server.process.stderr.match(where + r"… 32668 earlier lines omitted$")
     await caller.invoke("chatter", b"next")
     await server.process.stderr.match(
         where.replace(reply.invocation_id, f"(?!{reply.invocation_id})\\S+") + "…"

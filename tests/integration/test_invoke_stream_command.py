@@ -293,7 +293,7 @@ async def test_nobody_answers(flags: list[str], expected: str) -> None:
         (["--output", "."], "--output .: Is a directory"),
         (["--header", "X-A=b"], "argument --header: 'X-A=b' is not a header; expected"),
         (["--app-id", ""], "--app-id: it is empty; expected the id of an app"),
-        (["--address", "ftp://host"], "address: 'ftp://host' is no endpoint (invalid scheme 'ftp'"),
+        (["--address", "ftp://host"], "address: 'ftp://host' is not an endpoint (invalid scheme 'ftp'"),
     ],
     ids=["no file", "folder", "no folder", "output folder", "header", "app id", "address"],
 )

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.asyncio
 CODES = grpc.StatusCode
 ENDED = Failure(
     code=CODES.UNAVAILABLE,
-    message="function 'spin': the server ended before it was done; expected to be called elsewhere",
+    message="function 'spin': the server stopped before the call was done; expected a retry on another server",
     reason="DRAINING",
     function="spin",
 )
@@ -73,7 +73,7 @@ async def test_a_signal_drains(server: Server, number: signal.Signals) -> None:
 
         assert failure == Failure(
             code=CODES.UNAVAILABLE,
-            message="the server is draining; expected to be called elsewhere",
+            message="the server is draining; expected a retry on another server",
             reason="DRAINING",
         )
         await late.check_health()

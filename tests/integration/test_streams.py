@@ -156,7 +156,7 @@ REFUSED: dict[str, tuple[list[pb.InvokeRequest], Failure]] = {
     "unknown verb": (
         [header_message("echo", verb="FETCH")],
         refused(
-            "header: verb 'FETCH' is none; expected "
+            "header: verb 'FETCH' is unknown; expected "
             "GET, HEAD, POST, PUT, DELETE, CONNECT, OPTIONS, TRACE, PATCH or nothing"
         ),
     ),
@@ -183,30 +183,30 @@ REFUSED: dict[str, tuple[list[pb.InvokeRequest], Failure]] = {
     "then": (
         [header_message("published")],
         refused(
-            "function 'published': its result goes on by `then`, which takes it whole; "
-            "expected a call that is no stream",
+            "function 'published': its result is sent on by `then`, which needs it whole; "
+            "expected a call that is not a stream",
             function="published",
         ),
     ),
     "key of daprd": (
         [header_message("echo", metadata={"dapr-caller-app-id": "web"})],
         refused(
-            "header: metadata 'dapr-caller-app-id' is reserved; expected keys without dapr-, grpc- and -bin"
+            "header: metadata 'dapr-caller-app-id' is reserved; expected a key without dapr-, grpc- or -bin"
         ),
     ),
     "key of gRPC": (
         [header_message("echo", metadata={"grpc-timeout": "1"})],
-        refused("header: metadata 'grpc-timeout' is reserved; expected keys without dapr-, grpc- and -bin"),
+        refused("header: metadata 'grpc-timeout' is reserved; expected a key without dapr-, grpc- or -bin"),
     ),
     "binary key": (
         [header_message("echo", metadata={"trace-bin": "1"})],
-        refused("header: metadata 'trace-bin' is reserved; expected keys without dapr-, grpc- and -bin"),
+        refused("header: metadata 'trace-bin' is reserved; expected a key without dapr-, grpc- or -bin"),
     ),
     **{
         f"key {key!r}": (
             [header_message("echo", metadata={key: "1"})],
             refused(
-                f"header: metadata {key!r} is no key; expected lower-case letters, digits, '-', '_' and '.'"
+                f"header: metadata {key!r} is not a valid key; expected lower-case letters, digits, '-', '_' and '.'"
             ),
         )
         for key in ("", "X-Upper", "x y", "x=y", ":path", "x\n", "ä")
@@ -215,7 +215,7 @@ REFUSED: dict[str, tuple[list[pb.InvokeRequest], Failure]] = {
         f"value {value!r}": (
             [header_message("echo", metadata={"x-key": value})],
             refused(
-                "header: metadata 'x-key' has a control character in its value; expected text without any"
+                "header: metadata 'x-key' has a control character in its value; expected text without one"
             ),
         )
         for value in ("a\nb", "a\0b", "\x7f", "\x1f")
@@ -248,7 +248,7 @@ async def test_too_long_a_query(server: Server, caller: Caller) -> None:
     before = set(children(server.process.pid))
     query = "q" * (4 * MIB + 100)
     expected = (
-        r"function 'echo': query, content type and metadata are an environment of 419\d{4} characters; "
+        r"function 'echo': query, content type and metadata make an environment of 419\d{4} characters; "
     )
 
     async with open_call(caller, "echo", query=query) as stream:
@@ -285,7 +285,7 @@ async def test_after_the_header_there_are_only_chunks(caller: Caller, name: str)
         await stream.send(NO_CHUNKS[name])
         ending = await stream.failure()
 
-    message = "function 'echo': its caller sent a message that is no chunk after the header"
+    message = "function 'echo': its caller sent a message without a chunk after the header; expected chunks"
     assert ending == (b"", refused(message, function="echo"))
     assert ending[1].invocation_id == invocation_id
 

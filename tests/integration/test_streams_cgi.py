@@ -111,11 +111,11 @@ def bad(message: str) -> Failure:
 BROKEN: dict[str, tuple[bytes, Failure]] = {
     "nothing": (
         b"",
-        bad("nothing on standard output; expected header lines such as 'Content-Type: text/plain'"),
+        bad("standard output is empty; expected header lines such as 'Content-Type: text/plain'"),
     ),
     "no header": (
         b"hello\n\nbody",
-        bad("line 'hello' is no header; expected 'Name: value', then an empty line"),
+        bad("line 'hello' is not a header; expected 'Name: value', then an empty line"),
     ),
     "no empty line": (
         b"Content-Type: a/b\n",
@@ -131,7 +131,7 @@ BROKEN: dict[str, tuple[bytes, Failure]] = {
     ),
     "two types": (
         b"Content-Type: a/b\nContent-Type: c/d\n\n",
-        bad("header 'content-type' stands there twice; expected it once"),
+        bad("header 'content-type' appears twice; expected it once"),
     ),
 }
 

@@ -436,7 +436,7 @@ async def test_a_drain_lets_streams_finish(start_server: StartServer, tmp_path: 
 
             assert failure == Failure(
                 code=CODES.UNAVAILABLE,
-                message="the server is draining; expected to be called elsewhere",
+                message="the server is draining; expected a retry on another server",
                 reason="DRAINING",
             )
             assert await stream.rest() == b"to the end"
@@ -457,7 +457,7 @@ async def test_a_drain_has_a_limit(start_server: StartServer, tmp_path: Path) ->
                 b"",
                 Failure(
                     code=CODES.UNAVAILABLE,
-                    message="function 'echo': the server ended before it was done; expected to be called elsewhere",
+                    message="function 'echo': the server stopped before the call was done; expected a retry on another server",
                     reason="DRAINING",
                     function="echo",
                 ),

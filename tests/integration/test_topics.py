@@ -272,5 +272,5 @@ async def test_a_sidecar_that_does_not_come(functions: Path, cache_environment: 
     assert (ended.code, ended.stdout) == (2, b"")
     assert ended.errors[-1] == (
         "wasm-grpc serve: no sidecar answered at 127.0.0.1:1 within 0.3 s; "
-        "expected one where DAPR_GRPC_ENDPOINT or DAPR_GRPC_PORT says"
+        "expected one at the address in DAPR_GRPC_ENDPOINT or DAPR_GRPC_PORT"
     )

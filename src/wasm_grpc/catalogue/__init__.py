@@ -1,1 +1,1 @@
-"""Which functions there are, and which methods and topics lead to each: read once, then immutable."""
+"""The functions of a folder, and the methods and topics that lead to them: read once, then immutable."""

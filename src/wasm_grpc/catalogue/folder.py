@@ -1,4 +1,4 @@
-"""The functions of a folder: found, read and checked against each other."""
+"""Find the functions of a folder, read them and check them against each other."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _EXPECTED = f"a folder of functions, each with a {MANIFEST_NAME}, or one functio
 @dataclass(frozen=True, slots=True)
 class Survey:
     """
-    What lies below a folder.
+    What was found below a folder.
 
     Attributes:
-        functions: Those whose manifest and module can be read, sorted by their folders' names.
-        problems: Every fault of every file, in the same order; the functions may be among those blamed.
+        functions: Functions whose manifest and module can be read, sorted by the names of their folders.
+        problems: Every fault of every file, in the same order. Readable functions may have faults too.
     """
 
     functions: tuple[Function, ...]
@@ -34,17 +34,17 @@ class Survey:
 
 def by_folder(problems: Iterable[str]) -> list[str]:
     """
-    Sort lines ``<folder>/<file>: <problem>`` by folder; those of one folder keep their order.
+    Sort lines ``<folder>/<file>: <problem>`` by folder. Lines of one folder keep their order.
     """
     return sorted(problems, key=lambda line: line.split("/", 1)[0])
 
 
 def read_functions(folder: Path, only: Sequence[str] = ()) -> tuple[Function, ...]:
     """
-    Read every function below a folder, sorted by their folders' names.
+    Read every function below a folder, sorted by the names of their folders.
 
     Raises:
-        ManifestError: Something is wrong with what was wanted; names every fault of every file.
+        ManifestError: A wanted function has a fault. The error lists every fault of every file.
         ConfigError: See `survey_functions`.
     """
     survey = survey_functions(folder, only)
@@ -58,12 +58,12 @@ def survey_functions(folder: Path, only: Sequence[str] = ()) -> Survey:
     Read every function below a folder, and check them against each other.
 
     Args:
-        folder: Holds the functions' folders, or is one function's own. Folders that begin with
-            "." are passed over.
-        only: Names of the functions wanted; the others may be wrong. All if empty.
+        folder: A folder of functions' folders, or one function's own folder. Folders whose name begins
+            with "." are skipped.
+        only: Names of the wanted functions; faults of others are ignored. All functions if empty.
 
     Raises:
-        ConfigError: There is nothing to read, or a wanted function doesn't exist.
+        ConfigError: There is no function to read, or a wanted function doesn't exist.
     """
     documents = _read_documents(folder)
     if only:
@@ -108,7 +108,7 @@ def _function_folders(folder: Path) -> Iterator[Path]:
         yield folder
         return
     for place in sorted(folder.iterdir()):
-        # A module without its manifest was meant to be served: reading it says what is missing.
+        # A folder with a module but no manifest was meant to be served. Reading it reports what is missing.
         is_function = (place / MANIFEST_NAME).exists() or any(place.glob("*.wasm"))
         if is_function and not place.name.startswith("."):
             yield place

@@ -1,4 +1,4 @@
-"""A function on disk: its folder, its manifest and the module file that it names."""
+"""A function on disk: its folder, its manifest and its module."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from wasm_grpc.manifest.units import format_size
 __all__ = ["Function", "file_below", "read_module"]
 
 _MODULE_LIMIT_BYTES = 256 * MIB
-"""Above what an engine compiles within the compile process's own limits."""
+"""More than an engine can compile within the limits of the compile process."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +25,7 @@ class Function:
 
     Attributes:
         folder: The folder that holds its manifest.
-        manifest: What its author declared.
+        manifest: The parsed manifest.
     """
 
     folder: Path
@@ -41,14 +41,14 @@ class Function:
     @property
     def is_remote(self) -> bool:
         """
-        The module is a reference and not a file of the folder.
+        Whether the module is a URL and not a file in the folder.
         """
         return self.manifest.module.startswith(REMOTE_SCHEMES)
 
     @property
     def has_outputs(self) -> bool:
         """
-        A trigger sends its result on (``then``), so that the function needs a sidecar.
+        Whether a trigger sends its result on (``then``), so that the function needs a sidecar.
         """
         trigger = self.manifest.trigger
         each_kind = (trigger.invoke, trigger.topic, trigger.binding, trigger.job)
@@ -56,17 +56,17 @@ class Function:
 
     def format_problem(self, problem: str) -> str:
         """
-        Return a problem's whole line: ``<folder>/function.toml: <key>: <problem>``.
+        Return the whole line of a problem: ``<folder>/function.toml: <key>: <problem>``.
         """
         return f"{self.folder.name}/{MANIFEST_NAME}: {problem}"
 
 
 def file_below(folder: Path, name: str) -> Path:
     """
-    Find a file that a manifest names; its own checks have seen to "..".
+    Find a file that a manifest names. The manifest's checks have already refused "..".
 
     Raises:
-        ConfigError: There is none, it is no regular file, or a link leads out of the folder.
+        ConfigError: It doesn't exist, is not a regular file, or is a link out of the folder.
     """
     path = folder / name
     try:
@@ -80,16 +80,16 @@ def file_below(folder: Path, name: str) -> Path:
     if target.is_dir():
         raise ConfigError(f"{name!r} is a folder; expected a file")
     if not target.is_file():
-        raise ConfigError(f"{name!r} is no regular file; expected one")
+        raise ConfigError(f"{name!r} is not a regular file; expected one")
     return target
 
 
 def read_module(function: Function) -> bytes:
     """
-    Read the module of a function whose module is a file, and hold it to its pin.
+    Read the module file of a function, and check its pinned digest.
 
     Raises:
-        ManifestError: The file can't be had or isn't the pinned one.
+        ManifestError: The file can't be read, or its digest is not the pinned one.
     """
     manifest = function.manifest
     try:
@@ -98,7 +98,7 @@ def read_module(function: Function) -> bytes:
         raise ManifestError([function.format_problem(f"module: {exc}")]) from exc
     digest = hashlib.sha256(wasm).hexdigest()
     if manifest.sha256 is not None and digest != manifest.sha256:
-        problem = f"sha256: {manifest.module!r} has {digest}; expected {manifest.sha256}"
+        problem = f"sha256: {manifest.module!r} has digest {digest}; expected {manifest.sha256}"
         raise ManifestError([function.format_problem(problem)])
     return wasm
 

@@ -1,4 +1,4 @@
-"""Who serves which method and topic: an immutable snapshot of the functions and their routes."""
+"""An immutable snapshot of the functions, and of which function serves which method and topic."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from wasm_grpc.manifest.wording import closest, enumerate_names, shown
 __all__ = ["Catalogue", "Route", "make_catalogue"]
 
 _NO_VERB = frozenset({"", "NONE"})
-"""``HTTPExtension.Verb`` of a caller that gives none; it counts as POST."""
+"""Values of ``HTTPExtension.Verb`` that mean no verb; they count as POST."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
     """
-    Where one call goes.
+    The destination of one call.
 
     Attributes:
         function: Name of the function that serves it.
         call: The export or operation to call, for guests that have several.
-        path_info: What follows a prefix, with its leading "/"; "" where the method is exact.
-        then: Where the result goes beside the reply.
+        path_info: The method after the matched prefix, with its leading "/"; "" for an exact match.
+        then: Where the result goes besides the reply.
     """
 
     function: str
@@ -55,7 +55,7 @@ class Catalogue:
 
     Attributes:
         functions: Every function by its name.
-        subscriptions: What they subscribe to, by (pubsub, topic).
+        subscriptions: Their subscriptions, by (pubsub, topic).
     """
 
     functions: Mapping[str, Function]
@@ -66,32 +66,32 @@ class Catalogue:
     @property
     def methods(self) -> tuple[str, ...]:
         """
-        Every method and prefix that is served, sorted.
+        All methods and prefixes that are served, sorted.
         """
         entries = (*self._exact.values(), *self._prefixes.values())
         return tuple(sorted(str(entry.pattern) for entry in entries))
 
     def route(self, method: str, verb: str) -> Route:
         """
-        Find who serves a call: an exact method before a prefix, a longer prefix before a shorter.
+        Find the function for a call: an exact method before a prefix, a longer prefix before a shorter.
 
         Args:
-            method: The method as Dapr hands it on; one leading "/" is dropped.
+            method: The method as Dapr forwards it; one leading "/" is dropped.
             verb: The verb's name; "" and "NONE" count as POST.
 
         Raises:
-            InvocationError: ``INVALID_REQUEST`` for what can't be a method, ``UNKNOWN_METHOD`` or
+            InvocationError: ``INVALID_REQUEST`` if the method is malformed, ``UNKNOWN_METHOD`` or
                 ``VERB_NOT_ALLOWED``.
         """
         path = method.removeprefix("/")
         fault = method_fault(path)
         if fault is not None:
             raise InvocationError(
-                Reason.INVALID_REQUEST, f"method {shown(method)} {fault}; expected a path, the query apart"
+                Reason.INVALID_REQUEST, f"method {shown(method)} {fault}; expected a path without a query"
             )
         entry = self._exact.get(path) or self._longest_prefix(path)
         if entry is None:
-            raise InvocationError(Reason.UNKNOWN_METHOD, self._unknown(path))
+            raise InvocationError(Reason.UNKNOWN_METHOD, self._unknown_method_message(path))
         given = Verb.POST.value if verb in _NO_VERB else verb
         if entry.verbs and given not in entry.verbs:
             raise InvocationError(
@@ -112,7 +112,7 @@ class Catalogue:
             end = path.rfind("/", 0, end)
         return self._prefixes.get("")
 
-    def _unknown(self, path: str) -> str:
+    def _unknown_method_message(self, path: str) -> str:
         near = closest(path, self.methods)
         served = enumerate_names(self.methods) or "nothing: no function is served"
         hint = f"did you mean {near!r}?" if near else f"expected {served}"
@@ -121,14 +121,14 @@ class Catalogue:
 
 def make_catalogue(functions: Iterable[Function], routes: Sequence[str] = ()) -> Catalogue:
     """
-    Take a snapshot of functions that `read_functions` has checked against each other.
+    Make a catalogue of functions that `read_functions` has checked against each other.
 
     Args:
         functions: The functions to serve.
-        routes: Further routes, each ``METHOD=NAME``, as ``--route`` takes them; they take every verb.
+        routes: Further routes, each ``METHOD=NAME``, from ``--route``. They accept every verb.
 
     Raises:
-        ConfigError: A route is wrong, names no function, or its method is served already.
+        ConfigError: A route is malformed, names an unknown function, or its method is already served.
     """
     by_name = {function.name: function for function in functions}
     entries = {
@@ -162,10 +162,10 @@ def make_catalogue(functions: Iterable[Function], routes: Sequence[str] = ()) ->
 
 
 def _extra_route(route: str, functions: Mapping[str, Function]) -> _Entry:
-    # A method may hold "=", a function's name can't.
+    # A method may contain "=", a function's name can't: split at the last one.
     method, equals, name = route.rpartition("=")
     if not equals or not method:
-        raise ConfigError(f"--route {route}: is no route; expected METHOD=NAME")
+        raise ConfigError(f"--route {route}: not a route; expected METHOD=NAME")
     pattern = parse_method_pattern(method)
     if isinstance(pattern, str):
         raise ConfigError(

@@ -1,4 +1,4 @@
-"""What the functions subscribe to: one subscription a topic, and who takes what it delivers."""
+"""The functions' subscriptions: one for each topic, with routes to the functions that receive from it."""
 
 from __future__ import annotations
 
@@ -24,20 +24,21 @@ __all__ = [
 ]
 
 RAW_PAYLOAD = "rawPayload"
-"""Of a subscription's metadata: payloads are no CloudEvents (``metadata/utils.go`` of Dapr's components)."""
+"""Metadata key of a subscription to messages that are not CloudEvents (``metadata/utils.go`` of Dapr's
+components)."""
 GO_TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
 GO_FALSE = frozenset({"0", "f", "F", "FALSE", "false", "False", ""})
-"""What Go's ``strconv.ParseBool`` takes; daprd delivers nothing to a subscription that says anything else."""
+"""What Go's ``strconv.ParseBool`` accepts. With any other value daprd delivers nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TopicRoute:
     """
-    Who takes a message.
+    The receiver of a message.
 
     Attributes:
         function: Name of the function.
-        trigger: What its manifest says of the topic.
+        trigger: The trigger in its manifest.
     """
 
     function: str
@@ -47,7 +48,7 @@ class TopicRoute:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
     """
-    A CEL expression, and the path under which daprd delivers what it matches.
+    A CEL expression, and the path at which daprd delivers matching messages.
     """
 
     match: str
@@ -57,17 +58,17 @@ class Rule:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subscription:
     """
-    All that the functions want of one topic.
+    The one subscription to a topic, for all functions together.
 
     Attributes:
         pubsub: The pub/sub component.
         topic: The topic.
-        rules: In the order in which they are tried: of function names, then of each file.
-        default_path: The path of what no rule matches; "" where nobody takes it.
-        dead_letter: Topic of what is dropped; "" for none.
-        bulk: How many messages one delivery may hold; None for one.
-        metadata: Of the subscription, for the component.
-        routes: Who takes what, by path.
+        rules: In the order in which daprd tries them: by function name, then by position in the manifest.
+        default_path: Path of messages that no rule matches; "" if no function receives them.
+        dead_letter: Topic for dropped messages; "" for none.
+        bulk: Settings of bulk delivery; None for single delivery.
+        metadata: Metadata of the subscription, for the component.
+        routes: The receivers, by path.
     """
 
     pubsub: str
@@ -82,22 +83,23 @@ class Subscription:
     @property
     def is_raw(self) -> bool:
         """
-        Its messages are no CloudEvents: daprd gives them a new id at each delivery.
+        Whether its messages are raw payloads, to which daprd gives a new id at each delivery.
         """
         return is_raw(self.metadata)
 
     def route(self, path: str) -> TopicRoute | None:
         """
-        Find who takes what is delivered under a path.
+        Find the receiver of messages delivered at a path.
 
-        A path that isn't ours is a declarative subscription's: the topic's default takes it, if there is one.
+        A path that isn't one of ours comes from a declarative subscription. The topic's default, if there is
+        one, receives those messages.
         """
         return self.routes.get(path) or self.routes.get(self.default_path)
 
 
 def is_raw(metadata: Mapping[str, str]) -> bool:
     """
-    Whether a subscription's metadata ask for raw payloads.
+    Return whether a subscription's metadata asks for raw payloads.
     """
     return metadata.get(RAW_PAYLOAD, "") in GO_TRUE
 
@@ -108,7 +110,7 @@ Subscriptions = Mapping[tuple[str, str], Subscription]
 
 def make_subscriptions(functions: Iterable[Function]) -> Subscriptions:
     """
-    Join the topic triggers of functions in which `topic_checks.subscription_problems` finds nothing.
+    Merge topic triggers into subscriptions. `topic_checks.subscription_problems` must have found nothing.
     """
     return MappingProxyType(
         {key: _subscription(key, claims) for key, claims in claims_by_topic(functions).items()}
@@ -118,12 +120,12 @@ def make_subscriptions(functions: Iterable[Function]) -> Subscriptions:
 @dataclass(frozen=True, slots=True)
 class Claim:
     """
-    A topic trigger, and whose it is.
+    A topic trigger and its function.
 
     Attributes:
-        function: The function that has it.
-        index: Its place in the function's file.
-        trigger: What it says.
+        function: The function that declares it.
+        index: Its index in the function's manifest.
+        trigger: The trigger.
     """
 
     function: Function
@@ -133,21 +135,21 @@ class Claim:
     @property
     def path(self) -> str:
         """
-        The path under which daprd delivers to it.
+        The path at which daprd delivers its messages.
         """
-        # Not "": under that path daprd delivers bulk messages that no rule matched.
+        # Not "": at that path daprd delivers bulk messages that no rule matched.
         return f"{self.function.name}/{self.index}"
 
     def format_problem(self, key: str, problem: str) -> str:
         """
-        Return a problem's whole line, as `Function.blame` does.
+        Return the whole line of a problem, as `Function.format_problem` does.
         """
         return self.function.format_problem(f"trigger.topic[{self.index}].{key}: {problem}")
 
 
 def claims_by_topic(functions: Iterable[Function]) -> dict[tuple[str, str], list[Claim]]:
     """
-    Return all triggers of each (pubsub, topic), in the order of function names, then of each file.
+    Return the triggers of each (pubsub, topic), by function name, then by position in the manifest.
     """
     by_topic: dict[tuple[str, str], list[Claim]] = {}
     for function in sorted(functions, key=lambda each: each.name):

@@ -1,4 +1,4 @@
-"""What is wrong with topic triggers: each by itself, and held against the others of its topic."""
+"""Check topic triggers: each by itself, and against the others of its topic."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["subscription_problems"]
 
 def subscription_problems(functions: Iterable[Function]) -> Iterator[str]:
     """
-    Return a line for each topic trigger that is wrong, or that another one contradicts.
+    Yield a line for each fault of a topic trigger, and for each contradiction between two of them.
     """
     for claims in claims_by_topic(functions).values():
         for claim in claims:
@@ -42,7 +42,7 @@ def _own_problems(claim: Claim, claims: list[Claim]) -> Iterator[str]:
     raw = trigger.metadata.get(RAW_PAYLOAD, "")
     if raw not in GO_TRUE | GO_FALSE:
         yield claim.format_problem(
-            f"metadata.{RAW_PAYLOAD}", f"{shown(raw)} is no boolean; expected 'true' or 'false'"
+            f"metadata.{RAW_PAYLOAD}", f"{shown(raw)} is not a boolean; expected 'true' or 'false'"
         )
     publish = trigger.then.publish if trigger.then else None
     is_loop = publish and (publish.pubsub, publish.topic) == (trigger.pubsub, trigger.topic)
@@ -58,7 +58,7 @@ _SHARED: Mapping[str, Callable[[TopicTrigger], object]] = {
     "bulk": lambda trigger: trigger.bulk,
     "metadata": lambda trigger: dict(trigger.metadata),
 }
-"""Of the subscription, which is one a topic: a trigger that leaves it out takes another's."""
+"""Keys that belong to the topic's one subscription. A trigger without such a key uses another trigger's."""
 
 
 def _contradictions(claims: list[Claim]) -> Iterator[str]:

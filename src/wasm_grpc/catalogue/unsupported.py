@@ -1,4 +1,4 @@
-"""What a manifest may ask for already and this version does not serve yet."""
+"""Manifest features that are valid but not implemented in this version yet."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["unsupported_features"]
 
 def unsupported_features(function: Function) -> list[str]:
     """
-    Return one line for each key that `serve` must refuse; none if the function can be served.
+    Return one line for each key that `serve` must refuse; an empty list if the function can be served.
     """
     asked = _asked(function.manifest, is_remote=function.is_remote)
     return [
@@ -26,7 +26,7 @@ def unsupported_features(function: Function) -> list[str]:
 
 def _asked(manifest: FunctionManifest, *, is_remote: bool) -> Iterator[tuple[str, str, str]]:
     if is_remote:
-        yield "module", "modules from elsewhere are", "a file below the function's folder"
+        yield "module", "remote modules are", "a file below the function's folder"
     if manifest.guest is not GuestKind.WASI_COMMAND:
         yield "guest", f"{manifest.guest.value!r} is", "'wasi-command'"
     for name, value in manifest.env.items():

@@ -56,5 +56,6 @@ def _endpoint(address: str) -> Endpoint:
         return parse_endpoint(address)
     except ConfigError as exc:
         raise ConfigError(
-            f"address: {address!r} is no endpoint ({exc.__cause__}); expected one such as '127.0.0.1:50051'"
+            f"address: {address!r} is not an endpoint ({exc.__cause__}); "
+            "expected one such as '127.0.0.1:50051'"
         ) from exc

@@ -1,1 +1,1 @@
-"""Dapr's protocols: a client of the sidecar, and translation between protobuf and our own data."""
+"""Dapr's protocols: a client of the sidecar, and conversion from and to Dapr's protobuf messages."""

@@ -1,4 +1,4 @@
-"""The connection to the sidecar's gRPC API, as everything that keeps one needs it."""
+"""Channels to the sidecar's gRPC API."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from wasm_grpc.dapr.endpoint import Endpoint
 __all__ = ["CHANNEL_OPTIONS", "TOKEN_KEY", "Options", "open_blocking_channel", "open_channel"]
 
 Options = tuple[tuple[str, int], ...]
-"""Of a channel, by gRPC's names (its ``channel_arg_names.h``)."""
+"""Options of a channel, by gRPC's names (``channel_arg_names.h``)."""
 
 TOKEN_KEY = "dapr-api-token"
-"""Metadata key that daprd and Dapr's SDKs use, from the app to its sidecar and back."""
+"""Metadata key of the API token, in both directions between an app and its sidecar."""
 CHANNEL_OPTIONS: Options = (
-    # daprd restarts within a second: gRPC's own waits, 1 s and up to 2 minutes, would outlast it by far.
+    # daprd restarts within a second. gRPC's default back-off, 1 s up to 2 minutes, would be far too long.
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 2000),
-    # The sidecar has a limit of its own, which its operator sets.
+    # No limit here: the sidecar's operator sets one there.
     ("grpc.max_receive_message_length", -1),
     ("grpc.max_send_message_length", -1),
 )
@@ -26,7 +26,7 @@ CHANNEL_OPTIONS: Options = (
 
 def open_channel(endpoint: Endpoint) -> grpc.aio.Channel:
     """
-    Make a channel, whose other end need not be there yet; the caller closes it.
+    Open a channel. The sidecar need not run yet. The caller closes the channel.
     """
     if endpoint.is_secure:
         credentials = grpc.ssl_channel_credentials()
@@ -36,7 +36,7 @@ def open_channel(endpoint: Endpoint) -> grpc.aio.Channel:
 
 def open_blocking_channel(endpoint: Endpoint, options: Options = CHANNEL_OPTIONS) -> grpc.Channel:
     """
-    Make a channel for callers without an event loop; the caller closes it.
+    Open a channel for code without an event loop. The caller closes the channel.
     """
     if endpoint.is_secure:
         return grpc.secure_channel(endpoint.target, grpc.ssl_channel_credentials(), options=options)

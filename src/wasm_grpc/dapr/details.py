@@ -1,4 +1,4 @@
-"""The ``google.rpc.ErrorInfo`` that a server of functions sends with a failure, and how it is found again."""
+"""The ``google.rpc.ErrorInfo`` that the server sends with a failure, and how a client reads it."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ __all__ = ["DETAILS_KEY", "ERROR_DOMAIN", "error_info_of"]
 DETAILS_KEY = "grpc-status-details-bin"
 """Trailing metadata with a serialised ``google.rpc.Status`` (gRPC's richer error model)."""
 ERROR_DOMAIN = "wasm-grpc"
-"""``domain`` of every ``ErrorInfo`` that a server of functions sends."""
+"""``domain`` of every ``ErrorInfo`` that this server sends."""
 
 
 def error_info_of(trailing_metadata: Iterable[Any]) -> error_details_pb2.ErrorInfo | None:
     """
-    Return what a server of functions sent along with a failure, or None if none did.
+    Return the ``ErrorInfo`` that this server sent with a failure, or None if there is none.
     """
     for key, value in trailing_metadata:
         if key != DETAILS_KEY or not isinstance(value, bytes):
@@ -29,6 +29,6 @@ def error_info_of(trailing_metadata: Iterable[Any]) -> error_details_pb2.ErrorIn
             if any(detail.Unpack(info) and info.domain == ERROR_DOMAIN for detail in details):
                 return info
         except DecodeError:
-            # A proxy's own; the status itself still says what is wrong.
+            # Not ours, perhaps a proxy's. The status itself still says what is wrong.
             continue
     return None

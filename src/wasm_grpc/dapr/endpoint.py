@@ -1,4 +1,4 @@
-"""Where the sidecar's gRPC API is, as Dapr's environment variables name it."""
+"""Find the sidecar's gRPC endpoint in Dapr's environment variables."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from wasm_grpc.core.errors import ConfigError
 __all__ = ["Endpoint", "endpoint_from", "parse_endpoint", "sidecar_address"]
 
 _DEFAULT_SIDECAR = "127.0.0.1:50001"
-"""Where daprd serves gRPC unless it is told otherwise."""
+"""daprd's default address for gRPC."""
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """
-    What a gRPC channel dials.
+    The address that a gRPC channel connects to.
 
     Attributes:
-        target: In gRPC's name syntax: ``dns:127.0.0.1:50001``.
-        is_secure: The connection is by TLS.
+        target: A target in gRPC's name syntax, such as ``dns:127.0.0.1:50001``.
+        is_secure: The connection uses TLS.
     """
 
     target: str
@@ -40,28 +40,28 @@ def endpoint_from(environ: Mapping[str, str]) -> str:
 
 def sidecar_address(environ: Mapping[str, str]) -> str:
     """
-    Return what `endpoint_from` does, else where daprd listens by itself.
+    Return the endpoint of `endpoint_from`, else daprd's default address.
     """
     return endpoint_from(environ) or _DEFAULT_SIDECAR
 
 
 def parse_endpoint(text: str) -> Endpoint:
     """
-    Read an endpoint as Dapr's SDKs do: ``host:port``, ``dns:host:port?tls=true``, ``unix:path``.
+    Parse an endpoint as Dapr's SDKs do: ``host:port``, ``dns:host:port?tls=true``, ``unix:path``.
 
     Raises:
-        ConfigError: It is none.
+        ConfigError: It is not a valid endpoint.
     """
-    # Imported here: it takes 30 ms, and most commands call no sidecar.
+    # Imported here since it takes 30 ms, and most commands call no sidecar.
     from dapr.conf.helpers import GrpcEndpoint  # noqa: PLC0415
 
     try:
         with warnings.catch_warnings():
-            # Of http:// and https://, which Dapr's documentation still shows.
+            # The parser warns about http:// and https://, which Dapr's documentation still shows.
             warnings.simplefilter("ignore", DeprecationWarning)
             parsed = GrpcEndpoint(text)
             return Endpoint(target=parsed.endpoint, is_secure=parsed.tls)
     except ValueError as exc:
         raise ConfigError(
-            f"DAPR_GRPC_ENDPOINT: {text!r} is no endpoint ({exc}); expected one such as '127.0.0.1:50001'"
+            f"DAPR_GRPC_ENDPOINT: {text!r} is not an endpoint ({exc}); expected one such as '127.0.0.1:50001'"
         ) from exc

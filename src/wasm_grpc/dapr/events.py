@@ -1,4 +1,4 @@
-"""The events that daprd delivers, out of the messages that carry them."""
+"""Convert daprd's event messages to `Event`."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def topic_event(request: pb.TopicEventRequest) -> Event:
 
 def bulk_events(request: pb.TopicEventBulkRequest) -> list[Event]:
     """
-    Return the events of ``OnBulkTopicEvent``, one an entry, in their order.
+    Return the events of ``OnBulkTopicEvent``, one for each entry, in their order.
     """
     return [_bulk_event(request, entry) for entry in request.entries]
 
@@ -74,7 +74,7 @@ def _attributes(extensions: struct_pb2.Struct) -> Iterator[tuple[str, str]]:
         if kind == "string_value":
             yield name, value.string_value
         elif kind == "bool_value":
-            # As CloudEvents writes them in headers (HTTP protocol binding 1.0.2, 3.1.3.1).
+            # Booleans as CloudEvents writes them in headers (HTTP protocol binding 1.0.2, 3.1.3.1).
             yield name, "true" if value.bool_value else "false"
         elif kind == "number_value":
             number = value.number_value

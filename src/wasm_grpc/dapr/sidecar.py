@@ -1,4 +1,4 @@
-"""The client of the sidecar's gRPC API: one connection, kept by gRPC, for as long as the server runs."""
+"""A client of the sidecar's gRPC API, on one channel for as long as the server runs."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ __all__ = ["Sidecar", "open_sidecar"]
 _log = logging.getLogger("wasm_grpc.dapr")
 
 _CALL_S = 10.0
-"""The longest that a publish may take: what answers later has most likely failed, and the message waits."""
+"""Deadline of a publish. A later answer is most likely a failure, and meanwhile the message waits."""
 _UNREACHABLE = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
 
 
 class Sidecar:
     """
-    One sidecar. Calls may run side by side; made by `open_sidecar`.
+    One sidecar; `open_sidecar` makes it. Safe for concurrent calls.
     """
 
     def __init__(self, channel: grpc.aio.Channel, *, endpoint: str, token: str) -> None:
@@ -36,10 +36,10 @@ class Sidecar:
 
     async def wait(self, seconds: float) -> str:
         """
-        Wait until it answers, and give the app id that it was started with.
+        Wait until the sidecar answers, and return its app id.
 
         Raises:
-            SidecarError: It doesn't, or it refuses the token.
+            SidecarError: It doesn't answer in time, or it refuses the token.
         """
         _log.info("waiting for the sidecar at %s, %g s at most", self._endpoint, seconds)
         began = time.monotonic()
@@ -60,8 +60,8 @@ class Sidecar:
         Publish a message.
 
         Raises:
-            InvocationError: THEN_UNAVAILABLE where the sidecar can't be reached, else THEN_FAILED. What
-                the sidecar said is in the log alone: it may name hosts of the broker.
+            InvocationError: THEN_UNAVAILABLE if the sidecar can't be reached, else THEN_FAILED. The sidecar's
+                own message is only logged, since it may name hosts of the broker.
         """
         request = pubsub_pb2.PublishEventRequest(
             pubsub_name=pubsub, topic=topic, data=data, data_content_type=content_type
@@ -78,11 +78,11 @@ class Sidecar:
 
     def _refusal(self, code: grpc.StatusCode, seconds: float) -> str:
         if code in (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED):
-            return f"the sidecar at {self._endpoint} refuses the token; expected DAPR_API_TOKEN to be its own"
+            return f"the sidecar at {self._endpoint} refused the token; expected its own in DAPR_API_TOKEN"
         if code in _UNREACHABLE:
             return (
                 f"no sidecar answered at {self._endpoint} within {seconds:g} s; "
-                "expected one where DAPR_GRPC_ENDPOINT or DAPR_GRPC_PORT says"
+                "expected one at the address in DAPR_GRPC_ENDPOINT or DAPR_GRPC_PORT"
             )
         return f"the sidecar at {self._endpoint} answered {code.name}; expected a Dapr sidecar"
 
@@ -90,10 +90,10 @@ class Sidecar:
 @contextlib.asynccontextmanager
 async def open_sidecar(endpoint: str, *, token: str) -> AsyncIterator[Sidecar]:
     """
-    Connect to a sidecar, which need not be there yet.
+    Open a channel to a sidecar, which need not run yet.
 
     Raises:
-        ConfigError: The endpoint can't be read.
+        ConfigError: The endpoint is invalid.
     """
     async with open_channel(parse_endpoint(endpoint)) as channel:
         yield Sidecar(channel, endpoint=endpoint, token=token)

@@ -1,4 +1,4 @@
-"""What the functions subscribe to, as daprd asks for it (``ListTopicSubscriptions``)."""
+"""The functions' subscriptions as the response to daprd's ``ListTopicSubscriptions``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["subscriptions_response"]
 
 def subscriptions_response(subscriptions: Iterable[Subscription]) -> pb.ListTopicSubscriptionsResponse:
     """
-    Return the answer; daprd asks once in its life.
+    Return the response. daprd asks once, when it starts.
     """
     return pb.ListTopicSubscriptionsResponse(subscriptions=map(_topic_subscription, subscriptions))
 

@@ -1,1 +1,1 @@
-"""One invocation of a function, whatever called it: its environment, its run, its response; knows no gRPC."""
+"""One invocation of a function, whoever calls it: environment, run and response, independent of gRPC."""

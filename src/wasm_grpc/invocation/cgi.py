@@ -1,7 +1,7 @@
 """
-A CGI response taken apart: the header lines of a guest's standard output, then the body.
+Parse a CGI response: a guest's standard output, header lines first, then the body.
 
-Source: RFC 3875 (The Common Gateway Interface 1.1), section 6. Pure: text in, values or a sentence out.
+Source: RFC 3875 (The Common Gateway Interface 1.1), section 6. Does no I/O.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ _OK = 200
 _FOUND = 302
 
 _HEADERS_LIMIT_BYTES = 4096
-"""Of the header lines together: half of the metadata that gRPC peers take by default (8 KiB)."""
+"""Limit on all header lines together: half of the metadata that gRPC peers accept by default (8 KiB)."""
 
 _NAME = re.compile(rb"[0-9A-Za-z_.-]+")
-"""What gRPC takes as a key of metadata, once in lower case: less than RFC 9110 takes as a name."""
+"""Valid gRPC metadata key, once in lower case. RFC 9110 allows more characters in a header name."""
 _VALUE = re.compile(rb"[ -~]*")
 _STATUS = re.compile(r"([2-5][0-9]{2})(?: +(.*))?")
 _MEDIA_TYPE = re.compile(r"[^\s/;,]+/[^\s/;,]+ *(?:;.*)?")
 
 _OWN_FIELDS = frozenset({"content-type", "status", "location"})
-"""RFC 3875, 6.3: each at most once, and at least one of them."""
+"""The CGI headers of RFC 3875, 6.3: each at most once, and at least one of them."""
 
 _CONNECTION_FIELDS = frozenset(
     {
@@ -42,7 +42,7 @@ _CONNECTION_FIELDS = frozenset(
         "upgrade",
     }
 )
-"""Of the connection, not of the response, so they are dropped, as RFC 3875, 6.3.4 allows."""
+"""Headers about the connection, not the response. They are dropped, as RFC 3875, 6.3.4 allows."""
 
 _RESERVED_PREFIXES = ("grpc-", "dapr-", "wasm-grpc-")
 _RESERVED_NAMES = frozenset({"user-agent"})
@@ -50,21 +50,21 @@ _RESERVED_NAMES = frozenset({"user-agent"})
 
 class CgiError(ValueError):
     """
-    Standard output is no CGI response; says what is wrong and what was expected.
+    Standard output is not a CGI response. The message says what is wrong and what was expected.
     """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CgiResponse:
     """
-    What a guest answered.
+    A guest's response.
 
     Attributes:
-        status: HTTP status, 200 to 599; 200 where the guest names none.
-        phrase: Its reason phrase: the guest's, else the standard's, else "".
-        content_type: Of the body; "" where the guest names none.
-        headers: The other headers in their order, names in lower case.
-        body: What follows the header lines.
+        status: HTTP status, 200 to 599. Defaults to 200, or 302 with a ``Location``.
+        phrase: Reason phrase: the guest's, else the standard one, else "".
+        content_type: Media type of the body; "" if the guest gives none.
+        headers: The other headers in the order written, names in lower case.
+        body: Everything after the header lines.
     """
 
     status: int
@@ -76,14 +76,16 @@ class CgiResponse:
     @property
     def is_success(self) -> bool:
         """
-        Whether its status is one of success (RFC 9110, 15.3).
+        Whether the status is 2xx (RFC 9110, 15.3).
         """
         return 200 <= self.status < 300
 
 
 def has_cgi_head(output: bytes) -> bool:
     """
-    Whether the beginning of an output is enough for `parse_cgi_response` to say what it is.
+    Return whether the output so far holds all header lines, or too many of them.
+
+    Either way `parse_cgi_response` can now parse or reject it.
     """
     begin = 0
     for end in _line_ends(output):
@@ -95,10 +97,10 @@ def has_cgi_head(output: bytes) -> bool:
 
 def parse_cgi_response(output: bytes) -> CgiResponse:
     """
-    Take a guest's whole standard output apart. Lines end with LF or CRLF.
+    Parse a guest's whole standard output. Lines end with LF or CRLF.
 
     Raises:
-        CgiError: It is no CGI response.
+        CgiError: It is not a CGI response.
     """
     lines, end = _header_lines(output)
     fields = [_field(line) for line in lines]
@@ -118,7 +120,7 @@ def parse_cgi_response(output: bytes) -> CgiResponse:
 
 def _header_lines(output: bytes) -> tuple[list[bytes], int]:
     """
-    Return the lines up to the first empty one, and where the body begins.
+    Return the lines before the first empty one, and the offset of the body.
     """
     lines: list[bytes] = []
     begin = 0
@@ -132,7 +134,7 @@ def _header_lines(output: bytes) -> tuple[list[bytes], int]:
         raise CgiError(
             f"no empty line in the first {_HEADERS_LIMIT_BYTES} bytes; expected one after the headers"
         )
-    raise CgiError("no empty line; expected one after the headers" if output else _nothing())
+    raise CgiError("no empty line; expected one after the headers" if output else _empty_output())
 
 
 def _line_ends(output: bytes) -> Iterator[int]:
@@ -142,25 +144,23 @@ def _line_ends(output: bytes) -> Iterator[int]:
         begin = end + 1
 
 
-def _nothing() -> str:
-    return "nothing on standard output; expected header lines such as 'Content-Type: text/plain'"
+def _empty_output() -> str:
+    return "standard output is empty; expected header lines such as 'Content-Type: text/plain'"
 
 
 def _field(line: bytes) -> tuple[str, str]:
     name, colon, value = line.partition(b":")
     shown = repr(line[:60].decode("ascii", "backslashreplace"))
     if not colon or not name:
-        raise CgiError(f"line {shown} is no header; expected 'Name: value', then an empty line")
+        raise CgiError(f"line {shown} is not a header; expected 'Name: value', then an empty line")
     if not _NAME.fullmatch(name):
-        raise CgiError(
-            f"header {shown} has a name that can't be sent; expected letters, digits, '-', '_' and '.'"
-        )
+        raise CgiError(f"header {shown} has an invalid name; expected letters, digits, '-', '_' and '.'")
     value = value.strip(b" \t")
     if not _VALUE.fullmatch(value):
-        raise CgiError(f"header {shown} has a value that can't be sent; expected printable ASCII")
+        raise CgiError(f"header {shown} has an invalid value; expected printable ASCII")
     key = name.decode("ascii").lower()
     if key.startswith(_RESERVED_PREFIXES) or key.endswith("-bin") or key in _RESERVED_NAMES:
-        raise CgiError(f"header '{key}' is reserved; expected one of the function's own")
+        raise CgiError(f"header '{key}' is reserved; expected another name")
     return key, value.decode("ascii")
 
 
@@ -170,7 +170,7 @@ def _own_fields(fields: Sequence[tuple[str, str]]) -> dict[str, str]:
         if name not in _OWN_FIELDS:
             continue
         if name in own:
-            raise CgiError(f"header '{name}' stands there twice; expected it once")
+            raise CgiError(f"header '{name}' appears twice; expected it once")
         own[name] = value
     if not own:
         raise CgiError("no Content-Type, Status or Location; expected at least one of these headers")
@@ -179,7 +179,7 @@ def _own_fields(fields: Sequence[tuple[str, str]]) -> dict[str, str]:
 
 def _status(own: dict[str, str]) -> tuple[int, str]:
     if "status" not in own:
-        # RFC 3875, 6.2.3 and 6.2.4: a redirection may leave out its status.
+        # RFC 3875, 6.2.3 and 6.2.4: a redirect may omit its status.
         status = _FOUND if "location" in own else _OK
         return status, HTTPStatus(status).phrase
     match = _STATUS.fullmatch(own["status"])

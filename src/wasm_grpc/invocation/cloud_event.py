@@ -1,9 +1,9 @@
 """
-The CloudEvent that carries a result.
+Wrap a result in a CloudEvent.
 
-Source: CloudEvents 1.0.2, JSON Event Format. daprd would make an event of any bytes by itself, but of
-a type that is neither JSON nor text it makes a string, and what is no UTF-8 is lost. An event of our own
-has such data in ``data_base64``, which daprd hands on whole.
+Source: CloudEvents 1.0.2, JSON Event Format. daprd wraps any published bytes in an event by itself, but it
+stores data that is neither JSON nor text as a string, and bytes that are not UTF-8 are lost. An event made
+here holds such data in ``data_base64``, which daprd forwards unchanged.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from typing import NoReturn
 __all__ = ["CLOUD_EVENT_TYPE", "Trace", "cloud_event", "is_text", "media_type"]
 
 CLOUD_EVENT_TYPE = "application/cloudevents+json"
-"""Media type of an event in JSON: daprd publishes it as it is."""
+"""Media type of an event in JSON; daprd publishes such data unchanged."""
 _JSON = "application/json"
 _EVENT_TYPE = "com.dapr.event.sent"
-"""``type`` of an event whose publisher names none (``DefaultCloudEventType`` of Dapr's components)."""
+"""``type`` that Dapr gives an event by default (``DefaultCloudEventType`` in Dapr's components)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trace:
     """
-    The trace that a result belongs to, as W3C Trace Context writes it; "" for none.
+    The trace that a result belongs to, in W3C Trace Context's format; "" for none.
     """
 
     parent: str = ""
@@ -35,27 +35,27 @@ class Trace:
 
 def media_type(content_type: str) -> str:
     """
-    Return a content type without its parameters, in lower case.
+    Return a content type in lower case, without its parameters.
     """
     return content_type.partition(";")[0].strip().lower()
 
 
 def is_text(content_type: str) -> bool:
     """
-    Whether daprd hands data of this type on as a string (``contenttype`` of Dapr's components).
+    Return whether daprd forwards data of this type as a string (``contenttype`` in Dapr's components).
     """
     return media_type(content_type) == "application/xml" or content_type.lower().startswith("text/")
 
 
 def cloud_event(body: bytes, content_type: str, *, source: str, trace: Trace) -> bytes:
     """
-    Return the event of a result, in JSON; a result that is an event already stays as it is.
+    Return a result wrapped in a JSON event. A result that is already an event stays unchanged.
 
     Args:
         body: The result.
-        content_type: Of the result.
-        source: Who made it, a URI reference.
-        trace: Set explicitly, since daprd would begin a new one.
+        content_type: Media type of the result.
+        source: The event's ``source``, a URI reference.
+        trace: The caller's trace. Set here, since daprd would start a new one.
     """
     if media_type(content_type) == CLOUD_EVENT_TYPE:
         return body
@@ -67,7 +67,7 @@ def cloud_event(body: bytes, content_type: str, *, source: str, trace: Trace) ->
         "datacontenttype": content_type,
     }
     if trace.parent:
-        # Both: without "traceid", its older name, daprd overwrites the two.
+        # "traceid" is the older name of "traceparent". Without it daprd overwrites both.
         event |= {"traceid": trace.parent, "traceparent": trace.parent, "tracestate": trace.state}
     name, data = _data_member(body, content_type)
     return json.dumps(event, separators=(",", ":")).encode()[:-1] + f',"{name}":'.encode() + data + b"}"
@@ -75,7 +75,7 @@ def cloud_event(body: bytes, content_type: str, *, source: str, trace: Trace) ->
 
 def _data_member(body: bytes, content_type: str) -> tuple[str, bytes]:
     """
-    Return the member of an event that holds its data, and its value in JSON.
+    Return the name of the event member that holds the data, and its JSON value.
     """
     if media_type(content_type) == _JSON and _is_json(body):
         return "data", body
@@ -83,7 +83,7 @@ def _data_member(body: bytes, content_type: str) -> tuple[str, bytes]:
         try:
             return "data", json.dumps(body.decode()).encode()
         except UnicodeDecodeError:
-            pass  # another charset: its bytes are all that is certain
+            pass  # Another charset: base64 keeps the bytes.
     return "data_base64", b'"' + base64.b64encode(body) + b'"'
 
 
@@ -96,5 +96,5 @@ def _is_json(body: bytes) -> bool:
 
 
 def _refuse(constant: str) -> NoReturn:
-    # Python reads NaN and Infinity; JSON has neither.
+    # Python accepts NaN and Infinity, which are not JSON.
     raise ValueError(constant)

@@ -1,4 +1,4 @@
-"""What is served now: the one snapshot that whoever serves asks, and keeps for one invocation at most."""
+"""The functions that are served now. Every trigger reads this snapshot afresh for each invocation."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ __all__ = ["Deployment"]
 
 class Deployment:
     """
-    The functions that are served, and the methods and topics that lead to them.
+    The functions that are served, and their methods and topics.
 
     Attributes:
-        catalogue: As it is now. Ask once an invocation, and keep it no longer.
+        catalogue: The current catalogue. Read it once per invocation and don't keep it longer.
     """
 
     __slots__ = ("catalogue",)

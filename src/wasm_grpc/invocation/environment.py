@@ -1,10 +1,10 @@
 """
-The CGI environment of an invocation: what a guest learns of the request or the event beside its data.
+The CGI environment of an invocation: everything the guest learns about the request or event but its data.
 
-Keys of metadata become names of variables, in which "-", "_" and "." are one character. Of a request, keys
-with "_" or "." have no variable, as in Apache and nginx: a caller could say under ``x_forwarded_for`` what
-only the sidecar may say under ``x-forwarded-for``. Of an event they have one, since brokers use such keys
-(Kafka's ``__key``), but never that of another key.
+Metadata keys become variable names, in which "-", "_" and "." all become "_", so that two keys can collide.
+In a request, keys with "_" or "." are dropped, as Apache and nginx do: a caller could otherwise send
+``x_forwarded_for`` to forge the sidecar's ``x-forwarded-for``. In an event they are kept, since brokers use
+such keys (Kafka's ``__key``), but they never override a key without them.
 """
 
 from __future__ import annotations
@@ -25,25 +25,25 @@ __all__ = ["Metadata", "event_environment", "request_environment", "trace_of"]
 Metadata = Iterable[tuple[str, str | bytes]]
 
 _WITHHELD = frozenset({"dapr-api-token", "content-type", "content-length", "proxy", "te", "dapr-proxy"})
-"""The server's own token; what has variables of its own; what libraries would take for the name of
-a proxy (``HTTP_PROXY``, the httpoxy advisory of 2016); gRPC's own."""
+"""Metadata that no guest sees: the server's token; keys that have variables of their own; ``proxy``, since
+libraries read ``HTTP_PROXY`` as a setting (the httpoxy advisory of 2016); gRPC's own keys."""
 _STAMPED = frozenset({"dapr-caller-app-id", "dapr-caller-namespace", "dapr-callee-app-id"})
-"""What daprd says of a call. It leaves what a caller has said there beside it, in either order (1.18.2)."""
+"""Metadata that daprd adds to a call. It keeps a caller's value of the same key, in either order (1.18.2)."""
 _TRACE_KEYS = frozenset({"traceparent", "tracestate"})
 """W3C Trace Context."""
 _GATEWAY = {
     "GATEWAY_INTERFACE": "CGI/1.1",
     "SERVER_SOFTWARE": f"wasm-grpc/{__version__}",
-    # What daprd's own callers speak; of the version nothing reaches an app.
+    # daprd doesn't tell an app the caller's HTTP version; this is the most common one.
     "SERVER_PROTOCOL": "HTTP/1.1",
-    # The caller is the sidecar, on this machine; HTTP_X_FORWARDED_FOR may say for whom it calls.
+    # The client is the sidecar, on this machine; HTTP_X_FORWARDED_FOR may name the original one.
     "REMOTE_ADDR": "127.0.0.1",
 }
-"""What RFC 3875, 4.1 demands beside the request's own, and is the same for all."""
+"""Variables that RFC 3875, 4.1 requires and that are the same for every request."""
 _USER_AGENT = "HTTP_USER_AGENT"
 _OWN_AGENT = re.compile(r"(?:^|\s+)grpc-\S+/.*$", re.DOTALL)
-"""What gRPC's libraries write behind the word of the program that uses them, if it has one
-(``PROTOCOL-HTTP2.md``, "User Agents"). Of a call through daprd that is daprd's own: it drops the client's."""
+"""The part of a user agent that gRPC libraries append to the application's own, if it sets one
+(``PROTOCOL-HTTP2.md``, "User Agents"). Behind daprd it describes daprd, which drops the client's."""
 _HOST = re.compile(r"(?P<name>[0-9A-Za-z._~-]+|\[[0-9A-Fa-f:.]+\])(?::(?P<port>[0-9]{1,5}))?")
 _DEFAULT_HOST = "localhost"
 _DEFAULT_PORT = "80"
@@ -75,7 +75,7 @@ _HTTP_HEADERS = frozenset(
         "warning",
     }
 )
-"""Headers that daprd hands on as ``dapr-<name>`` (``isPermanentHTTPHeader`` in its ``pkg/messaging/v1``)."""
+"""Headers that daprd forwards as ``dapr-<name>`` (``isPermanentHTTPHeader`` in its ``pkg/messaging/v1``)."""
 
 
 def request_environment(
@@ -91,22 +91,22 @@ def request_environment(
     script_name: str = "",
 ) -> tuple[tuple[str, str], ...]:
     """
-    Return the variables of RFC 3875 (CGI) that a request has.
+    Return the CGI variables (RFC 3875) of a request.
 
     Args:
         verb: HTTP verb; empty counts as POST.
-        query: Query string, raw.
-        content_type: Of the body; may be empty.
-        content_length: Of the body, in bytes; None where it is not known yet.
-        path_info: What follows the matched prefix of the method, or "".
-        metadata: The call's metadata, keys in lower case. Binary values (``-bin``) have no place
-            in an environment and are left out.
-        withheld: Names that the function's manifest sets itself.
-        is_cgi: The response is read as CGI: the guest gets all variables that the standard demands.
-        script_name: What was called, without `path_info` and with its leading "/".
+        query: Raw query string.
+        content_type: Media type of the body; may be empty.
+        content_length: Length of the body in bytes; None if it is not known yet.
+        path_info: The method after the matched prefix, or "".
+        metadata: The call's metadata, keys in lower case. Binary values (``-bin``) are left out,
+            since an environment can't hold them.
+        withheld: Names that the function's manifest sets itself; they are left out.
+        is_cgi: Add every variable that the standard requires, for a function with a CGI response.
+        script_name: The method without `path_info`, with its leading "/".
 
     Raises:
-        InvocationError: INVALID_REQUEST, a caller gives itself another's name.
+        InvocationError: INVALID_REQUEST if a caller forges metadata that only daprd may set.
     """
     env = {
         "REQUEST_METHOD": verb or "POST",
@@ -122,7 +122,7 @@ def request_environment(
             continue
         if name in env and key in _STAMPED:
             raise InvocationError(
-                Reason.INVALID_REQUEST, f"metadata {key}: came twice; expected the sidecar's word on it alone"
+                Reason.INVALID_REQUEST, f"metadata {key}: appears twice; expected only the sidecar's value"
             )
         _add(env, name, value)
     if is_cgi:
@@ -134,13 +134,13 @@ def event_environment(
     event: Event, metadata: Metadata, *, withheld: Container[str] = (), is_cgi: bool = False
 ) -> tuple[tuple[str, str], ...]:
     """
-    Return the variables of an event: CloudEvents' attributes as ``CE_*``, and those of a POST of its data.
+    Return the variables of an event: its attributes as ``CE_*``, and the CGI variables of a POST of its data.
 
     Args:
-        event: What was delivered; attributes that it has not are left out.
-        metadata: The call's metadata, in which daprd hands on the broker's.
-        withheld: Names that the function's manifest sets itself.
-        is_cgi: The response is read as CGI.
+        event: The event; absent attributes get no variable.
+        metadata: The call's metadata, including what daprd forwards from the broker.
+        withheld: Names that the function's manifest sets itself; they are left out.
+        is_cgi: Add every variable that the CGI standard requires.
     """
     env = {
         "REQUEST_METHOD": "POST",
@@ -157,7 +157,7 @@ def event_environment(
     }
     env |= {name: value for name, value in attributes.items() if value}
     for key, value in event.extensions:
-        # daprd has some of every event, empty where it knows nothing.
+        # daprd sets some extensions on every event, empty if it has no value.
         if value and (name := _attribute(key)):
             env.setdefault(name, value)
     headers: dict[str, str] = {}
@@ -193,7 +193,7 @@ def _pairs(env: dict[str, str], withheld: Container[str]) -> tuple[tuple[str, st
 
 def _server(host: str) -> dict[str, str]:
     """
-    Return the server's name and port, as the client has named them in the header ``Host``.
+    Return SERVER_NAME and SERVER_PORT from the request's ``Host`` header, as CGI requires.
     """
     match = _HOST.fullmatch(host)
     name, port = (match["name"], match["port"]) if match else (_DEFAULT_HOST, None)
@@ -203,7 +203,7 @@ def _server(host: str) -> dict[str, str]:
 @lru_cache(maxsize=1024)
 def _variable(key: str) -> str:
     """
-    Return the variable of a metadata key, or "" if it has none.
+    Return the variable name of a metadata key, or "" if the key is withheld.
     """
     canonical = key.replace("_", "-").replace(".", "-")
     stripped = canonical.removeprefix("dapr-")
@@ -216,9 +216,9 @@ def _variable(key: str) -> str:
 @lru_cache(maxsize=1024)
 def _attribute(key: str) -> str:
     """
-    Return the variable of an extension attribute, or "" if it has none.
+    Return the variable name of an extension attribute, or "" if the attribute can't have one.
 
-    CloudEvents' names are lower-case letters and digits (1.0.2, 3.1); daprd hands on any.
+    CloudEvents allows lower-case letters and digits only (1.0.2, 3.1), but daprd forwards any name.
     """
     return f"CE_{key.upper()}" if key.isascii() and key.replace("_", "").isalnum() else ""
 

@@ -1,4 +1,4 @@
-"""An event as a function gets it: a CloudEvent, or the bare data of a raw message."""
+"""A topic's message as a function receives it: a CloudEvent, or the data of a raw message."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ _DELIVERED = frozenset({"application/json", CLOUD_EVENT_TYPE})
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
     """
-    One message of a topic.
+    One message from a topic.
 
     Attributes:
         pubsub: The pub/sub component.
         topic: The topic.
-        path: Of the route by which it was delivered; "" for none.
-        id: Of the CloudEvent; "" for a raw payload of a batch.
-        source: Of the CloudEvent.
-        type: Of the CloudEvent.
-        spec_version: Of the CloudEvent.
-        content_type: Of the data.
-        data: The data, in its own bytes.
-        extensions: Further attributes, in daprd's order.
-        metadata: Of the broker, for this message alone; keys in lower case.
+        path: Path of the route that daprd chose; "" if none matched.
+        id: ``id`` of the CloudEvent; "" for a raw payload in a batch.
+        source: ``source`` of the CloudEvent.
+        type: ``type`` of the CloudEvent.
+        spec_version: ``specversion`` of the CloudEvent.
+        content_type: Media type of the data.
+        data: The data.
+        extensions: Extension attributes, in daprd's order.
+        metadata: The broker's metadata of this message; keys in lower case.
         is_bulk: It was delivered in a batch.
-        is_raw: It is no CloudEvent, but its bare data.
+        is_raw: It is a raw payload, not a CloudEvent.
     """
 
     pubsub: str
@@ -50,11 +50,11 @@ class Event:
     @property
     def is_emptied(self) -> bool:
         """
-        Whether daprd has left the data out.
+        Whether daprd dropped the data.
 
-        It hands on JSON, text and, in single delivery, what stands in ``data_base64``; of any other type
-        it leaves nothing (``GRPCEnvelopeFromSubscriptionMessage`` and ``extractCloudEvent`` of its
-        ``pkg/runtime/pubsub``). An event that names no type has no data.
+        daprd forwards JSON, text and, in single delivery, ``data_base64``. It drops data of any other type
+        (``GRPCEnvelopeFromSubscriptionMessage`` and ``extractCloudEvent`` of its
+        ``pkg/runtime/pubsub``). An event without a type has no data.
         """
         if self.data or self.is_raw or not self.content_type or is_text(self.content_type):
             return False
@@ -64,10 +64,10 @@ class Event:
     @property
     def missing_attributes(self) -> tuple[str, ...]:
         """
-        Those of the attributes that CloudEvents requires (1.0.2, 3.1.1) which it does not have.
+        The attributes that CloudEvents requires (1.0.2, 3.1.1) and that this event lacks.
 
-        daprd takes any JSON object for an event, so that one which was published bare comes without them,
-        and without data.
+        daprd treats any JSON object as a CloudEvent. A plain object that was published raw arrives without
+        these attributes, and without its data.
         """
         if self.is_raw:
             return ()
@@ -77,14 +77,14 @@ class Event:
     @property
     def subject(self) -> str:
         """
-        The attribute ``subject``, or "".
+        The event's ``subject``, or "".
         """
         return dict(self.extensions).get("subject", "")
 
     @property
     def trace(self) -> Trace:
         """
-        The trace that it belongs to.
+        The event's trace.
         """
         found = dict(self.extensions)
         return Trace(

@@ -46,7 +46,7 @@ def _log_stderr(event: InvocationFinished) -> None:
     where = (event.function, event.invocation_id)
     left_out, lines = _last_lines(outcome.stderr)
     if left_out:
-        _invocations.info("function '%s' (invocation %s): … %d lines before these", *where, left_out)
+        _invocations.info("function '%s' (invocation %s): … %d earlier lines omitted", *where, left_out)
     for line in lines:
         text = line[:_LOGGED_LINE_BYTES].decode("utf-8", "replace").rstrip("\r")
         more = "…" if len(line) > _LOGGED_LINE_BYTES else ""
@@ -55,7 +55,7 @@ def _log_stderr(event: InvocationFinished) -> None:
 
 def _last_lines(stderr: bytes) -> tuple[int, list[bytes]]:
     """
-    Return how many lines are left out, and the lines that are logged.
+    Return the number of omitted lines, and the lines to log.
     """
     lines = stderr.rstrip(b"\r\n").rsplit(b"\n", _LOGGED_LINES)
     if len(lines) <= _LOGGED_LINES:

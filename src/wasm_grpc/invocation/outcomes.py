@@ -1,4 +1,4 @@
-"""What a failed event means to Dapr: the one table from reasons to the keys of ``[outcome]``."""
+"""Decide what Dapr does with a message that failed: one table maps each reason to a key of ``[outcome]``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["Crashes", "Verdict", "verdict_on"]
 
 class Verdict(enum.Enum):
     """
-    What becomes of a message: Dapr's ``TopicEventResponseStatus``.
+    What daprd does with a message: Dapr's ``TopicEventResponseStatus``.
     """
 
     SUCCESS = enum.auto()
@@ -25,7 +25,7 @@ class Verdict(enum.Enum):
 
 class _Kind(enum.Enum):
     """
-    Kinds of failure, as ``[outcome]`` tells them apart.
+    Kinds of failure: one for each key of ``[outcome]``.
     """
 
     REJECTED = enum.auto()
@@ -41,7 +41,7 @@ _KINDS: Mapping[Reason, _Kind] = {
     Reason.REJECTED: _Kind.REJECTED,
     Reason.EVENT_EMPTIED: _Kind.REJECTED,
     Reason.EVENT_INVALID: _Kind.REJECTED,
-    # It will not be smaller the next time.
+    # Retrying can't help: the body stays too large.
     Reason.BODY_TOO_LARGE: _Kind.REJECTED,
     Reason.INVALID_REQUEST: _Kind.REJECTED,
     Reason.EXITED: _Kind.FAILED,
@@ -60,7 +60,7 @@ _KINDS: Mapping[Reason, _Kind] = {
     Reason.THEN_FAILED: _Kind.THEN_FAILED,
     Reason.THEN_UNAVAILABLE: _Kind.THEN_FAILED,
 }
-"""What isn't here is no fault of the message or the function: it is retried."""
+"""Any other reason is not caused by the message or the function, and the message is retried."""
 
 _HTTP_KINDS = {
     401: _Kind.DENIED,
@@ -70,14 +70,14 @@ _HTTP_KINDS = {
     503: _Kind.OVERLOADED,
     504: _Kind.TIMEOUT,
 }
-"""Of a guest's own status (``response = "cgi"``); any other 4xx is REJECTED, all else FAILED."""
+"""Kinds by a guest's HTTP status (``response = "cgi"``). Any other 4xx is REJECTED, all else FAILED."""
 
 
 class Crashes:
     """
-    Which messages a worker died of while it ran them.
+    Messages that crashed a worker.
 
-    Bounded: the longest unseen is forgotten first, and may then be tried twice more.
+    Bounded: the oldest is forgotten first, and may then crash two more workers before it is dropped.
     """
 
     def __init__(self, limit: int = 10_000) -> None:
@@ -86,7 +86,7 @@ class Crashes:
 
     def is_second(self, message: Hashable) -> bool:
         """
-        Count a crash; true if this message has had one, which is then forgotten.
+        Record a crash. Return whether it is this message's second one, and if so forget the message.
         """
         if message in self._seen:
             del self._seen[message]
@@ -98,7 +98,7 @@ class Crashes:
 
     def forget(self, message: Hashable) -> None:
         """
-        This message went well.
+        Forget the crash of a message that has now succeeded.
         """
         self._seen.pop(message, None)
 
@@ -113,10 +113,10 @@ def verdict_on(
     Decide what becomes of a message that failed.
 
     Args:
-        error: How it failed.
+        error: Why it failed.
         policy: The function's ``[outcome]``.
-        crashes: Of all messages; a second crash of one is the last.
-        message: What tells this message from others, whenever it is delivered.
+        crashes: Crashes of all messages. A message's second crash drops it.
+        message: Identity of the message, the same at every delivery.
     """
     kind = _kind(error)
     if kind is None:

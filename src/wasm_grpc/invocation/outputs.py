@@ -1,4 +1,4 @@
-"""Where results go beside the reply: the ``then`` of a trigger, carried out."""
+"""Send results where a trigger's ``then`` says, besides the reply."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["Cause", "Output", "Outputs", "Publisher"]
 
 class Publisher(Protocol):
     """
-    What publishes messages: the sidecar.
+    Something that publishes messages: the sidecar.
     """
 
     async def publish(self, pubsub: str, topic: str, data: bytes, content_type: str) -> None:
@@ -30,14 +30,14 @@ class Publisher(Protocol):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cause:
     """
-    What a function was called by: what its templates and its results' trace are taken from.
+    What caused an invocation: the values for templates and for the trace of its result.
 
     Attributes:
-        id: Of the event, else of the invocation.
-        subject: Of the event, or "".
-        method: That was called, or "".
-        name: The function's.
-        trace: The caller's.
+        id: The event's id, else the invocation's.
+        subject: The event's subject, or "".
+        method: The method that was called, or "".
+        name: The function's name.
+        trace: The caller's trace.
     """
 
     id: str
@@ -50,7 +50,7 @@ class Cause:
 @dataclass(frozen=True, slots=True)
 class Output:
     """
-    Where one result is to go, and what it was caused by.
+    The destination of one result, and the cause of its invocation.
     """
 
     then: Then
@@ -59,7 +59,7 @@ class Output:
 
 class Outputs:
     """
-    Sends results where a trigger says; calls may run side by side.
+    Sends results to the destination that a trigger names. Safe for concurrent calls.
     """
 
     def __init__(self, publisher: Publisher | None, *, app_id: str) -> None:
@@ -67,18 +67,18 @@ class Outputs:
         Send through a sidecar.
 
         Args:
-            publisher: The sidecar; None where none is configured.
-            app_id: Of this app, for the events' source.
+            publisher: The sidecar; None if none is configured.
+            app_id: This app's id, for the ``source`` of events.
         """
         self._publisher = publisher
         self._app_id = app_id
 
     async def send(self, output: Output, response: Response) -> None:
         """
-        Send a result; done when Dapr has taken it.
+        Send a result. Returns once Dapr has accepted it.
 
         Raises:
-            InvocationError: THEN_UNAVAILABLE where there is no sidecar to take it, else THEN_FAILED.
+            InvocationError: THEN_UNAVAILABLE if no sidecar can be reached, else THEN_FAILED.
         """
         publish, name = output.then.publish, output.cause.name
         if publish is None:

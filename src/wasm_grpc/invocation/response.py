@@ -1,4 +1,4 @@
-"""What a function answered, or the error that stands in its place: from its output, plain or CGI."""
+"""Turn a function's output, plain or CGI, into its response or an error."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from wasm_grpc.manifest.tables import FunctionManifest
 __all__ = ["FAILURE_BODY_BYTES", "Response", "cgi_response", "failure", "plain_response", "response_of"]
 
 _CONTENT_TYPE = "application/octet-stream"
-"""Of a result whose manifest says none."""
+"""Type of a result if neither the guest nor the manifest gives one."""
 _STDERR_LIMIT_BYTES = 1024
 FAILURE_BODY_BYTES = 1024
-"""How much of the body of a status that is no success becomes the message."""
+"""How much of the body becomes the error message when the guest's status is not 2xx."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Response:
     """
-    What a function answered.
+    A function's response.
 
     Attributes:
-        body: The result; of a stream, what came of it with its header.
-        content_type: Of the result.
+        body: The result. In a stream: the part that arrived together with the CGI headers.
+        content_type: Media type of the result.
         headers: Further headers, names in lower case.
-        has_log: The function wrote to standard error: the log names the invocation.
+        has_log: The function wrote to standard error, so the log has lines with the invocation's id.
     """
 
     body: bytes = b""
@@ -42,7 +42,7 @@ def response_of(outcome: Outcome, function: FunctionManifest) -> Response:
     Return the response of an invocation that has ended.
 
     Raises:
-        InvocationError: It failed, or its response says so.
+        InvocationError: The invocation failed, or the guest's response reports a failure.
     """
     if outcome.reason is not Reason.OK:
         raise failure(outcome, function.name)
@@ -64,12 +64,13 @@ def cgi_response(output: bytes, function: FunctionManifest, *, stderr: bytes = b
     Return the response of a function that writes its headers first.
 
     Args:
-        output: What it wrote; of a stream, its headers and what has come of the rest.
-        function: Which one.
-        stderr: What it said besides.
+        output: Its standard output. In a stream: the headers and the part of the body received so far.
+        function: The function.
+        stderr: Its standard error.
 
     Raises:
-        InvocationError: BAD_RESPONSE, or the status that is no success.
+        InvocationError: BAD_RESPONSE if the output is not a CGI response.
+        GuestStatusError: The guest's status is not 2xx.
     """
     try:
         response = parse_cgi_response(output)
@@ -88,7 +89,7 @@ def cgi_response(output: bytes, function: FunctionManifest, *, stderr: bytes = b
 
 def failure(outcome: Outcome, function: str) -> InvocationError:
     """
-    Return the error of an outcome that is not OK, with the tail of what the guest said.
+    Return the error of an outcome that is not OK, with the end of the guest's standard error.
     """
     said = _tail(outcome.stderr)
     if outcome.reason is Reason.REJECTED:
@@ -100,7 +101,7 @@ def failure(outcome: Outcome, function: str) -> InvocationError:
 
 def _status_failure(response: CgiResponse, function: str) -> GuestStatusError:
     """
-    Return the error of a CGI response whose status is no success; its text is the body's, else the phrase.
+    Return the error of a CGI response whose status is not 2xx. Its text is the body, else status and phrase.
     """
     text = _text(response.body) or " ".join(filter(None, (str(response.status), response.phrase)))
     return GuestStatusError(
@@ -118,10 +119,10 @@ def _tail(stderr: bytes) -> str:
 
 def _text(body: bytes) -> str:
     """
-    Return the beginning of a body as one line; "" for what is no text.
+    Return the beginning of a body as one line; "" if it is not text.
     """
     try:
-        # A character that the limit cuts is left out.
+        # An incremental decoder leaves out a character that the limit cuts in half.
         text = codecs.getincrementaldecoder("utf-8")().decode(body[:FAILURE_BODY_BYTES])
     except UnicodeDecodeError:
         return ""

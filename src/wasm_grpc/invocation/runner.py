@@ -1,4 +1,4 @@
-"""One run of one function, whatever called it: from its input to its response, and where that goes."""
+"""Run a function once, whoever called it: pass its input in, get its response, send that on."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from wasm_grpc.pool.stream import Stream
 __all__ = ["Runner"]
 
 _ENV_CHARACTERS = 512 * KIB
-"""Far more than HTTP's headers may have; in UTF-8 half of what the wire takes (``HEAD_LIMIT_BYTES``)."""
+"""Far more than HTTP headers hold. In UTF-8 it is half of what a frame takes (``HEAD_LIMIT_BYTES``)."""
 
 
 class Runner:
     """
-    Runs functions on one pool, sends their results on, and knows when nothing runs any more.
+    Runs functions on one pool, sends their results on, and counts running invocations for `drain`.
     """
 
     def __init__(self, pool: Pool, outputs: Outputs, observers: Observers) -> None:
@@ -36,23 +36,23 @@ class Runner:
         self._running = 0
         self._idle = asyncio.Event()
         self._idle.set()
-        # Distinct between servers and starts, and one increment a call.
+        # The prefix is random, so that ids differ between servers and restarts; then a counter is enough.
         self._prefix = secrets.token_hex(4)
         self._numbers = itertools.count(1)
 
     async def drain(self) -> None:
         """
-        Refuse every call from now on, and wait for those that run.
+        Refuse new calls from now on, and wait until the running ones end.
         """
         self._is_draining = True
         await self._idle.wait()
 
     def stop(self) -> None:
         """
-        End what still runs or waits after `drain`; its callers are told UNAVAILABLE.
+        End calls that still run or wait after `drain`. Their callers get UNAVAILABLE.
         """
         self._pool.stop(
-            Reason.DRAINING, "the server ended before it was done; expected to be called elsewhere"
+            Reason.DRAINING, "the server stopped before the call was done; expected a retry on another server"
         )
 
     def next_id(self) -> str:
@@ -63,7 +63,7 @@ class Runner:
 
     def capacity(self, function: str) -> int:
         """
-        Return how many calls of a function may be handed in at once without filling its queue.
+        Return how many concurrent calls of a function leave room in its queue.
         """
         return self._pool.capacity(function)
 
@@ -77,17 +77,17 @@ class Runner:
         output: Output | None = None,
     ) -> Response:
         """
-        Run a function once; done when its result is where it belongs.
+        Run a function once. Returns once its result has also been sent to `output`.
 
         Args:
-            function: What is called.
-            body: What the guest reads on standard input.
-            env: Its environment, beside the manifest's.
+            function: The function to run.
+            body: The guest's standard input.
+            env: Environment variables, in addition to the manifest's.
             invocation_id: See `next_id`.
-            output: Where the result goes beside the response.
+            output: Where the result goes besides the response.
 
         Raises:
-            InvocationError: There is no result, or it did not get there. It is the caller's to log.
+            InvocationError: The function failed, or its result could not be sent. The caller logs it.
         """
         with self._counted(function, invocation_id):
             response = await self._run(function, body, env, invocation_id)
@@ -102,15 +102,15 @@ class Runner:
         self, function: FunctionManifest, *, env: tuple[tuple[str, str], ...], invocation_id: str
     ) -> AsyncIterator[Stream]:
         """
-        Run a function once, its input and output streamed; leaving stops it.
+        Run a function once with streamed input and output. Leaving the context stops it.
 
         Args:
-            function: What is called.
-            env: Its environment, beside the manifest's.
+            function: The function to run.
+            env: Environment variables, in addition to the manifest's.
             invocation_id: See `next_id`.
 
         Raises:
-            InvocationError: It is not taken.
+            InvocationError: The invocation was refused.
         """
         invocation = Invocation(id=invocation_id, function=function.name, body=b"", env=env)
         with self._counted(function, invocation_id):
@@ -121,7 +121,9 @@ class Runner:
     @contextlib.contextmanager
     def _counted(self, function: FunctionManifest, invocation_id: str) -> Iterator[None]:
         if self._is_draining:
-            raise InvocationError(Reason.DRAINING, "the server is draining; expected to be called elsewhere")
+            raise InvocationError(
+                Reason.DRAINING, "the server is draining; expected a retry on another server"
+            )
         if InvocationReceived in self._observers:
             self._observers.tell(InvocationReceived(invocation_id=invocation_id, function=function.name))
         self._running += 1
@@ -155,7 +157,7 @@ def _check_env(function: FunctionManifest, env: tuple[tuple[str, str], ...]) -> 
     if size > _ENV_CHARACTERS:
         raise InvocationError(
             Reason.INVALID_REQUEST,
-            f"function '{function.name}': query, content type and metadata are an environment of "
+            f"function '{function.name}': query, content type and metadata make an environment of "
             f"{size} characters; expected at most {_ENV_CHARACTERS}",
             function=function.name,
         )

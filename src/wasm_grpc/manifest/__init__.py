@@ -1,1 +1,1 @@
-"""What `function.toml` may say: its tables, each key's check, and the line for whatever is wrong."""
+"""Parse `function.toml`: its tables, the checks of each key, and a line for each fault."""

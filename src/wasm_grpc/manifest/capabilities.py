@@ -1,4 +1,4 @@
-"""What a function may touch: the ``[capabilities]`` table; nothing else is granted."""
+"""The ``[capabilities]`` table: what a function may access; everything else is denied."""
 
 from __future__ import annotations
 
@@ -21,14 +21,16 @@ class FileGrant:
     A file or folder that the guest may read.
     """
 
-    host: RelativePath = Field(description="The file or folder below the function's own.", examples=["model"])
+    host: RelativePath = Field(
+        description="The file or folder, below the function's folder.", examples=["model"]
+    )
     guest: GuestPath = Field(description="Where the guest sees it.", examples=["/model"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=TABLE)
 class DaprGrants:
     """
-    Calls to Dapr that the guest may make; "*" only at the end of each.
+    Calls to Dapr that the guest may make. Each may have a "*" at its end, and only there.
     """
 
     state: tuple[Grant, ...] = Field(default=(), description="State keys: '<store>/<key>'.")
@@ -44,35 +46,35 @@ class DaprGrants:
 @dataclass(frozen=True, slots=True, kw_only=True, config=TABLE)
 class InferenceModel:
     """
-    A model that the guest may run by its name.
+    A model that the guest may load by name.
     """
 
     path: RelativePath = Field(
         description="The model file below the function's folder.", examples=["model/model.tflite"]
     )
     threads: Annotated[StrictInt, Field(ge=1, le=64)] = Field(
-        default=1, description="Threads of one inference."
+        default=1, description="Threads for one inference."
     )
-    sha256: Sha256 | None = Field(default=None, description="Digest that the file must have.")
+    sha256: Sha256 | None = Field(default=None, description="SHA-256 digest that the file must have.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=TABLE)
 class InferenceGrants:
     """
-    Inference that the guest may ask for.
+    The inference that the guest may use.
     """
 
     load: StrictBool = Field(default=False, description="The guest may bring its own model.")
     models: Mapping[Text, InferenceModel] = Field(default_factory=dict, description="Models by name.")
     tensor_types: TensorTypes = Field(
-        default=TensorTypes.AUTO, description="Which of wasi-nn's two tables the guest's tensor types are of."
+        default=TensorTypes.AUTO, description="Which of wasi-nn's two tables of tensor types the guest uses."
     )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=TABLE)
 class Capabilities:
     """
-    Everything that the function may touch.
+    Everything that the function may access.
     """
 
     files: tuple[FileGrant, ...] = Field(default=(), description="Files and folders to read.")

@@ -1,4 +1,4 @@
-"""How a check of a manifest's value fails, and checks that also describe themselves in the JSON schema."""
+"""Helpers for checking manifest values: errors, and checks that also appear in the JSON schema."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from wasm_grpc.manifest.wording import kind_of, shown
 __all__ = ["TABLE", "WRONG", "Matches", "not_a", "wrong"]
 
 TABLE = ConfigDict(extra="forbid")
-"""How every table of the manifest is read: a key that it doesn't define is an error."""
+"""Configuration of every table of the manifest: unknown keys are errors."""
 
 WRONG = "wrong"
-"""Type of a pydantic error whose text is ours."""
+"""Type of pydantic errors whose message is written here."""
 
 
 def wrong(what: str, expected: str, *, key: str = "") -> PydanticCustomError:
     """
-    Return the error of a check.
+    Return a pydantic error with a message of our own.
 
     Args:
         what: What is wrong with the value.
         expected: What was expected.
-        key: The key to blame, if it lies below the table that was checked.
+        key: The faulty key, if it lies below the table that was checked.
     """
     return PydanticCustomError(WRONG, "{problem}", {"problem": f"{what}; expected {expected}", "key": key})
 
 
 def not_a(value: object, wanted: str) -> str:
     """
-    Say that `value` isn't what was wanted: by its text if it has one, else by its type.
+    Describe a value that isn't what was wanted: by its text if it is a string, else by its type.
     """
     if isinstance(value, str):
         return f"{shown(value)} is not {wanted}" if value else "is empty"
@@ -44,10 +44,10 @@ def not_a(value: object, wanted: str) -> str:
 @dataclass(frozen=True, slots=True)
 class Matches:
     """
-    Metadata of a string type: the whole string matches a pattern.
+    Annotation of a string type: the whole string must match a pattern.
 
     Attributes:
-        pattern: A regular expression, in the part that Python and JavaScript share.
+        pattern: A regular expression in the syntax that Python and JavaScript share.
         expected: What was expected, for the message.
     """
 

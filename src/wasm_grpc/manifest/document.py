@@ -1,4 +1,4 @@
-"""One ``function.toml`` read: its manifest, or every line that says why there is none."""
+"""Read one ``function.toml``: its manifest, or one line for each problem."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ __all__ = ["Document", "DocumentReader"]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
     """
-    What one file says.
+    The content of one file.
 
     Attributes:
-        name: The function's name, as far as it could be read; else its folder's.
+        name: The function's name if it could be read, else its folder's name.
         manifest: The manifest, or None if there are problems.
-        problems: One line each, without the file's name.
+        problems: One line for each problem, without the file's name.
     """
 
     name: str
@@ -34,7 +34,7 @@ class Document:
 
 class DocumentReader:
     """
-    Reads manifests; holds the checks that are built once from the manifest's definition.
+    Reads manifests. Keep one reader for many files: pydantic builds its validator once for each.
     """
 
     __slots__ = ("_adapter",)

@@ -1,9 +1,9 @@
 """
-The CEL expressions of topic rules, checked before daprd reads them.
+Check the CEL expressions of topic rules before daprd reads them.
 
-daprd 1.18 drops every subscription of an app for one expression that it can't compile, never comes
-up where an expression calls an unknown function (it declares the name as a variable, over and over),
-and fails each message where an expression names a variable other than ``event`` (``pkg/expr``).
+Bad expressions do great damage in daprd 1.18 (``pkg/expr``). If one doesn't compile, daprd drops every
+subscription of the app. If one calls an unknown function, daprd never starts: it declares the name as a
+variable over and over. If one names a variable other than ``event``, every message fails.
 """
 
 from __future__ import annotations
@@ -17,31 +17,31 @@ _PLACE = re.compile(r"<input>:\d+:(?P<column>\d+): (?P<what>[^\n]*)")
 _SYNTAX = "Syntax error: "
 _CONTAINER = " (in container '')"
 _WORDINGS = (
-    (re.compile(r"token recognition error at: '= ?'"), "'=' compares nothing; expected '=='"),
+    (re.compile(r"token recognition error at: '= ?'"), "'=' is not an operator; expected '=='"),
     (
         re.compile(r"token recognition error at: '(?P<at>[&|]).*'"),
-        "'{at}' is no operator; expected '{at}{at}'",
+        "'{at}' is not an operator; expected '{at}{at}'",
     ),
     (
         re.compile(r"token recognition error at: '(?P<at>[\"']).*'"),
-        "a text begins that does not end; expected {at}",
+        "unterminated string; expected {at}",
     ),
-    (re.compile(r"token recognition error at: '(?P<at>.+)'"), "'{at}' can't stand there"),
-    (re.compile(r"missing '(?P<at>.+)' at '<EOF>'"), "it ends too early; expected '{at}'"),
+    (re.compile(r"token recognition error at: '(?P<at>.+)'"), "unexpected '{at}'"),
+    (re.compile(r"missing '(?P<at>.+)' at '<EOF>'"), "unexpected end; expected '{at}'"),
     (
         re.compile(r"(mismatched|extraneous) input '<EOF>' expecting '(?P<at>.+)'"),
-        "it ends too early; expected '{at}'",
+        "unexpected end; expected '{at}'",
     ),
-    (re.compile(r"(mismatched|extraneous) input '<EOF>'.*"), "it ends too early; expected a value"),
+    (re.compile(r"(mismatched|extraneous) input '<EOF>'.*"), "unexpected end; expected a value"),
     (
         re.compile(r"(mismatched|extraneous) input '(?P<at>.+)' expecting <EOF>"),
-        "'{at}' can't follow what stands before it",
+        "unexpected '{at}'",
     ),
     (
         re.compile(r"(mismatched|extraneous) input '(?P<at>.+?)' expecting .*"),
-        "'{at}' can't stand there; expected a value",
+        "unexpected '{at}'; expected a value",
     ),
-    (re.compile(r"no viable alternative at input '(?P<at>.+)'"), "'{at}' can't be read"),
+    (re.compile(r"no viable alternative at input '(?P<at>.+)'"), "unexpected '{at}'"),
     (
         re.compile(r"undeclared reference to '(?P<at>.+)'"),
         "'{at}' is unknown; expected 'event' or one of CEL's functions",
@@ -51,15 +51,15 @@ _WORDINGS = (
         "'{at}' can't be applied to ({types})",
     ),
 )
-"""The library's complaints, which are those of its parser, and what they mean to a person."""
+"""The library's messages, which are those of its parser, and clearer ones for the author of a manifest."""
 
 
 @lru_cache(maxsize=256)
 def match_fault(expression: str) -> str | None:
     """
-    Say what keeps an expression from being a rule on ``event``, and what to write; return None if it is one.
+    Return what is wrong with a rule on ``event``, and what is expected; None if it is valid.
 
-    Source: the Common Expression Language's specification, as its authors' own library checks it.
+    Source: the specification of the Common Expression Language, as its authors' own library implements it.
     """
     try:
         from cel_expr_python import cel  # noqa: PLC0415 - only where there is a rule; not on every Python
@@ -71,9 +71,9 @@ def match_fault(expression: str) -> str | None:
     except RuntimeError as exc:
         return _worded(str(exc))
     if result == cel.Type.DYN:
-        # daprd drops a message for which a rule gives anything but a boolean, and asks no further rule.
+        # If a rule's result is not a boolean, daprd drops the message and tries no further rule.
         return (
-            "may give any type, and a message for which it gives no boolean is lost; "
+            "may give any type, and daprd drops a message if it isn't a boolean; "
             f"expected a comparison, such as '({expression}) == true' or 'event.type == \"created\"'"
         )
     if result != cel.Type.BOOL:
@@ -86,16 +86,16 @@ _EXAMPLE = "'event.type == \"created\"'"
 
 def _worded(report: str) -> str:
     """
-    Return the first error of the library's report as the rest of a sentence of ours.
+    Return the first error of the library's report, in our words.
     """
     place = _PLACE.search(report)
     if place is None:
-        return f"is no CEL expression; expected one such as {_EXAMPLE}"
+        return f"is not a CEL expression; expected one such as {_EXAMPLE}"
     what = place["what"].removesuffix(" [INVALID_ARGUMENT]").removeprefix(_SYNTAX).replace(_CONTAINER, "")
     for pattern, wording in _WORDINGS:
         if match := pattern.fullmatch(what):
             what = wording.format(**match.groupdict())
             break
-    # The library counts from 1, but from 0 where a name is unknown.
+    # The library's columns begin with 1, but with 0 for unknown names.
     expected = "" if "; expected " in what else f"; expected an expression such as {_EXAMPLE}"
-    return f"is no rule: column {place['column']}: {what}{expected}"
+    return f"is not a rule: column {place['column']}: {what}{expected}"

@@ -1,4 +1,4 @@
-"""The manifest's texts: how each kind of name, path, reference and template is checked."""
+"""The manifest's string types: checks of each kind of name, path, reference and template."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ _MEDIA_TYPE = rf"{_TOKEN}/{_TOKEN}(?:[ ]*;[ ]*{_TOKEN}=(?:{_TOKEN}|\"[ !#-\[\]-~
 
 class Verb(str, enum.Enum):
     """
-    The verbs that Dapr hands on (``HTTPExtension.Verb`` in Dapr's common.proto).
+    The verbs that Dapr forwards (``HTTPExtension.Verb`` in Dapr's common.proto).
     """
 
     GET = "GET"
@@ -100,7 +100,7 @@ def _guest_path(text: str) -> str:
     if not text.startswith("/") or "\0" in text or not all(parts) or {".", ".."} & set(parts):
         raise wrong(not_a(text, "a guest path"), "an absolute path without '.' and '..', such as '/model'")
     if parts[0] == "tmp":
-        raise wrong(f"{shown(text)} lies in the guest's scratch folder", "a path outside '/tmp'")
+        raise wrong(f"{shown(text)} is in the guest's scratch folder", "a path outside '/tmp'")
     return text
 
 
@@ -118,9 +118,7 @@ def _template(text: str) -> str:
     fault = template_fault(_without_nul(text))
     if fault is not None:
         *most, last = PLACEHOLDERS
-        raise wrong(
-            f"{shown(fault)} is no placeholder", f"text whose braces hold {', '.join(most)} or {last}"
-        )
+        raise wrong(f"{shown(fault)} is not a placeholder", f"{', '.join(most)} or {last}")
     return text
 
 
@@ -139,9 +137,11 @@ def _grant(text: str) -> str:
     return _without_nul(text)
 
 
-def _the_query(value: object) -> object:
+def _query_keyword(value: object) -> object:
     if value != _QUERY:
-        raise wrong(f"{shown(value)} is a string", f"an array, or {_QUERY!r} for the parts of each query")
+        raise wrong(
+            f"{shown(value)} is a string", f"an array, or {_QUERY!r} for the parts of each request's query"
+        )
     return value
 
 
@@ -168,7 +168,7 @@ Text = Annotated[StrictStr, Matches(r"[^\x00-\x1f\x7f]+", "text without control 
 Argument = Annotated[StrictStr, AfterValidator(_without_nul)]
 Arguments = Annotated[
     Annotated[tuple[Argument, ...], Tag("<list>")]
-    | Annotated[Literal["query"], BeforeValidator(_the_query), Tag("<word>")],
+    | Annotated[Literal["query"], BeforeValidator(_query_keyword), Tag("<word>")],
     Discriminator(_arguments_tag),
 ]
 RelativePath = Annotated[StrictStr, AfterValidator(_relative)]

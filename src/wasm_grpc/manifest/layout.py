@@ -1,4 +1,4 @@
-"""How a function's folder and its manifest are spoken of."""
+"""Names of files and keys of a function's folder and manifest."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from collections.abc import Sequence
 __all__ = ["MANIFEST_NAME", "REMOTE_SCHEMES", "Key", "key_text"]
 
 MANIFEST_NAME = "function.toml"
-"""Name of the manifest in its function's folder."""
+"""File name of the manifest in a function's folder."""
 
 REMOTE_SCHEMES = ("https://", "oci://")
-"""How a module's reference begins where it isn't a file of the function's folder."""
+"""Prefixes of a module reference that is not a file in the function's folder."""
 
 Key = tuple[str | int, ...]
-"""Where a value stands in a manifest: names of tables and keys, and indexes of arrays."""
+"""The location of a value in a manifest: names of tables and keys, and indexes of arrays."""
 
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
-"""What TOML takes as a key without quotes (TOML 1.0, Keys)."""
+"""A key that TOML allows without quotes (TOML 1.0, Keys)."""
 
 
 def key_text(key: Sequence[str | int]) -> str:
     """
-    Write a key as messages do: ``trigger.invoke[0].method``.
+    Format a key for a message: ``trigger.invoke[0].method``.
     """
     text = ""
     for part in key:

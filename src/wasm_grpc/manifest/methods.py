@@ -8,20 +8,20 @@ from dataclasses import dataclass
 __all__ = ["METHOD_LIMIT", "MethodPattern", "method_fault", "parse_method_pattern"]
 
 METHOD_LIMIT = 2048
-"""The longest method, in characters; longer than any that is written by hand."""
+"""Limit on a method, in characters; far above any that is written by hand."""
 
-# daprd refuses these in a method (NormalizeMethod of its 1.18): "?" and "#" would end the path.
+# daprd refuses these in a method (NormalizeMethod in 1.18): "?" and "#" would end the path.
 _RESERVED = re.compile(r"[?#\x00-\x1f\x7f]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MethodPattern:
     """
-    Which methods a trigger takes.
+    The methods that a trigger matches.
 
     Attributes:
-        path: The method, or for a prefix what stands before "/*"; "" for "*", which takes every method.
-        is_prefix: The rest of the path is the guest's ``PATH_INFO``.
+        path: The method, or the prefix before "/*"; "" for "*", which matches every method.
+        is_prefix: It is a prefix. The rest of the method becomes the guest's ``PATH_INFO``.
     """
 
     path: str
@@ -35,7 +35,7 @@ class MethodPattern:
 
 def method_fault(method: str) -> str | None:
     """
-    Say what keeps `method` from being any method at all, or give None.
+    Return why a text can't be a method, or None if it can.
     """
     if len(method) > METHOD_LIMIT:
         return f"is longer than {METHOD_LIMIT} characters"
@@ -48,9 +48,9 @@ def method_fault(method: str) -> str | None:
 
 def parse_method_pattern(text: str) -> MethodPattern | str:
     """
-    Read a pattern as a manifest or ``--route`` writes it, or say what is wrong with it.
+    Parse a pattern from a manifest or ``--route``, or return what is wrong with it.
 
-    One leading "/" is dropped. "orders/*" takes what lies below "orders", not "orders" itself.
+    One leading "/" is dropped. "orders/*" matches everything below "orders", not "orders" itself.
     """
     path = text.removeprefix("/")
     if path == "*":
@@ -62,5 +62,5 @@ def parse_method_pattern(text: str) -> MethodPattern | str:
         return fault
     if "*" in path:
         return "has a '*' that isn't its last segment"
-    # daprd cleans "a//b" and "a/" to "a/b" and "a": such a method would never be called.
+    # daprd normalises "a//b" and "a/" to "a/b" and "a", so such a method would never be called.
     return MethodPattern(path=path, is_prefix=is_prefix) if all(path.split("/")) else "has an empty segment"

@@ -1,4 +1,4 @@
-"""What is wrong with a manifest's values, from pydantic's errors into lines of ours."""
+"""Turn pydantic's validation errors into one line for each problem."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ _EXPECTED = {
     "string_type": "a string",
     "tuple_type": _ARRAY,
 }
-"""What was expected, by the type of pydantic's error, where the value has the wrong TOML type."""
+"""What was expected, by pydantic's type of error, for values of the wrong TOML type."""
 
 _MARKS = frozenset({"<text>", "<secret>", "<list>", "<word>", "[key]"})
-"""Parts of an error's location that are no keys: our tags of a union, pydantic's mark of a mapping's key."""
+"""Parts of an error's location that are not keys: our union tags, and pydantic's mark for a mapping's key."""
 
 
 def problem_lines(error: ValidationError) -> tuple[str, ...]:
     """
-    Return one line for each error: ``<key>: <what is wrong>; <what was expected>``.
+    Return one line for each error: ``<key>: <what is wrong>; expected <what>``.
     """
     schema = KeySchema()
     return tuple(_line(details, schema) for details in error.errors(include_url=False))
@@ -68,10 +68,10 @@ def _wrong_value(key: Key, details: ErrorDetails, schema: KeySchema) -> str:
         if expected == _ARRAY and schema.keys_of((*key, 0)):
             expected = f"an array of tables, each under [[{key_text(key)}]]"
         return f"{key_text(key)}: {kind_of(value)}; expected {expected}"
-    return f"{key_text(key)}: {_out_of_range(kind, value, context)}"
+    return f"{key_text(key)}: {_constraint_problem(kind, value, context)}"
 
 
-def _out_of_range(kind: str, value: object, context: Mapping[str, object]) -> str:
+def _constraint_problem(kind: str, value: object, context: Mapping[str, object]) -> str:
     if kind == "enum":
         return f"{not_a(value, 'known here')}; expected {context['expected']}"
     if kind == "greater_than_equal":
@@ -79,5 +79,5 @@ def _out_of_range(kind: str, value: object, context: Mapping[str, object]) -> st
     if kind == "less_than_equal":
         return f"{shown(value)} is too large; expected at most {context['le']}"
     if kind == "string_too_short":
-        return "is empty; expected a text"
-    return f"{shown(value)} is not allowed; expected what the manifest's reference says"
+        return "is empty; expected text"
+    return f"{shown(value)} is not allowed; expected a value as in docs/manifest.md"

@@ -1,4 +1,4 @@
-"""The manifest's durations, sizes and counts, each with its range."""
+"""The manifest's types for durations, sizes and counts, each with its range."""
 
 from __future__ import annotations
 
@@ -37,34 +37,34 @@ __all__ = [
 ]
 
 AS_WRITTEN = "wasm_grpc_as_written"
-"""Key of a schema's metadata: the function that gives a default as an author writes it."""
+"""Metadata key of a schema: a function that formats a default as an author would write it."""
 
 _UNLIMITED = "unlimited"
 
 _DAY_S = 24 * 3600.0
-"""The longest duration: what takes longer is not waited for by a caller."""
+"""Longest duration: no caller waits longer."""
 
 _MEMORY_LIMIT_BYTES = 65_535 * PAGE_BYTES
-"""One page less than WebAssembly's 4 GiB, which Wasmer shows as an empty buffer."""
+"""One page less than WebAssembly's 4 GiB: Wasmer shows a memory of 4 GiB as an empty buffer."""
 
 _BODY_LIMIT_BYTES = 2046 * MIB
-"""gRPC's message length is an int32, and the server takes 1 MiB more than the largest body."""
+"""gRPC's message length is an int32, and the server accepts 1 MiB more than the largest body."""
 
 _GIB = 1024 * MIB
 _SCRATCH_LIMIT_BYTES = 4 * _GIB
-"""Scratch is held in memory, as the guest's own memory is."""
+"""The scratch folder is held in memory, like the guest's own memory."""
 
 _OUTPUT_LIMIT_BYTES = 1024 * _GIB
-"""Only a stream can reach it; more than this is meant as "unlimited"."""
+"""Only a stream can reach it. Whoever wants more should write "unlimited"."""
 
 _STDERR_LIMIT_BYTES = MIB
-"""Well below the longest head of a frame (`core.wire`), which carries it."""
+"""Well below the limit on a frame's head (`core.wire`), which carries it."""
 
 
 @dataclass(frozen=True, slots=True)
 class _DurationIn:
     """
-    Metadata of a type: written as a duration, read as seconds; None if unlimited.
+    Annotation of a type: written as a duration, read as seconds; None if unlimited.
     """
 
     least_s: float = 0.001
@@ -97,7 +97,7 @@ class _DurationIn:
 @dataclass(frozen=True, slots=True)
 class _SizeIn:
     """
-    Metadata of a type: written as bytes or as a size, read as bytes; None if unlimited.
+    Annotation of a type: written as bytes or as a size, read as bytes; None if unlimited.
     """
 
     most: int
@@ -132,7 +132,7 @@ class _SizeIn:
         if size % self.unit:
             below = size - size % self.unit
             raise wrong(
-                f"{shown(value)} is not whole pages",
+                f"{shown(value)} is not a whole number of pages",
                 f"a multiple of {format_size(self.unit)}, such as {format_size(below)}"
                 f" or {format_size(below + self.unit)}",
             )

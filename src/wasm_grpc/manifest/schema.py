@@ -1,4 +1,4 @@
-"""The JSON schema of ``function.toml``, and what it says about one key."""
+"""The JSON schema of ``function.toml``, and questions about single keys."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _Node = Mapping[str, object]
 
 def manifest_schema() -> dict[str, object]:
     """
-    Make the JSON schema of a manifest (draft 2020-12), with defaults as an author writes them.
+    Return the JSON schema of a manifest (draft 2020-12), with defaults as an author would write them.
     """
     schema = TypeAdapter(FunctionManifest).json_schema(schema_generator=_AuthorSchema)
     return {
@@ -35,14 +35,14 @@ def manifest_schema() -> dict[str, object]:
 
 def schema_text() -> str:
     """
-    Write the JSON schema as a file for editors.
+    Return the JSON schema as the text of a file for editors.
     """
     return json.dumps(manifest_schema(), indent=2) + "\n"
 
 
 class _AuthorSchema(GenerateJsonSchema):
     """
-    The schema in the author's terms: TOML has no null, and a table left out needs no default.
+    The schema from the author's view: without null, which TOML lacks, and without defaults of whole tables.
     """
 
     def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
@@ -74,14 +74,14 @@ class KeySchema:
 
     def keys_of(self, table: Key) -> tuple[str, ...]:
         """
-        Return the keys that a table may have; none for a value that is no table.
+        Return the keys that a table may have; none if the value is not a table.
         """
         node = self._node(table)
         return () if node is None else tuple(_table(node, "properties"))
 
     def expected(self, key: Key) -> str:
         """
-        Say what a key holds, with an example if there is one.
+        Return a description of a key's value, with an example if there is one.
         """
         described = _table(self._node(key[:-1]) or {}, "properties").get(str(key[-1]), {})
         if not isinstance(described, Mapping):
@@ -93,7 +93,7 @@ class KeySchema:
 
     def elsewhere(self, name: str) -> str | None:
         """
-        Return a key called `name` that stands in a table of its own, outside of arrays, or None.
+        Return where else a key called `name` exists, outside of arrays, or None.
         """
         return next((key_text(key) for key in self._paths(()) if key[-1] == name), None)
 
@@ -118,7 +118,7 @@ class KeySchema:
 
     def _resolve(self, node: object) -> _Node | None:
         """
-        Follow references, and of alternatives take the table or array.
+        Follow references. Of several alternatives take the table or array.
         """
         if not isinstance(node, Mapping):
             return None

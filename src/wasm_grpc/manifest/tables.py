@@ -1,8 +1,8 @@
 """
 The function's manifest: every key of ``function.toml``, with its type, default and meaning.
 
-These definitions are the only ones: the checks, the JSON schema and the names that an error
-suggests are all taken from them.
+These definitions are the single source: the checks, the JSON schema and the suggestions in errors all
+come from them.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ _POOL = PoolPolicy()
 @dataclass(frozen=True, slots=True, kw_only=True, config=TABLE)
 class Secret:
     """
-    The value of an environment variable that is read through Dapr at start.
+    A secret as the value of an environment variable, read through Dapr at start.
     """
 
     secret: SecretName = Field(description="The secret as '<store>/<key>'.", examples=["local-store/DB_URL"])
@@ -61,14 +61,14 @@ class Secret:
 @dataclass(frozen=True, slots=True, kw_only=True, config=TABLE)
 class LimitsTable(Limits):
     """
-    `Limits` under the names and in the units of ``[limits]``.
+    `Limits` with the names and units of ``[limits]``.
     """
 
     timeout_s: Timeout = Field(
         default=_LIMITS.timeout_s, alias="timeout", description="Wall time from the guest's start."
     )
     cpu_s: OptionalDuration = Field(
-        default=_LIMITS.cpu_s, alias="cpu", description="CPU time of one invocation; not limited without it."
+        default=_LIMITS.cpu_s, alias="cpu", description="CPU time of one invocation; unlimited by default."
     )
     queue_wait_s: Wait = Field(
         default=_LIMITS.queue_wait_s, alias="queue_wait", description="Longest wait for a worker."
@@ -84,7 +84,7 @@ class LimitsTable(Limits):
     output_bytes: OutputSize = Field(
         default=_LIMITS.output_bytes,
         alias="output",
-        description="Most that the guest may write as its result.",
+        description="Largest result that the guest may write.",
     )
     body_bytes: BodySize = Field(
         default=_LIMITS.body_bytes, alias="body", description="Largest body of a request."
@@ -93,24 +93,26 @@ class LimitsTable(Limits):
         default=_LIMITS.stderr_bytes, alias="stderr", description="How much of standard error is kept."
     )
     scratch_bytes: ScratchSize = Field(
-        default=_LIMITS.scratch_bytes, alias="scratch", description="Most that /tmp may hold; 0 is no /tmp."
+        default=_LIMITS.scratch_bytes, alias="scratch", description="Size of /tmp; 0 means no /tmp."
     )
-    host_calls: Count = Field(default=_LIMITS.host_calls, description="Most calls to Dapr in one invocation.")
+    host_calls: Count = Field(
+        default=_LIMITS.host_calls, description="Limit on calls to Dapr in one invocation."
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=TABLE)
 class PoolTable(PoolPolicy):
     """
-    `PoolPolicy` as ``[pool]`` writes it.
+    `PoolPolicy` with the names of ``[pool]``.
     """
 
-    min: Count = Field(default=_POOL.min, description="Prepared instances kept; 0 prepares nothing ahead.")
+    min: Count = Field(default=_POOL.min, description="Instances kept ready; 0 keeps none.")
     max: PositiveCount | None = Field(
-        default=_POOL.max, description="Concurrent invocations; the server's run slots without it."
+        default=_POOL.max, description="Concurrent invocations; by default the server's run slots."
     )
-    queue: Count = Field(default=_POOL.queue, description="Invocations that may wait.")
+    queue: Count = Field(default=_POOL.queue, description="Invocations that may wait in the queue.")
     reuse: ReuseKind = Field(
-        default=_POOL.reuse, description="An instance serves one invocation (fresh) or many (warm)."
+        default=_POOL.reuse, description="Whether an instance serves one invocation (fresh) or many (warm)."
     )
     max_invocations: PositiveCount = Field(
         default=_POOL.max_invocations, description="Invocations after which a warm instance retires."
@@ -125,7 +127,7 @@ class PoolTable(PoolPolicy):
 
 class Retry(str, enum.Enum):
     """
-    What a failed event means to Dapr.
+    What Dapr does with a message after a failure.
     """
 
     RETRY = "retry"
@@ -135,15 +137,17 @@ class Retry(str, enum.Enum):
 @dataclass(frozen=True, slots=True, kw_only=True, config=TABLE)
 class OutcomePolicy:
     """
-    What each kind of failure of an event means to Dapr (``[outcome]``).
+    What Dapr does with a message after each kind of failure (``[outcome]``).
     """
 
-    rejected: Retry = Field(default=Retry.DROP, description="The guest said that its input is bad.")
+    rejected: Retry = Field(default=Retry.DROP, description="The guest rejected its input.")
     failed: Retry = Field(default=Retry.DROP, description="Non-zero exit or trap.")
-    timeout: Retry = Field(default=Retry.RETRY, description="A time limit was met.")
-    overloaded: Retry = Field(default=Retry.RETRY, description="The queue was full or the wait too long.")
-    denied: Retry = Field(default=Retry.DROP, description="The guest asked for what it wasn't granted.")
-    crash: Retry = Field(default=Retry.RETRY, description="Its worker died while running it.")
+    timeout: Retry = Field(default=Retry.RETRY, description="A time limit was reached.")
+    overloaded: Retry = Field(default=Retry.RETRY, description="The queue was full, or the wait too long.")
+    denied: Retry = Field(
+        default=Retry.DROP, description="The guest asked for something that wasn't granted."
+    )
+    crash: Retry = Field(default=Retry.RETRY, description="The worker died while running it.")
     then_failed: Retry = Field(
         default=Retry.RETRY, description="The result could not be published or stored."
     )
@@ -161,42 +165,47 @@ _Variable = Annotated[
 @dataclass(frozen=True, slots=True, kw_only=True, config=TABLE)
 class FunctionManifest:
     """
-    One function as its author declares it; the attributes are the keys of ``function.toml``.
+    One function as its author declares it. The attributes are the keys of ``function.toml``.
 
-    Durations are seconds, sizes bytes, and None stands for "unlimited" or a key left out.
+    Durations are in seconds, sizes in bytes. None means "unlimited" or an absent key.
     """
 
     name: FunctionName = Field(description="The function's name.", examples=["grayscale"])
     module: ModuleReference = Field(
         description="The WebAssembly module, a file below the function's folder.", examples=["grayscale.wasm"]
     )
-    sha256: Sha256 | None = Field(default=None, description="Digest that the module must have.")
+    sha256: Sha256 | None = Field(default=None, description="SHA-256 digest that the module must have.")
     guest: GuestKind = Field(default=GuestKind.WASI_COMMAND, description="How the module is called.")
-    engine: EngineChoice = Field(default=None, description="Engine that runs it; 'auto' chooses.")
+    engine: EngineChoice = Field(default=None, description="Engine that runs the module; 'auto' chooses one.")
     args: Arguments = Field(
-        default=(), description="The guest's arguments, without its name; 'query' takes the query's parts."
+        default=(),
+        description="The guest's arguments, without its name; 'query' passes the parts of the query.",
     )
     response: ResponseKind = Field(
         default=ResponseKind.RAW, description="How standard output becomes the reply."
     )
     content_type: MediaType | None = Field(
-        default=None, description="Content type of the result, where the guest doesn't say."
+        default=None, description="Content type of the result, if the guest gives none."
     )
     env: Mapping[VariableName, _Variable] = Field(
-        default_factory=dict, description="Environment variables: texts, or secrets."
+        default_factory=dict, description="Environment variables: strings or secrets."
     )
     limits: LimitsTable = Field(default=LimitsTable(), description="Hard limits.")
-    pool: PoolTable = Field(default=PoolTable(), description="How many run and wait on this server.")
+    pool: PoolTable = Field(
+        default=PoolTable(), description="How many invocations run and wait on this server."
+    )
     trigger: Triggers = Field(
         description="What calls the function: a line [[trigger.invoke]] and below it method = '<name>'."
     )
-    capabilities: Capabilities = Field(default=Capabilities(), description="What the function may touch.")
-    outcome: OutcomePolicy = Field(default=OutcomePolicy(), description="What a failed event means to Dapr.")
+    capabilities: Capabilities = Field(default=Capabilities(), description="What the function may access.")
+    outcome: OutcomePolicy = Field(
+        default=OutcomePolicy(), description="What Dapr does with a message after a failure."
+    )
 
     @model_validator(mode="after")
     def _check_reuse(self) -> FunctionManifest:
         if self.pool.reuse is ReuseKind.WARM and self.guest is GuestKind.WASI_COMMAND:
             raise wrong(
-                "'warm' needs a guest that outlives its call", "'fresh' for wasi-command", key="pool.reuse"
+                "'warm' needs a guest that survives a call", "'fresh' for wasi-command", key="pool.reuse"
             )
         return self

@@ -1,4 +1,4 @@
-"""The templates of ``then``: text in which `{id}`, `{json:/pointer}` and their like are filled in."""
+"""The templates of ``then``: text with placeholders such as `{id}` and `{json:/pointer}`."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 __all__ = ["PLACEHOLDERS", "TemplateError", "fill", "template_fault"]
 
 PLACEHOLDERS = ("{id}", "{subject}", "{method}", "{name}", "{json:/pointer}")
-"""What may stand in braces."""
+"""The placeholders."""
 
-# A JSON pointer (RFC 6901): "~" only as "~0" or "~1"; here never empty and without braces.
+# A JSON pointer (RFC 6901) has "~" only as "~0" or "~1". Here it is not empty and has no braces.
 _BRACED = re.compile(
     r"(?P<placeholder>\{(?:(?P<name>id|subject|method|name)|json:(?P<pointer>(?:/(?:[^~/{}]|~[01])*)+))\})"
     r"|\{[^{}]*\}?|\}"
@@ -21,7 +21,7 @@ _INDEX = re.compile(r"0|[1-9][0-9]*")
 
 class TemplateError(ValueError):
     """
-    A placeholder has no value here; says which, and why.
+    A placeholder has no value. The message says which one, and why.
     """
 
 
@@ -34,15 +34,15 @@ def template_fault(text: str) -> str | None:
 
 def fill(text: str, values: Mapping[str, str], result: Callable[[], bytes]) -> str:
     """
-    Fill in the placeholders of a text in which `template_fault` finds nothing.
+    Fill in the placeholders of a template. `template_fault` must have found nothing in it.
 
     Args:
         text: The template.
-        values: Of ``id``, ``subject``, ``method`` and ``name``, those that there are.
-        result: Gives the result that a JSON pointer points into; called only if there is one.
+        values: The available ones of ``id``, ``subject``, ``method`` and ``name``.
+        result: Returns the result, for JSON pointers. Called only if the template has one.
 
     Raises:
-        TemplateError: A value is missing, or the pointer leads to no text, number or boolean.
+        TemplateError: A value is missing, or the pointer doesn't lead to a string, number or boolean.
     """
 
     def value(piece: re.Match[str]) -> str:
@@ -50,7 +50,7 @@ def fill(text: str, values: Mapping[str, str], result: Callable[[], bytes]) -> s
             return _pointed_at(piece["pointer"], result())
         found = values.get(piece["name"], "")
         if not found:
-            raise TemplateError(f"{piece[0]} has no value here")
+            raise TemplateError(f"{piece[0]}: has no value here")
         return found
 
     return _BRACED.sub(value, text) if "{" in text else text
@@ -58,7 +58,7 @@ def fill(text: str, values: Mapping[str, str], result: Callable[[], bytes]) -> s
 
 def _pointed_at(pointer: str, result: bytes) -> str:
     """
-    Return what a JSON pointer leads to, as text (RFC 6901, 4).
+    Return the value at a JSON pointer as text (RFC 6901, 4).
     """
     placeholder = f"{{json:{pointer}}}"
     try:
@@ -74,5 +74,5 @@ def _pointed_at(pointer: str, result: bytes) -> str:
         else:
             raise TemplateError(f"{placeholder}: the result has nothing there")
     if value is None or isinstance(value, (dict, list)):
-        raise TemplateError(f"{placeholder}: is no text, number or boolean")
+        raise TemplateError(f"{placeholder}: the value there is not a string, number or boolean")
     return value if isinstance(value, str) else json.dumps(value)

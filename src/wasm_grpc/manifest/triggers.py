@@ -1,4 +1,4 @@
-"""What calls a function, and where its result goes: the ``[trigger]`` tables and their ``then``."""
+"""The ``[trigger]`` tables: what calls a function, and where its result goes (``then``)."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _EXPECTED = "a line [[trigger.invoke]] and below it method = '<name>'; or a topi
 @dataclass(frozen=True, slots=True, kw_only=True, config=TABLE)
 class PublishOutput:
     """
-    A topic for the result.
+    A topic to publish the result to.
     """
 
     pubsub: Template = Field(description="The pub/sub component.", examples=["pubsub"])
@@ -41,7 +41,7 @@ class PublishOutput:
 @dataclass(frozen=True, slots=True, kw_only=True, config=TABLE)
 class StateOutput:
     """
-    A place in a state store for the result.
+    A state store key to save the result under.
     """
 
     store: Template = Field(description="The state store component.", examples=["statestore"])
@@ -51,7 +51,7 @@ class StateOutput:
 @dataclass(frozen=True, slots=True, kw_only=True, config=TABLE)
 class BindingOutput:
     """
-    An output binding for the result.
+    An output binding to send the result to.
     """
 
     name: Template = Field(description="The binding component.", examples=["mail"])
@@ -62,12 +62,12 @@ class BindingOutput:
 @dataclass(frozen=True, slots=True, kw_only=True, config=TABLE)
 class Then:
     """
-    Where the result goes; exactly one key.
+    Where the result goes: exactly one of the keys.
     """
 
     publish: PublishOutput | None = Field(default=None, description="Publish the result.")
     state: StateOutput | None = Field(default=None, description="Store the result.")
-    binding: BindingOutput | None = Field(default=None, description="Hand the result to an output binding.")
+    binding: BindingOutput | None = Field(default=None, description="Send the result to an output binding.")
 
     @model_validator(mode="after")
     def _check_one(self) -> Then:
@@ -80,8 +80,8 @@ class Then:
         return self
 
 
-def _some(verbs: tuple[Verb, ...]) -> tuple[Verb, ...]:
-    # Not min_length: that also blames the table when its one verb is wrong.
+def _not_empty(verbs: tuple[Verb, ...]) -> tuple[Verb, ...]:
+    # Not min_length: it also reports an empty list when the only verb is wrong.
     if not verbs:
         raise wrong("is empty", "at least one verb")
     return verbs
@@ -91,7 +91,9 @@ _Call = Annotated[
     Text | None,
     Field(description="Export (wasmedge-bindgen) or operation (waPC) to call; by default the method's name."),
 ]
-_Then = Annotated[Then | None, Field(description="Where the result goes; nowhere without it.")]
+_Then = Annotated[
+    Then | None, Field(description="Where the result goes besides the reply; nowhere by default.")
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=TABLE)
@@ -103,8 +105,8 @@ class InvokeTrigger:
     method: Method = Field(
         description="The method, or a prefix whose rest is the guest's PATH_INFO.", examples=["grayscale"]
     )
-    verbs: Annotated[tuple[Verb, ...], AfterValidator(_some)] | None = Field(
-        default=None, description="Verbs that it takes; all without it."
+    verbs: Annotated[tuple[Verb, ...], AfterValidator(_not_empty)] | None = Field(
+        default=None, description="Verbs that it accepts; all by default."
     )
     call: _Call = None
     then: _Then = None
@@ -116,7 +118,9 @@ class Bulk:
     Delivery of many messages in one call.
     """
 
-    max_messages: PositiveCount = Field(default=100, description="Most messages of one delivery.")
+    max_messages: PositiveCount = Field(
+        default=100, description="Largest number of messages in one delivery."
+    )
     max_await: Duration = Field(default=1.0, description="Longest wait for a delivery to fill.")
 
 
@@ -154,27 +158,29 @@ class BindingTrigger:
 @dataclass(frozen=True, slots=True, kw_only=True, config=TABLE)
 class JobTrigger:
     """
-    A scheduled job; without schedule, due_time and data it is only received.
+    A scheduled job. Without schedule, due_time and data its events are received but no job is created.
     """
 
     name: Text = Field(description="The job.", examples=["nightly"])
-    schedule: Text | None = Field(default=None, description="When it runs, as Dapr writes it: '@daily'.")
-    due_time: Text | None = Field(default=None, description="When it runs first or only, as Dapr writes it.")
-    data: Argument | None = Field(default=None, description="Text that the guest gets as its input.")
+    schedule: Text | None = Field(default=None, description="When it runs, in Dapr's format: '@daily'.")
+    due_time: Text | None = Field(
+        default=None, description="When it runs for the first or only time, in Dapr's format."
+    )
+    data: Argument | None = Field(default=None, description="Text that becomes the guest's input.")
     call: _Call = None
     then: _Then = None
 
     @model_validator(mode="after")
     def _check_schedule(self) -> JobTrigger:
         if self.data is not None and self.schedule is None and self.due_time is None:
-            raise wrong("belongs to no scheduled job", "schedule or due_time beside it", key="data")
+            raise wrong("has no schedule", "schedule or due_time beside it", key="data")
         return self
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=TABLE)
 class Triggers:
     """
-    Everything that calls the function; at least one.
+    Everything that calls the function; at least one trigger.
     """
 
     invoke: tuple[InvokeTrigger, ...] = Field(default=(), description="Service invocations.")
@@ -185,5 +191,5 @@ class Triggers:
     @model_validator(mode="after")
     def _check_some(self) -> Triggers:
         if not (self.invoke or self.topic or self.binding or self.job):
-            raise wrong("is empty, so nothing would call the function", _EXPECTED)
+            raise wrong("is empty, so nothing calls the function", _EXPECTED)
         return self

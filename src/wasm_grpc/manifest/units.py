@@ -29,7 +29,7 @@ _BYTES = {"GiB": GIB, "MiB": MIB, "KiB": KIB, "B": 1}
 
 def parse_duration(text: str) -> float | None:
     """
-    Return the seconds of a duration, or None where `text` isn't one.
+    Return a duration in seconds, or None if `text` isn't one.
     """
     match = re.fullmatch(DURATION_PATTERN, text, re.ASCII)
     if match is None:
@@ -39,7 +39,7 @@ def parse_duration(text: str) -> float | None:
 
 def format_duration(seconds: float) -> str:
     """
-    Write a duration as `parse_duration` reads it, to the millisecond.
+    Format a duration for `parse_duration`, to the millisecond.
     """
     rest = round(seconds * 1000)
     text = ""
@@ -51,7 +51,7 @@ def format_duration(seconds: float) -> str:
 
 def parse_size(text: str) -> int | None:
     """
-    Return the bytes of a size, or None where `text` isn't one.
+    Return a size in bytes, or None if `text` isn't one.
     """
     match = re.fullmatch(SIZE_PATTERN, text, re.ASCII)
     return None if match is None else int(match[1]) * _BYTES[match[2]]
@@ -59,7 +59,7 @@ def parse_size(text: str) -> int | None:
 
 def format_size(size: int) -> str:
     """
-    Write a number of bytes in the largest unit that leaves it whole.
+    Format a number of bytes in the largest unit that leaves a whole number.
     """
     unit = next(unit for unit, factor in _BYTES.items() if size % factor == 0 and (size or factor == 1))
     return f"{size // _BYTES[unit]}{unit}"

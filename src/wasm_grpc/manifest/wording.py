@@ -1,4 +1,4 @@
-"""Words that every message about what a person wrote shares: how a value is shown, which name was meant."""
+"""Helpers for messages about user input: show a value, suggest a name."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from collections.abc import Iterable, Mapping, Sequence
 __all__ = ["closest", "enumerate_names", "kind_of", "shown"]
 
 _SHOWN_LIMIT = 60
-"""Characters of a value that a message repeats."""
+"""How many characters of a value a message shows."""
 
 _INTEGER_BITS = 64
-"""Size of TOML's integers; Python refuses to write much larger ones in decimal."""
+"""Size of TOML's integers. Python refuses to format much larger ones in decimal."""
 
 _NAMES_LIMIT = 12
-"""Names that a message lists before it only counts."""
+"""How many names a message lists. It only counts the rest."""
 
 _COMPARED_LIMIT = 100
-"""Characters beyond which a name is too long to be a slip of the pen, and too slow to compare."""
+"""Longest name to look for typing errors in. Comparing longer ones is slow."""
 
 
 def shown(value: object) -> str:
     """
-    Show a value in a message: on one line, quoted if it is text, cut if it is long.
+    Return a value for a message: on one line, quoted if it is a string, cut if it is long.
     """
     if isinstance(value, bool):
         return str(value).lower()
@@ -35,7 +35,7 @@ def shown(value: object) -> str:
 
 def kind_of(value: object) -> str:
     """
-    Say what a TOML value is, with its article, repeating it where it is short.
+    Describe the type of a TOML value with its article, and show the value if it is short.
     """
     if isinstance(value, str):
         return f"{shown(value)} is a string"
@@ -51,7 +51,7 @@ def kind_of(value: object) -> str:
 
 def closest(name: str, known: Iterable[str]) -> str | None:
     """
-    Return the one of `known` that was most likely meant by `name`, or None.
+    Return the known name that `name` most likely stands for, or None.
     """
     if len(name) > _COMPARED_LIMIT:
         return None
@@ -60,7 +60,7 @@ def closest(name: str, known: Iterable[str]) -> str | None:
 
 def enumerate_names(names: Iterable[str]) -> str:
     """
-    List names in quotes, sorted; a long list ends with how many more there are.
+    Return names quoted and sorted. A long list ends with the number of further names.
     """
     ordered = sorted(names)
     quoted = [repr(name) for name in ordered[:_NAMES_LIMIT]]

@@ -1,1 +1,1 @@
-"""The gRPC edge: messages in, invocations out, and the one status of every failure."""
+"""The gRPC layer: turn calls into invocations, and failures into gRPC statuses."""

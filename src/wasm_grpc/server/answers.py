@@ -1,4 +1,4 @@
-"""Which calls have not been answered yet: a server that ends waits for their answers to be sent."""
+"""Track the calls whose response has not been sent yet, so that a stopping server can wait for them."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ __all__ = ["Answers"]
 
 class Answers:
     """
-    The calls of one server. Used on the event loop's thread only.
+    The unanswered calls of one server. Use it on the event loop's thread only.
     """
 
     def __init__(self) -> None:
         self._numbers = itertools.count()
-        # In the order in which they began.
+        # Insertion order is the order in which the calls began.
         self._open: dict[int, None] = {}
         self._one_was_sent = asyncio.Event()
 
     def expect(self, context: Context) -> None:
         """
-        Count a call until its status has been sent, or its caller is gone.
+        Track a call until its status has been sent or its caller is gone.
         """
         number = next(self._numbers)
         self._open[number] = None
         done = functools.partial(self._sent, number)
-        context.add_done_callback(done)  # type: ignore[arg-type] # the stubs want a class of their own
+        context.add_done_callback(done)  # type: ignore[arg-type] # the stubs declare another class of context
 
     async def settled(self) -> None:
         """
-        Wait until every call that has begun by now is answered; calls that come meanwhile don't count.
+        Wait until every call that has begun by now is answered. Later calls are not waited for.
         """
         last = next(self._numbers)
         while self._open and next(iter(self._open)) < last:

@@ -41,10 +41,10 @@ class AppCallback(
     services.AppCallbackHealthCheckServicer,
 ):
     """
-    Every call that daprd makes to an app.
+    Serve every call that daprd makes to an app.
 
-    None is left to the generated default, which answers UNIMPLEMENTED: for an event daprd takes
-    that for an acknowledgement and loses the message.
+    Every method is implemented. The generated default answers UNIMPLEMENTED, which daprd takes for an
+    acknowledgement of an event, and the message is lost.
     """
 
     def __init__(
@@ -58,15 +58,15 @@ class AppCallback(
         is_event_token_checked: bool,
     ) -> None:
         """
-        Answer for one app.
+        Serve one app.
 
         Args:
-            invoker: Takes the service invocations.
-            consumer: Takes the topics' messages.
-            deployment: Says what the functions subscribe to.
-            answers: Counts the calls that wait for their answer.
-            token: Of this app; empty asks for none.
-            is_event_token_checked: Ask for it on event calls too; daprd before 1.16.2 sends none there.
+            invoker: Runs service invocations.
+            consumer: Consumes messages of topics.
+            deployment: The functions and their subscriptions.
+            answers: Tracks unanswered calls.
+            token: This app's API token; empty turns the check off.
+            is_event_token_checked: Require it on event calls too; daprd before 1.16.2 sends none there.
         """
         self._invoker = invoker
         self._consumer = consumer
@@ -106,7 +106,7 @@ class AppCallback(
             own = ((INVOCATION_ID_KEY, invocation_id),) if response.has_log else ()
             await context.send_initial_metadata((*response.headers, *own))
         message = common_pb2.InvokeResponse(content_type=response.content_type)
-        # Set in place: handing over an Any of its own would copy the body once more.
+        # Set in place: passing a separate Any would copy the body once more.
         message.data.value = response.body
         return message
 
@@ -114,7 +114,7 @@ class AppCallback(
         self, request: empty_pb2.Empty, context: Context
     ) -> pb.ListTopicSubscriptionsResponse:
         """
-        Say what the functions subscribe to; daprd asks once in its life, and without a token.
+        Return the functions' subscriptions. daprd asks once, when it starts, and sends no token.
         """
         return subscriptions_response(self._deployment.catalogue.subscriptions.values())
 
@@ -122,13 +122,13 @@ class AppCallback(
         self, request: empty_pb2.Empty, context: Context
     ) -> pb.ListInputBindingsResponse:
         """
-        No function of this version takes a binding's events.
+        Return no bindings: this version can't run functions on binding events.
         """
         return pb.ListInputBindingsResponse()
 
     async def OnTopicEvent(self, request: pb.TopicEventRequest, context: Context) -> pb.TopicEventResponse:
         """
-        Run the function that takes the message; whatever happens, daprd learns what becomes of the message.
+        Run the function that receives the message. Failures become a status too, never a gRPC error.
         """
         metadata = await self._event_metadata(context, "OnTopicEvent")
         verdict = await self._consumer.consume(topic_event(request), metadata)
@@ -138,7 +138,7 @@ class AppCallback(
         self, request: pb.TopicEventBulkRequest, context: Context
     ) -> pb.TopicEventBulkResponse:
         """
-        The same for a batch: every entry has its own answer, since daprd retries those that have none.
+        Handle a batch of messages. Every entry gets a status, since daprd retries entries without one.
         """
         metadata = await self._event_metadata(context, "OnBulkTopicEvent")
         verdicts = await self._consumer.consume_batch(bulk_events(request), metadata)
@@ -153,7 +153,7 @@ class AppCallback(
         self, request: pb.TopicEventBulkRequest, context: Context
     ) -> pb.TopicEventBulkResponse:
         """
-        The same under its name before daprd 1.17.
+        Handle `OnBulkTopicEvent` under its name before daprd 1.17.
         """
         return await self.OnBulkTopicEvent(request, context)
 
@@ -161,33 +161,33 @@ class AppCallback(
         self, request: pb.BindingEventRequest, context: Context
     ) -> pb.BindingEventResponse:
         """
-        Refuse the event, so that its component delivers it again.
+        Refuse the event, so that the binding component delivers it again.
         """
         await self._event_metadata(context, "OnBindingEvent")
-        await self._refuse(context, f"binding '{request.name}': no function takes it")
+        await self._refuse(context, f"binding '{request.name}': no function receives it")
 
     async def OnJobEvent(self, request: pb.JobEventRequest, context: Context) -> pb.JobEventResponse:
         """
-        Refuse the job, so that its failure policy decides; NOT_FOUND would count as done.
+        Refuse the job, so that its failure policy applies. daprd would take NOT_FOUND for success.
         """
         await self._event_metadata(context, "OnJobEvent")
-        await self._refuse(context, f"job '{request.name}': no function takes it")
+        await self._refuse(context, f"job '{request.name}': no function receives it")
 
     async def OnJobEventAlpha1(self, request: pb.JobEventRequest, context: Context) -> pb.JobEventResponse:
         """
-        The same under its name before daprd 1.18.
+        Handle `OnJobEvent` under its name before daprd 1.18.
         """
         return await self.OnJobEvent(request, context)
 
     async def HealthCheck(self, request: empty_pb2.Empty, context: Context) -> pb.HealthCheckResponse:
         """
-        Answer at once: this loop runs, and the pool mends itself. No token, by daprd's contract.
+        Answer at once: the event loop runs, and the pool replaces dead workers. daprd sends no token here.
         """
         return pb.HealthCheckResponse()
 
     async def _event_metadata(self, context: Context, call: str) -> Sequence[tuple[str, str | bytes]]:
         """
-        Return an event call's metadata, once it has shown the token.
+        Check an event call's token and return the call's metadata.
         """
         self._answers.expect(context)
         metadata = tuple(context.invocation_metadata() or ())
@@ -205,7 +205,7 @@ class AppCallback(
 
 def add_callbacks(callback: AppCallback, server: grpc.aio.Server) -> None:
     """
-    Register all three services; daprd takes a missing one for a refusal of its messages.
+    Register all three services. If one is missing, daprd treats its messages as refused.
     """
     services.add_AppCallbackServicer_to_server(callback, server)
     services.add_AppCallbackAlphaServicer_to_server(callback, server)

@@ -1,4 +1,4 @@
-"""How a failed call is answered: its status, with the details and the invocation's id as metadata."""
+"""End a failed call with its gRPC status, error details and invocation id."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ __all__ = ["INVOCATION_ID_KEY", "Context", "abort", "internal_error"]
 _log = logging.getLogger("wasm_grpc.server")
 
 INVOCATION_ID_KEY = "wasm-grpc-invocation-id"
-"""Initial metadata of every call that left a line in the log; an HTTP response header behind daprd."""
+"""Initial metadata of every call that left a line in the log. daprd makes it an HTTP response header."""
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
 def internal_error(invocation_id: str) -> InvocationError:
     """
-    Log the exception that is handled now, and give what the caller is told of it: nothing.
+    Log the current exception, and return an error that tells the caller nothing about it.
     """
     _log.exception("invocation %s: internal error", invocation_id)
     return InvocationError(Reason.INTERNAL, "internal error")
@@ -37,10 +37,10 @@ async def abort(
     End a call with the status of its error.
 
     Args:
-        context: Of the call.
+        context: The call's context.
         error: Why it failed.
-        invocation_id: Of the call; "" where nothing was invoked.
-        has_answered: A message was sent, and with it the initial metadata.
+        invocation_id: The call's invocation id; "" if nothing was invoked.
+        has_answered: A message has already been sent, and the initial metadata with it.
     """
     status = status_of(error, invocation_id)
     if invocation_id and not has_answered:

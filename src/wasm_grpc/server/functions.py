@@ -1,4 +1,4 @@
-"""The service ``wasm_grpc.v1.Functions``, proxied by daprd: its messages from and to streamed invocations."""
+"""The service ``wasm_grpc.v1.Functions``, which daprd proxies: gRPC streams to and from functions."""
 
 from __future__ import annotations
 
@@ -26,32 +26,32 @@ __all__ = ["SERVICE", "Functions", "add_functions"]
 SERVICE: str = pb.DESCRIPTOR.services_by_name["Functions"].full_name
 
 _HEADER_S = 30.0
-"""The longest wait for a call's header, which says what is called: until then only the call waits."""
+"""Longest wait for a call's header, which names the method. Until it arrives no worker is occupied."""
 _CANCELLATION_TURNS = 4
-"""Of the event loop: one for the notice, one for the call's task, one for the feeder's, and one more."""
+"""Turns of the event loop: for the notification, for the call's task, for the feeder, and one to spare."""
 _METADATA_BYTES = 64 * KIB
-"""Of a header, as many as the call itself may have."""
+"""Limit on a header's metadata, the same as on the call's own."""
 _VALUE = re.compile(r"[^\0-\x1f\x7f]*")
 _SET_COOKIE = "set-cookie"
 _RESERVED_PREFIXES = ("dapr-", "grpc-")
-"""daprd's and gRPC's own: what they say of a caller, no caller may say."""
+"""Keys that only daprd and gRPC may set, since they identify the caller."""
 
 _Requests = AsyncIterator[pb.InvokeRequest]
 
 
 class Functions:
     """
-    The servicer.
+    The servicer of ``wasm_grpc.v1.Functions``.
     """
 
     def __init__(self, streams: Streams, answers: Answers, *, token: str) -> None:
         """
-        Answer for one app.
+        Serve one app.
 
         Args:
-            streams: Takes the invocations.
-            answers: Counts the calls that wait for their response.
-            token: Of this app; empty asks for none.
+            streams: Runs streamed invocations.
+            answers: Tracks unanswered calls.
+            token: This app's API token; empty turns the check off.
         """
         self._streams = streams
         self._answers = answers
@@ -59,7 +59,7 @@ class Functions:
 
     async def Invoke(self, requests: _Requests, context: Context) -> None:
         """
-        Run the function that the header names, its input and output streamed.
+        Run the function that the header names, with streamed input and output.
         """
         self._answers.expect(context)
         invocation_id = self._streams.next_id()
@@ -106,7 +106,7 @@ async def _feeding(
     call: StreamedCall, requests: _Requests, context: Context, invocation_id: str
 ) -> AsyncIterator[None]:
     """
-    Send the caller's chunks to the guest meanwhile.
+    Send the caller's chunks to the guest while the context is open.
     """
     feeder = asyncio.create_task(
         _feed(call, requests, context, invocation_id), name=f"input of {invocation_id}"
@@ -124,10 +124,11 @@ async def _feed(call: StreamedCall, requests: _Requests, context: Context, invoc
             chunk = request.chunk
             if not chunk and request.WhichOneof("part") != "chunk":
                 call.stop(
-                    Reason.INVALID_REQUEST, "its caller sent a message that is no chunk after the header"
+                    Reason.INVALID_REQUEST,
+                    "its caller sent a message without a chunk after the header; expected chunks",
                 )
                 return
-            # An empty chunk is no end: `end_input` is.
+            # To the worker an empty chunk means the end of input, so an empty one is dropped.
             if chunk and not await call.send(chunk):
                 return
         await _rule_out_cancellation(context)
@@ -139,22 +140,23 @@ async def _feed(call: StreamedCall, requests: _Requests, context: Context, invoc
 
 async def _write(context: Context, response: pb.InvokeResponse) -> None:
     """
-    Send a message once there is room for it; cancelled if the caller is gone.
+    Send a message once there is room for it. Raises CancelledError if the caller is gone.
     """
     try:
         await context.write(response)
     except grpc.aio.InternalError as exc:
-        # What grpc.aio says of a message that waits while its call ends; it cancels the call a moment later.
+        # grpc.aio raises this if the call ends while a message waits, and cancels the call a moment later.
         raise asyncio.CancelledError from exc
 
 
 async def _rule_out_cancellation(context: Context) -> None:
     """
-    Return once it is sure that the caller has ended its messages; cancelled if it is gone.
+    Return once it is certain that the caller ended its input, and did not disconnect.
 
-    grpc.aio ends the messages of a caller that is gone like those of one that is done, and cancels the call
-    a moment later. By then a guest would have taken half of its input for all of it. One more read goes
-    the same way as the notice of the cancellation and comes back after it; the turns let it take effect.
+    grpc.aio ends the request iterator in the same way when the caller disconnects as when it is done, and
+    cancels the call only a moment later. By then the guest would have taken half of its input for all of
+    it. Another read is queued behind the cancellation notice, so it returns after it. The turns of the
+    event loop then let the cancellation reach this task.
     """
     await context.read()
     for _ in range(_CANCELLATION_TURNS):
@@ -184,7 +186,9 @@ def _request(header: pb.RequestHeader, metadata: Metadata) -> Request:
         InvocationError: INVALID_REQUEST.
     """
     if header.verb and header.verb not in Verb.__members__:
-        raise _bad_header(f"verb {header.verb[:20]!r} is none", f"{', '.join(Verb.__members__)} or nothing")
+        raise _bad_header(
+            f"verb {header.verb[:20]!r} is unknown", f"{', '.join(Verb.__members__)} or nothing"
+        )
     own = dict(header.metadata)
     _check_metadata(own)
     return Request(
@@ -203,11 +207,13 @@ def _check_metadata(metadata: Mapping[str, str]) -> None:
     for key, value in metadata.items():
         shown = repr(key[:60])
         if not is_key(key):
-            raise _bad_header(f"metadata {shown} is no key", "lower-case letters, digits, '-', '_' and '.'")
+            raise _bad_header(
+                f"metadata {shown} is not a valid key", "lower-case letters, digits, '-', '_' and '.'"
+            )
         if key.startswith(_RESERVED_PREFIXES) or key.endswith("-bin"):
-            raise _bad_header(f"metadata {shown} is reserved", "keys without dapr-, grpc- and -bin")
+            raise _bad_header(f"metadata {shown} is reserved", "a key without dapr-, grpc- or -bin")
         if not _VALUE.fullmatch(value):
-            raise _bad_header(f"metadata {shown} has a control character in its value", "text without any")
+            raise _bad_header(f"metadata {shown} has a control character in its value", "text without one")
 
 
 def _bad_header(fault: str, expected: str) -> InvocationError:

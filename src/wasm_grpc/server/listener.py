@@ -18,16 +18,16 @@ __all__ = ["check_address", "drain", "listen", "new_server"]
 
 _INTERNET = (socket.AF_INET, socket.AF_INET6)
 _ENVELOPE_BYTES = MIB
-"""What a message may hold beside its body: method, metadata, protobuf's framing."""
+"""Room in a message besides the body: method, metadata, protobuf's framing."""
 _WINDOW_BYTES = MIB
-"""What a caller may send ahead on one stream, as much as is held of its output."""
+"""How much a caller may send ahead on one stream; the same is buffered of its output."""
 _METADATA_BYTES = 64 * KIB
-"""daprd forwards HTTP headers as metadata; browsers' cookies pass gRPC's default of 8 KiB."""
+"""daprd forwards HTTP headers as metadata, and browsers' cookies can exceed gRPC's default of 8 KiB."""
 
 
 def new_server(*, body_limit: int) -> grpc.aio.Server:
     """
-    Return a server whose messages may hold a body of `body_limit` bytes.
+    Return a server that accepts bodies of up to `body_limit` bytes.
     """
     return grpc.aio.server(
         options=(
@@ -35,11 +35,12 @@ def new_server(*, body_limit: int) -> grpc.aio.Server:
             ("grpc.max_send_message_length", -1),
             ("grpc.max_metadata_size", _METADATA_BYTES),
             ("grpc.absolute_max_metadata_size", 2 * _METADATA_BYTES),
-            # Else the window grows with what was measured of the link, on a busy machine over 64 MiB:
-            # so much would then lie here for a guest that doesn't read.
+            # Otherwise gRPC grows the window with the measured bandwidth, on a busy machine beyond 64 MiB.
+            # All of that would be buffered here for a guest that doesn't read.
             ("grpc.http2.bdp_probe", 0),
             ("grpc.http2.lookahead_bytes", _WINDOW_BYTES),
-            # Two servers on one port would share its calls by chance, and no error would say so.
+            # With SO_REUSEPORT two servers could listen on one port. Calls would reach either at random,
+            # and no error would tell.
             ("grpc.so_reuseport", 0),
         )
     )
@@ -48,19 +49,21 @@ def new_server(*, body_limit: int) -> grpc.aio.Server:
 @contextlib.asynccontextmanager
 async def listen(server: grpc.aio.Server, host: str, port: int) -> AsyncIterator[str]:
     """
-    Serve on an address; gives it as ``host:port``. At the end calls that still run are cancelled.
+    Serve on an address, and yield it as ``host:port``. Calls that still run at the end are cancelled.
 
     Raises:
         PortInUseError: The port is taken.
-        ConfigError: The host is no address of this machine.
-        HostError: It can't be listened on for another reason.
+        ConfigError: The host is not an address of this machine.
+        HostError: Listening fails for another reason.
     """
     await asyncio.to_thread(check_address, host, port)
     address = f"[{host}]" if ":" in host else host
     try:
         bound = server.add_insecure_port(f"{address}:{port}")
     except RuntimeError as exc:
-        raise HostError(f"{address}:{port}: can't be listened on") from exc
+        raise HostError(
+            f"{address}:{port}: listening failed; expected an address and port that this user may use"
+        ) from exc
     await server.start()
     try:
         yield f"{address}:{bound}"
@@ -71,11 +74,11 @@ async def listen(server: grpc.aio.Server, host: str, port: int) -> AsyncIterator
 
 def _disconnect(port: int) -> None:
     """
-    End the connections to a port of this process, and listen there no more.
+    Stop listening on a port of this process, and end the connections to it.
 
-    gRPC tells CANCELLED to a call that arrives while it stops, which a caller takes for its own doing. A
-    connection that ends is UNAVAILABLE. gRPC has no way to end one, so this goes by the descriptors of the
-    process; where there is no Linux to list them, it leaves them to gRPC.
+    A stopping gRPC server answers CANCELLED to a call that arrives, as if the caller itself had cancelled.
+    A closed connection gives UNAVAILABLE instead, which clients retry. gRPC has no API to close connections,
+    so this finds the sockets among the process's descriptors. Without Linux's ``/proc`` it does nothing.
     """
     found: list[socket.socket] = []
     with contextlib.ExitStack() as stack:
@@ -84,7 +87,7 @@ def _disconnect(port: int) -> None:
                 candidate = stack.enter_context(socket.socket(fileno=os.dup(descriptor)))
                 if candidate.family in _INTERNET and candidate.getsockname()[1] == port:
                     found.append(candidate)
-        # First what listens, so that no connection is accepted after the others have ended.
+        # The listening socket first, so that no new connection is accepted after the others have ended.
         for each in sorted(found, key=_listens, reverse=True):
             with contextlib.suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
@@ -103,14 +106,14 @@ def _descriptors() -> list[int]:
 
 async def drain(wait_idle: Callable[[], Awaitable[None]], *, seconds: float, force: asyncio.Event) -> None:
     """
-    Wait until nothing runs and every answer is sent, but not longer than `seconds`, nor once `force` is set.
+    Wait until nothing runs and every response is sent, for at most `seconds` or until `force` is set.
 
-    The server listens meanwhile: a caller that comes is to be told UNAVAILABLE.
+    The server keeps listening meanwhile, so that new callers get UNAVAILABLE.
 
     Args:
-        wait_idle: Waits until nothing runs and every answer is sent.
+        wait_idle: Waits until nothing runs and every response is sent.
         seconds: The longest wait.
-        force: Ends it.
+        force: Ends the wait early.
     """
     waits = [asyncio.create_task(asyncio.wait_for(wait_idle(), seconds)), asyncio.create_task(force.wait())]
     try:
@@ -123,20 +126,22 @@ async def drain(wait_idle: Callable[[], Awaitable[None]], *, seconds: float, for
 
 def check_address(host: str, port: int) -> None:
     """
-    Bind and let go: gRPC's own failure has no reason in it, and prints to standard error.
+    Bind and release the address first: gRPC's own error has no cause, and it prints to standard error.
 
     Raises:
-        PortInUseError, ConfigError, HostError: As `listen` does.
+        PortInUseError: As `listen`.
+        ConfigError: As `listen`.
+        HostError: As `listen`.
     """
     try:
         family, kind, proto, _, sockaddr = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     except OSError as exc:
-        raise ConfigError(f"--host {host}: not an address; expected one of this machine's") from exc
+        raise ConfigError(f"--host {host}: not an address; expected an address of this machine") from exc
     with socket.socket(family, kind, proto) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(sockaddr)
-            # Binding succeeds beside a listener where addresses are reused; listening does not.
+            # With SO_REUSEADDR binding succeeds although another socket listens; listening then fails.
             probe.listen(1)
         except OSError as exc:
             if exc.errno == errno.EADDRINUSE:
@@ -144,5 +149,9 @@ def check_address(host: str, port: int) -> None:
                     f"port {port}: in use; expected a free one (--port, 0 takes any)"
                 ) from exc
             if exc.errno == errno.EADDRNOTAVAIL:
-                raise ConfigError(f"--host {host}: not an address of this machine") from exc
-            raise HostError(f"{host}:{port}: can't be listened on: {exc.strerror}") from exc
+                raise ConfigError(
+                    f"--host {host}: not an address of this machine; expected one of its own"
+                ) from exc
+            raise HostError(
+                f"{host}:{port}: {exc.strerror}; expected an address and port that this user may use"
+            ) from exc

@@ -13,7 +13,7 @@ __all__ = ["add_reflection"]
 
 def add_reflection(server: grpc.aio.Server) -> None:
     """
-    Register the service; it asks for no token, since all that it tells is public.
+    Register the service. It requires no token, since the service definitions are public.
     """
     callbacks = appcallback_pb2.DESCRIPTOR.services_by_name.values()
     names = (SERVICE, *(each.full_name for each in callbacks), reflection.SERVICE_NAME)

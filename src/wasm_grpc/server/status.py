@@ -1,4 +1,4 @@
-"""The one place from why an invocation failed to the gRPC status that its caller gets."""
+"""The one place that maps an invocation's failure to the gRPC status that its caller gets."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ STATUS_CODES = {
     Reason.WORKER_MEMORY: grpc.StatusCode.RESOURCE_EXHAUSTED,
     Reason.INTERNAL: grpc.StatusCode.INTERNAL,
 }
-"""Every reason but ``STATUS``, whose code is that of its HTTP status."""
+"""The code of every reason except ``STATUS``, whose code depends on the HTTP status."""
 
 HTTP_CODES = {
     400: grpc.StatusCode.INVALID_ARGUMENT,
@@ -64,35 +64,35 @@ HTTP_CODES = {
     503: grpc.StatusCode.UNAVAILABLE,
     504: grpc.StatusCode.DEADLINE_EXCEEDED,
 }
-"""Dapr's ``HTTPStatusFromCode`` (``pkg/messaging/v1/util.go``) backwards, so that daprd's HTTP callers
-see the status that the guest gave. Of codes that share one, the most common stands here."""
+"""The inverse of Dapr's ``HTTPStatusFromCode`` (``pkg/messaging/v1/util.go``), so that daprd's HTTP callers
+see the status that the guest gave. If several codes share a status, this is the most common one."""
 
 _RETRY_S = {
     Reason.QUEUE_FULL: 1,
     Reason.QUEUE_WAIT: 1,
-    # Another server may take it at once; this one comes back, if at all, after a restart.
+    # Another server may serve the retry at once. This one can only after a restart.
     Reason.DRAINING: 1,
     Reason.UNAVAILABLE: 5,
     Reason.THEN_UNAVAILABLE: 1,
 }
-"""What passes by itself, with the seconds after which to try again, as ``google.rpc.RetryInfo``: so that a
-client can tell it from what is too large, which has the same code."""
+"""Reasons worth a retry, with the delay in seconds, sent as ``google.rpc.RetryInfo``. It tells a client that
+RESOURCE_EXHAUSTED means a full queue, and not a body that is too large."""
 
 _MESSAGE_LIMIT_BYTES = 3072
-"""Of a status message as it travels (percent-encoded). With the same text in the details it stays
-below the 8 KiB of metadata that gRPC peers take by default, and below the 4,096 bytes promised."""
+"""Limit on a status message, percent-encoded as on the wire. Together with the copy in the details it stays
+below the 8 KiB of metadata that gRPC peers accept by default, and below the 4,096 bytes promised."""
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
     """
-    What a failed call is answered with.
+    The gRPC status of a failed call.
 
     Attributes:
         code: The gRPC code.
-        message: One text for logs and people.
-        details: A serialised ``google.rpc.Status`` with an ``ErrorInfo``, and a ``RetryInfo`` where the same
-            call may go well a little later.
+        message: The text for logs and people.
+        details: A serialised ``google.rpc.Status`` with an ``ErrorInfo``, and a ``RetryInfo`` if a retry may
+            succeed.
     """
 
     code: grpc.StatusCode
@@ -127,10 +127,10 @@ def status_of(error: InvocationError, invocation_id: str) -> Status:
 
 def _code_of(http_status: int) -> grpc.StatusCode:
     """
-    Return the code of a status that is no success; an unknown one counts as its class (RFC 9110, 15).
+    Return the code of an HTTP status that is not 2xx. An unknown one counts as its class (RFC 9110, 15).
     """
     if http_status < 400:
-        # gRPC has no redirection.
+        # gRPC has no redirects.
         return grpc.StatusCode.UNKNOWN
     return HTTP_CODES.get(http_status, HTTP_CODES[http_status // 100 * 100])
 
@@ -140,7 +140,7 @@ def _clip(text: str) -> str:
         return text
     room = _MESSAGE_LIMIT_BYTES - len(quote("…", safe=""))
     for end, character in enumerate(text):
-        # What `quote` leaves alone takes one byte; a surplus here only clips a little early.
+        # gRPC escapes fewer characters than `quote`, so this can only clip a little early.
         room -= len(quote(character, safe=""))
         if room < 0:
             return text[:end] + "…"

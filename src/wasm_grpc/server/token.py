@@ -16,19 +16,19 @@ __all__ = ["TokenCheck"]
 _log = logging.getLogger("wasm_grpc.server")
 
 _LOG_EVERY_S = 1.0
-"""A caller without the token may call as often as it likes; one line a second tells of all its calls."""
+"""Shortest time between two log lines, so that a caller without the token can't flood the log."""
 
 
 class TokenCheck:
     """
-    Refuses calls that don't carry the expected token.
+    Refuses calls without the expected token.
     """
 
     def __init__(self, expected: str) -> None:
         """
-        Expect one token; an empty one lets every call pass.
+        Expect one token. An empty one turns the check off.
         """
-        self._wanted = expected.encode()
+        self._expected = expected.encode()
         self._unlogged = 0
         self._logged_s = -_LOG_EVERY_S
 
@@ -37,20 +37,20 @@ class TokenCheck:
         Refuse a call without the token.
 
         Args:
-            metadata: Of the call.
-            call: Its name, for the log.
+            metadata: The call's metadata.
+            call: The call's name, for the log.
 
         Raises:
             InvocationError: UNAUTHENTICATED, which pub/sub retries rather than drops.
         """
-        if not self._wanted or any(self._is_right(value) for key, value in metadata if key == TOKEN_KEY):
+        if not self._expected or any(self._is_expected(value) for key, value in metadata if key == TOKEN_KEY):
             return
         message = f"metadata {TOKEN_KEY}: missing or wrong; expected the token of this app (APP_API_TOKEN)"
         self._log(f"{call} refused: UNAUTHENTICATED: {message}")
         raise InvocationError(Reason.UNAUTHENTICATED, message)
 
-    def _is_right(self, value: str | bytes) -> bool:
-        return hmac.compare_digest(value.encode() if isinstance(value, str) else value, self._wanted)
+    def _is_expected(self, value: str | bytes) -> bool:
+        return hmac.compare_digest(value.encode() if isinstance(value, str) else value, self._expected)
 
     def _log(self, line: str) -> None:
         now_s = time.monotonic()

@@ -182,7 +182,7 @@ def _link_out(path: Path) -> None:
     ("make", "problem"),
     [
         (lambda path: path.mkdir(), "'a.wasm' is a folder; expected a file"),
-        (os.mkfifo, "'a.wasm' is no regular file; expected one"),
+        (os.mkfifo, "'a.wasm' is not a regular file; expected one"),
         (_link_out, "'a.wasm' is a link out of the function's folder; expected a file below it"),
         (
             lambda path: path.symlink_to("missing.wasm"),
@@ -231,7 +231,9 @@ def test_a_pin_that_differs(write_function: WriteFunction) -> None:
     with pytest.raises(ManifestError) as caught:
         read_functions(folder.parent)
 
-    assert caught.value.problems == (f"a/function.toml: sha256: 'a.wasm' has {digest}; expected {pin}",)
+    assert caught.value.problems == (
+        f"a/function.toml: sha256: 'a.wasm' has digest {digest}; expected {pin}",
+    )
 
 
 def test_a_module_that_changed_since_it_was_checked(write_function: WriteFunction) -> None:

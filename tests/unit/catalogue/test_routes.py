@@ -122,7 +122,7 @@ def test_route(catalogue: Catalogue, method: str, verb: str, route: tuple[str, s
             (
                 Reason.INVALID_REQUEST,
                 "",
-                "method 'orders/a?b' has the reserved character '?'; expected a path, the query apart",
+                "method 'orders/a?b' has the reserved character '?'; expected a path without a query",
             ),
         ),
         (
@@ -131,7 +131,7 @@ def test_route(catalogue: Catalogue, method: str, verb: str, route: tuple[str, s
             (
                 Reason.INVALID_REQUEST,
                 "",
-                "method 'orders/a#b' has the reserved character '#'; expected a path, the query apart",
+                "method 'orders/a#b' has the reserved character '#'; expected a path without a query",
             ),
         ),
         (
@@ -140,7 +140,7 @@ def test_route(catalogue: Catalogue, method: str, verb: str, route: tuple[str, s
             (
                 Reason.INVALID_REQUEST,
                 "",
-                "method 'orders/../x' has a segment '..'; expected a path, the query apart",
+                "method 'orders/../x' has a segment '..'; expected a path without a query",
             ),
         ),
         (
@@ -149,7 +149,7 @@ def test_route(catalogue: Catalogue, method: str, verb: str, route: tuple[str, s
             (
                 Reason.INVALID_REQUEST,
                 "",
-                r"method 'a\nb' has the reserved character '\n'; expected a path, the query apart",
+                r"method 'a\nb' has the reserved character '\n'; expected a path without a query",
             ),
         ),
         (
@@ -158,7 +158,7 @@ def test_route(catalogue: Catalogue, method: str, verb: str, route: tuple[str, s
             (
                 Reason.INVALID_REQUEST,
                 "",
-                f"method '{'/' * 60}…' is longer than 2048 characters; expected a path, the query apart",
+                f"method '{'/' * 60}…' is longer than 2048 characters; expected a path without a query",
             ),
         ),
     ],
@@ -198,8 +198,8 @@ def test_extra_routes_take_every_verb() -> None:
 @pytest.mark.parametrize(
     ("route", "message"),
     [
-        ("echo", "is no route; expected METHOD=NAME"),
-        ("=echo", "is no route; expected METHOD=NAME"),
+        ("echo", "not a route; expected METHOD=NAME"),
+        ("=echo", "not a route; expected METHOD=NAME"),
         ("a=ecko", "no function is named 'ecko'; did you mean 'echo'?"),
         ("a=", "no function is named ''; expected 'echo'"),
         ("a?=echo", "the method has the reserved character '?'; expected 'api/image' or a prefix 'orders/*'"),

@@ -100,8 +100,8 @@ WRONG: dict[str, tuple[list[Function], list[str]]] = {
     "no CEL": (
         [function("a", {"match": "event.type = 'x'"})],
         [
-            "a/function.toml: trigger.topic[0].match: \"event.type = 'x'\" is no rule: "
-            "column 12: '=' compares nothing; expected '=='"
+            "a/function.toml: trigger.topic[0].match: \"event.type = 'x'\" is not a rule: "
+            "column 12: '=' is not an operator; expected '=='"
         ],
     ),
     "two defaults": (
@@ -149,7 +149,7 @@ WRONG: dict[str, tuple[list[Function], list[str]]] = {
     "rawPayload": (
         [function("a", {"metadata": {"rawPayload": "yes"}})],
         [
-            "a/function.toml: trigger.topic[0].metadata.rawPayload: 'yes' is no boolean; expected 'true' or 'false'"
+            "a/function.toml: trigger.topic[0].metadata.rawPayload: 'yes' is not a boolean; expected 'true' or 'false'"
         ],
     ),
     "dead letter to itself": (

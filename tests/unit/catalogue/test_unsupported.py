@@ -15,7 +15,7 @@ _OUTPUT = {"state": {"store": "s", "key": "k"}}
 _BINDING = {"binding": {"name": "b", "operation": "create"}}
 _PUBLISH = {"publish": {"pubsub": "p", "topic": "u"}}
 _CASES: list[tuple[dict[str, object], str]] = [
-    ({"module": "https://x/f.wasm"}, "module: modules from elsewhere are|a file below the function's folder"),
+    ({"module": "https://x/f.wasm"}, "module: remote modules are|a file below the function's folder"),
     ({"guest": "wapc"}, "guest: 'wapc' is|'wasi-command'"),
     ({"guest": "wasmedge-bindgen"}, "guest: 'wasmedge-bindgen' is|'wasi-command'"),
     ({"env": {"A": "x", "B": {"secret": "s/k"}}}, "env.B: secrets are|a text"),

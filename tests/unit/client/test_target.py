@@ -56,7 +56,7 @@ def test_a_token_is_not_shown() -> None:
     ("app_id", "address", "sentence"),
     [
         ("", "", "client: neither an app id nor an address; expected one of them"),
-        ("images", "ftp://host", "address: 'ftp://host' is no endpoint (invalid scheme 'ftp'"),
+        ("images", "ftp://host", "address: 'ftp://host' is not an endpoint (invalid scheme 'ftp'"),
     ],
     ids=["nobody", "scheme"],
 )

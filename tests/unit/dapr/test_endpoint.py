@@ -39,8 +39,8 @@ def test_an_endpoint_is_read(text: str, endpoint: Endpoint) -> None:
 
 @pytest.mark.parametrize("text", ["ftp://dapr:1", "dapr:port", "http://dapr/path"])
 def test_no_endpoint(text: str) -> None:
-    """What is no endpoint is told with the variable, and what was expected."""
+    """What is not an endpoint is told with the variable, and what was expected."""
     with pytest.raises(
-        ConfigError, match=r"^DAPR_GRPC_ENDPOINT: '.*' is no endpoint \(.*\); expected one such as"
+        ConfigError, match=r"^DAPR_GRPC_ENDPOINT: '.*' is not an endpoint \(.*\); expected one such as"
     ):
         parse_endpoint(text)

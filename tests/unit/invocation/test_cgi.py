@@ -64,36 +64,36 @@ def test_a_response_is_taken_apart(output: bytes, expected: CgiResponse) -> None
 
 
 WRONG: dict[str, tuple[bytes, str]] = {
-    "nothing": (b"", "nothing on standard output; expected header lines such as 'Content-Type: text/plain'"),
+    "nothing": (b"", "standard output is empty; expected header lines such as 'Content-Type: text/plain'"),
     "no end": (b"Status: 200\n", "no empty line; expected one after the headers"),
     "no header": (b"\nhi", "no Content-Type, Status or Location; expected at least one of these headers"),
     "no own header": (
         b"X-A: 1\n\n",
         "no Content-Type, Status or Location; expected at least one of these headers",
     ),
-    "no colon": (b"hello\n\n", "line 'hello' is no header; expected 'Name: value', then an empty line"),
-    "no name": (b": a\n\n", "line ': a' is no header; expected 'Name: value', then an empty line"),
+    "no colon": (b"hello\n\n", "line 'hello' is not a header; expected 'Name: value', then an empty line"),
+    "no name": (b": a\n\n", "line ': a' is not a header; expected 'Name: value', then an empty line"),
     "a picture": (
         b"\x89PNG\r\n\x1a\n\n",
-        r"line '\\x89PNG' is no header; expected 'Name: value', then an empty line",
+        r"line '\\x89PNG' is not a header; expected 'Name: value', then an empty line",
     ),
     "name": (
         b"X A: 1\n\n",
-        "header 'X A: 1' has a name that can't be sent; expected letters, digits, '-', '_' and '.'",
+        "header 'X A: 1' has an invalid name; expected letters, digits, '-', '_' and '.'",
     ),
     "folded": (
         b"Status: 200\n a: b\n\n",
-        "header ' a: b' has a name that can't be sent; expected letters, digits, '-', '_' and '.'",
+        "header ' a: b' has an invalid name; expected letters, digits, '-', '_' and '.'",
     ),
     "value": (
         b"X-A: \xc3\xa4\n\n",
-        r"header 'X-A: \\xc3\\xa4' has a value that can't be sent; expected printable ASCII",
+        r"header 'X-A: \\xc3\\xa4' has an invalid value; expected printable ASCII",
     ),
     "return": (
         b"X-A: a\rb\n\n",
-        r"header 'X-A: a\rb' has a value that can't be sent; expected printable ASCII",
+        r"header 'X-A: a\rb' has an invalid value; expected printable ASCII",
     ),
-    "twice": (b"Status: 200\nstatus: 404\n\n", "header 'status' stands there twice; expected it once"),
+    "twice": (b"Status: 200\nstatus: 404\n\n", "header 'status' appears twice; expected it once"),
     "status": (b"Status: fine\n\n", "Status is 'fine'; expected 200 to 599, such as '404 Not Found'"),
     "interim status": (b"Status: 100\n\n", "Status is '100'; expected 200 to 599, such as '404 Not Found'"),
     "high status": (b"Status: 600\n\n", "Status is '600'; expected 200 to 599, such as '404 Not Found'"),
@@ -101,16 +101,16 @@ WRONG: dict[str, tuple[bytes, str]] = {
         b"Content-Type: text\n\n",
         "Content-Type is 'text'; expected a media type such as 'text/plain'",
     ),
-    "grpc": (b"grpc-status: 0\n\n", "header 'grpc-status' is reserved; expected one of the function's own"),
+    "grpc": (b"grpc-status: 0\n\n", "header 'grpc-status' is reserved; expected another name"),
     "dapr": (
         b"Dapr-Api-Token: x\n\n",
-        "header 'dapr-api-token' is reserved; expected one of the function's own",
+        "header 'dapr-api-token' is reserved; expected another name",
     ),
     "ours": (
         b"Wasm-Grpc-Invocation-Id: x\n\n",
-        "header 'wasm-grpc-invocation-id' is reserved; expected one of the function's own",
+        "header 'wasm-grpc-invocation-id' is reserved; expected another name",
     ),
-    "binary": (b"X-Bin: x\n\n", "header 'x-bin' is reserved; expected one of the function's own"),
+    "binary": (b"X-Bin: x\n\n", "header 'x-bin' is reserved; expected another name"),
     "too long": (
         b"Status: 200\nX: " + b"x" * (4096 - 16) + b"\n\n",
         "no empty line in the first 4096 bytes; expected one after the headers",

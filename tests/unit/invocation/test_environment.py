@@ -178,7 +178,7 @@ def test_a_caller_under_two_names(key: str) -> None:
 
     assert (caught.value.reason, str(caught.value)) == (
         Reason.INVALID_REQUEST,
-        f"metadata {key}: came twice; expected the sidecar's word on it alone",
+        f"metadata {key}: appears twice; expected only the sidecar's value",
     )
 
 

@@ -72,7 +72,7 @@ async def test_a_template_without_a_value() -> None:
 
     assert (caught.value.reason, str(caught.value)) == (
         Reason.THEN_FAILED,
-        "function 'f': its result could not be published: {subject} has no value here",
+        "function 'f': its result could not be published: {subject}: has no value here",
     )
     assert broker.published == []
 

@@ -269,7 +269,10 @@ WRONG_VALUES = [
     ("engine = 1", f"engine: 1 is an integer; {ENGINES}"),
     ("response = true", "response: true is a boolean; expected 'raw' or 'cgi'"),
     ("sha256 = 'AB'", f"sha256: 'AB' is not allowed; {HEX}"),
-    ("args = 'x'", "args: 'x' is a string; expected an array, or 'query' for the parts of each query"),
+    (
+        "args = 'x'",
+        "args: 'x' is a string; expected an array, or 'query' for the parts of each request's query",
+    ),
     ("args = 1", "args: 1 is an integer; expected an array"),
     ("args = ['x', 1979-05-27]", "args[1]: 1979-05-27 is a date or time; expected a string"),
     ('args = ["a\\u0000"]', r"args[0]: 'a\x00' has a NUL character; expected text without it"),
@@ -297,7 +300,7 @@ WRONG_VALUES = [
     ("limits.memory = '64MB'", f"limits.memory: '64MB' is not a size; {SIZE}"),
     (
         "limits.memory = 100000",
-        "limits.memory: 100000 is not whole pages; expected a multiple of 64KiB, such as 64KiB or 128KiB",
+        "limits.memory: 100000 is not a whole number of pages; expected a multiple of 64KiB, such as 64KiB or 128KiB",
     ),
     ("limits.memory = '0B'", "limits.memory: '0B' is out of range; expected 64KiB to 4194240KiB"),
     ("limits.memory = '4GiB'", "limits.memory: '4GiB' is out of range; expected 64KiB to 4194240KiB"),
@@ -317,7 +320,7 @@ WRONG_VALUES = [
     ("pool = { min = 3, max = 2 }", "pool.min: 3 is more than pool.max; expected at most 2"),
     (
         "pool.reuse = 'warm'",
-        "pool.reuse: 'warm' needs a guest that outlives its call; expected 'fresh' for wasi-command",
+        "pool.reuse: 'warm' needs a guest that survives a call; expected 'fresh' for wasi-command",
     ),
     ("outcome.crash = 'x'", "outcome.crash: 'x' is not known here; expected 'retry' or 'drop'"),
     ("outcome.crash = []", "outcome.crash: it is an array; expected 'retry' or 'drop'"),
@@ -347,7 +350,7 @@ WRONG_VALUES = [
     ),
     (
         "[[trigger.job]]\nname = 'j'\ndata = 'x'",
-        "trigger.job[0].data: belongs to no scheduled job; expected schedule or due_time beside it",
+        "trigger.job[0].data: has no schedule; expected schedule or due_time beside it",
     ),
     ("[[trigger.binding]]\nname = 'b'\nthen = {}", f"trigger.binding[0].then: is empty; {ONE_OUTPUT}"),
     (
@@ -360,7 +363,7 @@ WRONG_VALUES = [
     (
         "[[trigger.binding]]\nname = 'b'\nthen.state = { store = 's', key = '{ID}' }",
         (
-            "trigger.binding[0].then.state.key: '{ID}' is no placeholder; expected text whose braces hold"
+            "trigger.binding[0].then.state.key: '{ID}' is not a placeholder; expected"
             " {id}, {subject}, {method}, {name} or {json:/pointer}"
         ),
     ),
@@ -379,7 +382,7 @@ WRONG_VALUES = [
     (
         "capabilities.files = [{ host = 'x', guest = '/tmp/x' }]",
         (
-            "capabilities.files[0].guest: '/tmp/x' lies in the guest's scratch folder;"
+            "capabilities.files[0].guest: '/tmp/x' is in the guest's scratch folder;"
             " expected a path outside '/tmp'"
         ),
     ),
@@ -471,7 +474,7 @@ WRONG_FILES: list[tuple[str, str | bytes, tuple[str, ...]]] = [
         "name = 'f'\nmodule = 'f'\n[trigger]\n",
         (
             (
-                "trigger: is empty, so nothing would call the function; expected a line [[trigger.invoke]]"
+                "trigger: is empty, so nothing calls the function; expected a line [[trigger.invoke]]"
                 " and below it method = '<name>'; or a topic, binding or job"
             ),
         ),
@@ -571,7 +574,7 @@ def test_wrong_template(tmp_path: Path, text: str, fault: str) -> None:
 
     assert _problems(tmp_path, MINIMAL.format(more=more)) == (
         (
-            f"trigger.binding[0].then.state.key: {fault!r} is no placeholder; expected text whose braces hold"
+            f"trigger.binding[0].then.state.key: {fault!r} is not a placeholder; expected"
             " {id}, {subject}, {method}, {name} or {json:/pointer}"
         ),
     )

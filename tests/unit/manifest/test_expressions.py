@@ -36,38 +36,38 @@ EXAMPLE = "'event.type == \"created\"'"
 @pytest.mark.parametrize(
     ("expression", "fault"),
     [
-        ("event.type = 'a'", "is no rule: column 12: '=' compares nothing; expected '=='"),
-        ("event.type ==", "is no rule: column 14: it ends too early; expected a value"),
-        ("(event.type == 'a'", "is no rule: column 19: it ends too early; expected ')'"),
-        ("event.type == 'a", "is no rule: column 15: a text begins that does not end; expected '"),
-        ("", "is no rule: column 1: it ends too early; expected a value"),
-        ("a & b", "is no rule: column 3: '&' is no operator; expected '&&'"),
+        ("event.type = 'a'", "is not a rule: column 12: '=' is not an operator; expected '=='"),
+        ("event.type ==", "is not a rule: column 14: unexpected end; expected a value"),
+        ("(event.type == 'a'", "is not a rule: column 19: unexpected end; expected ')'"),
+        ("event.type == 'a", "is not a rule: column 15: unterminated string; expected '"),
+        ("", "is not a rule: column 1: unexpected end; expected a value"),
+        ("a & b", "is not a rule: column 3: '&' is not an operator; expected '&&'"),
         (
             "event.type == 'a' and true",
-            f"is no rule: column 19: 'and' can't follow what stands before it; expected an expression such as {EXAMPLE}",
+            f"is not a rule: column 19: unexpected 'and'; expected an expression such as {EXAMPLE}",
         ),
         (
             "evnt.type == 'a'",
-            "is no rule: column 5: 'evnt.type' is unknown; expected 'event' or one of CEL's functions",
+            "is not a rule: column 5: 'evnt.type' is unknown; expected 'event' or one of CEL's functions",
         ),
         (
             "startsWith(event.type, 'a')",
-            "is no rule: column 11: 'startsWith' is unknown; expected 'event' or one of CEL's functions",
+            "is not a rule: column 11: 'startsWith' is unknown; expected 'event' or one of CEL's functions",
         ),
         (
             "'a' == 1",
-            f"is no rule: column 5: '==' can't be applied to (string, int); expected an expression such as {EXAMPLE}",
+            f"is not a rule: column 5: '==' can't be applied to (string, int); expected an expression such as {EXAMPLE}",
         ),
         ("size(event.type)", f"gives int, not true or false; expected a comparison, such as {EXAMPLE}"),
         ("event", f"gives map<string, dyn>, not true or false; expected a comparison, such as {EXAMPLE}"),
         (
             "event.type",
-            "may give any type, and a message for which it gives no boolean is lost; "
+            "may give any type, and daprd drops a message if it isn't a boolean; "
             f"expected a comparison, such as '(event.type) == true' or {EXAMPLE}",
         ),
         (
             "event.a ? event.b : true",
-            "may give any type, and a message for which it gives no boolean is lost; "
+            "may give any type, and daprd drops a message if it isn't a boolean; "
             f"expected a comparison, such as '(event.a ? event.b : true) == true' or {EXAMPLE}",
         ),
     ],

@@ -34,16 +34,16 @@ def test_filled_in(text: str, filled: str) -> None:
 @pytest.mark.parametrize(
     ("text", "result", "fault"),
     [
-        ("{subject}", RESULT, "{subject} has no value here"),
-        ("{method}", RESULT, "{method} has no value here"),
+        ("{subject}", RESULT, "{subject}: has no value here"),
+        ("{method}", RESULT, "{method}: has no value here"),
         ("{json:/a}", b"\x89PNG", "{json:/a}: the result is not JSON"),
         ("{json:/a}", b"[" * 100_000, "{json:/a}: the result is not JSON"),
         ("{json:/b}", RESULT, "{json:/b}: the result has nothing there"),
         ("{json:/a/b~1c/9}", RESULT, "{json:/a/b~1c/9}: the result has nothing there"),
         ("{json:/a/b~1c/01}", RESULT, "{json:/a/b~1c/01}: the result has nothing there"),
         ("{json:/a/b~1c/-1}", RESULT, "{json:/a/b~1c/-1}: the result has nothing there"),
-        ("{json:/a}", RESULT, "{json:/a}: is no text, number or boolean"),
-        ("{json:/a/b~1c/4}", RESULT, "{json:/a/b~1c/4}: is no text, number or boolean"),
+        ("{json:/a}", RESULT, "{json:/a}: the value there is not a string, number or boolean"),
+        ("{json:/a/b~1c/4}", RESULT, "{json:/a/b~1c/4}: the value there is not a string, number or boolean"),
     ],
 )
 def test_no_value(text: str, result: bytes, fault: str) -> None:

@@ -1,1 +1,1 @@
-"""What calls functions, one module each: service invocations, streams, topics."""
+"""The ways a function can be called, one module each: service invocations, streams, topics."""

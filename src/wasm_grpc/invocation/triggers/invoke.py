@@ -1,4 +1,4 @@
-"""Dapr's service invocations: from a request to its response; route, run, log the failures."""
+"""Dapr service invocation: route a request, run the function, log a failure."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _log = logging.getLogger("wasm_grpc.invocation")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """
-    A service invocation as it came in.
+    A service invocation as received.
     """
 
     method: str
@@ -55,7 +55,7 @@ class Invoker:
         Run the function that serves this request.
 
         Raises:
-            InvocationError: There is no result; the failure has been logged.
+            InvocationError: The invocation failed. The failure has been logged.
         """
         try:
             return await self._invoke(request, invocation_id)
@@ -77,7 +77,7 @@ class Invoker:
 
 def route_of(request: Request, deployment: Deployment) -> tuple[Route, FunctionManifest]:
     """
-    Find who serves a request.
+    Find the route and the function for a request.
 
     Raises:
         InvocationError: As `Catalogue.route`.
@@ -91,7 +91,7 @@ def environment_of(
     request: Request, route: Route, function: FunctionManifest, *, content_length: int | None
 ) -> tuple[tuple[str, str], ...]:
     """
-    Return what a function learns of a request beside its body, as `request_environment` does.
+    Return the environment variables of a request, from `request_environment`.
 
     Raises:
         InvocationError: INVALID_REQUEST.
@@ -113,7 +113,7 @@ def log_failure(
     error: InvocationError | asyncio.CancelledError, request: Request, invocation_id: str
 ) -> None:
     """
-    Log why a request has no result: what went wrong, or that its caller has gone.
+    Log why a request failed: the error, or that its caller disconnected.
     """
     if isinstance(error, InvocationError):
         _log.warning("invocation %s: %s: %s", invocation_id, error.reason.value, error)

@@ -1,4 +1,4 @@
-"""Streamed invocations: route, run, the answer's header before its chunks, log the failures."""
+"""Streamed invocations: route, run, send the response's header before its chunks, log failures."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = ["StreamedCall", "Streams"]
 
 class StreamedCall:
     """
-    A streamed invocation, seen by what carries its messages. One task may send while another receives.
+    One streamed invocation, as the server sees it. One task may send while another receives.
     """
 
     def __init__(self, function: FunctionManifest, stream: Stream) -> None:
@@ -37,10 +37,10 @@ class StreamedCall:
 
     async def started(self) -> None:
         """
-        Wait until the guest runs.
+        Wait until the guest has started.
 
         Raises:
-            InvocationError: It never does.
+            InvocationError: It ended before it started.
         """
         if not await self._stream.started():
             await self._check_outcome()
@@ -65,10 +65,12 @@ class StreamedCall:
 
     async def header(self) -> Response:
         """
-        Return the header: of a CGI response once the guest has written it, else at once. Called once, first.
+        Return the response's header. Call it once, before `chunks`.
+
+        For a CGI response this waits until the guest has written its headers.
 
         Raises:
-            InvocationError: There is no result.
+            InvocationError: The invocation failed.
         """
         if self._function.response is not ResponseKind.CGI:
             return plain_response(self._function)
@@ -78,10 +80,10 @@ class StreamedCall:
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """
-        Return the result, as it comes.
+        Return the result in chunks, as the guest writes them.
 
         Raises:
-            InvocationError: After its chunks: it is not whole.
+            InvocationError: After the chunks, if the function failed and the result is incomplete.
         """
         if self._rest:
             yield self._rest
@@ -99,7 +101,7 @@ class StreamedCall:
         try:
             return cgi_response(output, self._function)
         except GuestStatusError:
-            # The body becomes the message, or what of it there is room for.
+            # The beginning of the body becomes the error message.
             output = await self._gather(output, _has_message)
             return cgi_response(output, self._function)
 
@@ -119,7 +121,7 @@ def _has_message(output: bytes) -> bool:
 
 class Streams:
     """
-    Answers streamed invocations.
+    Runs streamed invocations.
     """
 
     def __init__(self, deployment: Deployment, runner: Runner) -> None:
@@ -135,14 +137,14 @@ class Streams:
     @contextlib.asynccontextmanager
     async def open(self, request: Request, invocation_id: str) -> AsyncIterator[StreamedCall]:
         """
-        Run the function that serves this request; leaving stops it.
+        Run the function that serves this request. Leaving the context stops it.
 
         Args:
-            request: Without a body.
+            request: The request, with an empty body.
             invocation_id: See `next_id`.
 
         Raises:
-            InvocationError: There is no result. What is raised inside is logged too.
+            InvocationError: The invocation failed. Errors raised inside the context are logged too.
         """
         try:
             async with self._open(request, invocation_id) as call:
@@ -157,8 +159,8 @@ class Streams:
         if route.then is not None:
             raise InvocationError(
                 Reason.INVALID_REQUEST,
-                f"function '{function.name}': its result goes on by `then`, which takes it whole; "
-                "expected a call that is no stream",
+                f"function '{function.name}': its result is sent on by `then`, which needs it whole; "
+                "expected a call that is not a stream",
                 function=function.name,
             )
         env = environment_of(request, route, function, content_length=None)

@@ -1,4 +1,4 @@
-"""Dapr's pub/sub messages: who takes each, how it ended, and what that means to Dapr."""
+"""Dapr pub/sub: find the function for each message, run it, decide what daprd does with the message."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _log = logging.getLogger("wasm_grpc.topic")
 
 
 @dataclass(frozen=True, slots=True)
-class _Taker:
+class _Receiver:
     """
-    Who takes an event, and by which route.
+    The function that receives an event, and the route that leads to it.
     """
 
     function: FunctionManifest
@@ -38,7 +38,7 @@ class _Taker:
 
 class Consumer:
     """
-    Takes the messages of topics; deliveries may run side by side.
+    Consumes the messages of topics. Safe for concurrent deliveries.
     """
 
     def __init__(self, deployment: Deployment, runner: Runner) -> None:
@@ -48,38 +48,40 @@ class Consumer:
 
     async def consume(self, event: Event, metadata: Metadata) -> Verdict:
         """
-        Run the function that takes a message, and say what becomes of the message; never fails.
+        Run the function that receives a message, and return the verdict on the message. Never fails.
         """
-        return await self._consume(event, metadata, _find_taker(event, self._deployment.catalogue))
+        return await self._consume(event, metadata, _find_receiver(event, self._deployment.catalogue))
 
     async def consume_batch(self, events: Sequence[Event], metadata: Metadata) -> list[Verdict]:
         """
-        Run a batch, its messages side by side within their function's limits; a verdict each, in their order.
+        Consume a batch concurrently, within the function's limits. Return the verdicts in order.
         """
         if not events:
             return []
-        # daprd makes one call a path, so one function takes them all.
-        taker = _find_taker(events[0], self._deployment.catalogue)
+        # daprd sends one batch for each path, so all its messages go to one function.
+        receiver = _find_receiver(events[0], self._deployment.catalogue)
         verdicts = [Verdict.RETRY] * len(events)
         waiting = iter(enumerate(events))
 
         async def consume_one_by_one() -> None:
             for index, event in waiting:
-                verdicts[index] = await self._consume(event, metadata, taker)
+                verdicts[index] = await self._consume(event, metadata, receiver)
 
-        # As many at once as the function runs and a few that follow: a whole batch would fill its queue.
+        # Hand in only as many messages as leave room in the queue: a whole batch would fill it.
         at_once = (
-            min(len(events), self._runner.capacity(taker.function.name)) if isinstance(taker, _Taker) else 1
+            min(len(events), self._runner.capacity(receiver.function.name))
+            if isinstance(receiver, _Receiver)
+            else 1
         )
         await asyncio.gather(*(consume_one_by_one() for _ in range(at_once)))
         return verdicts
 
     async def _consume(
-        self, event: Event, metadata: Metadata, taker: _Taker | Subscription | None
+        self, event: Event, metadata: Metadata, receiver: _Receiver | Subscription | None
     ) -> Verdict:
-        if not isinstance(taker, _Taker):
-            return _taken_by_none(event, taker)
-        function, subscription, route = taker.function, taker.subscription, taker.route
+        if not isinstance(receiver, _Receiver):
+            return _verdict_without_receiver(event, receiver)
+        function, subscription, route = receiver.function, receiver.subscription, receiver.route
         invocation_id = self._runner.next_id()
         try:
             await self._run(event, metadata, function, route, invocation_id)
@@ -90,10 +92,10 @@ class Consumer:
             self._log_failure(event, invocation_id, exc, verdict)
             return verdict
         except asyncio.CancelledError:
-            _log.warning("%s (invocation %s): CANCELLED: daprd waits no more", _shown(event), invocation_id)
+            _log.warning("%s (invocation %s): CANCELLED: daprd no longer waits", _shown(event), invocation_id)
             raise
         except Exception:  # noqa: BLE001 - the edge
-            # The edge: a fault of ours is logged whole, and costs no message.
+            # A bug of the server: log the traceback and have the message retried.
             _log.exception("%s (invocation %s): internal error", _shown(event), invocation_id)
             return Verdict.RETRY
         if self._crashes:
@@ -128,20 +130,20 @@ class Consumer:
         )
 
 
-def _find_taker(event: Event, catalogue: Catalogue) -> _Taker | Subscription | None:
+def _find_receiver(event: Event, catalogue: Catalogue) -> _Receiver | Subscription | None:
     """
-    Return who takes an event; where no route of it does, the subscription alone, or None.
+    Return the receiver of an event. If no route matches, return its subscription, or None if it has none.
     """
     subscription = catalogue.subscriptions.get((event.pubsub, event.topic))
     route = subscription.route(event.path) if subscription else None
     if subscription is None or route is None:
         return subscription
-    return _Taker(catalogue.functions[route.function].manifest, subscription, route)
+    return _Receiver(catalogue.functions[route.function].manifest, subscription, route)
 
 
 def _check_event(event: Event, function: FunctionManifest) -> None:
     """
-    Refuse a message of which daprd has left out what the function is called for.
+    Refuse a message whose attributes or data daprd has dropped.
 
     Raises:
         InvocationError: EVENT_INVALID, EVENT_EMPTIED.
@@ -149,7 +151,7 @@ def _check_event(event: Event, function: FunctionManifest) -> None:
     if missing := event.missing_attributes:
         raise InvocationError(
             Reason.EVENT_INVALID,
-            f"function '{function.name}': the message is no CloudEvent, it has no {', '.join(missing)}; "
+            f"function '{function.name}': the message is not a CloudEvent: it lacks {', '.join(missing)}; "
             'expected a CloudEvent, or metadata = { rawPayload = "true" } in the trigger',
             function=function.name,
         )
@@ -158,19 +160,20 @@ def _check_event(event: Event, function: FunctionManifest) -> None:
         bytes_ = "" if event.is_bulk else "'application/octet-stream', "
         raise InvocationError(
             Reason.EVENT_EMPTIED,
-            f"function '{function.name}': daprd left out the data of type '{event.content_type}'; "
+            f"function '{function.name}': daprd dropped the data of type '{event.content_type}'; "
             f"expected {bytes_}a raw payload, JSON or text",
             function=function.name,
         )
 
 
-def _taken_by_none(event: Event, subscription: Subscription | None) -> Verdict:
+def _verdict_without_receiver(event: Event, subscription: Subscription | None) -> Verdict:
     if subscription is not None and subscription.bulk is not None and not event.path:
-        # What no rule matched comes in a batch all the same, when daprd has dropped it already
-        # (`getRouteIfProcessable` of its pkg/runtime/subscription); the dead letter would have it twice.
-        _log.debug("%s: no rule matches it", _shown(event))
+        # daprd delivers bulk messages that no rule matched although it has already dropped them
+        # (`getRouteIfProcessable` in its pkg/runtime/subscription). Any verdict but SUCCESS would
+        # put the message on the dead-letter topic twice.
+        _log.debug("%s: no rule matches", _shown(event))
         return Verdict.SUCCESS
-    _log.warning("%s is to be retried: no function takes it (path '%s')", _shown(event), event.path)
+    _log.warning("%s is to be retried: no function receives it (path '%s')", _shown(event), event.path)
     return Verdict.RETRY
 
 
@@ -183,7 +186,7 @@ def _output(event: Event, route: TopicRoute) -> Output | None:
 
 def _identity(event: Event, subscription: Subscription, route: TopicRoute) -> Hashable:
     """
-    Return what a message is known by when it comes again.
+    Return the identity of a message, the same at every delivery.
     """
     place = (route.function, event.pubsub, event.topic)
     if event.id and not (event.is_raw or subscription.is_raw):
