@@ -1,4 +1,4 @@
-"""The functions that are served now. Every trigger reads this snapshot afresh for each invocation."""
+"""The functions that are served now: a snapshot that every trigger reads afresh for each invocation."""
 
 from __future__ import annotations
 
