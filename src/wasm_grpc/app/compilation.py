@@ -75,13 +75,13 @@ class ModuleCompiler:
         """
         found = self.runtimes[engine]
         code_memory_bytes = limit_in_code(
-            limits.memory_bytes, is_set_by_instance=found.greeting.limits_instances
+            limits.memory_bytes, is_set_by_instance=found.opened.limits_instances
         )
         key = artifact_key(
             wasm,
             engine=engine.value,
-            version=found.greeting.version,
-            target=found.greeting.target,
+            version=found.opened.version,
+            target=found.opened.target,
             settings={"guest": guest.value, "memory_bytes": code_memory_bytes},
         )
         cached = await asyncio.to_thread(self.cache.get, key)

@@ -106,7 +106,7 @@ async def _inference(found: FoundRuntime, settings: Settings) -> Finding:
         backend = await find_backend(found.runtime, settings)
     except WasmGrpcError as exc:
         return _problem(subject, exc)
-    return Finding(subject=subject, is_found=True, found=f"{backend} on {found.greeting.python}")
+    return Finding(subject=subject, is_found=True, found=f"{backend} on {found.opened.python}")
 
 
 def _problem(subject: str, error: WasmGrpcError) -> Finding:
@@ -120,7 +120,7 @@ def _landlock(runtimes: Sequence[FoundRuntime]) -> Finding:
     subject = "landlock"
     if not runtimes:
         return Finding(subject=subject, is_found=False, found="not known: no worker could be started")
-    if all(each.greeting.is_sealed for each in runtimes):
+    if all(each.opened.is_sealed for each in runtimes):
         return Finding(subject=subject, is_found=True, found="workers can write, make and execute no file")
     return Finding(
         subject=subject,

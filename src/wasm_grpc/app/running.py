@@ -6,13 +6,14 @@ import asyncio
 import concurrent.futures
 import threading
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from wasm_grpc.app.compilation import ModuleCompiler, first_that_takes, open_cache
 from wasm_grpc.app.inference import Inspector
 from wasm_grpc.artifacts.cache import ArtifactCache
+from wasm_grpc.core import wire
 from wasm_grpc.core.errors import ConfigError, ManifestError, ModelError, ModuleError
 from wasm_grpc.core.model import (
     KIB,
@@ -26,18 +27,11 @@ from wasm_grpc.core.model import (
     WorkerFunction,
 )
 from wasm_grpc.core.settings import Settings
-from wasm_grpc.core.wire import (
-    Kind,
-    pack,
-    pack_invoke,
-    pack_json,
-    unpack_json,
-    unpack_result,
-)
 from wasm_grpc.pool.connection import Connection
 from wasm_grpc.pool.memory import code_bytes, models_bytes
-from wasm_grpc.pool.process import WorkerProcess, exit_text
+from wasm_grpc.pool.process import exit_text
 from wasm_grpc.pool.runtimes import FoundRuntime, find_runtimes, start_worker, wanted_engines
+from wasm_grpc.pool.session import ProcessEnded, Session
 
 __all__ = ["GuestProgram", "Streams", "run_once"]
 
@@ -115,25 +109,24 @@ async def run_once(program: GuestProgram, settings: Settings, streams: Streams) 
         engines = await inspector.engines_for(program.inference, engines)
     async with open_cache(settings) as cache:
 
-        async def start(engine: EngineName) -> tuple[WorkerProcess, WorkerFunction]:
+        async def start(engine: EngineName) -> tuple[Session, WorkerFunction]:
             inference = program.inference
             if inspector is not None:
                 inference = await _inspect(program, inspector, engine)
             return await _start(program, wasm, inference, engine, cache=cache, settings=settings)
 
         try:
-            worker, function = await first_that_takes(engines, start, name=program.file.name)
+            session, function = await first_that_takes(engines, start, name=program.file.name)
         except ModuleError as exc:
             raise ModuleError("\n".join(f"{program.file}: {line}" for line in str(exc).splitlines())) from exc
-        try:
-            return await asyncio.wait_for(
-                _converse(worker, function, program, streams), program.limits.timeout_s
-            )
-        except asyncio.TimeoutError:
-            message = f"ran longer than {program.limits.timeout_s:g} s"
-            return Outcome(reason=Reason.TIMEOUT, message=message, limit="limits.timeout")
-        finally:
-            await worker.end()
+        async with session:
+            try:
+                return await asyncio.wait_for(
+                    _converse(session, function, program, streams), program.limits.timeout_s
+                )
+            except asyncio.TimeoutError:
+                message = f"ran longer than {program.limits.timeout_s:g} s"
+                return Outcome(reason=Reason.TIMEOUT, message=message, limit="limits.timeout")
 
 
 async def _start(
@@ -144,7 +137,7 @@ async def _start(
     *,
     cache: ArtifactCache,
     settings: Settings,
-) -> tuple[WorkerProcess, WorkerFunction]:
+) -> tuple[Session, WorkerFunction]:
     """
     Start a worker, and compile the module, or find it compiled, for its engine.
 
@@ -153,13 +146,13 @@ async def _start(
         UnsupportedModuleError, CompileLimitError, ModuleError: See `ModuleCompiler.compile`.
     """
 
-    async def start(code_size: int) -> tuple[FoundRuntime, WorkerProcess]:
+    async def start(code_size: int) -> tuple[FoundRuntime, Session]:
         room = _worker_bytes(program, settings) + models_bytes([inference])
         room += code_bytes([(engine, "", code_size)])
         return await start_worker(engine, settings, memory_bytes=room, body_limit=_FRAME_LIMIT_BYTES)
 
     room_for_code = _CODE_FACTOR * len(wasm)
-    found, worker = await start(room_for_code)
+    found, session = await start(room_for_code)
     try:
         compiler = ModuleCompiler(settings, cache, {engine: found})
         artifact = await compiler.compile(
@@ -170,10 +163,10 @@ async def _start(
             name=program.file.name,
         )
         if artifact.size_bytes > room_for_code:
-            await worker.end()
-            _, worker = await start(artifact.size_bytes)
+            await session.process.end()
+            _, session = await start(artifact.size_bytes)
     except BaseException:
-        await worker.end()
+        await session.process.end()
         raise
     function = WorkerFunction(
         name=program.file.name,
@@ -186,7 +179,7 @@ async def _start(
         mounts=program.mounts,
         inference=inference,
     )
-    return worker, function
+    return session, function
 
 
 async def _inspect(program: GuestProgram, inspector: Inspector, engine: EngineName) -> Inference:
@@ -208,37 +201,39 @@ def _worker_bytes(program: GuestProgram, settings: Settings) -> int:
 
 
 async def _converse(
-    worker: WorkerProcess, function: WorkerFunction, program: GuestProgram, streams: Streams
+    session: Session, function: WorkerFunction, program: GuestProgram, streams: Streams
 ) -> Outcome:
-    worker.connection.send(pack_json(Kind.LOAD, {"index": 0, **asdict(function)}))
-    worker.send_invocation(pack_invoke(0, b"", b"", streams=True, follows_log=True))
+    session.send(wire.Load(0, function))
+    session.send(wire.Invoke(0, b"", b"", streams=True, follows_log=True))
     try:
-        return await _follow(worker, program, streams)
+        return await _follow(session, program, streams)
+    except ProcessEnded as exc:
+        message = f"its worker died while running it ({exit_text(exc.code)})"
+        return Outcome(reason=Reason.CRASHED, message=message)
     finally:
         # Whoever reads standard input waits for room no longer.
-        worker.connection.abort()
+        session.connection.abort()
 
 
-async def _follow(worker: WorkerProcess, program: GuestProgram, streams: Streams) -> Outcome:
+async def _follow(session: Session, program: GuestProgram, streams: Streams) -> Outcome:
     is_fed = False
-    while frame := await worker.connection.receive():
-        if frame.kind is Kind.READ:
+    while True:
+        message = await session.receive()
+        if isinstance(message, wire.Output):
+            streams.write(bytes(message.chunk))
+        elif isinstance(message, wire.Read):
             if not is_fed:
                 # Not before: a guest that reads nothing leaves all to whoever comes after it.
                 is_fed = True
-                _feed(worker.connection, streams.read)
-        elif frame.kind is Kind.RESUME:
-            worker.connection.send(pack(Kind.RESUMED))
-        elif frame.kind is Kind.OUTPUT:
-            streams.write(frame.body)
-        elif frame.kind is Kind.LOG:
-            streams.log(frame.body)
-        elif frame.kind is Kind.RESULT:
-            return unpack_result(frame)[0]
-        elif frame.kind is Kind.LOAD_FAILED:
-            raise ModuleError(f"{program.file}: {unpack_json(frame).get('error')}")
-    code = await worker.wait_exit()
-    return Outcome(reason=Reason.CRASHED, message=f"its worker died while running it ({exit_text(code)})")
+                _feed(session.connection, streams.read)
+        elif isinstance(message, wire.Resume):
+            session.send(wire.Resumed())
+        elif isinstance(message, wire.Log):
+            streams.log(bytes(message.chunk))
+        elif isinstance(message, wire.Result):
+            return message.outcome
+        elif isinstance(message, wire.LoadFailed):
+            raise ModuleError(f"{program.file}: {message.error}")
 
 
 def _feed(connection: Connection, read: Callable[[int], bytes]) -> None:
@@ -250,7 +245,7 @@ def _feed(connection: Connection, read: Callable[[int], bytes]) -> None:
     loop = asyncio.get_running_loop()
 
     async def send(piece: bytes) -> bool:
-        connection.send(pack(Kind.INPUT, b"", piece))
+        connection.send(wire.Input(piece))
         await connection.wait_room()
         return not connection.is_closed
 

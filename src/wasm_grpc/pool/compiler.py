@@ -5,21 +5,21 @@ from __future__ import annotations
 import asyncio
 import math
 import os
-from dataclasses import dataclass
 
-from wasm_grpc.core.errors import CompileLimitError, ModuleError, UnsupportedModuleError, WorkerStartError
+from wasm_grpc.core.errors import CompileLimitError, ModuleError, UnsupportedModuleError
 from wasm_grpc.core.model import GuestKind, Limits, Runtime
 from wasm_grpc.core.settings import Settings
-from wasm_grpc.core.wire import Kind, pack_json, unpack_json
-from wasm_grpc.pool.process import Greeting, WorkerProcess, exit_text
+from wasm_grpc.core.wire import Compile, Compiled, CompileRefused, EngineOpened
+from wasm_grpc.pool.process import exit_text
+from wasm_grpc.pool.session import ProcessEnded, Session
 
-__all__ = ["Compiled", "compile_module", "greet", "start_compiler"]
+__all__ = ["compile_module", "greet", "start_compiler"]
 
 _ARTIFACT_LIMIT_BYTES = 1 << 30
 """Native code is some 4 to 10 times its module; a module of 100 MiB still passes."""
 
 
-async def greet(runtime: Runtime, settings: Settings) -> Greeting:
+async def greet(runtime: Runtime, settings: Settings) -> EngineOpened:
     """
     Learn the version and target of a runtime from a process that does nothing else.
 
@@ -27,23 +27,8 @@ async def greet(runtime: Runtime, settings: Settings) -> Greeting:
         EngineUnavailableError: The interpreter lacks the engine.
         WorkerStartError: It can't be started.
     """
-    worker = await start_compiler(runtime, settings)
-    await worker.end()
-    return worker.greeting
-
-
-@dataclass(frozen=True, slots=True)
-class Compiled:
-    """
-    What came of a module.
-
-    Attributes:
-        code: Its native code.
-        minimum_bytes: The memory that each instance starts with.
-    """
-
-    code: bytes
-    minimum_bytes: int
+    async with await start_compiler(runtime, settings) as session:
+        return session.opened
 
 
 async def compile_module(
@@ -71,32 +56,25 @@ async def compile_module(
         CompileLimitError: It took too long, or ended the process; that says nothing of the module alone.
         ModuleError: It can't be a function of this kind; one line a problem.
         WorkerStartError: The process can't be started.
+        ProtocolError: It broke the wire format.
     """
-    worker = await start_compiler(runtime, settings)
+    task = Compile(
+        guest=guest, memory_bytes=limits.memory_bytes, code_memory_bytes=code_memory_bytes, module=wasm
+    )
     try:
-        request = {
-            "guest": guest.value,
-            "memory_bytes": limits.memory_bytes,
-            "code_memory_bytes": code_memory_bytes,
-        }
-        worker.connection.send(pack_json(Kind.COMPILE, request, wasm))
-        frame = await asyncio.wait_for(worker.connection.receive(), settings.compile_s)
-        if frame is None:
-            raise CompileLimitError(_death(await worker.wait_exit(), settings))
+        async with await start_compiler(runtime, settings) as session:
+            answer = await session.ask(task, (Compiled, CompileRefused), within_s=settings.compile_s)
+    except ProcessEnded as exc:
+        raise CompileLimitError(_death(exc.code, settings)) from exc
     except asyncio.TimeoutError as exc:
         raise CompileLimitError(_too_slow(settings)) from exc
-    finally:
-        await worker.end()
-    if frame.kind is Kind.COMPILED:
-        return Compiled(frame.body, unpack_json(frame)["minimum_bytes"])
-    if frame.kind is not Kind.REFUSED:
-        raise WorkerStartError(f"compile process: sent {frame.kind.name}; expected COMPILED or REFUSED")
-    head = unpack_json(frame)
-    kind = UnsupportedModuleError if head["unsupported"] else ModuleError
-    raise kind("\n".join(head["problems"]))
+    if isinstance(answer, Compiled):
+        return answer
+    kind = UnsupportedModuleError if answer.is_unsupported else ModuleError
+    raise kind("\n".join(answer.problems))
 
 
-async def start_compiler(runtime: Runtime, settings: Settings) -> WorkerProcess:
+async def start_compiler(runtime: Runtime, settings: Settings) -> Session:
     """
     Start a process that does one job under the limits of compiling.
 
@@ -104,7 +82,7 @@ async def start_compiler(runtime: Runtime, settings: Settings) -> WorkerProcess:
         EngineUnavailableError: The interpreter lacks the engine.
         WorkerStartError: It can't be started.
     """
-    return await WorkerProcess.start(
+    return await Session.start(
         runtime,
         memory_bytes=settings.compile_bytes,
         body_limit=_ARTIFACT_LIMIT_BYTES,

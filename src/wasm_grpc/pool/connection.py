@@ -1,4 +1,4 @@
-"""The server's end of the socket to a worker: frames out, frames in, and its end."""
+"""The server's end of the socket to a worker: messages out, messages in, and its end."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import asyncio
 import logging
 import socket
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from wasm_grpc.core.errors import ProtocolError
 from wasm_grpc.core.model import KIB
-from wasm_grpc.core.wire import Frame, FrameReader
+from wasm_grpc.core.wire import FrameReader, Message, Pieces, decode, encode
 
 __all__ = ["Connection"]
 
@@ -22,12 +22,12 @@ _PIECE_BYTES = 256 * KIB
 
 class Connection(asyncio.BufferedProtocol):
     """
-    Frames over one connected stream socket. Used on the event loop's thread only; made by `open`.
+    Messages over one connected stream socket. Used on the event loop's thread only; made by `open`.
     """
 
     def __init__(self, *, body_limit: int) -> None:
         """
-        Expect the peer's first frame.
+        Expect the peer's first message.
 
         Args:
             body_limit: The longest frame body that is taken from the peer.
@@ -35,8 +35,8 @@ class Connection(asyncio.BufferedProtocol):
         self._reader = FrameReader(body_limit=body_limit)
         self._piece = memoryview(bytearray(_PIECE_BYTES))
         self._transport: asyncio.Transport | None = None
-        self._frames: asyncio.Queue[Frame | None] = asyncio.Queue()
-        self._on_frame: Callable[[Frame], None] = self._frames.put_nowait
+        self._messages: asyncio.Queue[Message | ProtocolError | None] = asyncio.Queue()
+        self._on_message: Callable[[Message], None] = self._messages.put_nowait
         self._lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._has_room = asyncio.Event()
         self._has_room.set()
@@ -52,9 +52,15 @@ class Connection(asyncio.BufferedProtocol):
         _, connection = await loop.create_connection(lambda: cls(body_limit=body_limit), sock=sock)
         return connection
 
-    def send(self, pieces: Sequence[bytes | memoryview]) -> None:
+    def send(self, message: Message) -> None:
         """
-        Write one packed frame; on a closed connection nothing happens.
+        Write one message; on a closed connection nothing happens.
+        """
+        self.send_encoded(encode(message))
+
+    def send_encoded(self, pieces: Pieces) -> None:
+        """
+        Write what `encode` made of a message, which may be sent to many.
         """
         transport = self._transport
         if transport is not None and not transport.is_closing():
@@ -95,19 +101,25 @@ class Connection(asyncio.BufferedProtocol):
         if self._transport is not None:
             self._transport.resume_reading()
 
-    async def receive(self) -> Frame | None:
+    async def receive(self) -> Message | None:
         """
-        Wait for the next frame; ``None`` when the connection has ended.
-        """
-        return await self._frames.get()
+        Wait for the next message; ``None`` when the connection has ended.
 
-    def on_frame(self, receiver: Callable[[Frame], None]) -> None:
+        Raises:
+            ProtocolError: The peer broke the format, and is cut off.
         """
-        Hand every further frame to this callable instead of `receive`.
+        message = await self._messages.get()
+        if isinstance(message, ProtocolError):
+            raise message
+        return message
+
+    def on_message(self, receiver: Callable[[Message], None]) -> None:
+        """
+        Hand every further message to this callable instead of `receive`.
 
         One that raises `ProtocolError` closes the connection.
         """
-        self._on_frame = receiver
+        self._on_message = receiver
 
     def on_lost(self, receiver: Callable[[], None]) -> None:
         """
@@ -133,7 +145,7 @@ class Connection(asyncio.BufferedProtocol):
 
     async def wait_lost(self, timeout_s: float) -> None:
         """
-        Wait until the peer's last frame was handed out, but not longer than `timeout_s`.
+        Wait until the peer's last message was handed out, but not longer than `timeout_s`.
         """
         await asyncio.wait([self._lost], timeout=timeout_s)
 
@@ -170,16 +182,17 @@ class Connection(asyncio.BufferedProtocol):
         """
         try:
             for frame in self._reader.feed(self._piece[:nbytes]):
-                self._on_frame(frame)
+                self._on_message(decode(frame))
         except ProtocolError as exc:
             _log.error("a worker sent what the wire does not allow, and is cut off: %s", exc)
+            self._messages.put_nowait(exc)
             self.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         """
         See `asyncio.BufferedProtocol`.
         """
-        self._frames.put_nowait(None)
+        self._messages.put_nowait(None)
         self._unsent.clear()
         self._has_room.set()
         if not self._lost.done():

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Mapping
 
-from wasm_grpc.core.errors import InferenceUnavailableError, ModelError, WorkerStartError
+from wasm_grpc.core.errors import InferenceUnavailableError, ModelError
 from wasm_grpc.core.model import Model, Runtime
 from wasm_grpc.core.settings import Settings
-from wasm_grpc.core.wire import Kind, pack_json, unpack_json
+from wasm_grpc.core.wire import Inspect, Inspected, InspectRefused
 from wasm_grpc.pool.compiler import start_compiler
 from wasm_grpc.pool.process import exit_text
+from wasm_grpc.pool.session import ProcessEnded
 
 __all__ = ["find_backend", "inspect_model"]
 
@@ -25,7 +25,7 @@ async def find_backend(runtime: Runtime, settings: Settings) -> str:
         WorkerStartError: The interpreter can't be started.
     """
     try:
-        return str((await _inspect(None, runtime, settings))["backend"])
+        return (await _inspect(None, runtime, settings)).backend
     except ModelError as exc:
         raise InferenceUnavailableError(f"the inference backend {exc}") from exc
 
@@ -41,27 +41,20 @@ async def inspect_model(model: Model, runtime: Runtime, settings: Settings) -> M
     """
     answer = await _inspect(model, runtime, settings)
     # Twice what was taken in the end: more may be in use while it is made ready.
-    memory_bytes = model.size + 2 * max(0, int(answer["memory_bytes"]))
+    memory_bytes = model.size + 2 * max(0, answer.memory_bytes)
     return dataclasses.replace(model, memory_bytes=memory_bytes)
 
 
-async def _inspect(model: Model | None, runtime: Runtime, settings: Settings) -> Mapping[str, str | int]:
-    worker = await start_compiler(runtime, settings)
+async def _inspect(model: Model | None, runtime: Runtime, settings: Settings) -> Inspected:
     try:
-        head = None if model is None else dataclasses.asdict(model)
-        worker.connection.send(pack_json(Kind.INSPECT, {"model": head}))
-        frame = await asyncio.wait_for(worker.connection.receive(), settings.compile_s)
-        if frame is None:
-            code = await worker.wait_exit()
-            raise ModelError(f"crashed the process that tried it ({exit_text(code)})")
+        async with await start_compiler(runtime, settings) as session:
+            answers = (Inspected, InspectRefused)
+            answer = await session.ask(Inspect(model), answers, within_s=settings.compile_s)
+    except ProcessEnded as exc:
+        raise ModelError(f"crashed the process that tried it ({exit_text(exc.code)})") from exc
     except asyncio.TimeoutError as exc:
         raise ModelError(f"took longer than {settings.compile_s:g} s to run once") from exc
-    finally:
-        await worker.end()
-    answer = unpack_json(frame)
-    if frame.kind is Kind.INSPECTED:
+    if isinstance(answer, Inspected):
         return answer
-    if frame.kind is not Kind.REFUSED:
-        raise WorkerStartError(f"compile process: sent {frame.kind.name}; expected INSPECTED or REFUSED")
-    kind = InferenceUnavailableError if answer["unavailable"] else ModelError
-    raise kind(str(answer["reason"]))
+    kind = InferenceUnavailableError if answer.is_unavailable else ModelError
+    raise kind(answer.reason)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
 import itertools
 import logging
 import signal
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 
+from wasm_grpc.core import wire
 from wasm_grpc.core.errors import InvocationError, ProtocolError, WasmGrpcError
 from wasm_grpc.core.model import MIB, Invocation, Outcome, Reason, WorkerFunction
 from wasm_grpc.core.observers import (
@@ -21,24 +21,14 @@ from wasm_grpc.core.observers import (
     WorkerStarted,
 )
 from wasm_grpc.core.settings import Settings
-from wasm_grpc.core.wire import (
-    Frame,
-    Kind,
-    Pieces,
-    encode_env,
-    pack_invoke,
-    pack_json,
-    unpack_json,
-    unpack_read,
-    unpack_result,
-)
 from wasm_grpc.pool.functions import PoolFunction, kind_bytes
 from wasm_grpc.pool.job import Job
 from wasm_grpc.pool.loading import BLOCKED_S, Loading
 from wasm_grpc.pool.memory import resident_bytes, result_bytes
-from wasm_grpc.pool.process import WorkerProcess, exit_text
+from wasm_grpc.pool.process import exit_text
 from wasm_grpc.pool.registry import WorkerKind
 from wasm_grpc.pool.schedule import Action, FunctionPolicy, Resume, Run, Schedule, Start, Stop
+from wasm_grpc.pool.session import Session
 from wasm_grpc.pool.stream import Stream
 
 __all__ = ["Pool", "open_pool"]
@@ -65,7 +55,7 @@ class Pool:
         self._functions = {f.function.name: f for f in functions}
         self._names = tuple(self._functions)
         self._indexes = {name: index for index, name in enumerate(self._names)}
-        self._loads = [_pack_load(index, f.function) for index, f in enumerate(functions)]
+        self._loads = [wire.encode(wire.Load(index, f.function)) for index, f in enumerate(functions)]
         self._settings = settings
         self._observers = observers
         self._schedule = Schedule(
@@ -78,7 +68,7 @@ class Pool:
         self._tickets = itertools.count(1)
         self._jobs: dict[int, Job] = {}
         self._running: dict[int, Job] = {}
-        self._workers: dict[int, WorkerProcess] = {}
+        self._workers: dict[int, Session] = {}
         self._kinds: dict[int, WorkerKind] = {}
         self._loading = Loading()
         # Workers that still load what is loaded ahead, each with the timer of its current LOAD.
@@ -184,7 +174,7 @@ class Pool:
         for start in self._starts:
             start.cancel()
         await asyncio.gather(*self._starts, return_exceptions=True)
-        await asyncio.gather(*(worker.end() for worker in self._workers.values()))
+        await asyncio.gather(*(worker.process.end() for worker in self._workers.values()))
 
     def _new_job(self, invocation: Invocation) -> Job:
         return Job(
@@ -226,11 +216,11 @@ class Pool:
             elif isinstance(action, Resume):
                 self._resume(action.worker)
             elif isinstance(action, Stop):
-                self._workers[action.worker].retire()
+                self._workers[action.worker].process.retire()
 
     async def _start(self, worker_id: int, kind: WorkerKind) -> None:
         try:
-            worker = await WorkerProcess.start(
+            worker = await Session.start(
                 kind.runtime, memory_bytes=self._worker_bytes[kind], body_limit=self._body_limit
             )
         except WasmGrpcError as exc:
@@ -241,9 +231,9 @@ class Pool:
         self._workers[worker_id] = worker
         self._kinds[worker_id] = kind
         if WorkerStarted in self._observers:
-            self._observers.tell(WorkerStarted(worker=worker.pid, engine=kind.runtime.engine))
-        worker.connection.on_frame(lambda frame: self._receive(worker_id, frame))
-        worker.on_exit(lambda code: self._exited(worker_id, code))
+            self._observers.tell(WorkerStarted(worker=worker.process.pid, engine=kind.runtime.engine))
+        worker.connection.on_message(lambda message: self._receive(worker_id, message))
+        worker.process.on_exit(lambda code: self._exited(worker_id, code))
         self._loading.add(worker_id)
         for index, function in enumerate(self._functions.values()):
             is_loaded_ahead = function.kind == kind and function.policy.min
@@ -253,7 +243,7 @@ class Pool:
         self._load_ahead(worker_id)
 
     def _load(self, worker_id: int, index: int) -> None:
-        self._workers[worker_id].connection.send(self._loads[index])
+        self._workers[worker_id].connection.send_encoded(self._loads[index])
         self._loading.sent(worker_id, index)
 
     def _load_ahead(self, worker_id: int) -> None:
@@ -295,14 +285,11 @@ class Pool:
         if InvocationStarted in self._observers:
             self._observers.tell(
                 InvocationStarted(
-                    invocation_id=invocation.id, function=invocation.function, worker=worker.pid
+                    invocation_id=invocation.id, function=invocation.function, worker=worker.process.pid
                 )
             )
-        worker.send_invocation(
-            pack_invoke(
-                job.index, encode_env(invocation.env), invocation.body, streams=job.stream is not None
-            )
-        )
+        env = wire.encode_env(invocation.env)
+        worker.send(wire.Invoke(job.index, env, invocation.body, streams=job.stream is not None))
 
     def _started(self, job: Job) -> None:
         limits = job.function.limits
@@ -319,42 +306,40 @@ class Pool:
         if job is not None and job.stream is not None:
             job.stream.resumed()
 
-    def _receive(self, worker_id: int, frame: Frame) -> None:
+    def _receive(self, worker_id: int, message: wire.Message) -> None:
         job = self._running.get(worker_id)
-        if frame.kind is Kind.OUTPUT and job is not None and job.stream is not None:
-            job.stream.written(frame.body)
-        elif frame.kind is Kind.READ and job is not None and job.stream is not None:
-            job.stream.wanted(unpack_read(frame)[1])
-        elif frame.kind is Kind.RESUME and job is not None and job.stream is not None:
-            job.stream.waits_no_longer()
-        elif frame.kind is Kind.RESULT and job is not None:
-            outcome, is_tainted = unpack_result(frame)
-            self._finish(worker_id, job, outcome)
-            retires = is_tainted or self._kinds[worker_id].is_exclusive
+        stream = job.stream if job is not None else None
+        if isinstance(message, wire.Result) and job is not None:
+            self._finish(worker_id, job, message.outcome)
+            retires = message.is_tainted or self._kinds[worker_id].is_exclusive
             if retires:
-                self._workers[worker_id].retire()
+                self._workers[worker_id].process.retire()
             self._perform(self._schedule.finished(worker_id, self._loop.time(), retires=retires))
-        elif frame.kind in (Kind.LOADED, Kind.LOAD_FAILED):
-            self._loaded(worker_id, job, unpack_json(frame))
+        elif isinstance(message, wire.Output) and stream is not None:
+            stream.written(bytes(message.chunk))
+        elif isinstance(message, wire.Read) and stream is not None:
+            stream.wanted(message.taken)
+        elif isinstance(message, wire.Resume) and stream is not None:
+            stream.waits_no_longer()
+        elif isinstance(message, (wire.Loaded, wire.LoadFailed)):
+            self._loaded(worker_id, job, message)
         else:
-            raise ProtocolError(f"{frame.kind.name} frame where RESULT was expected")
+            raise ProtocolError(f"{message.kind.name} frame where RESULT was expected")
 
-    def _loaded(self, worker_id: int, job: Job | None, head: Mapping[str, object]) -> None:
-        index = head.get("index")
-        if not isinstance(index, int):
-            raise ProtocolError("LOADED frame: index is missing; expected that of a LOAD frame")
-        if not self._loading.answered(worker_id, index, is_loaded="error" not in head):
+    def _loaded(self, worker_id: int, job: Job | None, message: wire.Loaded | wire.LoadFailed) -> None:
+        index, is_loaded = message.index, isinstance(message, wire.Loaded)
+        if not self._loading.answered(worker_id, index, is_loaded=is_loaded):
             # A worker can't buy its guest time by saying it again.
             return
-        if "error" in head:
+        if isinstance(message, wire.LoadFailed):
             # The worker says it again to whoever calls the function, and may try again then.
-            pid = self._workers[worker_id].pid
-            _log.error("function '%s': worker %d can't load it: %s", self._names[index], pid, head["error"])
+            pid = self._workers[worker_id].process.pid
+            _log.error("function '%s': worker %d can't load it: %s", self._names[index], pid, message.error)
         if worker_id in self._unready:
             self._load_ahead(worker_id)
         elif job is not None and index == job.index:
             job.is_loading = False
-            if "error" not in head:
+            if is_loaded:
                 self._started(job)
 
     def _refusal(self, job: Job) -> Outcome | None:
@@ -393,7 +378,7 @@ class Pool:
         job = self._running.get(worker_id)
         loading = self._loading.lost(worker_id)
         if loading is not None and not self._is_closing and (job is None or job.ended_by is None):
-            self._blame_death(loading, kind, worker.pid, code)
+            self._blame_death(loading, kind, worker.process.pid, code)
         actions = self._schedule.worker_lost(worker_id, self._loop.time(), pauses=loading is None)
         if job is not None:
             # If the worker died before the guest began, the call has not failed: another worker takes it.
@@ -412,7 +397,7 @@ class Pool:
             was_idle = job is None and loading is None
             engine = kind.runtime.engine
             self._observers.tell(
-                WorkerLost(worker=worker.pid, engine=engine, exit_code=code, was_idle=was_idle)
+                WorkerLost(worker=worker.process.pid, engine=engine, exit_code=code, was_idle=was_idle)
             )
         if not self._is_closing:
             self._perform(actions)
@@ -434,7 +419,7 @@ class Pool:
         if index is not None:
             reason = f"its worker took longer than {_LOAD_S:g} s to load it"
             self._loading.blame_delay(index, reason, self._loop.time())
-            self._workers[worker_id].kill()
+            self._workers[worker_id].process.kill()
 
     def _blame_death(self, index: int, kind: WorkerKind, pid: int, code: int) -> None:
         now_s = self._loop.time()
@@ -487,7 +472,7 @@ class Pool:
     def _kill(self, job: Job, reason: Reason, message: str, limit: str = "") -> None:
         if job.ended_by is None and (worker := self._workers.get(job.worker)) is not None:
             job.ended_by = Outcome(reason=reason, message=message, limit=limit)
-            worker.kill()
+            worker.process.kill()
 
     def _tick(self) -> None:
         self._tick_handle = self._loop.call_later(_TICK_S, self._tick)
@@ -497,16 +482,18 @@ class Pool:
             job = self._running.get(worker_id)
             if job is not None and not job.is_loading and now_s - job.sent_s > _BEGIN_S:
                 self._check_begun(job, worker)
-            resident = resident_bytes(worker.pid)
+            resident = resident_bytes(worker.process.pid)
             if resident <= self._worker_bytes[self._kinds[worker_id]]:
                 continue
             if job is None:
-                _log.warning("idle worker %d holds %d MiB and is replaced", worker.pid, resident // MIB)
-                worker.kill()
+                _log.warning(
+                    "idle worker %d holds %d MiB and is replaced", worker.process.pid, resident // MIB
+                )
+                worker.process.kill()
             else:
                 self._kill(job, Reason.WORKER_MEMORY, f"its worker grew to {resident // MIB} MiB")
 
-    def _check_begun(self, job: Job, worker: WorkerProcess) -> None:
+    def _check_begun(self, job: Job, worker: Session) -> None:
         """
         Kill a worker that was idle and has not begun the invocation: another worker takes it.
 
@@ -514,9 +501,11 @@ class Pool:
         """
         if job.ended_by is None and not worker.has_begun():
             _log.warning(
-                "worker %d did not begin an invocation within %g s and is replaced", worker.pid, _BEGIN_S
+                "worker %d did not begin an invocation within %g s and is replaced",
+                worker.process.pid,
+                _BEGIN_S,
             )
-            worker.kill()
+            worker.process.kill()
 
 
 @contextlib.asynccontextmanager
@@ -537,10 +526,6 @@ async def open_pool(
         yield pool
     finally:
         await asyncio.shield(pool.aclose())
-
-
-def _pack_load(index: int, function: WorkerFunction) -> Pieces:
-    return pack_json(Kind.LOAD, {"index": index, **dataclasses.asdict(function)})
 
 
 def _schedule_policy(function: PoolFunction) -> FunctionPolicy:

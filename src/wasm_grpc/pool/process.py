@@ -1,4 +1,4 @@
-"""One worker or compile process: started, greeted, killed and reaped."""
+"""One worker or compile process: started, killed and reaped."""
 
 from __future__ import annotations
 
@@ -10,25 +10,19 @@ import mmap
 import os
 import signal
 import socket
-import struct
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import BinaryIO
 
-from wasm_grpc import __version__
-from wasm_grpc.core.errors import EngineUnavailableError, ProtocolError, WorkerStartError
-from wasm_grpc.core.interpreter import isolated_command
-from wasm_grpc.core.model import KIB, Runtime
-from wasm_grpc.core.wire import WIRE_VERSION, Kind, unpack_json
+from wasm_grpc.core.errors import WorkerStartError
+from wasm_grpc.core.model import KIB
+from wasm_grpc.core.start_counter import StartCounter
 from wasm_grpc.pool.connection import Connection
 
-__all__ = ["Greeting", "WorkerProcess", "exit_text"]
+__all__ = ["WorkerProcess", "exit_text"]
 
 _log = logging.getLogger(__name__)
 
-_START_S = 20.0
-"""The longest that a process may take to say HELLO; a cold disk needs a few seconds."""
 _END_S = 2.0
 """The longest that a process may go on without its socket: it has nothing left to do."""
 _LAST_FRAMES_S = 1.0
@@ -41,91 +35,50 @@ _INHERITED = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TMPDIR")
 """A worker holds no credentials, so it gets no more of the environment than it needs to start."""
 _NEUTRAL_FOLDER = "/"
 """A worker's working directory: not the server's, which may be a folder that others write to."""
-_COUNTER = struct.Struct("<Q")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Greeting:
-    """
-    What a process said of itself in its HELLO.
-
-    Attributes:
-        python: Implementation and version of its interpreter ("CPython 3.10.13").
-        version: The engine's.
-        target: What native code of this engine depends on.
-        is_sealed: The kernel keeps it from writing files (Landlock).
-        limits_instances: The engine limits the memory of each instance, whatever its code says.
-    """
-
-    python: str
-    version: str
-    target: str
-    is_sealed: bool = False
-    limits_instances: bool = False
 
 
 class WorkerProcess:
     """
-    A process that has been started. Used on the event loop's thread only; made by `start`.
+    A process that has been started. Used on the event loop's thread only; made by `spawn`.
 
     Attributes:
-        connection: Frames to and from it.
-        greeting: What it said in its HELLO.
+        connection: Messages to and from it.
     """
 
     def __init__(
-        self, process: asyncio.subprocess.Process, connection: Connection, counter: mmap.mmap
+        self, process: asyncio.subprocess.Process, connection: Connection, counter: StartCounter
     ) -> None:
         self.connection = connection
-        self.greeting = Greeting(python="", version="", target="")
         self._process = process
         self._counter = counter
-        self._sent = 0
         self._deadline: asyncio.TimerHandle | None = None
         connection.on_lost(self._expect_end)
         self._reaper = asyncio.create_task(self._reap(), name=f"reap worker {process.pid}")
 
     @classmethod
-    async def start(
-        cls,
-        runtime: Runtime,
-        *,
-        memory_bytes: int,
-        body_limit: int,
-        cpu_s: int | None = None,
-        compiles: bool = False,
-    ) -> WorkerProcess:
+    async def spawn(cls, argv: Sequence[str], *, body_limit: int) -> WorkerProcess:
         """
-        Start a process and wait for its HELLO.
+        Start a process that is told its end of a connection by two more flags.
 
         Args:
-            runtime: Engine and interpreter.
-            memory_bytes: Writable memory that it may use.
+            argv: The interpreter and what it is to run.
             body_limit: The longest frame body that is taken from it.
-            cpu_s: CPU seconds of the whole process.
-            compiles: It compiles one module instead of running guests.
 
         Raises:
-            EngineUnavailableError: The interpreter lacks the engine.
-            WorkerStartError: It can't be started, is of another version, or took too long.
+            WorkerStartError: It can't be started.
         """
-        argv = isolated_command(runtime.python, "wasm_grpc.worker")
-        argv.append("compile" if compiles else "serve")
-        argv += [f"--engine={runtime.engine.value}", f"--memory-bytes={memory_bytes}"]
-        if cpu_s is not None:
-            argv.append(f"--cpu-s={cpu_s}")
-        worker = await cls._spawn(argv, body_limit=body_limit)
         try:
-            worker.greeting = await asyncio.wait_for(worker._greet(runtime), _START_S)  # noqa: SLF001 - our own
-        except asyncio.TimeoutError as exc:
-            await worker.end()
+            with _counter_file() as file:
+                counter = StartCounter(mmap.mmap(file.fileno(), StartCounter.SIZE))
+                connection, process = await _start_connected(
+                    argv, counter=file.fileno(), body_limit=body_limit
+                )
+        except OSError as exc:
+            reason = exc.strerror or type(exc).__name__
             raise WorkerStartError(
-                f"worker interpreter {runtime.python}: said nothing for {_START_S:g} s; expected its hello"
+                f"worker interpreter {argv[0]}: can't be started: {reason}; expected a Python"
             ) from exc
-        except BaseException:
-            await worker.end()
-            raise
-        return worker
+        return cls(process, connection, counter)
 
     @property
     def pid(self) -> int:
@@ -134,19 +87,11 @@ class WorkerProcess:
         """
         return self._process.pid
 
-    def send_invocation(self, pieces: Sequence[bytes | memoryview]) -> None:
+    def begun(self) -> int:
         """
-        Write an INVOKE frame and count it, for `has_begun`.
+        Return how many guests it has begun, be it alive or dead.
         """
-        self._sent += 1
-        self.connection.send(pieces)
-
-    def has_begun(self) -> bool:
-        """
-        Whether the guest of the last invocation sent was begun, be the process alive or dead.
-        """
-        (begun,) = _COUNTER.unpack_from(self._counter)
-        return bool(begun >= self._sent)
+        return self._counter.count()
 
     def on_exit(self, receiver: Callable[[int], None]) -> None:
         """
@@ -183,21 +128,6 @@ class WorkerProcess:
         self.connection.abort()
         await asyncio.shield(self._reaper)
 
-    @classmethod
-    async def _spawn(cls, argv: Sequence[str], *, body_limit: int) -> WorkerProcess:
-        try:
-            with _counter_file() as file:
-                counter = mmap.mmap(file.fileno(), _COUNTER.size)
-                connection, process = await _start_connected(
-                    argv, counter=file.fileno(), body_limit=body_limit
-                )
-        except OSError as exc:
-            reason = exc.strerror or type(exc).__name__
-            raise WorkerStartError(
-                f"worker interpreter {argv[0]}: can't be started: {reason}; expected a Python"
-            ) from exc
-        return cls(process, connection, counter)
-
     def _expect_end(self) -> None:
         if self._deadline is None:
             self._deadline = asyncio.get_running_loop().call_later(_END_S, self.kill)
@@ -218,35 +148,6 @@ class WorkerProcess:
         if self._deadline is not None:
             self._deadline.cancel()
         return code
-
-    async def _greet(self, runtime: Runtime) -> Greeting:
-        frame = await self.connection.receive()
-        if frame is None:
-            code = await self.wait_exit()
-            raise WorkerStartError(
-                f"worker interpreter {runtime.python}: ended with {exit_text(code)} before it said hello; "
-                f"expected one with the package wasm-grpc {__version__}"
-            )
-        if frame.kind is not Kind.HELLO:
-            raise ProtocolError(f"{frame.kind.name} frame where HELLO was expected")
-        hello = unpack_json(frame)
-        if hello.get("wire") != WIRE_VERSION or hello.get("package") != __version__:
-            raise WorkerStartError(
-                f"worker interpreter {runtime.python}: has wasm-grpc {hello.get('package')} "
-                f"(wire {hello.get('wire')}); expected {__version__} (wire {WIRE_VERSION})"
-            )
-        if "error" in hello:
-            raise EngineUnavailableError(f"worker interpreter {runtime.python}: {hello['error']}")
-        try:
-            return Greeting(
-                python=str(hello["python"]),
-                version=str(hello["version"]),
-                target=str(hello["target"]),
-                is_sealed=hello["sealed"] is True,
-                limits_instances=hello["limits_instances"] is True,
-            )
-        except KeyError as exc:
-            raise ProtocolError(f"HELLO frame: no {exc}; expected it of wasm-grpc {__version__}") from exc
 
 
 def exit_text(code: int) -> str:
@@ -323,9 +224,9 @@ def _counter_file() -> BinaryIO:
     if not hasattr(os, "memfd_create"):
         # Not Linux: workers are not confined there either.
         file: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
-        file.truncate(_COUNTER.size)
+        file.truncate(StartCounter.SIZE)
         return file
     file = os.fdopen(os.memfd_create("counter", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING), "w+b")
-    file.truncate(_COUNTER.size)
+    file.truncate(StartCounter.SIZE)
     fcntl.fcntl(file, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
     return file

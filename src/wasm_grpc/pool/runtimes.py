@@ -15,8 +15,9 @@ from typing import TypeVar
 from wasm_grpc.core.errors import EngineUnavailableError, WasmGrpcError
 from wasm_grpc.core.model import EngineName, Runtime
 from wasm_grpc.core.settings import Settings
+from wasm_grpc.core.wire import EngineOpened
 from wasm_grpc.pool.compiler import greet
-from wasm_grpc.pool.process import Greeting, WorkerProcess
+from wasm_grpc.pool.session import Session
 
 __all__ = ["FoundRuntime", "find_runtimes", "start_worker", "wanted_engines"]
 
@@ -43,14 +44,14 @@ _LAST_WASMER_PYTHON = (3, 10)
 @dataclass(frozen=True, slots=True)
 class FoundRuntime:
     """
-    A runtime that said hello.
+    A runtime that has opened its engine.
     """
 
     runtime: Runtime
-    greeting: Greeting
+    opened: EngineOpened
 
     def __str__(self) -> str:
-        return f"{self.runtime.engine.value} {self.greeting.version} on {self.greeting.python}"
+        return f"{self.runtime.engine.value} {self.opened.version} on {self.opened.python}"
 
 
 def wanted_engines(name: str) -> tuple[EngineName, ...]:
@@ -87,32 +88,32 @@ async def find_runtimes(engines: Sequence[EngineName], settings: Settings) -> di
 
 async def start_worker(
     engine: EngineName, settings: Settings, *, memory_bytes: int, body_limit: int
-) -> tuple[FoundRuntime, WorkerProcess]:
+) -> tuple[FoundRuntime, Session]:
     """
     Start a worker under the first interpreter that has an engine.
 
     Args:
         engine: Which one.
         settings: Name the interpreter.
-        memory_bytes: See `WorkerProcess.start`.
-        body_limit: See `WorkerProcess.start`.
+        memory_bytes: See `Session.start`.
+        body_limit: See `Session.start`.
 
     Raises:
         EngineUnavailableError: None can be started; says what was tried and the remedy.
     """
 
-    async def start(runtime: Runtime) -> WorkerProcess:
-        return await WorkerProcess.start(runtime, memory_bytes=memory_bytes, body_limit=body_limit)
+    async def start(runtime: Runtime) -> Session:
+        return await Session.start(runtime, memory_bytes=memory_bytes, body_limit=body_limit)
 
     try:
-        runtime, worker = await _first_that_starts(engine, settings, start)
+        runtime, session = await _first_that_starts(engine, settings, start)
     except WasmGrpcError as exc:
         raise EngineUnavailableError(str(exc)) from exc
-    return FoundRuntime(runtime, worker.greeting), worker
+    return FoundRuntime(runtime, session.opened), session
 
 
 async def _find(engine: EngineName, settings: Settings) -> FoundRuntime | WasmGrpcError:
-    async def start(runtime: Runtime) -> Greeting:
+    async def start(runtime: Runtime) -> EngineOpened:
         return await greet(runtime, settings)
 
     try:

@@ -20,7 +20,7 @@ from collections.abc import Callable
 
 from wasm_grpc.core.errors import ProtocolError
 from wasm_grpc.core.model import KIB, MIB, Limits, Outcome, Reason
-from wasm_grpc.core.wire import Kind, pack
+from wasm_grpc.core.wire import Input, Resumed
 from wasm_grpc.pool.connection import Connection
 
 __all__ = ["CHUNK_BYTES", "Stream"]
@@ -229,7 +229,7 @@ class Stream:
     def _let_go_on(self) -> None:
         if self._is_waiting_for_slot and self._connection is not None:
             self._is_waiting_for_slot = False
-            self._connection.send(pack(Kind.RESUMED))
+            self._connection.send(Resumed())
 
     async def _put(self, piece: bytes) -> bool:
         while not self._outcome.done():
@@ -239,7 +239,7 @@ class Stream:
             elif connection.is_full:
                 await connection.wait_room()
             else:
-                connection.send(pack(Kind.INPUT, b"", piece))
+                connection.send(Input(piece))
                 self._sent_bytes += len(piece)
                 self._has_sent_end = not piece
                 self._is_waiting_for_input = False

@@ -20,14 +20,22 @@ from wasm_grpc import __version__
 from wasm_grpc.core.errors import ProtocolError, WasmGrpcError
 from wasm_grpc.core.heap import keep_freed_memory
 from wasm_grpc.core.model import EngineName
-from wasm_grpc.core.wire import WIRE_VERSION, Kind, pack_json
+from wasm_grpc.core.start_counter import StartCounter
+from wasm_grpc.core.wire import (
+    WIRE_VERSION,
+    Compile,
+    EngineFailed,
+    EngineOpened,
+    Hello,
+    Inspect,
+)
 from wasm_grpc.engines.protocol import Engine
 from wasm_grpc.engines.registry import open_engine
 from wasm_grpc.worker.compiling import compile_one
 from wasm_grpc.worker.confinement import confine, sandbox
 from wasm_grpc.worker.frame_socket import FrameSocket
 from wasm_grpc.worker.inspecting import inspect_one
-from wasm_grpc.worker.loop import StartCounter, serve
+from wasm_grpc.worker.loop import serve
 
 
 def main(argv: Sequence[str]) -> int:
@@ -46,13 +54,22 @@ def main(argv: Sequence[str]) -> int:
     confine(cpu_s=options.cpu_s)
     keep_freed_memory()
     frames = FrameSocket(socket.socket(fileno=options.fd))
+    frames.send(Hello(__version__, WIRE_VERSION))
     try:
         engine = open_engine(options.engine)
     except WasmGrpcError as exc:
-        frames.send(pack_json(Kind.HELLO, {**_greeting(), "error": str(exc)}))
+        frames.send(EngineFailed(str(exc)))
         return 1
     is_sealed = sandbox(memory_bytes=options.memory_bytes)
-    frames.send(pack_json(Kind.HELLO, {**_greeting(), **_engine(engine), "sealed": is_sealed}))
+    frames.send(
+        EngineOpened(
+            python=f"{platform.python_implementation()} {platform.python_version()}",
+            version=engine.version,
+            target=engine.target,
+            is_sealed=is_sealed,
+            limits_instances=engine.limits_instances,
+        )
+    )
     # What lives now lives until the end: the collector needn't walk it at each round.
     gc.collect()
     gc.freeze()
@@ -65,32 +82,13 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _do_one(frames: FrameSocket, engine: Engine) -> None:
-    frame = frames.receive()
-    if frame is None:
-        return
-    if frame.kind is Kind.COMPILE:
-        compile_one(frames, engine, frame)
-    elif frame.kind is Kind.INSPECT:
-        inspect_one(frames, frame)
-    else:
-        raise ProtocolError(f"{frame.kind.name} frame where COMPILE or INSPECT was expected")
-
-
-def _greeting() -> dict[str, object]:
-    return {
-        "package": __version__,
-        "wire": WIRE_VERSION,
-        "python": f"{platform.python_implementation()} {platform.python_version()}",
-    }
-
-
-def _engine(engine: Engine) -> dict[str, object]:
-    return {
-        "engine": engine.name,
-        "version": engine.version,
-        "target": engine.target,
-        "limits_instances": engine.limits_instances,
-    }
+    task = frames.receive()
+    if isinstance(task, Compile):
+        compile_one(frames, engine, task)
+    elif isinstance(task, Inspect):
+        inspect_one(frames, task)
+    elif task is not None:
+        raise ProtocolError(f"{task.kind.name} frame where COMPILE or INSPECT was expected")
 
 
 if __name__ == "__main__":

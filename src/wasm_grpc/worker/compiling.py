@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from wasm_grpc.core.errors import ConfigError, UnsupportedModuleError
 from wasm_grpc.core.memory_limits import check_minimum
-from wasm_grpc.core.model import GuestKind
-from wasm_grpc.core.wire import Frame, Kind, pack_json, unpack_json
+from wasm_grpc.core.wire import Compile, Compiled, CompileRefused
 from wasm_grpc.engines.binary import read_module
 from wasm_grpc.engines.limits import minimum_bytes, write_limits
 from wasm_grpc.engines.protocol import Engine
@@ -15,23 +14,20 @@ from wasm_grpc.worker.frame_socket import FrameSocket
 __all__ = ["compile_one"]
 
 
-def compile_one(frames: FrameSocket, engine: Engine, frame: Frame) -> None:
+def compile_one(frames: FrameSocket, engine: Engine, task: Compile) -> None:
     """
-    Answer a COMPILE frame with COMPILED, or with REFUSED and every problem found.
-
-    Its head has the function's limit on memory, and that which the code is to have.
+    Answer COMPILE with COMPILED, or with COMPILE_REFUSED and every problem found.
     """
-    head = unpack_json(frame)
     try:
-        module = read_module(frame.body)
-        problems = guest_for(GuestKind(head["guest"])).check(module)
+        module = read_module(task.module)
+        problems = guest_for(task.guest).check(module)
         if problems:
-            frames.send(pack_json(Kind.REFUSED, {"problems": list(problems), "unsupported": False}))
+            frames.send(CompileRefused(tuple(problems), is_unsupported=False))
             return
-        check_minimum(minimum_bytes(module), head["memory_bytes"])
-        artifact = engine.compile(write_limits(frame.body, memory_bytes=head["code_memory_bytes"]))
+        check_minimum(minimum_bytes(module), task.memory_bytes)
+        artifact = engine.compile(write_limits(task.module, memory_bytes=task.code_memory_bytes))
     except ConfigError as exc:
         is_unsupported = isinstance(exc, UnsupportedModuleError)
-        frames.send(pack_json(Kind.REFUSED, {"problems": [str(exc)], "unsupported": is_unsupported}))
+        frames.send(CompileRefused((str(exc),), is_unsupported))
         return
-    frames.send(pack_json(Kind.COMPILED, {"minimum_bytes": minimum_bytes(module)}, artifact))
+    frames.send(Compiled(code=artifact, minimum_bytes=minimum_bytes(module)))

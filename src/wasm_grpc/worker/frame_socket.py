@@ -1,15 +1,27 @@
-"""The worker's end of the socket to the server: blocking, one frame at a time."""
+"""The worker's end of the socket to the server: blocking, one message at a time."""
 
 from __future__ import annotations
 
 import select
 import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from wasm_grpc.core.errors import ProtocolError
 from wasm_grpc.core.model import KIB
-from wasm_grpc.core.wire import Frame, FrameReader, Kind, pack, pack_read
+from wasm_grpc.core.wire import (
+    Frame,
+    FrameReader,
+    Input,
+    Log,
+    Message,
+    Output,
+    Read,
+    Resume,
+    Resumed,
+    decode,
+    encode,
+)
 from wasm_grpc.hosts.wasi.streams import Stderr, refuse_output
 
 __all__ = ["FrameSocket", "SocketStderr", "SocketStdin", "SocketStdout"]
@@ -23,7 +35,7 @@ _UNBOUNDED = 1 << 62
 
 class FrameSocket:
     """
-    Frames over a connected stream socket. Used by one thread.
+    Messages over a connected stream socket. Used by one thread.
     """
 
     def __init__(self, sock: socket.socket) -> None:
@@ -34,10 +46,11 @@ class FrameSocket:
         self._frames: Iterator[Frame] = iter(())
         self._piece = memoryview(bytearray(_PIECE_BYTES))
 
-    def send(self, pieces: Sequence[bytes | memoryview]) -> None:
+    def send(self, message: Message) -> None:
         """
-        Send one packed frame; blocks while the server does not read.
+        Send one message; blocks while the server does not read.
         """
+        pieces = encode(message)
         sent = self._sock.sendmsg(pieces)
         for piece in pieces:
             if sent < len(piece):
@@ -45,31 +58,31 @@ class FrameSocket:
                 self._sock.sendall(memoryview(piece)[sent:])
             sent = max(0, sent - len(piece))
 
-    def receive(self) -> Frame | None:
+    def receive(self) -> Message | None:
         """
-        Wait for the next frame; ``None`` when the server has closed the connection.
+        Wait for the next message; ``None`` when the server has closed the connection.
 
         Raises:
             ProtocolError: The peer broke the format.
         """
         while True:
             for frame in self._frames:
-                return frame
+                return decode(frame)
             size = self._sock.recv_into(self._piece)
             if not size:
                 return None
             self._frames = self._reader.feed(self._piece[:size])
 
-    def receive_now(self) -> Frame | None:
+    def receive_now(self) -> Message | None:
         """
-        Return the next frame if it has come already.
+        Return the next message if it has come already.
 
         Raises:
             ProtocolError: The peer broke the format.
         """
         while True:
             for frame in self._frames:
-                return frame
+                return decode(frame)
             try:
                 size = self._sock.recv_into(self._piece, 0, socket.MSG_DONTWAIT)
             except BlockingIOError:
@@ -110,7 +123,7 @@ class SocketStdin:
         See `Stdin.read`; blocks while the caller sends nothing.
         """
         if self.available() is None:
-            self._frames.send(pack_read(limit, self._taken))
+            self._frames.send(Read(limit, self._taken))
             self._take(self._frames.receive())
         chunk = self._piece[:limit]
         self._piece = self._piece[len(chunk) :]
@@ -120,8 +133,8 @@ class SocketStdin:
         """
         See `Stdin.available`.
         """
-        if not self._piece and not self._has_ended and (frame := self._frames.receive_now()) is not None:
-            self._take(frame)
+        if not self._piece and not self._has_ended and (message := self._frames.receive_now()) is not None:
+            self._take(message)
         return len(self._piece) if self._piece or self._has_ended else None
 
     def wait(self, timeout_ns: int | None) -> None:
@@ -130,22 +143,27 @@ class SocketStdin:
         """
         if self.available() is not None:
             return
-        self._frames.send(pack_read(0, self._taken))
+        self._frames.send(Read(0, self._taken))
         if self._frames.wait(timeout_ns):
             # The slot comes back with the input.
             self._take(self._frames.receive())
             return
-        self._frames.send(pack(Kind.RESUME))
-        while (frame := self._frames.receive()) is not None and frame.kind is not Kind.RESUMED:
-            self._take(frame)
+        self._frames.send(Resume())
+        while not isinstance(message := self._frames.receive(), Resumed):
+            if message is None:
+                return
+            self._take(message)
 
-    def _take(self, frame: Frame | None) -> None:
-        if frame is None or frame.kind is not Kind.INPUT:
-            raise ProtocolError(f"{frame.kind.name if frame else 'end of stream'} where INPUT was expected")
-        self._taken += len(frame.body)
-        self._has_ended = not frame.body
+    def _take(self, message: Message | None) -> None:
+        if not isinstance(message, Input):
+            raise ProtocolError(
+                f"{message.kind.name if message else 'end of stream'} where INPUT was expected"
+            )
+        chunk = message.chunk
+        self._taken += len(chunk)
+        self._has_ended = not chunk
         # Two pieces may come while the guest waits for its slot.
-        self._piece = memoryview(bytes(self._piece) + frame.body) if self._piece else memoryview(frame.body)
+        self._piece = memoryview(bytes(self._piece) + chunk) if self._piece else memoryview(chunk)
 
 
 class SocketStdout:
@@ -169,7 +187,7 @@ class SocketStdout:
         if self._limit_bytes is not None and self._written > self._limit_bytes:
             raise refuse_output(self._limit_bytes)
         for at in range(0, len(chunk), _PIECE_BYTES):
-            self._frames.send(pack(Kind.OUTPUT, b"", chunk[at : at + _PIECE_BYTES]))
+            self._frames.send(Output(chunk[at : at + _PIECE_BYTES]))
 
     def collected(self) -> bytes:
         """
@@ -192,4 +210,4 @@ class SocketStderr(Stderr):
         Send one chunk and keep its tail.
         """
         super().write(chunk)
-        self._frames.send(pack(Kind.LOG, b"", chunk))
+        self._frames.send(Log(chunk))

@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-import mmap
 import signal
-import struct
 from dataclasses import dataclass
-from typing import Any
 
 from wasm_grpc.core.artifact import read_payload
 from wasm_grpc.core.errors import ProtocolError, WasmGrpcError
 from wasm_grpc.core.model import Inference, Outcome, Reason, WorkerFunction
-from wasm_grpc.core.wire import (
-    Frame,
-    InvokeHead,
-    Kind,
-    encode_env,
-    pack_json,
-    pack_result,
-    unpack_invoke,
-    unpack_json,
-)
+from wasm_grpc.core.start_counter import StartCounter
+from wasm_grpc.core.wire import Input, Invoke, Load, Loaded, LoadFailed, Result, encode_env
 from wasm_grpc.engines.protocol import Engine, Prepared
 from wasm_grpc.guests.protocol import Ending, Guest, GuestCall, ReadyGuest
 from wasm_grpc.guests.registry import guest_for
@@ -30,33 +19,9 @@ from wasm_grpc.hosts.wasi.mounts import FileSystem
 from wasm_grpc.hosts.wasi.streams import BytesStdin, CollectedStdout, Stderr, Stdin, Stdout
 from wasm_grpc.inference.models import Models
 from wasm_grpc.inference.registry import open_backend
-from wasm_grpc.worker.decoding import read_function
 from wasm_grpc.worker.frame_socket import FrameSocket, SocketStderr, SocketStdin, SocketStdout
 
-__all__ = ["StartCounter", "serve"]
-
-
-class StartCounter:
-    """
-    Shared memory in which a worker counts the guests it began.
-
-    When a worker dies the server reads here whether the invocation it had sent was begun: if not,
-    another worker can take it. A frame that said so would cost every invocation a system call.
-    """
-
-    SIZE = 8
-    """Bytes: one little-endian u64."""
-
-    def __init__(self, memory: mmap.mmap) -> None:
-        self._memory = memory
-        self._count = 0
-
-    def begin(self) -> None:
-        """
-        Say that one more guest begins.
-        """
-        self._count += 1
-        struct.pack_into("<Q", self._memory, 0, self._count)
+__all__ = ["serve"]
 
 
 @dataclass(slots=True)
@@ -82,25 +47,24 @@ def serve(frames: FrameSocket, engine: Engine, counter: StartCounter) -> int:
     loaded: _Table = {}
     models = Models(open_backend)
     while True:
-        frame = frames.receive()
-        if frame is None:
-            return 0
-        if frame.kind is Kind.LOAD:
-            _load(frames, engine, models, loaded, unpack_json(frame))
-        elif frame.kind is Kind.INVOKE:
-            if _invoke(frames, counter, loaded, frame):
+        message = frames.receive()
+        if isinstance(message, Invoke):
+            if _invoke(frames, counter, loaded, message):
                 return 1
-        elif frame.kind is Kind.INPUT:
+        elif isinstance(message, Load):
+            _load(frames, engine, models, loaded, message)
+        elif isinstance(message, Input):
             # For a guest that ended before it had read all.
             continue
+        elif message is None:
+            return 0
         else:
-            raise ProtocolError(f"{frame.kind.name} frame where LOAD or INVOKE was expected")
+            raise ProtocolError(f"{message.kind.name} frame where LOAD or INVOKE was expected")
 
 
-def _load(frames: FrameSocket, engine: Engine, models: Models, loaded: _Table, head: dict[str, Any]) -> None:
-    index = head.pop("index")
+def _load(frames: FrameSocket, engine: Engine, models: Models, loaded: _Table, message: Load) -> None:
+    index, function = message.index, message.function
     try:
-        function = read_function(head)
         guest = guest_for(function.guest)
         prepared = _loaded_before(loaded, function) or engine.load(
             read_payload(function.artifact, function.digest), guest.hosts
@@ -111,11 +75,11 @@ def _load(frames: FrameSocket, engine: Engine, models: Models, loaded: _Table, h
         entry = _Loaded(function, args, encode_env(function.env), guest, prepared, files, inference)
         _prepare(entry)
     except (WasmGrpcError, OSError, MemoryError) as exc:
-        loaded[index] = str(exc) or type(exc).__name__
-        frames.send(pack_json(Kind.LOAD_FAILED, {"index": index, "error": loaded[index]}))
+        error = loaded[index] = str(exc) or type(exc).__name__
+        frames.send(LoadFailed(index, error))
         return
     loaded[index] = entry
-    frames.send(pack_json(Kind.LOADED, {"index": index}))
+    frames.send(Loaded(index))
 
 
 def _loaded_before(loaded: _Table, function: WorkerFunction) -> Prepared | None:
@@ -144,38 +108,41 @@ def _grants(inference: Inference, models: Models) -> InferenceGrants:
     )
 
 
-def _invoke(frames: FrameSocket, counter: StartCounter, loaded: _Table, frame: Frame) -> bool:
+def _invoke(frames: FrameSocket, counter: StartCounter, loaded: _Table, message: Invoke) -> bool:
     """
     Run one invocation and answer it; true if this process must end.
     """
-    head = unpack_invoke(frame)
-    entry = loaded[head.index]
+    entry = loaded.get(message.index)
+    if entry is None:
+        raise ProtocolError(f"INVOKE frame: index: {message.index}; expected that of a LOAD frame")
     counter.begin()
     if isinstance(entry, str):
-        frames.send(pack_result(Outcome(reason=Reason.UNAVAILABLE, message=f"it can't be loaded: {entry}")))
+        frames.send(Result(Outcome(reason=Reason.UNAVAILABLE, message=f"it can't be loaded: {entry}")))
         return False
-    ending = _run(frames, entry, head, frame.body)
-    frames.send(pack_result(ending.outcome, is_tainted=ending.is_process_tainted))
+    ending = _run(frames, entry, message)
+    frames.send(Result(ending.outcome, ending.is_process_tainted))
     if not ending.is_process_tainted:
         _prepare(entry)
     return ending.is_process_tainted
 
 
-def _run(frames: FrameSocket, entry: _Loaded, head: InvokeHead, body: bytes) -> Ending:
+def _run(frames: FrameSocket, entry: _Loaded, message: Invoke) -> Ending:
     limits = entry.function.limits
     stdin: Stdin
     stdout: Stdout
-    if head.streams:
+    if message.streams:
         stdin, stdout = SocketStdin(frames), SocketStdout(frames, limits.output_bytes)
     else:
-        stdin, stdout = BytesStdin(body), CollectedStdout(limits.result_bytes)
-    env = entry.env + head.env
+        stdin, stdout = BytesStdin(message.body), CollectedStdout(limits.result_bytes)
+    env = entry.env + message.env
     call = GuestCall(
         args=entry.args + query_arguments(env) if entry.function.takes_query else entry.args,
         env=env,
         stdin=stdin,
         stdout=stdout,
-        stderr=SocketStderr(frames, limits.stderr_bytes) if head.follows_log else Stderr(limits.stderr_bytes),
+        stderr=SocketStderr(frames, limits.stderr_bytes)
+        if message.follows_log
+        else Stderr(limits.stderr_bytes),
         limits=limits,
         preopens=entry.files.preopens(),
         inference=entry.inference,

@@ -12,8 +12,7 @@ from wasm_grpc.artifacts.cache import ArtifactCache
 from wasm_grpc.core.errors import CompileLimitError
 from wasm_grpc.core.model import EngineName, GuestKind, Limits, Runtime
 from wasm_grpc.core.settings import make_settings
-from wasm_grpc.pool.compiler import Compiled
-from wasm_grpc.pool.process import Greeting
+from wasm_grpc.core.wire import Compiled, EngineOpened
 from wasm_grpc.pool.runtimes import FoundRuntime
 
 WASMER, WASMTIME = EngineName.WASMER, EngineName.WASMTIME
@@ -26,7 +25,9 @@ def test_a_limit_on_the_preferred_engine_leads_to_the_next(
     runtimes = {
         engine: FoundRuntime(
             Runtime(engine, "python"),
-            Greeting(python="CPython 3", version="1", target="here", is_sealed=True),
+            EngineOpened(
+                python="CPython 3", version="1", target="here", is_sealed=True, limits_instances=False
+            ),
         )
         for engine in (WASMER, WASMTIME)
     }
@@ -35,7 +36,7 @@ def test_a_limit_on_the_preferred_engine_leads_to_the_next(
     async def compile_module(_wasm: bytes, *, runtime: Runtime, **_: object) -> Compiled:
         if runtime.engine in too_slow:
             raise CompileLimitError("compiling it took longer than 1 s; expected less")
-        return Compiled(runtime.engine.value.encode(), minimum_bytes=0)
+        return Compiled(code=runtime.engine.value.encode(), minimum_bytes=0)
 
     monkeypatch.setattr("wasm_grpc.app.compilation.compile_module", compile_module)
     settings = make_settings({})

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import os
+import shlex
 import socket
 import stat
+import struct
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -37,83 +39,58 @@ from wasm_grpc.core.observers import (
     WorkerStarted,
 )
 from wasm_grpc.core.settings import Settings, make_settings
-from wasm_grpc.core.wire import WIRE_VERSION
+from wasm_grpc.core.wire import (
+    WIRE_VERSION,
+    Hello,
+    Kind,
+    Loaded,
+    Message,
+    Output,
+    Pieces,
+    Result,
+    Resume,
+    encode,
+    pack,
+)
 from wasm_grpc.pool.functions import PoolFunction
 from wasm_grpc.pool.pool import open_pool
-from wasm_grpc.pool.process import WorkerProcess
+from wasm_grpc.pool.session import Session
 
 pytestmark = pytest.mark.asyncio
 
 INVOCATION = Invocation(id="1", function="f", body=b"body")
 OK = Outcome(reason=Reason.OK, body=b"body")
 
-PROLOGUE = """#!/bin/sh
-'''exec' '{python}' "$0" "$@"
-' '''  # a path with a space in it can't stand behind #!
-# Says hello as a worker does; what it does then stands below.
-import json, mmap, os, signal, socket, struct, sys, time
+FAKE_WORKER = Path(__file__).parent / "fake_worker.py"
 
-sys.path[:0] = {path!r}
-
-from wasm_grpc import __version__
-from wasm_grpc.core.model import Outcome, Reason
-from wasm_grpc.core.wire import WIRE_VERSION, FrameReader, Kind, pack, pack_json, pack_result
-
-flags = dict(each.lstrip("-").split("=") for each in sys.argv if each.startswith("--"))
-sock = socket.socket(fileno=int(flags["fd"]))
-counter = mmap.mmap(int(flags["counter"]), 8)
-reader = FrameReader(body_limit=1 << 30)
-
-
-def send(pieces):
-    for piece in pieces:
-        sock.sendall(piece)
-
-
-def frames():
-    while piece := sock.recv(1 << 20):
-        yield from reader.feed(piece)
-
-
-def answer(frame):
-    send(pack_result(Outcome(reason=Reason.OK, body=frame.body)))
-
-
-def begin():
-    counter[:8] = struct.pack("<Q", struct.unpack("<Q", counter[:8])[0] + 1)
-
-
-hello = {{"package": __version__, "wire": WIRE_VERSION, "python": "P 1", "version": "1", "target": "t"}}
-hello["sealed"] = True
-hello["limits_instances"] = True
-"""
-GREET = "send(pack_json(Kind.HELLO, hello))\n"
-SERVE = """
-for frame in frames():
-    if frame.kind is Kind.LOAD:
-        send(pack_json(Kind.LOADED, {"index": 0}))
-    else:
-        begin()
-        answer(frame)
-"""
-
-WriteWorker = Callable[[str], Runtime]
+FakeWorker = Callable[..., Runtime]
 
 
 @pytest.fixture
-def write_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> WriteWorker:
-    """Return a writer of programs that stand in for a worker's interpreter."""
+def fake_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeWorker:
+    """Return a maker of runtimes whose workers are fake; see its module for what they may be told."""
     monkeypatch.setattr("wasm_grpc.pool.process._END_S", 0.1)
+    launcher = tmp_path / "worker"
+    path = os.pathsep.join(path for path in sys.path if path)
 
-    def write(text: str) -> Runtime:
-        program = tmp_path / "worker"
-        program.write_text(
-            PROLOGUE.format(python=sys.executable, path=[path for path in sys.path if path]) + text
-        )
-        program.chmod(program.stat().st_mode | stat.S_IXUSR)
-        return Runtime(EngineName.FAKE, str(program))
+    def make(*arguments: str) -> Runtime:
+        command = shlex.join([sys.executable, str(FAKE_WORKER), *arguments])
+        launcher.write_text(f'#!/bin/sh\nPYTHONPATH={shlex.quote(path)} exec {command} "$@"\n')
+        launcher.chmod(launcher.stat().st_mode | stat.S_IXUSR)
+        return Runtime(EngineName.FAKE, str(launcher))
 
-    return write
+    return make
+
+
+def sent(*frames: Message | Pieces | bytes) -> str:
+    """Return the fault of a worker that sends these where something else is expected."""
+    return f"send:{b''.join(map(_packed, frames)).hex()}"
+
+
+def _packed(frame: Message | Pieces | bytes) -> bytes:
+    if isinstance(frame, bytes):
+        return frame
+    return b"".join(frame if isinstance(frame, tuple) else encode(frame))
 
 
 def function(
@@ -142,35 +119,32 @@ def one_slot() -> Settings:
     return make_settings({"workers": 1, "max_workers": 1})
 
 
-async def test_an_invocation_and_its_outcome(write_worker: WriteWorker, one_slot: Settings) -> None:
+async def test_an_invocation_and_its_outcome(fake_worker: FakeWorker, one_slot: Settings) -> None:
     """A worker that keeps the rules answers one invocation after the other."""
-    async with open_pool([function(write_worker(GREET + SERVE))], one_slot) as pool:
+    async with open_pool([function(fake_worker())], one_slot) as pool:
         outcomes = await asyncio.gather(*(pool.invoke(INVOCATION) for _ in range(5)))
 
     assert outcomes == [OK] * 5
 
 
 @pytest.mark.parametrize(
-    "prelude",
-    ["frame = next(frames()); os._exit(0)", "frame = next(frames()); os.kill(os.getpid(), signal.SIGKILL)"],
+    "fault",
+    ["exit:0", "kill"],
     ids=["exits", "is killed"],
 )
 async def test_a_worker_that_is_dead_before_it_begins(
-    write_worker: WriteWorker, one_slot: Settings, tmp_path: Path, prelude: str
+    fake_worker: FakeWorker, one_slot: Settings, tmp_path: Path, fault: str
 ) -> None:
     """An invocation whose worker died before it began it is no failure: the next worker takes it."""
-    once = f"mark = {str(tmp_path / 'mark')!r}\nif not os.path.exists(mark):\n    open(mark, 'w').close()\n"
-    worker = GREET + once + f"    {prelude}\n" + SERVE
+    runtime = fake_worker(f"--once={tmp_path / 'mark'}", f"--at-load={fault}")
 
-    async with open_pool([function(write_worker(worker))], one_slot) as pool:
+    async with open_pool([function(runtime)], one_slot) as pool:
         assert await pool.invoke(INVOCATION) == OK
 
 
-async def test_a_function_that_kills_whoever_loads_it(write_worker: WriteWorker, one_slot: Settings) -> None:
+async def test_a_function_that_kills_whoever_loads_it(fake_worker: FakeWorker, one_slot: Settings) -> None:
     """After two workers died of it the function is unavailable, with the reason."""
-    worker = GREET + "next(frames()); os._exit(7)\n"
-
-    async with open_pool([function(write_worker(worker))], one_slot) as pool:
+    async with open_pool([function(fake_worker("--at-load=exit:7"))], one_slot) as pool:
         outcome = await pool.invoke(INVOCATION)
 
     assert outcome == Outcome(
@@ -179,36 +153,21 @@ async def test_a_function_that_kills_whoever_loads_it(write_worker: WriteWorker,
     )
 
 
-LOADS_ALL_BUT_F = """
-names = {}
-for frame in frames():
-    if frame.kind is Kind.LOAD:
-        head = json.loads(frame.head)
-        names[head["index"]] = head["name"]
-        if head["name"] == "f":
-            %s
-        send(pack_json(Kind.LOADED, {"index": head["index"]}))
-    else:
-        begin()
-        answer(frame)
-"""
-
-
 @pytest.mark.parametrize("prepared", [0, 1], ids=["at its first call", "ahead"])
 @pytest.mark.parametrize(
-    ("breach", "reason"),
+    ("fault", "reason"),
     [
-        ("os._exit(7)", "its worker died while loading it (exit code 7)"),
-        ("signal.pause()", "its worker took longer than 0.3 s to load it"),
+        ("exit:7", "its worker died while loading it (exit code 7)"),
+        ("pause", "its worker took longer than 0.3 s to load it"),
     ],
     ids=["dies", "hangs"],
 )
 async def test_a_function_that_can_not_be_loaded_is_alone(
-    write_worker: WriteWorker, monkeypatch: pytest.MonkeyPatch, breach: str, reason: str, prepared: int
+    fake_worker: FakeWorker, monkeypatch: pytest.MonkeyPatch, fault: str, reason: str, prepared: int
 ) -> None:
     """A function whose loading ends or holds up workers is refused; its neighbours are served."""
     monkeypatch.setattr("wasm_grpc.pool.pool._LOAD_S", 0.3)
-    runtime = write_worker(GREET + LOADS_ALL_BUT_F % breach)
+    runtime = fake_worker("--at-load-of=f", f"--at-load={fault}")
     functions = [function(runtime, name=name, prepared=prepared) for name in ("e", "f", "g")]
 
     async with open_pool(functions, make_settings({"workers": 2, "max_workers": 4})) as pool:
@@ -219,24 +178,19 @@ async def test_a_function_that_can_not_be_loaded_is_alone(
 
 
 async def test_a_worker_that_does_not_begin(
-    write_worker: WriteWorker, one_slot: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    fake_worker: FakeWorker, one_slot: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """A call that an idle worker does not begin goes to another, though the function has no time limit."""
     monkeypatch.setattr("wasm_grpc.pool.pool._BEGIN_S", 0.1)
-    once = f"mark = {str(tmp_path / 'mark')!r}\nif not os.path.exists(mark):\n    open(mark, 'w').close()\n"
-    worker = GREET + once + "    for frame in frames():\n"
-    worker += "        send(pack_json(Kind.LOADED, {'index': 0}))\n        signal.pause()\n" + SERVE
+    runtime = fake_worker(f"--once={tmp_path / 'mark'}", "--at-invoke=pause")
 
-    async with open_pool([function(write_worker(worker), limits=Limits(timeout_s=None))], one_slot) as pool:
+    async with open_pool([function(runtime, limits=Limits(timeout_s=None))], one_slot) as pool:
         assert await pool.invoke(INVOCATION) == OK
 
 
-async def test_a_function_that_may_bring_a_model_shares_no_worker(write_worker: WriteWorker) -> None:
+async def test_a_function_that_may_bring_a_model_shares_no_worker(fake_worker: FakeWorker) -> None:
     """Each of its invocations has a process that served nobody before and serves nobody after."""
-    tell = SERVE.replace(
-        "answer(frame)", "send(pack_result(Outcome(reason=Reason.OK, body=b'%d' % os.getpid())))"
-    )
-    runtime = write_worker(GREET + tell.replace('{"index": 0}', '{"index": json.loads(frame.head)["index"]}'))
+    runtime = fake_worker("--answer=pid")
     functions = [function(runtime, name="e"), function(runtime, name="f", may_load=True)]
 
     async with open_pool(functions, make_settings({"workers": 1, "max_workers": 4})) as pool:
@@ -250,69 +204,55 @@ async def test_a_function_that_may_bring_a_model_shares_no_worker(write_worker: 
 
 
 BREACHES = {
-    "unknown frame": r"sock.sendall(b'\xff' * 16)",
-    "wrong frame": "send(pack(Kind.OUTPUT, b'', b'x'))",
-    "result without its head": "send(pack(Kind.RESULT))",
-    "head that is no JSON": "send(pack(Kind.LOADED, b'{'))",
-    "answer to no LOAD": "send(pack_json(Kind.LOADED, {'index': 5}))",
-    "index of another type": "send(pack_json(Kind.LOADED, {'index': [0]}))",
-    "body over the limit": "sock.sendall(struct.pack('<BBHIQ', Kind.RESULT, 0, 0, 0, 1 << 40))",
-    "socket closed": "sock.close()",
+    "unknown frame": sent(b"\xff" * 16),
+    "wrong frame": sent(Output(b"x")),
+    "result without its head": sent(pack(Kind.RESULT)),
+    "head that is no JSON": sent(pack(Kind.LOADED, b"{")),
+    "answer to no LOAD": sent(Loaded(5)),
+    "index of another type": sent(pack(Kind.LOADED, b'{"index":[0]}')),
+    "body over the limit": sent(struct.pack("<IIQ", Kind.RESULT, 0, 1 << 40)),
+    "socket closed": "close",
 }
 
 
 @pytest.mark.parametrize("breach", BREACHES.values(), ids=BREACHES)
 async def test_a_worker_that_breaks_the_wire_is_ended(
-    write_worker: WriteWorker, one_slot: Settings, breach: str
+    fake_worker: FakeWorker, one_slot: Settings, breach: str
 ) -> None:
     """A worker that sends what the wire does not allow is killed, even one that goes on for ever."""
-    worker = f"{GREET}next(frames())\nbegin()\n{breach}\nwhile True:\n    signal.pause()\n"
+    runtime = fake_worker(f"--at-load={breach}", "--is-begun")
     limits = Limits(timeout_s=None)
 
-    async with open_pool([function(write_worker(worker), limits=limits)], one_slot) as pool:
+    async with open_pool([function(runtime, limits=limits)], one_slot) as pool:
         outcome = await pool.invoke(INVOCATION)
 
     assert outcome.reason is Reason.CRASHED
 
 
-async def test_a_worker_that_says_loaded_again(write_worker: WriteWorker, one_slot: Settings) -> None:
+async def test_a_worker_that_says_loaded_again(fake_worker: FakeWorker, one_slot: Settings) -> None:
     """A worker can't put off its time limit by saying again that it has taken the function up."""
-    worker = GREET + "next(frames())\nbegin()\nwhile True:\n    send(pack_json(Kind.LOADED, {'index': 0}))\n"
-    worker += "    time.sleep(0.05)\n"
+    runtime = fake_worker("--repeat-loaded-s=0.05")
 
-    async with open_pool([function(write_worker(worker), limits=Limits(timeout_s=0.3))], one_slot) as pool:
+    async with open_pool([function(runtime, limits=Limits(timeout_s=0.3))], one_slot) as pool:
         outcome = await pool.invoke(INVOCATION)
 
     assert outcome == Outcome(reason=Reason.TIMEOUT, message="ran longer than 0.3 s", limit="limits.timeout")
 
 
-async def test_a_tainted_worker_that_stays(write_worker: WriteWorker, one_slot: Settings) -> None:
+async def test_a_tainted_worker_that_stays(fake_worker: FakeWorker, one_slot: Settings) -> None:
     """A worker that says it ends and doesn't is killed, and another takes what comes next."""
-    worker = f"{GREET}for frame in frames():\n"
-    worker += "    if frame.kind is Kind.INVOKE:\n        begin()\n"
-    worker += "        send(pack_result(Outcome(reason=Reason.OK, body=frame.body), is_tainted=True))\n"
-    worker += "        while True:\n            signal.pause()\n"
-
     before = _children()
-    async with open_pool([function(write_worker(worker))], one_slot) as pool:
+    async with open_pool([function(fake_worker("--taint"))], one_slot) as pool:
         assert [await pool.invoke(INVOCATION) for _ in range(2)] == [OK, OK]
         assert await _are_fewer(before, 2)
 
 
 @pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="shared memory can be sealed on Linux alone")
-async def test_a_worker_that_resizes_what_it_shares(write_worker: WriteWorker, one_slot: Settings) -> None:
+async def test_a_worker_that_resizes_what_it_shares(fake_worker: FakeWorker, one_slot: Settings) -> None:
     """No worker can shorten the shared counter, at which the server would die of SIGBUS, or lengthen it."""
-    resize = """
-refused = b""
-for size in (0, 1 << 20):
-    try:
-        os.ftruncate(int(flags["counter"]), size)
-    except OSError as exc:
-        refused += exc.strerror.encode() + b"; "
-"""
-    tell = SERVE.replace("answer(frame)", "send(pack_result(Outcome(reason=Reason.OK, body=refused)))")
+    runtime = fake_worker("--answer=resizing-errors")
 
-    async with open_pool([function(write_worker(GREET + resize + tell))], one_slot) as pool:
+    async with open_pool([function(runtime)], one_slot) as pool:
         outcomes = [await pool.invoke(INVOCATION) for _ in range(2)]
 
     assert [outcome.body for outcome in outcomes] == [b"Operation not permitted; " * 2] * 2
@@ -333,30 +273,38 @@ async def _are_fewer(before: set[str], count: int) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("text", "error"),
+    ("argument", "error"),
     [
         (
-            "os._exit(3)\n",
+            "--at-start=exit:3",
             "worker interpreter {python}: ended with exit code 3 before it said hello; "
             "expected one with the package wasm-grpc {version}",
         ),
         (
-            "send(pack_json(Kind.HELLO, {**hello, 'package': '0.0.0'}))\n",
+            "--package=0.0.0",
             "worker interpreter {python}: has wasm-grpc 0.0.0 (wire {wire}); expected {version} (wire {wire})",
         ),
         (
-            "send(pack_json(Kind.HELLO, {**hello, 'error': 'engine fake: it is not here; it was expected'}))\n",
+            "--engine-error=engine fake: it is not here; it was expected",
             "worker interpreter {python}: engine fake: it is not here; it was expected",
         ),
-        ("send(pack(Kind.RESULT))\n", "RESULT frame where HELLO was expected"),
+        (f"--at-start={sent(Result(OK))}", "RESULT frame where HELLO was expected"),
+        (
+            f"--at-start={sent(Hello(__version__, WIRE_VERSION), Resume())}",
+            "RESUME frame where ENGINE_OPENED was expected",
+        ),
+        (
+            f"--at-start={sent(pack(Kind.HELLO, b'{}'))}",
+            "HELLO frame: package: missing field; expected one",
+        ),
     ],
-    ids=["silent", "another version", "no engine", "another frame"],
+    ids=["silent", "another version", "no engine", "another frame", "no word of its engine", "half a hello"],
 )
 async def test_a_pool_that_no_worker_comes_up_for(
-    write_worker: WriteWorker, one_slot: Settings, text: str, error: str
+    fake_worker: FakeWorker, one_slot: Settings, argument: str, error: str
 ) -> None:
     """Where no worker comes up, the pool says why, in one line."""
-    runtime = write_worker(text)
+    runtime = fake_worker(argument)
 
     with pytest.raises(WasmGrpcError) as caught:
         async with open_pool([function(runtime)], one_slot):
@@ -387,40 +335,35 @@ async def test_too_many_open_files(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "socketpair", refuse)
 
     with pytest.raises(WorkerStartError, match="can't be started: Too many open files"):
-        await WorkerProcess.start(Runtime(EngineName.FAKE, sys.executable), memory_bytes=0, body_limit=0)
+        await Session.start(Runtime(EngineName.FAKE, sys.executable), memory_bytes=0, body_limit=0)
 
 
-async def test_a_pool_opens_with_its_workers_at_hand(write_worker: WriteWorker) -> None:
+async def test_a_pool_opens_with_its_workers_at_hand(fake_worker: FakeWorker) -> None:
     """All workers that are always kept have loaded what is loaded ahead when the pool is given."""
     # A worker takes its time for it.
-    worker = GREET + SERVE.replace(
-        "send(pack_json(Kind.LOADED", "time.sleep(0.2); send(pack_json(Kind.LOADED"
-    )
-    pooled = function(write_worker(worker), prepared=1)
+    pooled = function(fake_worker("--load-s=0.2"), prepared=1)
 
     async with open_pool([pooled], make_settings({"workers": 2, "max_workers": 4})) as pool:
         assert repr(pool) == "<Pool <Schedule 0 busy, 0 lent, 3 idle, 0 starting, 0 waiting>>"
 
 
 async def test_a_late_function_keeps_no_pool_from_opening(
-    write_worker: WriteWorker, one_slot: Settings, monkeypatch: pytest.MonkeyPatch
+    fake_worker: FakeWorker, one_slot: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A function that is not loaded in time is left out, and the workers take what else comes."""
     monkeypatch.setattr("wasm_grpc.pool.pool._LOAD_S", 0.2)
-    pooled = function(write_worker(GREET + "while True:\n    signal.pause()\n"), prepared=1)
+    pooled = function(fake_worker("--at-load=pause"), prepared=1)
 
     async with open_pool([pooled], one_slot) as pool:
         assert repr(pool) == "<Pool <Schedule 0 busy, 0 lent, 1 idle, 0 starting, 0 waiting>>"
 
 
 async def test_a_pool_does_not_wait_for_ever(
-    write_worker: WriteWorker, one_slot: Settings, monkeypatch: pytest.MonkeyPatch
+    fake_worker: FakeWorker, one_slot: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A pool whose workers need longer than a few time-outs opens without them."""
     monkeypatch.setattr("wasm_grpc.pool.pool._LOAD_S", 0.2)
-    worker = GREET + "for frame in frames():\n    time.sleep(0.15)\n"
-    worker += "    send(pack_json(Kind.LOADED, {'index': json.loads(frame.head)['index']}))\n"
-    runtime = write_worker(worker)
+    runtime = fake_worker("--load-s=0.15")
 
     pooled = [function(runtime, name=name, prepared=1) for name in "efghijkl"]
     async with open_pool(pooled, one_slot) as pool:
@@ -428,16 +371,11 @@ async def test_a_pool_does_not_wait_for_ever(
 
 
 async def test_what_a_worker_prints_is_logged(
-    write_worker: WriteWorker, one_slot: Settings, caplog: pytest.LogCaptureFixture
+    fake_worker: FakeWorker, one_slot: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Each line once it is whole, as a warning; what TensorFlow Lite says of itself only for who looks closely."""
-    prints = """
-for piece in ("INFO: ", "a delegate was made\\nthread panicked", " at line 1\\n\\nthe last, without an end"):
-    sys.stderr.write(piece)
-    sys.stderr.flush()
-    time.sleep(0.05)
-"""
-    pooled = function(write_worker(GREET + prints + SERVE))
+    pieces = ["INFO: ", "a delegate was made\nthread panicked", " at line 1\n\nthe last, without an end"]
+    pooled = function(fake_worker(*(f"--print={piece}" for piece in pieces)))
 
     async with open_pool([pooled], one_slot) as pool:
         await pool.invoke(INVOCATION)
@@ -449,10 +387,9 @@ for piece in ("INFO: ", "a delegate was made\\nthread panicked", " at line 1\\n\
     ]
 
 
-async def test_a_caller_that_goes_while_it_waits(write_worker: WriteWorker, one_slot: Settings) -> None:
+async def test_a_caller_that_goes_while_it_waits(fake_worker: FakeWorker, one_slot: Settings) -> None:
     """A cancelled invocation that waited is never run, and leaves its place in the queue."""
-    worker = GREET + SERVE.replace("answer(frame)", "time.sleep(0.3); answer(frame)")
-    pooled = function(write_worker(worker))
+    pooled = function(fake_worker("--invoke-s=0.3"))
 
     async with open_pool([pooled], one_slot) as pool:
         running = asyncio.ensure_future(pool.invoke(INVOCATION))
@@ -466,10 +403,9 @@ async def test_a_caller_that_goes_while_it_waits(write_worker: WriteWorker, one_
         assert repr(pool) == "<Pool <Schedule 0 busy, 0 lent, 1 idle, 0 starting, 0 waiting>>"
 
 
-async def test_an_invocation_that_waits_too_long(write_worker: WriteWorker, one_slot: Settings) -> None:
+async def test_an_invocation_that_waits_too_long(fake_worker: FakeWorker, one_slot: Settings) -> None:
     """An invocation that finds no worker within its function's queue_wait is refused."""
-    worker = GREET + "next(frames())\nbegin()\nwhile True:\n    signal.pause()\n"
-    pooled = function(write_worker(worker), limits=Limits(queue_wait_s=0.1))
+    pooled = function(fake_worker("--at-load=pause", "--is-begun"), limits=Limits(queue_wait_s=0.1))
 
     async with open_pool([pooled], one_slot) as pool:
         running = asyncio.ensure_future(pool.invoke(INVOCATION))
@@ -480,9 +416,9 @@ async def test_an_invocation_that_waits_too_long(write_worker: WriteWorker, one_
         await asyncio.wait([running])
 
 
-async def test_a_cancelled_start_leaves_nothing(write_worker: WriteWorker, one_slot: Settings) -> None:
+async def test_a_cancelled_start_leaves_nothing(fake_worker: FakeWorker, one_slot: Settings) -> None:
     """A pool that is given up while its workers start kills and reaps them."""
-    pool = open_pool([function(write_worker("while True:\n    signal.pause()\n"))], one_slot)
+    pool = open_pool([function(fake_worker("--at-start=pause"))], one_slot)
     before = _children()
     opening = asyncio.ensure_future(pool.__aenter__())
     while not _children() - before:
@@ -509,14 +445,13 @@ class Notebook:
 
 
 async def test_observers_learn_what_happens(
-    write_worker: WriteWorker, one_slot: Settings, tmp_path: Path
+    fake_worker: FakeWorker, one_slot: Settings, tmp_path: Path
 ) -> None:
     """Workers that come and go, and an invocation from its queue to its end, on its second worker."""
-    once = f"mark = {str(tmp_path / 'mark')!r}\nif not os.path.exists(mark):\n    open(mark, 'w').close()\n"
-    worker = GREET + once + "    frame = next(frames()); os._exit(3)\n" + SERVE
+    runtime = fake_worker(f"--once={tmp_path / 'mark'}", "--at-load=exit:3")
     notebook = Notebook()
 
-    async with open_pool([function(write_worker(worker))], one_slot, Observers([notebook])) as pool:
+    async with open_pool([function(runtime)], one_slot, Observers([notebook])) as pool:
         await pool.invoke(INVOCATION)
 
     first, queued, started, lost, second, again, finished = notebook.events

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from wasm_grpc.core.model import KIB, MIB
-from wasm_grpc.core.wire import Frame, FrameReader, Kind, pack
+from wasm_grpc.core.wire import Frame, FrameReader, Input, Kind, encode
 from wasm_grpc.worker.frame_socket import FrameSocket, SocketStdin, SocketStdout
 
 
@@ -52,7 +52,7 @@ def test_reads_cut_what_came(ends: tuple[socket.socket, socket.socket]) -> None:
     """A read gives no more than it asked for, and no byte twice; after the end it gives nothing."""
     ours, theirs = ends
     for piece in (b"abcdefgh", b"i", b""):
-        ours.sendall(b"".join(pack(Kind.INPUT, b"", piece)))
+        ours.sendall(b"".join(encode(Input(piece))))
     stdin = SocketStdin(FrameSocket(theirs))
 
     assert [bytes(stdin.read(limit)) for limit in (3, 4, 5, 6, 7, 8)] == [

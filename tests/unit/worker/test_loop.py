@@ -5,30 +5,34 @@ from __future__ import annotations
 import dataclasses
 import mmap
 import socket
-import struct
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from wasm_grpc.core.artifact import ArtifactKind, pack_entry
 from wasm_grpc.core.errors import ProtocolError
 from wasm_grpc.core.model import GuestKind, Limits, Outcome, Reason, WorkerFunction
+from wasm_grpc.core.start_counter import StartCounter
 from wasm_grpc.core.wire import (
-    Frame,
-    Kind,
+    Input,
+    Invoke,
+    Load,
+    Loaded,
+    LoadFailed,
+    Log,
+    Message,
+    Output,
+    Read,
+    Result,
+    encode,
     encode_env,
-    pack,
-    pack_invoke,
-    pack_json,
-    unpack_json,
-    unpack_read,
-    unpack_result,
 )
 from wasm_grpc.engines.fake import FakeEngine, write_fake
 from wasm_grpc.worker.frame_socket import FrameSocket
-from wasm_grpc.worker.loop import StartCounter, serve
+from wasm_grpc.worker.loop import serve
 
 
 class Server:
@@ -53,7 +57,7 @@ class Server:
             except ProtocolError as exc:
                 self.error = exc
 
-    def load(self, index: int, script: str, **fields: object) -> Frame:
+    def load(self, index: int, script: str, **fields: Any) -> Message:
         """Send a LOAD of a script, and give its answer."""
         payload = write_fake(script)
         header, digest = pack_entry(ArtifactKind.NATIVE_CODE, key=bytes(32), payload=payload)
@@ -63,53 +67,55 @@ class Server:
         function = WorkerFunction(
             name="f", guest=GuestKind.WASI_COMMAND, artifact=str(artifact), digest=digest
         )
-        head = {"index": index, **dataclasses.asdict(function), **fields}
-        self.link.send(pack_json(Kind.LOAD, head))
+        self.link.send(Load(index, dataclasses.replace(function, **fields)))
         return self.receive()
 
     def invoke(
         self, index: int, body: bytes = b"", *, streams: bool = False, follows_log: bool = False
     ) -> None:
         """Send an INVOKE."""
-        self.link.send(pack_invoke(index, encode_env(()), body, streams=streams, follows_log=follows_log))
+        self.link.send(Invoke(index, encode_env(()), body, streams=streams, follows_log=follows_log))
 
     def send_input(self, *pieces: bytes) -> None:
         """Send an INPUT a piece; an empty one is its end."""
         for piece in pieces:
-            self.link.send(pack(Kind.INPUT, b"", piece))
+            self.link.send(Input(piece))
 
-    def stream(self, index: int, *pieces: bytes, follows_log: bool = False) -> list[Frame]:
-        """Send an INVOKE and all its input at once, and give the frames of its answer, RESULT the last."""
-        invoke = pack_invoke(index, encode_env(()), b"", streams=True, follows_log=follows_log)
-        self.socket.sendall(
-            b"".join([*invoke, *(part for piece in pieces for part in pack(Kind.INPUT, b"", piece))])
-        )
-        frames = [self.receive()]
-        while frames[-1].kind is not Kind.RESULT:
-            frames.append(self.receive())
-        return frames
+    def stream(self, index: int, *pieces: bytes, follows_log: bool = False) -> list[Message]:
+        """Send an INVOKE and all its input at once, and give the messages of its answer, RESULT the last."""
+        invoke = Invoke(index, encode_env(()), b"", streams=True, follows_log=follows_log)
+        frames: list[Message] = [invoke, *map(Input, pieces)]
+        self.socket.sendall(b"".join(part for message in frames for part in encode(message)))
+        messages = [self.receive()]
+        while not isinstance(messages[-1], Result):
+            messages.append(self.receive())
+        return messages
 
-    def receive(self) -> Frame:
-        """Return the worker's next frame."""
-        frame = self.link.receive()
-        assert frame is not None
-        return frame
+    def receive(self) -> Message:
+        """Return the worker's next message."""
+        message = self.link.receive()
+        assert message is not None
+        return message
 
     def outcome(self) -> tuple[Outcome, bool]:
-        """Return the worker's next frame as a RESULT: the outcome, and whether the worker ends."""
-        frame = self.receive()
-        assert frame.kind is Kind.RESULT
-        return unpack_result(frame)
+        """Return the worker's next message as a RESULT: the outcome, and whether the worker ends."""
+        return read_result(self.receive())
 
     def begun(self) -> int:
         """Return how many guests the worker says it began."""
-        return int(struct.unpack("<Q", self.counter[:8])[0])
+        return StartCounter(self.counter).count()
 
     def close(self) -> None:
         """Close the socket and wait for the worker's end."""
         self.socket.close()
         self._worker.join(10)
         assert not self._worker.is_alive()
+
+
+def read_result(message: Message) -> tuple[Outcome, bool]:
+    """Return a RESULT's fields."""
+    assert isinstance(message, Result)
+    return message.outcome, message.is_tainted
 
 
 @pytest.fixture
@@ -128,7 +134,7 @@ def test_an_invocation(server: Server) -> None:
         server.invoke(0, body)
         outcomes.append(server.outcome())
 
-    assert (answer.kind, unpack_json(answer)) == (Kind.LOADED, {"index": 0})
+    assert answer == Loaded(0)
     assert [(outcome.reason, outcome.body, is_tainted) for outcome, is_tainted in outcomes] == [
         (Reason.OK, b"one", False),
         (Reason.OK, b"two", False),
@@ -187,7 +193,7 @@ def test_a_function_that_can_not_be_taken_up(server: Server) -> None:
     outcome, is_tainted = server.outcome()
 
     error = "artifact: the file is gone; expected it until the server ends"
-    assert (answer.kind, unpack_json(answer)) == (Kind.LOAD_FAILED, {"index": 0, "error": error})
+    assert answer == LoadFailed(0, error)
     assert outcome == Outcome(reason=Reason.UNAVAILABLE, message=f"it can't be loaded: {error}")
     assert not is_tainted
 
@@ -196,22 +202,22 @@ def test_an_artifact_with_another_digest_is_not_loaded(server: Server) -> None:
     """A worker loads nothing but the bytes whose digest the server told it."""
     answer = server.load(0, "echo", digest="0" * 64)
 
-    assert answer.kind is Kind.LOAD_FAILED
-    assert "is another one" in unpack_json(answer)["error"]
+    assert isinstance(answer, LoadFailed)
+    assert "is another one" in answer.error
 
 
 def test_a_function_can_be_taken_up_again(server: Server) -> None:
     """A LOAD of an index that failed before puts it right."""
     server.load(0, "echo", digest="0" * 64)
 
-    assert server.load(0, "echo").kind is Kind.LOADED
+    assert server.load(0, "echo") == Loaded(0)
     server.invoke(0, b"body")
     assert server.outcome()[0].body == b"body"
 
 
 def test_the_output_limit(server: Server) -> None:
     """A guest that writes over its limit is stopped there."""
-    server.load(0, "flood 5000", limits=dataclasses.asdict(Limits(output_bytes=4096)))
+    server.load(0, "flood 5000", limits=Limits(output_bytes=4096))
     server.invoke(0)
 
     outcome, _ = server.outcome()
@@ -223,25 +229,25 @@ def test_a_stream(server: Server) -> None:
     """A streaming guest's input is asked for where none came, and its output sent as it comes."""
     server.load(0, "log hello\necho")
     server.invoke(0, streams=True, follows_log=True)
-    seen: list[tuple[Kind, object]] = []
+    seen: list[tuple[type[Message], object]] = []
     pieces = [b"one", b"two", b""]
-    while (frame := server.receive()).kind is not Kind.RESULT:
-        if frame.kind is Kind.READ:
-            _, taken = unpack_read(frame)
-            seen.append((frame.kind, taken))
+    while not isinstance(message := server.receive(), Result):
+        if isinstance(message, Read):
+            seen.append((Read, message.taken))
             server.send_input(pieces.pop(0))
         else:
-            seen.append((frame.kind, frame.body))
+            assert isinstance(message, (Log, Output))
+            seen.append((type(message), message.chunk))
 
     assert seen == [
-        (Kind.LOG, b"hello"),
-        (Kind.READ, 0),
-        (Kind.OUTPUT, b"one"),
-        (Kind.READ, 3),
-        (Kind.OUTPUT, b"two"),
-        (Kind.READ, 6),
+        (Log, b"hello"),
+        (Read, 0),
+        (Output, b"one"),
+        (Read, 3),
+        (Output, b"two"),
+        (Read, 6),
     ]
-    outcome, _ = unpack_result(frame)
+    outcome, _ = read_result(message)
     assert (outcome.reason, outcome.body, outcome.stderr) == (Reason.OK, b"", b"hello")
 
 
@@ -249,22 +255,19 @@ def test_input_that_is_there_is_not_asked_for(server: Server) -> None:
     """A streaming guest reads what came ahead of its reads without a word to the server."""
     server.load(0, "echo")
 
-    frames = server.stream(0, b"one", b"two", b"")
+    messages = server.stream(0, b"one", b"two", b"")
 
-    assert [(frame.kind, frame.body) for frame in frames[:-1]] == [
-        (Kind.OUTPUT, b"one"),
-        (Kind.OUTPUT, b"two"),
-    ]
+    assert messages[:-1] == [Output(b"one"), Output(b"two")]
 
 
 def test_a_log_that_nobody_follows(server: Server) -> None:
     """Standard error is in the outcome alone where it was not asked for as it comes."""
     server.load(0, "log hello\necho")
 
-    frames = server.stream(0, b"")
+    messages = server.stream(0, b"")
 
-    assert Kind.LOG not in {frame.kind for frame in frames}
-    assert unpack_result(frames[-1])[0].stderr == b"hello"
+    assert Log not in map(type, messages)
+    assert read_result(messages[-1])[0].stderr == b"hello"
 
 
 def test_input_that_a_guest_left(server: Server) -> None:
@@ -275,18 +278,18 @@ def test_input_that_a_guest_left(server: Server) -> None:
     (result,) = server.stream(0, b"left", b"over", b"")
     server.invoke(1, b"body")
 
-    assert unpack_result(result)[0].exit_code == 3
+    assert read_result(result)[0].exit_code == 3
     assert server.outcome()[0].body == b"body"
 
 
 def test_the_output_limit_of_a_stream(server: Server) -> None:
     """A streaming guest is stopped before it writes over its limit; what it wrote before is sent."""
-    server.load(0, "echo", limits=dataclasses.asdict(Limits(output_bytes=5)))
+    server.load(0, "echo", limits=Limits(output_bytes=5))
 
-    *frames, result = server.stream(0, b"four", b"more", b"")
+    *messages, result = server.stream(0, b"four", b"more", b"")
 
-    assert b"".join(frame.body for frame in frames) == b"four"
-    outcome, _ = unpack_result(result)
+    assert messages == [Output(b"four")]
+    outcome, _ = read_result(result)
     assert (outcome.reason, outcome.limit) == (Reason.OUTPUT_LIMIT, "limits.output")
 
 
@@ -300,7 +303,17 @@ def test_a_server_that_goes(server: Server) -> None:
 
 def test_a_frame_out_of_place(server: Server) -> None:
     """A frame that no server sends then is an error of the protocol."""
-    server.link.send(pack(Kind.RESULT))
+    server.link.send(Result(Outcome(reason=Reason.OK)))
     server.close()
 
     assert str(server.error) == "RESULT frame where LOAD or INVOKE was expected"
+
+
+def test_an_invocation_of_a_function_that_was_not_loaded(server: Server) -> None:
+    """An INVOKE of an index without a LOAD is an error of the protocol, and begins no guest."""
+    server.load(0, "echo")
+    server.invoke(1)
+    server.close()
+
+    assert str(server.error) == "INVOKE frame: index: 1; expected that of a LOAD frame"
+    assert server.begun() == 0

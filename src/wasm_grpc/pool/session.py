@@ -1,0 +1,182 @@
+"""One conversation with a worker or compile process: started, talked to, always ended."""
+
+from __future__ import annotations
+
+import asyncio
+from types import TracebackType
+from typing import TypeVar
+
+from wasm_grpc import __version__
+from wasm_grpc.core.errors import EngineUnavailableError, ProtocolError, WorkerStartError
+from wasm_grpc.core.interpreter import isolated_command
+from wasm_grpc.core.model import Runtime
+from wasm_grpc.core.wire import (
+    WIRE_VERSION,
+    EngineFailed,
+    EngineOpened,
+    Hello,
+    Invoke,
+    Message,
+)
+from wasm_grpc.pool.process import WorkerProcess, exit_text
+
+__all__ = ["ProcessEnded", "Session"]
+
+_START_S = 20.0
+"""The longest that a process may take to open its engine; a cold disk needs a few seconds."""
+
+_A = TypeVar("_A", bound=Message)
+_B = TypeVar("_B", bound=Message)
+
+
+class ProcessEnded(Exception):
+    """
+    The process ended where a message was expected.
+
+    Attributes:
+        code: Its exit code, minus the signal if it was killed.
+    """
+
+    def __init__(self, code: int) -> None:
+        super().__init__(exit_text(code))
+        self.code = code
+
+
+class Session:
+    """
+    A process and the messages to and from it. Used on the event loop's thread only; made by `start`.
+
+    As a context manager it ends the process, whatever state it is in.
+
+    Attributes:
+        process: Its life: exit, kill, retire.
+        connection: The socket: back-pressure, and `on_message` instead of `receive`.
+        opened: What the process said of itself and its engine.
+    """
+
+    def __init__(self, process: WorkerProcess, opened: EngineOpened) -> None:
+        self.process = process
+        self.connection = process.connection
+        self.opened = opened
+        self._sent = 0
+
+    @classmethod
+    async def start(
+        cls,
+        runtime: Runtime,
+        *,
+        memory_bytes: int,
+        body_limit: int,
+        cpu_s: int | None = None,
+        compiles: bool = False,
+    ) -> Session:
+        """
+        Start a process and wait until its engine is open.
+
+        Args:
+            runtime: Engine and interpreter.
+            memory_bytes: Writable memory that it may use.
+            body_limit: The longest frame body that is taken from it.
+            cpu_s: CPU seconds of the whole process.
+            compiles: It compiles one module instead of running guests.
+
+        Raises:
+            EngineUnavailableError: The interpreter lacks the engine.
+            WorkerStartError: It can't be started, is of another version, or took too long.
+        """
+        argv = isolated_command(runtime.python, "wasm_grpc.worker")
+        argv.append("compile" if compiles else "serve")
+        argv += [f"--engine={runtime.engine.value}", f"--memory-bytes={memory_bytes}"]
+        if cpu_s is not None:
+            argv.append(f"--cpu-s={cpu_s}")
+        process = await WorkerProcess.spawn(argv, body_limit=body_limit)
+        try:
+            opened = await asyncio.wait_for(_greet(process, runtime), _START_S)
+        except asyncio.TimeoutError as exc:
+            await process.end()
+            raise WorkerStartError(
+                f"worker interpreter {runtime.python}: said nothing for {_START_S:g} s; expected its hello"
+            ) from exc
+        except BaseException:
+            await process.end()
+            raise
+        return cls(process, opened)
+
+    async def __aenter__(self) -> Session:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.process.end()
+
+    def send(self, message: Message) -> None:
+        """
+        Write one message; nothing happens where the process has ended.
+        """
+        if isinstance(message, Invoke):
+            self._sent += 1
+        self.connection.send(message)
+
+    async def receive(self, *, within_s: float | None = None) -> Message:
+        """
+        Wait for the next message.
+
+        Raises:
+            asyncio.TimeoutError: None came in time.
+            ProcessEnded: The process ended.
+            ProtocolError: It broke the wire format.
+        """
+        message = await asyncio.wait_for(self.connection.receive(), within_s)
+        if message is None:
+            raise ProcessEnded(await self.process.wait_exit())
+        return message
+
+    async def ask(self, message: Message, answers: tuple[type[_A], type[_B]], *, within_s: float) -> _A | _B:
+        """
+        Send one message and wait for its answer, which is one of two.
+
+        Raises:
+            asyncio.TimeoutError, ProcessEnded: See `receive`.
+            ProtocolError: It broke the wire format, or answered otherwise.
+        """
+        self.send(message)
+        answer = await self.receive(within_s=within_s)
+        if not isinstance(answer, answers):
+            expected = " or ".join(each.kind.name for each in answers)
+            raise ProtocolError(f"{answer.kind.name} frame where {expected} was expected")
+        return answer
+
+    def has_begun(self) -> bool:
+        """
+        Whether the guest of the last INVOKE sent was begun, be the process alive or dead.
+        """
+        return self.process.begun() >= self._sent
+
+
+async def _greet(process: WorkerProcess, runtime: Runtime) -> EngineOpened:
+    hello = await _receive(process, runtime, "it said hello")
+    if not isinstance(hello, Hello):
+        raise ProtocolError(f"{hello.kind.name} frame where HELLO was expected")
+    if hello != Hello(__version__, WIRE_VERSION):
+        raise WorkerStartError(
+            f"worker interpreter {runtime.python}: has wasm-grpc {hello.package} (wire {hello.wire}); "
+            f"expected {__version__} (wire {WIRE_VERSION})"
+        )
+    opened = await _receive(process, runtime, f"engine {runtime.engine.value} was open")
+    if isinstance(opened, EngineFailed):
+        raise EngineUnavailableError(f"worker interpreter {runtime.python}: {opened.error}")
+    if not isinstance(opened, EngineOpened):
+        raise ProtocolError(f"{opened.kind.name} frame where ENGINE_OPENED was expected")
+    return opened
+
+
+async def _receive(process: WorkerProcess, runtime: Runtime, event: str) -> Message:
+    message = await process.connection.receive()
+    if message is None:
+        code = await process.wait_exit()
+        raise WorkerStartError(
+            f"worker interpreter {runtime.python}: ended with {exit_text(code)} before {event}; "
+            f"expected one with the package wasm-grpc {__version__}"
+        )
+    return message

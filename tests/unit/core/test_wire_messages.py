@@ -1,0 +1,448 @@
+"""Messages: each comes out as it went in, and nothing that is none does."""
+
+from __future__ import annotations
+
+import json
+import random
+import typing
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from wasm_grpc.core.errors import ProtocolError
+from wasm_grpc.core.model import (
+    MIB,
+    GuestKind,
+    Inference,
+    Limits,
+    Model,
+    Mount,
+    MountEntry,
+    Outcome,
+    Reason,
+    TensorTypes,
+    WorkerFunction,
+)
+from wasm_grpc.core.wire import (
+    WIRE_VERSION,
+    Compile,
+    Compiled,
+    CompileRefused,
+    EngineFailed,
+    EngineOpened,
+    Frame,
+    FrameReader,
+    Hello,
+    Input,
+    Inspect,
+    Inspected,
+    InspectRefused,
+    Invoke,
+    Kind,
+    Load,
+    Loaded,
+    LoadFailed,
+    Log,
+    Message,
+    Output,
+    Read,
+    Result,
+    Resume,
+    Resumed,
+    decode,
+    encode,
+    encode_env,
+    pack,
+)
+
+BYTES = st.binary(max_size=60)
+SHORT = st.integers(min_value=0, max_value=2**32 - 1)
+LONG = st.integers(min_value=0, max_value=2**64 - 1)
+SECONDS = st.floats(allow_nan=False, allow_infinity=False) | st.integers(min_value=0, max_value=9)
+# Paths may hold bytes that are no UTF-8, as `surrogateescape` has them.
+TEXT = st.text(max_size=9) | st.sampled_from(["/a\udcff", "é", "\0"])
+LIMITS = st.builds(
+    Limits,
+    timeout_s=st.none() | SECONDS,
+    cpu_s=st.none() | SECONDS,
+    queue_wait_s=SECONDS,
+    memory_bytes=LONG,
+    output_bytes=st.none() | LONG,
+)
+MODELS = st.builds(Model, name=TEXT, host=TEXT, size=LONG, sha256=TEXT, threads=SHORT, memory_bytes=LONG)
+ENTRIES = st.builds(
+    MountEntry, path=TEXT, host=TEXT, size=LONG, sha256=TEXT, link=TEXT, modified_ns=st.integers()
+)
+MOUNTS = st.builds(
+    Mount,
+    guest=TEXT,
+    entries=st.lists(ENTRIES, max_size=2).map(tuple),
+    is_writable=st.booleans(),
+)
+FUNCTIONS = st.builds(
+    WorkerFunction,
+    name=TEXT,
+    guest=st.sampled_from(GuestKind),
+    artifact=TEXT,
+    digest=TEXT,
+    args=st.lists(TEXT, max_size=3).map(tuple),
+    takes_query=st.booleans(),
+    env=st.lists(st.tuples(TEXT, TEXT), max_size=3).map(tuple),
+    limits=LIMITS,
+    mounts=st.lists(MOUNTS, max_size=2).map(tuple),
+    inference=st.builds(
+        Inference,
+        models=st.lists(MODELS, max_size=2).map(tuple),
+        may_load=st.booleans(),
+        tensor_types=st.sampled_from(TensorTypes),
+    ),
+    prepared=st.booleans(),
+)
+OUTCOMES = st.builds(
+    Outcome,
+    reason=st.sampled_from(Reason),
+    body=BYTES,
+    message=st.text(max_size=50),
+    stderr=BYTES,
+    exit_code=SHORT,
+    memory_bytes=LONG,
+    limit=st.sampled_from(["", "limits.timeout", "limits.memory"]),
+)
+CONTROL_MESSAGES = (
+    st.builds(Hello, TEXT, st.just(WIRE_VERSION))
+    | st.builds(
+        EngineOpened,
+        python=TEXT,
+        version=TEXT,
+        target=TEXT,
+        is_sealed=st.booleans(),
+        limits_instances=st.booleans(),
+    )
+    | st.builds(EngineFailed, TEXT)
+    | st.builds(Load, SHORT, FUNCTIONS)
+    | st.builds(Loaded, SHORT)
+    | st.builds(LoadFailed, SHORT, TEXT)
+    | st.builds(
+        Compile, guest=st.sampled_from(GuestKind), memory_bytes=LONG, code_memory_bytes=LONG, module=BYTES
+    )
+    | st.builds(Compiled, code=BYTES, minimum_bytes=LONG)
+    | st.builds(CompileRefused, st.lists(TEXT, max_size=3).map(tuple), st.booleans())
+    | st.builds(Inspect, st.none() | MODELS)
+    | st.builds(Inspected, backend=TEXT, memory_bytes=st.integers())
+    | st.builds(InspectRefused, TEXT, st.booleans())
+)
+MESSAGES = (
+    CONTROL_MESSAGES
+    | st.builds(Invoke, SHORT, BYTES, BYTES, streams=st.booleans(), follows_log=st.booleans())
+    | st.builds(Read, LONG, LONG)
+    | st.builds(Resume)
+    | st.builds(Resumed)
+    | st.builds(Input, BYTES)
+    | st.builds(Output, BYTES)
+    | st.builds(Log, BYTES)
+    | st.builds(Result, OUTCOMES, st.booleans())
+)
+LOAD = Load(
+    3,
+    WorkerFunction(
+        name="f",
+        guest=GuestKind.WASI_COMMAND,
+        artifact="/a",
+        digest="d",
+        env=(("A", "1"),),
+        mounts=(Mount(guest="/m", entries=(MountEntry(path="a"), MountEntry(path="b"))),),
+    ),
+)
+
+
+def received(message: Message) -> Message:
+    """Send a message through frames."""
+    (frame,) = FrameReader(body_limit=MIB).feed(b"".join(encode(message)))
+    return decode(frame)
+
+
+def head_of(message: Message) -> typing.Any:
+    """Return a control message's head, as its JSON says it."""
+    (frame,) = FrameReader(body_limit=MIB).feed(b"".join(encode(message)))
+    return json.loads(frame.head)
+
+
+def refusal(kind: Kind, head: object, body: bytes = b"") -> str:
+    """Return why a control frame is no message."""
+    with pytest.raises(ProtocolError) as caught:
+        decode(Frame(kind, json.dumps(head).encode(), body))
+    return str(caught.value)
+
+
+@settings(max_examples=500, deadline=None)
+@given(message=MESSAGES)
+def test_a_message_comes_out_as_it_went_in(message: Message) -> None:
+    """Every message survives the round trip through its frame, all its fields with their types."""
+    found = received(message)
+
+    assert found == message
+    assert repr(found) == repr(message)
+
+
+def test_every_kind_has_its_message() -> None:
+    """Each kind of message has one dataclass, which is frozen and says who sends it and when."""
+    classes = typing.get_args(Message)
+
+    assert sorted(cls.kind for cls in classes) == sorted(Kind)
+    for cls in classes:
+        assert cls.__dataclass_params__.frozen
+        assert cls.__doc__.lstrip().startswith("Sent by ")
+
+
+@settings(max_examples=200, deadline=None)
+@given(messages=st.lists(MESSAGES, min_size=1, max_size=3), seed=st.integers(min_value=0))
+def test_mutated_bytes_are_messages_or_an_error(messages: list[Message], seed: int) -> None:
+    """Whatever becomes of some 10,000 byte strings on their way, they are messages or a ProtocolError."""
+    whole = b"".join(piece for message in messages for piece in encode(message))
+    chance = random.Random(seed)
+    for _ in range(50):
+        stream = mutated(whole, chance)
+        try:
+            found = list(map(decode, FrameReader(body_limit=MIB).feed(stream)))
+        except ProtocolError:
+            continue
+        assert all(isinstance(message, Message) for message in found)
+
+
+def mutated(stream: bytes, chance: random.Random) -> bytes:
+    """Change, remove, repeat or insert some bytes."""
+    changed = bytearray(stream)
+    for _ in range(chance.randint(1, 4)):
+        at = chance.randrange(len(changed) + 1)
+        end = min(len(changed), at + chance.choice((0, 1, 1, 2, 8)))
+        changed[at:end] = chance.choice(
+            (
+                b"",
+                chance.randbytes(end - at),
+                changed[at:end] * 2,
+                chance.randbytes(1),
+                b"0",
+                b'"',
+                b"[",
+                b"{",
+            )
+        )
+    return bytes(changed)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@settings(max_examples=500, deadline=None)
+@given(message=CONTROL_MESSAGES, value=JSON, chance=st.randoms(use_true_random=False))
+def test_a_changed_value_is_a_message_or_an_error(
+    message: Message, value: object, chance: random.Random
+) -> None:
+    """A control frame with another value at some place is a message of its kind or a ProtocolError."""
+    head = place = head_of(message)
+    while True:
+        key = chance.choice(list(place) if isinstance(place, dict) else range(len(place)))
+        if not isinstance(place[key], (dict, list)) or not place[key] or chance.random() < 0.3:
+            break
+        place = place[key]
+    place[key] = value
+
+    body = b"" if not isinstance(message, (Compile, Compiled)) else b"body"
+    try:
+        found = decode(Frame(message.kind, json.dumps(head).encode(), body))
+    except ProtocolError:
+        return
+    assert type(found) is type(message)
+
+
+@settings(deadline=None)
+@given(st.sampled_from(Kind), BYTES, BYTES)
+def test_any_frame_is_a_message_or_an_error(kind: Kind, head: bytes, body: bytes) -> None:
+    """Whatever a frame's head and body are, they are read or refused with ProtocolError."""
+    try:
+        message = decode(Frame(kind, head, body))
+    except ProtocolError:
+        return
+    assert message.kind is kind
+
+
+MODEL = Model(name="m", host="/m", size=1, sha256="s")
+EXAMPLES: list[Message] = [
+    Hello("1", WIRE_VERSION),
+    EngineOpened(python="P", version="1", target="t", is_sealed=True, limits_instances=False),
+    EngineFailed("why"),
+    LOAD,
+    Loaded(1),
+    LoadFailed(1, "why"),
+    Compile(guest=GuestKind.WAPC, memory_bytes=1, code_memory_bytes=2, module=b"wasm"),
+    Compiled(code=b"code", minimum_bytes=1),
+    CompileRefused(("one", "two"), is_unsupported=True),
+    Inspect(MODEL),
+    Inspected(backend="b", memory_bytes=1),
+    InspectRefused("why", is_unavailable=True),
+]
+
+
+@pytest.mark.parametrize("message", EXAMPLES, ids=lambda message: message.kind.name)
+def test_a_missing_or_unknown_field_is_named(message: Message) -> None:
+    """Each field of a control message is required, and none is allowed beside them."""
+    kind, head = message.kind, head_of(message)
+
+    for name in head:
+        rest = {key: value for key, value in head.items() if key != name}
+        assert refusal(kind, rest) == f"{kind.name} frame: {name}: missing field; expected one"
+    known = ", ".join(head)
+    assert refusal(kind, {**head, "more": 1}) == (f"{kind.name} frame: more: unknown field; expected {known}")
+
+
+WRONG_FIELDS: list[tuple[list[typing.Any], object, str]] = [
+    (["index"], None, "index: null; expected an integer"),
+    (["index"], True, "index: true or false; expected an integer"),
+    (["index"], 1.5, "index: a number; expected an integer"),
+    (["function"], [], "function: an array; expected an object"),
+    (["function", "name"], 1, "function.name: a number; expected a string"),
+    (["function", "prepared"], 1, "function.prepared: a number; expected true or false"),
+    (
+        ["function", "guest"],
+        "native",
+        "function.guest: unknown value; expected one of wasi-command, wapc, wasmedge-bindgen",
+    ),
+    (
+        ["function", "guest"],
+        {},
+        "function.guest: unknown value; expected one of wasi-command, wapc, wasmedge-bindgen",
+    ),
+    (["function", "args"], "a", "function.args: a string; expected an array"),
+    (["function", "env"], [["A"]], "function.env.0: an array; expected an array of 2"),
+    (["function", "limits", "timeout_s"], "5", "function.limits.timeout_s: a string; expected a number"),
+    (
+        ["function", "limits", "timeout_s"],
+        float("nan"),
+        "function.limits.timeout_s: not finite; expected a number",
+    ),
+    (["function", "limits", "body_bytes"], None, "function.limits.body_bytes: null; expected an integer"),
+    (
+        ["function", "mounts", 0, "entries", 1, "size"],
+        [],
+        "function.mounts.0.entries.1.size: an array; expected an integer",
+    ),
+    (
+        ["function", "mounts", 0, "entries", 1],
+        {},
+        "function.mounts.0.entries.1.path: missing field; expected one",
+    ),
+]
+
+
+@pytest.mark.parametrize(("path", "value", "problem"), WRONG_FIELDS, ids=range(len(WRONG_FIELDS)))
+def test_a_field_of_another_type_is_named(path: list[typing.Any], value: object, problem: str) -> None:
+    """A value that a field can't have is refused with the field's place, however deep it is."""
+    head = place = head_of(LOAD)
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = value
+
+    assert refusal(Kind.LOAD, head) == f"LOAD frame: {problem}"
+
+
+def test_what_a_limit_in_whole_seconds_is() -> None:
+    """A number of seconds may be an integer."""
+    message = replace(LOAD, function=replace(LOAD.function, limits=Limits(timeout_s=5)))
+
+    assert received(message) == message
+
+
+def test_a_hello_of_another_version_is_read() -> None:
+    """Fields that another wire version adds to its hello hide neither version."""
+    hello = {"package": "0.1.0", "wire": WIRE_VERSION - 1, "python": "CPython 3.11", "sealed": True}
+
+    assert decode(Frame(Kind.HELLO, json.dumps(hello).encode(), b"")) == Hello("0.1.0", WIRE_VERSION - 1)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [b"", b"{", b"[]", b"1", b"\xff", b"[" * 100_000, b'{"index":' + b"9" * 10_000 + b"}"],
+    ids=["empty", "cut", "array", "number", "no text", "deep", "long number"],
+)
+def test_a_control_head_that_is_no_object_is_refused(head: bytes) -> None:
+    """A control frame's head is a JSON object or an error, however deep it is nested."""
+    with pytest.raises(ProtocolError, match="LOADED frame: head is not"):
+        decode(Frame(Kind.LOADED, head, b""))
+
+
+PACKED = {
+    "INVOKE without a head": (Frame(Kind.INVOKE, b"", b""), "head of 0 bytes; expected at least 5"),
+    "INVOKE with unknown flags": (Frame(Kind.INVOKE, b"\0\0\0\0\4", b""), "flags: 4; expected at most 3"),
+    "READ with a short head": (Frame(Kind.READ, bytes(15), b""), "head of 15 bytes; expected 16"),
+    "READ with a body": (Frame(Kind.READ, bytes(16), b"x"), "body of 1 bytes; expected none"),
+    "RESULT without a head": (Frame(Kind.RESULT, b"", b""), "head of 0 bytes; expected at least 24"),
+    "RESULT with unknown reason": (
+        Frame(Kind.RESULT, b"\xff" + bytes(23), b""),
+        f"outcome.reason: 255; expected less than {len(Reason)}",
+    ),
+    "RESULT with unknown flags": (
+        Frame(Kind.RESULT, b"\0\2" + bytes(22), b""),
+        "flags: 2; expected at most 1",
+    ),
+    "RESULT with other lengths": (
+        Frame(Kind.RESULT, bytes(25), b""),
+        "head of 25 bytes; expected 24",
+    ),
+    "INPUT with a head": (Frame(Kind.INPUT, b"x", b""), "head of 1 bytes; expected 0"),
+    "OUTPUT with a head": (Frame(Kind.OUTPUT, b"x", b""), "head of 1 bytes; expected 0"),
+    "LOG with a head": (Frame(Kind.LOG, b"x", b""), "head of 1 bytes; expected 0"),
+    "RESUME with a head": (Frame(Kind.RESUME, b"x", b""), "head of 1 bytes; expected 0"),
+    "RESUMED with a body": (Frame(Kind.RESUMED, b"", b"x"), "body of 1 bytes; expected none"),
+    "LOADED with a body": (Frame(Kind.LOADED, b'{"index":1}', b"x"), "body of 1 bytes; expected none"),
+}
+
+
+@pytest.mark.parametrize(("frame", "problem"), PACKED.values(), ids=PACKED)
+def test_a_frame_of_another_layout_is_refused(frame: Frame, problem: str) -> None:
+    """A head or a body that its kind does not have is refused, with what it has."""
+    with pytest.raises(ProtocolError) as caught:
+        decode(frame)
+
+    assert str(caught.value) == f"{frame.kind.name} frame: {problem}"
+
+
+def test_a_long_field_name_is_cut() -> None:
+    """An unknown field's name is in the error, as far as a log may have it."""
+    text = refusal(Kind.LOADED, {"index": 1, "\n" * 1000: 1})
+
+    assert text == "LOADED frame: " + "\\n" * 64 + ": unknown field; expected index"
+
+
+def test_a_message_that_is_no_text_is_made_one() -> None:
+    """A message with a lone surrogate, which UTF-8 has no bytes for, still goes through."""
+    outcome = Outcome(reason=Reason.TRAPPED, message="a\ud800b")
+
+    found = received(Result(outcome))
+
+    assert found == Result(replace(outcome, message="a?b"))
+
+
+def test_an_environment_is_what_wasi_copies_out() -> None:
+    """Each variable is ended by NUL, in UTF-8."""
+    assert encode_env((("A", "1"), ("B", "é"))) == b"A=1\0B=\xc3\xa9\0"
+
+
+@pytest.mark.parametrize("size", [0, 1, 16 * 1024, 16 * 1024 + 1, MIB])
+def test_a_body_of_any_size(size: int) -> None:
+    """Bodies that are joined to their head and those that stay a piece of their own are read alike."""
+    body = bytes(size)
+    messages: list[Message] = [
+        Invoke(0, b"A=1\0", body),
+        Result(Outcome(reason=Reason.OK, body=body)),
+        Output(body),
+        Compiled(code=body, minimum_bytes=1),
+    ]
+
+    assert [received(message) for message in messages] == messages
+    assert encode(Output(body)) == pack(Kind.OUTPUT, b"", body)

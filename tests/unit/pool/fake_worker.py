@@ -1,0 +1,178 @@
+"""
+A worker without an engine, whose faults are its arguments: see `_parse`.
+
+It keeps every rule that it is not told to break. Its other arguments are those of a worker.
+"""
+
+from __future__ import annotations
+
+import argparse
+import mmap
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from wasm_grpc import __version__
+from wasm_grpc.core.model import Outcome, Reason
+from wasm_grpc.core.start_counter import StartCounter
+from wasm_grpc.core.wire import (
+    WIRE_VERSION,
+    EngineFailed,
+    EngineOpened,
+    FrameReader,
+    Hello,
+    Invoke,
+    Load,
+    Loaded,
+    Message,
+    Result,
+    decode,
+    encode,
+)
+
+__all__: list[str] = []
+
+_OPENED = EngineOpened(python="P 1", version="1", target="t", is_sealed=True, limits_instances=True)
+_PIECE_BYTES = 1 << 20
+
+
+def _parse(argv: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(allow_abbrev=False)
+    fault = "exit:CODE, kill, pause, close (the socket, then pause) or send:HEX (those bytes, then pause)"
+    parser.add_argument("--once", type=Path, help="keep the rules if this file is there, else make it")
+    parser.add_argument("--at-start", type=_Fault, help=f"instead of the hello: {fault}")
+    parser.add_argument("--package", default=__version__, help="the version that it says it has")
+    parser.add_argument("--engine-error", help="why it has no engine")
+    parser.add_argument("--print", action="append", default=[], help="a piece to print on standard error")
+    parser.add_argument("--at-load", type=_Fault, help=f"instead of LOADED: {fault}")
+    parser.add_argument("--at-load-of", help="at the LOAD of this function alone")
+    parser.add_argument("--load-s", type=float, default=0, help="seconds that each LOAD takes")
+    parser.add_argument("--at-invoke", type=_Fault, help=f"instead of RESULT: {fault}")
+    parser.add_argument("--is-begun", action="store_true", help="the fault comes after a guest has begun")
+    parser.add_argument("--repeat-loaded-s", type=float, help="send LOADED again and again instead of RESULT")
+    parser.add_argument("--invoke-s", type=float, default=0, help="seconds that each INVOKE takes")
+    parser.add_argument("--answer", choices=sorted(_ANSWERS), default="body", help="what a result holds")
+    parser.add_argument("--taint", action="store_true", help="say that it ends, and stay")
+    # A worker's own.
+    parser.add_argument("--fd", type=int, required=True)
+    parser.add_argument("--counter", type=int, required=True)
+    return parser.parse_known_args(argv)[0]
+
+
+class _Fault:
+    def __init__(self, text: str) -> None:
+        self._name, _, self._argument = text.partition(":")
+
+    def happen(self, sock: socket.socket) -> None:
+        """Do it; does not return."""
+        if self._name == "exit":
+            os._exit(int(self._argument))
+        elif self._name == "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        elif self._name == "send":
+            sock.sendall(bytes.fromhex(self._argument))
+        elif self._name == "close":
+            sock.close()
+        while True:
+            signal.pause()
+
+
+class _FakeWorker:
+    def __init__(self, options: argparse.Namespace) -> None:
+        self._options = options
+        self._socket = socket.socket(fileno=options.fd)
+        self._counter = StartCounter(mmap.mmap(options.counter, StartCounter.SIZE))
+
+    def run(self) -> None:
+        options = self._options
+        if options.at_start:
+            options.at_start.happen(self._socket)
+        self._send(Hello(options.package, WIRE_VERSION))
+        self._send(EngineFailed(options.engine_error) if options.engine_error else _OPENED)
+        for piece in options.print:
+            sys.stderr.write(piece)
+            sys.stderr.flush()
+            # So that it is read in these pieces.
+            time.sleep(0.05)
+        for message in self._received():
+            if isinstance(message, Load):
+                self._load(message)
+            elif isinstance(message, Invoke):
+                self._invoke(message)
+
+    def _load(self, message: Load) -> None:
+        options = self._options
+        if options.at_load and options.at_load_of in {None, message.function.name}:
+            if options.is_begun:
+                self._counter.begin()
+            options.at_load.happen(self._socket)
+        time.sleep(options.load_s)
+        self._send(Loaded(message.index))
+
+    def _invoke(self, message: Invoke) -> None:
+        options = self._options
+        if options.at_invoke and not options.is_begun:
+            options.at_invoke.happen(self._socket)
+        self._counter.begin()
+        if options.at_invoke:
+            options.at_invoke.happen(self._socket)
+        while options.repeat_loaded_s:
+            self._send(Loaded(message.index))
+            time.sleep(options.repeat_loaded_s)
+        time.sleep(options.invoke_s)
+        outcome = Outcome(reason=Reason.OK, body=_ANSWERS[options.answer](message, options))
+        self._send(Result(outcome, options.taint))
+        while options.taint:
+            signal.pause()
+
+    def _received(self) -> Iterator[Message]:
+        reader = FrameReader(body_limit=1 << 30)
+        while piece := self._socket.recv(_PIECE_BYTES):
+            yield from map(decode, reader.feed(piece))
+
+    def _send(self, message: Message) -> None:
+        self._socket.sendall(b"".join(encode(message)))
+
+
+def _body(message: Invoke, _: argparse.Namespace) -> bytes:
+    return message.body
+
+
+def _pid(_: Invoke, __: argparse.Namespace) -> bytes:
+    return b"%d" % os.getpid()
+
+
+def _resizing_errors(_: Invoke, options: argparse.Namespace) -> bytes:
+    """Try to resize the memory that is shared with the server."""
+    errors = b""
+    for size in (0, 1 << 20):
+        try:
+            os.ftruncate(options.counter, size)
+        except OSError as exc:
+            errors += str(exc.strerror).encode() + b"; "
+    return errors
+
+
+_ANSWERS: dict[str, Callable[[Invoke, argparse.Namespace], bytes]] = {
+    "body": _body,
+    "pid": _pid,
+    "resizing-errors": _resizing_errors,
+}
+
+
+def _main(argv: Sequence[str]) -> None:
+    options = _parse(argv)
+    if options.once:
+        try:
+            options.once.touch(exist_ok=False)
+        except FileExistsError:
+            options = _parse([f"--fd={options.fd}", f"--counter={options.counter}"])
+    _FakeWorker(options).run()
+
+
+if __name__ == "__main__":
+    _main(sys.argv[1:])
