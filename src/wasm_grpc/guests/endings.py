@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Final
 
 from wasm_grpc.core.model import KIB, MIB, PAGE_BYTES, Limits, Outcome, Reason
@@ -29,8 +28,6 @@ _REFUSED_ALLOCATIONS: Final = (
 """What language runtimes write last when memory was refused: no engine's binding tells us of it."""
 
 _LAST_WORDS_BYTES: Final = 4 * KIB
-
-_log = logging.getLogger(__name__)
 
 
 def conclude(
@@ -76,7 +73,10 @@ def _cause(end: GuestEnd) -> tuple[Reason, str, str]:
         return Reason.EXITED, f"exit code {end.code}", ""
     if isinstance(end, GuestFault):
         # The caller is told no more than the fault's own sentence; the traceback is for us.
-        _log.error("%s", end, exc_info=end)
+        # Not at the top: it would cost every worker's start 5 ms, for what does not happen.
+        import logging  # noqa: PLC0415
+
+        logging.getLogger(__name__).error("%s", end, exc_info=end)
         return Reason.INTERNAL, str(end), ""
     return Reason.TRAPPED, str(end), ""
 

@@ -7,7 +7,6 @@ until the socket closes, or compiles one module or tries one model.
 
 from __future__ import annotations
 
-import argparse
 import gc
 import mmap
 import os
@@ -15,6 +14,7 @@ import platform
 import socket
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from wasm_grpc import __version__
 from wasm_grpc.core.errors import ProtocolError, WasmGrpcError
@@ -38,19 +38,33 @@ from wasm_grpc.worker.inspecting import inspect_one
 from wasm_grpc.worker.loop import serve
 
 
+@dataclass(frozen=True, slots=True)
+class _Options:
+    """
+    What the server starts the process with: flags of the form ``--name=value``.
+
+    Attributes:
+        compiles: It does one job of a compile process, instead of running guests.
+        fd: The socket to the server.
+        counter: The memory of the `StartCounter`.
+        engine: The engine to open.
+        memory_bytes: Writable memory that the process may use.
+        cpu_s: CPU seconds of the whole process.
+    """
+
+    compiles: bool
+    fd: int
+    counter: int
+    engine: EngineName
+    memory_bytes: int
+    cpu_s: int | None
+
+
 def main(argv: Sequence[str]) -> int:
     """
     Serve until the server closes the socket; returns the exit code.
     """
-    parser = argparse.ArgumentParser(prog="wasm_grpc.worker")
-    parser.add_argument("job", choices=["serve", "compile"])
-    parser.add_argument("--fd", type=int, required=True)
-    parser.add_argument("--counter", type=int, required=True)
-    parser.add_argument("--engine", type=EngineName, required=True)
-    parser.add_argument("--memory-bytes", type=int, required=True)
-    parser.add_argument("--cpu-s", type=int)
-    options = parser.parse_args(argv)
-
+    options = _read_options(argv)
     confine(cpu_s=options.cpu_s)
     keep_freed_memory()
     frames = FrameSocket(socket.socket(fileno=options.fd))
@@ -73,12 +87,27 @@ def main(argv: Sequence[str]) -> int:
     # What lives now lives until the end: the collector needn't walk it at each round.
     gc.collect()
     gc.freeze()
-    if options.job == "compile":
+    if options.compiles:
         _do_one(frames, engine)
         return 0
     counter = mmap.mmap(options.counter, StartCounter.SIZE)
     os.close(options.counter)
     return serve(frames, engine, StartCounter(counter))
+
+
+def _read_options(argv: Sequence[str]) -> _Options:
+    # Not argparse, whose import would cost every worker's start 5 ms: the server alone writes these.
+    job, *flags = argv
+    values = dict(flag.removeprefix("--").split("=", 1) for flag in flags)
+    cpu_s = values.get("cpu-s")
+    return _Options(
+        compiles=job == "compile",
+        fd=int(values["fd"]),
+        counter=int(values["counter"]),
+        engine=EngineName(values["engine"]),
+        memory_bytes=int(values["memory-bytes"]),
+        cpu_s=None if cpu_s is None else int(cpu_s),
+    )
 
 
 def _do_one(frames: FrameSocket, engine: Engine) -> None:

@@ -53,14 +53,21 @@ _RESULT_FORMAT = "BBHIQII"
 _INVOKE = struct.Struct("<" + _INVOKE_FORMAT)
 _READ = struct.Struct("<" + _READ_FORMAT)
 _RESULT = struct.Struct("<" + _RESULT_FORMAT)
-# A frame's header and packed head at once.
-_INVOKE_FRAME = struct.Struct(HEADER_FORMAT + _INVOKE_FORMAT)
-_READ_FRAME = struct.Struct(HEADER_FORMAT + _READ_FORMAT)
-_RESULT_FRAME = struct.Struct(HEADER_FORMAT + _RESULT_FORMAT)
+# A frame's header and packed head at once; bound once, as every message takes them.
+_pack_header = HEADER.pack
+_pack_invoke = struct.Struct(HEADER_FORMAT + _INVOKE_FORMAT).pack
+_pack_read = struct.Struct(HEADER_FORMAT + _READ_FORMAT).pack
+_pack_result = struct.Struct(HEADER_FORMAT + _RESULT_FORMAT).pack
+_unpack_invoke = _INVOKE.unpack_from
+_unpack_read = _READ.unpack
+_unpack_result = _RESULT.unpack_from
 _REASONS = tuple(Reason)
 _REASON_CODES = {reason: code for code, reason in enumerate(_REASONS)}
-_STREAMS = 1
-_FOLLOWS_LOG = 2
+_INVOKE_SIZE = _INVOKE.size
+_READ_SIZE = _READ.size
+_RESULT_SIZE = _RESULT.size
+_INVOKE_FLAGS = ((False, False), (True, False), (False, True), (True, True))
+"""`streams` is bit 0, `follows_log` bit 1."""
 _TAINTED = 1
 
 
@@ -68,7 +75,7 @@ def encode(message: Message) -> Pieces:
     """
     Return a message's frame, as `pack` does.
     """
-    return _ENCODERS[message.kind](message)
+    return _ENCODERS[type(message)](message)
 
 
 def decode(frame: Frame) -> Message:
@@ -78,37 +85,39 @@ def decode(frame: Frame) -> Message:
     Raises:
         ProtocolError: A field is missing, unknown or of another type; the text names it.
     """
-    return _DECODERS[frame.kind](frame)
+    return _DECODERS[frame[0]](frame)
 
 
 def _encode_invoke(message: Invoke) -> Pieces:
     env, body = message.env, message.body
-    flags = (_STREAMS if message.streams else 0) | (_FOLLOWS_LOG if message.follows_log else 0)
-    head_len, body_len = _INVOKE.size + len(env), len(body)
-    prefix = _INVOKE_FRAME.pack(Kind.INVOKE, head_len, body_len, message.index, flags) + env
+    flags = message.streams | message.follows_log << 1
+    body_len = len(body)
+    prefix = _pack_invoke(Kind.INVOKE, _INVOKE_SIZE + len(env), body_len, message.index, flags) + env
     return (prefix + body,) if body_len <= JOIN_LIMIT_BYTES else (prefix, body)
 
 
 def _decode_invoke(frame: Frame) -> Invoke:
     _, head, body = frame
-    if len(head) < _INVOKE.size:
-        raise _wrong_head(frame, f"at least {_INVOKE.size}")
-    index, flags = _INVOKE.unpack_from(head)
-    if flags > _STREAMS | _FOLLOWS_LOG:
-        raise ProtocolError(f"INVOKE frame: flags: {flags}; expected at most {_STREAMS | _FOLLOWS_LOG}")
-    return Invoke(index, head[_INVOKE.size :], body, bool(flags & _STREAMS), bool(flags & _FOLLOWS_LOG))
+    if len(head) < _INVOKE_SIZE:
+        raise _wrong_head(frame, f"at least {_INVOKE_SIZE}")
+    index, flags = _unpack_invoke(head)
+    if flags >= len(_INVOKE_FLAGS):
+        raise ProtocolError(f"INVOKE frame: flags: {flags}; expected at most {len(_INVOKE_FLAGS) - 1}")
+    streams, follows_log = _INVOKE_FLAGS[flags]
+    return Invoke(index, head[_INVOKE_SIZE:], body, streams, follows_log)
 
 
 def _encode_read(message: Read) -> Pieces:
-    return (_READ_FRAME.pack(Kind.READ, _READ.size, 0, message.limit, message.taken),)
+    return (_pack_read(Kind.READ, _READ_SIZE, 0, message.limit, message.taken),)
 
 
 def _decode_read(frame: Frame) -> Read:
-    if len(frame.head) != _READ.size:
-        raise _wrong_head(frame, str(_READ.size))
-    _refuse_body(frame)
-    limit, taken = _READ.unpack(frame.head)
-    return Read(limit, taken)
+    _, head, body = frame
+    if len(head) != _READ_SIZE:
+        raise _wrong_head(frame, str(_READ_SIZE))
+    if body:
+        raise _unwanted_body(frame)
+    return Read(*_unpack_read(head))
 
 
 def _encode_result(message: Result) -> Pieces:
@@ -117,12 +126,12 @@ def _encode_result(message: Result) -> Pieces:
     text = outcome.message.encode("utf-8", "replace")
     limit = outcome.limit.encode()
     body_len = len(body)
-    prefix = _RESULT_FRAME.pack(
+    prefix = _pack_result(
         Kind.RESULT,
-        _RESULT.size + len(limit) + len(text) + len(stderr),
+        _RESULT_SIZE + len(limit) + len(text) + len(stderr),
         body_len,
         _REASON_CODES[outcome.reason],
-        _TAINTED if message.is_tainted else 0,
+        message.is_tainted,
         len(limit),
         outcome.exit_code,
         outcome.memory_bytes,
@@ -136,18 +145,18 @@ def _encode_result(message: Result) -> Pieces:
 
 def _decode_result(frame: Frame) -> Result:
     _, head, body = frame
-    if len(head) < _RESULT.size:
-        raise _wrong_head(frame, f"at least {_RESULT.size}")
-    code, flags, limit_len, exit_code, memory, text_len, stderr_len = _RESULT.unpack_from(head)
+    if len(head) < _RESULT_SIZE:
+        raise _wrong_head(frame, f"at least {_RESULT_SIZE}")
+    code, flags, limit_len, exit_code, memory, text_len, stderr_len = _unpack_result(head)
     if code >= len(_REASONS):
         raise ProtocolError(f"RESULT frame: outcome.reason: {code}; expected less than {len(_REASONS)}")
     if flags > _TAINTED:
         raise ProtocolError(f"RESULT frame: flags: {flags}; expected at most {_TAINTED}")
-    text_at = _RESULT.size + limit_len
+    text_at = _RESULT_SIZE + limit_len
     stderr_at = text_at + text_len
     if len(head) != stderr_at + stderr_len:
         raise _wrong_head(frame, str(stderr_at + stderr_len))
-    if len(head) == _RESULT.size:
+    if len(head) == _RESULT_SIZE:
         outcome = Outcome(reason=_REASONS[code], body=body, exit_code=exit_code, memory_bytes=memory)
     else:
         outcome = Outcome(
@@ -157,14 +166,14 @@ def _decode_result(frame: Frame) -> Result:
             stderr=head[stderr_at:],
             exit_code=exit_code,
             memory_bytes=memory,
-            limit=head[_RESULT.size : text_at].decode("utf-8", "replace"),
+            limit=head[_RESULT_SIZE:text_at].decode("utf-8", "replace"),
         )
     return Result(outcome, flags == _TAINTED)
 
 
 def _encode_chunk(message: Input | Output | Log) -> Pieces:
     chunk = message.chunk
-    header = HEADER.pack(message.kind, 0, len(chunk))
+    header = _pack_header(message.kind, 0, len(chunk))
     return (header + chunk,) if len(chunk) <= JOIN_LIMIT_BYTES else (header, chunk)
 
 
@@ -186,7 +195,8 @@ def _decode_bare(message: _T) -> Callable[[Frame], _T]:
     def decode(frame: Frame) -> _T:
         if frame.head:
             raise _wrong_head(frame, "0")
-        _refuse_body(frame)
+        if frame.body:
+            raise _unwanted_body(frame)
         return message
 
     return decode
@@ -202,8 +212,8 @@ def _encode_fields(body: str) -> Callable[[Any], Pieces]:
 
 def _decode_fields(cls: Callable[..., _T], body: str) -> Callable[[Frame], _T]:
     def decode(frame: Frame) -> _T:
-        if not body:
-            _refuse_body(frame)
+        if frame.body and not body:
+            raise _unwanted_body(frame)
         try:
             values = read_object(frame.head)
             if cls is Hello and values.get("wire") != WIRE_VERSION:
@@ -222,9 +232,8 @@ def _wrong_head(frame: Frame, expected: str) -> ProtocolError:
     return ProtocolError(f"{frame.kind.name} frame: head of {len(frame.head)} bytes; expected {expected}")
 
 
-def _refuse_body(frame: Frame) -> None:
-    if frame.body:
-        raise ProtocolError(f"{frame.kind.name} frame: body of {len(frame.body)} bytes; expected none")
+def _unwanted_body(frame: Frame) -> ProtocolError:
+    return ProtocolError(f"{frame.kind.name} frame: body of {len(frame.body)} bytes; expected none")
 
 
 _CONTROL: dict[type[Any], str] = {
@@ -243,16 +252,16 @@ _CONTROL: dict[type[Any], str] = {
 }
 """The messages whose head is JSON, and the field that is the body."""
 
-_ENCODERS: dict[Kind, Callable[[Any], Pieces]] = {
-    Kind.INVOKE: _encode_invoke,
-    Kind.READ: _encode_read,
-    Kind.RESUME: _encode_bare,
-    Kind.RESUMED: _encode_bare,
-    Kind.INPUT: _encode_chunk,
-    Kind.OUTPUT: _encode_chunk,
-    Kind.LOG: _encode_chunk,
-    Kind.RESULT: _encode_result,
-    **{cls.kind: _encode_fields(body) for cls, body in _CONTROL.items()},
+_ENCODERS: dict[type[Message], Callable[[Any], Pieces]] = {
+    Invoke: _encode_invoke,
+    Read: _encode_read,
+    Resume: _encode_bare,
+    Resumed: _encode_bare,
+    Input: _encode_chunk,
+    Output: _encode_chunk,
+    Log: _encode_chunk,
+    Result: _encode_result,
+    **{cls: _encode_fields(body) for cls, body in _CONTROL.items()},
 }
 
 _DECODERS: dict[Kind, Callable[[Frame], Message]] = {

@@ -11,6 +11,10 @@ from wasm_grpc.core.wire.frames import HEAD_LIMIT_BYTES, HEADER, Frame, Kind
 __all__ = ["FrameReader"]
 
 _KINDS = {int(kind): kind for kind in Kind}
+_HEADER_SIZE = HEADER.size
+# Bound once, as every frame takes them; the second is a named tuple's own without a call in Python.
+_unpack_header = HEADER.unpack_from
+_new_frame = tuple.__new__
 
 
 class FrameReader:
@@ -33,7 +37,7 @@ class FrameReader:
         self._body_limit = body_limit
         # Of a frame whose head is not all there, and how many bytes it takes to read on.
         self._begun = bytearray()
-        self._needed = HEADER.size
+        self._needed = _HEADER_SIZE
         # Of a frame whose body is not all there.
         self._kind = Kind.HELLO
         self._head = b""
@@ -47,38 +51,42 @@ class FrameReader:
         Raises:
             ProtocolError: The peer broke the format; nothing more may be fed.
         """
-        rest = memoryview(piece)
+        view = memoryview(piece)
         if self._missing:
-            taken = self._body.write(rest[: self._missing])
+            taken = self._body.write(view[: self._missing])
             self._missing -= taken
             if self._missing:
                 return
-            rest = rest[taken:]
+            view = view[taken:]
             yield self._gathered()
         if self._begun:
             # Tried again only once it is enough: a peer may send it byte by byte.
-            self._begun += rest
+            self._begun += view
             if len(self._begun) < self._needed:
                 return
-            rest = memoryview(bytes(self._begun))
+            view = memoryview(bytes(self._begun))
             self._begun.clear()
-        self._needed = HEADER.size
-        while len(rest) >= HEADER.size:
-            kind, head_len, body_len = HEADER.unpack_from(rest)
-            self._check(kind, head_len, body_len)
-            body_at = HEADER.size + head_len
-            end = body_at + body_len
-            if len(rest) < body_at:
-                self._needed = body_at
+            self._needed = _HEADER_SIZE
+        at, size = 0, len(view)
+        while size - at >= _HEADER_SIZE:
+            number, head_len, body_len = _unpack_header(view, at)
+            kind = _KINDS.get(number)
+            if kind is None or head_len > HEAD_LIMIT_BYTES or body_len > self._body_limit:
+                raise self._refusal(number, head_len, body_len)
+            head_at = at + _HEADER_SIZE
+            body_at = head_at + head_len
+            if size < body_at:
+                self._needed = body_at - at
                 break
-            head = bytes(rest[HEADER.size : body_at])
-            if len(rest) < end:
-                self._kind, self._head, self._missing = _KINDS[kind], head, end - len(rest)
-                self._body.write(rest[body_at:])
+            head = view[head_at:body_at].tobytes() if head_len else b""
+            at = body_at + body_len
+            if size < at:
+                self._kind, self._head, self._missing = kind, head, at - size
+                self._body.write(view[body_at:])
                 return
-            yield Frame(_KINDS[kind], head, bytes(rest[body_at:end]))
-            rest = rest[end:]
-        self._begun = bytearray(rest)
+            yield _new_frame(Frame, (kind, head, view[body_at:at].tobytes()))
+        if at < size:
+            self._begun += view[at:]
 
     def _gathered(self) -> Frame:
         # `getvalue` copies nothing.
@@ -86,10 +94,9 @@ class FrameReader:
         self._body = io.BytesIO()
         return frame
 
-    def _check(self, kind: int, head_len: int, body_len: int) -> None:
-        if kind not in _KINDS:
-            raise ProtocolError(f"unknown frame kind {kind}")
+    def _refusal(self, number: int, head_len: int, body_len: int) -> ProtocolError:
+        if number not in _KINDS:
+            return ProtocolError(f"unknown frame kind {number}")
         if head_len > HEAD_LIMIT_BYTES:
-            raise ProtocolError(f"frame head of {head_len} bytes; at most {HEAD_LIMIT_BYTES} are taken")
-        if body_len > self._body_limit:
-            raise ProtocolError(f"frame body of {body_len} bytes; at most {self._body_limit} are taken")
+            return ProtocolError(f"frame head of {head_len} bytes; at most {HEAD_LIMIT_BYTES} are taken")
+        return ProtocolError(f"frame body of {body_len} bytes; at most {self._body_limit} are taken")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-import logging
 
 from wasm_grpc.core.errors import EngineUnavailableError
 from wasm_grpc.core.model import PAGE_BYTES
@@ -61,6 +60,8 @@ def open_wasmtime(api: WasmtimeApi = WasmtimeApi.AUTO) -> Engine:
             raise EngineUnavailableError(
                 f"Wasmtime's C API does not work here: {exc}; leave the choice to us"
             ) from exc
+        import logging
+
         logging.getLogger(__name__).warning(
             "Wasmtime's C API does not work here, calls will be slower: %s", exc
         )
