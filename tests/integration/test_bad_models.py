@@ -182,7 +182,7 @@ def test_run_with_a_model_of_its_own(engine: str, guest: Path, cache_environment
 
     assert (len(allowed.stdout), allowed.stderr, allowed.code) == (4, "", 0)
     assert denied.errors == [
-        f"wasm-grpc run: {guest / 'infer-own.wasm'}: may not load a model of its own; "
+        f"wasm-grpc run: {guest / 'infer-own.wasm'}: loading a model is not allowed; "
         "expected capabilities.nn.load = true, or `wasm-grpc run --nn`"
     ]
     assert denied.code == 134

@@ -123,7 +123,7 @@ async def test_an_own_model_must_be_allowed(caller: Caller) -> None:
     """Without `load = true` a guest that brings its model is denied."""
     assert await caller.fail("denied", model_bytes("double")) == Failure(
         code=CODES.PERMISSION_DENIED,
-        message="function 'denied': may not load a model of its own; "
+        message="function 'denied': loading a model is not allowed; "
         "expected capabilities.nn.load = true, or `wasm-grpc run --nn`",
         reason="DENIED",
         function="denied",
@@ -192,6 +192,6 @@ async def test_a_model_that_changes_is_not_taken_up(server: Server, caller: Call
     assert (failure.code, failure.message) == (
         CODES.UNAVAILABLE,
         "function 'patient': it can't be loaded: model 'default': changed since the start; "
-        "expected what was there at the start",
+        "expected the file as it was at the start",
     )
     assert (await caller.invoke("double", i32(7))).body == i32(14)

@@ -61,7 +61,7 @@ def test_standard_input_goes_through(engine: str, guest: Path, env: dict[str, st
             125,
             [
                 "wasm-grpc run: text.wasm: module is WebAssembly text; "
-                "a WebAssembly core module was expected (wat2wasm makes one)"
+                "expected a WebAssembly core module (wat2wasm makes one)"
             ],
         ),
         (

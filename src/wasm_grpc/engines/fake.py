@@ -136,7 +136,7 @@ class FakeInstance:
         See `Instance.call`: the export ``_start`` plays the script.
         """
         if export != "_start" or args:
-            raise GuestTrap(f"function {export!r} is missing; '_start' without arguments was expected")
+            raise GuestTrap(f"function {export!r} is missing; expected '_start' without arguments")
         for play, argument in self._prepared.steps:
             play(self, argument)
         return ()
@@ -280,7 +280,7 @@ def _read_script(wasm: bytes) -> str:
             cursor = Cursor(wasm, section.content, section.end)
             if cursor.name() == _SECTION.decode():
                 return cursor.take(cursor.end - cursor.position).decode()
-    raise ModuleError("module has no script; one made by write_fake was expected")
+    raise ModuleError("module has no script; expected one made by write_fake")
 
 
 def _parse(script: str) -> tuple[_Step, ...]:
@@ -288,6 +288,6 @@ def _parse(script: str) -> tuple[_Step, ...]:
     for line in script.splitlines():
         name, _, argument = line.strip().partition(" ")
         if name not in _STEPS:
-            raise ModuleError(f"script has the step {name!r}; one of {', '.join(_STEPS)} was expected")
+            raise ModuleError(f"script has the step {name!r}; expected one of {', '.join(_STEPS)}")
         steps.append((_STEPS[name], argument))
     return tuple(steps)

@@ -58,7 +58,7 @@ def check_unshared(module: Module) -> None:
     if any(memory.is_shared for memory in (*module.memories, *imported)):
         raise UnsupportedModuleError(
             "module has a shared memory (threads); "
-            "a build without threads was expected: no -pthread, target wasm32-wasip1"
+            "expected a build without threads: no -pthread, target wasm32-wasip1"
         )
 
 
@@ -66,18 +66,16 @@ def _check_supported(module: Module) -> None:
     check_unshared(module)
     for memory in module.memories:
         if memory.is_64:
-            raise UnsupportedModuleError("module has a 64-bit memory; a 32-bit memory was expected")
+            raise UnsupportedModuleError("module has a 64-bit memory; expected a 32-bit memory")
         if memory.has_page_size:
             raise UnsupportedModuleError(
-                "module has a memory with its own page size; pages of 64 KiB were expected"
+                "module has a memory with its own page size; expected pages of 64 KiB"
             )
     for table in module.tables:
         if table.is_64:
-            raise UnsupportedModuleError("module has a 64-bit table; a 32-bit table was expected")
+            raise UnsupportedModuleError("module has a 64-bit table; expected a 32-bit table")
         if table.has_initializer:
-            raise UnsupportedModuleError(
-                "module has a table with an initial value; a plain table was expected"
-            )
+            raise UnsupportedModuleError("module has a table with an initial value; expected a plain table")
 
 
 def _encode_memories(memories: Sequence[MemoryType], limit_pages: int) -> list[bytes]:

@@ -11,8 +11,8 @@ from wasm_grpc.engines.protocol import Engine
 __all__ = ["open_engine"]
 
 _REMEDIES = {
-    EngineName.WASMER: "CPython 3.10 or older with 'wasm-grpc[wasmer]' was expected",
-    EngineName.WASMTIME: "'wasm-grpc[wasmtime]' was expected",
+    EngineName.WASMER: "expected CPython 3.10 or older with 'wasm-grpc[wasmer]'",
+    EngineName.WASMTIME: "expected 'wasm-grpc[wasmtime]'",
 }
 
 

@@ -53,7 +53,7 @@ def missing_function(name: str) -> GuestTrap:
     """
     The trap of a call to an export that the module has not, or that takes more than numbers.
     """
-    return GuestTrap(f"function {name!r} is missing; an export that takes and gives numbers was expected")
+    return GuestTrap(f"function {name!r} is missing; expected an export that takes and gives numbers")
 
 
 def _clean(name: str) -> str:

@@ -119,12 +119,12 @@ def open_mapped(backend: Backend, model: Model) -> Session:
             os.close(handle)
     except OSError as exc:
         raise HostError(
-            f"{where}: can't be read: {exc.strerror}; expected what was there at the start"
+            f"{where}: can't be read: {exc.strerror}; expected the file as it was at the start"
         ) from exc
 
 
 def _check_digest(handle: int, model: Model, where: str) -> None:
-    changed = HostError(f"{where}: changed since the start; expected what was there at the start")
+    changed = HostError(f"{where}: changed since the start; expected the file as it was at the start")
     if os.fstat(handle).st_size != model.size:
         raise changed
     with mmap.mmap(handle, model.size, access=mmap.ACCESS_READ) as content:

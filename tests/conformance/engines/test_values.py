@@ -111,7 +111,7 @@ def test_an_export_that_cannot_be_called_traps(engine: Engine, export: str) -> N
     with pytest.raises(GuestTrap) as caught:
         instance.call(export, 0)
 
-    expected = f"function {export!r} is missing; an export that takes and gives numbers was expected"
+    expected = f"function {export!r} is missing; expected an export that takes and gives numbers"
     assert (str(caught.value), caught.value.is_process_tainted) == (expected, False)
 
 

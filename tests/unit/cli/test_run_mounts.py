@@ -17,7 +17,7 @@ __all__ = []
     [
         (
             ["--file", "no:/x"],
-            "--file no:/x: 'no' can't be read: No such file or directory; expected to read it",
+            "--file no:/x: 'no' can't be read: No such file or directory; expected a readable file or folder",
         ),
         (["--scratch", "a.txt:/x"], "--scratch a.txt:/x: 'a.txt' is a file; expected a folder"),
         (

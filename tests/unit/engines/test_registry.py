@@ -14,8 +14,8 @@ from wasm_grpc.engines.registry import open_engine
 @pytest.mark.parametrize(
     ("name", "package", "remedy"),
     [
-        (EngineName.WASMER, "wasmer", "CPython 3.10 or older with 'wasm-grpc[wasmer]' was expected"),
-        (EngineName.WASMTIME, "wasmtime", "'wasm-grpc[wasmtime]' was expected"),
+        (EngineName.WASMER, "wasmer", "expected CPython 3.10 or older with 'wasm-grpc[wasmer]'"),
+        (EngineName.WASMTIME, "wasmtime", "expected 'wasm-grpc[wasmtime]'"),
     ],
 )
 def test_a_missing_engine_is_told_with_its_remedy(

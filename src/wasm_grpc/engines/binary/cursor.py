@@ -69,7 +69,7 @@ class Cursor:
             if byte < 0x80:
                 return value - (1 << (shift + 7)) if byte & 0x40 else value
         raise ModuleError(
-            f"module has an overlong integer before byte {self.position}; a valid module was expected"
+            f"module has an overlong integer before byte {self.position}; expected a valid module"
         )
 
     def count(self, what: str, limit: int) -> int:
@@ -78,7 +78,7 @@ class Cursor:
         """
         value = self.u32()
         if value > limit:
-            raise ModuleError(f"module has {value} {what}; at most {limit} were expected")
+            raise ModuleError(f"module has {value} {what}; expected at most {limit}")
         return value
 
     def take(self, size: int) -> bytes:
@@ -98,7 +98,7 @@ class Cursor:
         try:
             return raw.decode("utf-8")
         except UnicodeDecodeError as exc:
-            raise ModuleError("module has a name that is not UTF-8; a valid module was expected") from exc
+            raise ModuleError("module has a name that is not UTF-8; expected a valid module") from exc
 
     def since(self, begin: int) -> bytes:
         """
@@ -127,11 +127,11 @@ class Cursor:
                 return value
             shift += 7
         raise ModuleError(
-            f"module has an overlong integer before byte {self.position}; a valid module was expected"
+            f"module has an overlong integer before byte {self.position}; expected a valid module"
         )
 
     def _truncated(self) -> ModuleError:
-        return ModuleError(f"module is cut off or damaged at byte {self.end}; a valid module was expected")
+        return ModuleError(f"module is cut off or damaged at byte {self.end}; expected a valid module")
 
 
 def encode_u32(value: int) -> bytes:

@@ -163,7 +163,7 @@ def read_module(wasm: bytes) -> Module:
 
 
 def _check_header(wasm: bytes) -> None:
-    expected = "a WebAssembly core module was expected"
+    expected = "expected a WebAssembly core module"
     if not wasm:
         raise ModuleError(f"module is empty; {expected}")
     if wasm[:64].lstrip().startswith((b"(module", b"(component", b";;", b"(;")):
@@ -177,7 +177,7 @@ def _check_header(wasm: bytes) -> None:
             f"module is a component; {expected}: build it for WASI preview 1, target wasm32-wasip1"
         )
     if wasm[4:8] != _CORE_VERSION:
-        raise ModuleError(f"module has version {int.from_bytes(wasm[4:8], 'little')}; version 1 was expected")
+        raise ModuleError(f"module has version {int.from_bytes(wasm[4:8], 'little')}; expected version 1")
 
 
 def _read_sections(wasm: bytes) -> list[Section]:
@@ -189,7 +189,7 @@ def _read_sections(wasm: bytes) -> list[Section]:
         number = cursor.byte()
         content = cursor.part(cursor.u32())
         if number != SectionId.CUSTOM and number in seen:
-            raise ModuleError(f"module has section {number} twice; a valid module was expected")
+            raise ModuleError(f"module has section {number} twice; expected a valid module")
         seen.add(number)
         sections.append(Section(number, begin, content.position, content.end))
     return sections
@@ -292,7 +292,7 @@ def _read_kind(cursor: Cursor) -> ExternKind:
     code = cursor.byte()
     if code >= len(_KINDS):
         raise ModuleError(
-            f"module has an import or export of unknown kind {code}; 0 to {len(_KINDS) - 1} was expected"
+            f"module has an import or export of unknown kind {code}; expected 0 to {len(_KINDS) - 1}"
         )
     return _KINDS[code]
 

@@ -51,9 +51,7 @@ def defer_start(wasm: bytes) -> bytes:
     if module.start is None:
         return wasm
     if module.start_type not in (None, _START_TYPE):
-        raise ModuleError(
-            f"module has a start function of type {module.start_type}; {_START_TYPE} was expected"
-        )
+        raise ModuleError(f"module has a start function of type {module.start_type}; expected {_START_TYPE}")
     entry = _encode_start_export(module.start)
     exports = next((section for section in module.sections if section.id == SectionId.EXPORT), None)
     if exports is None:

@@ -157,7 +157,7 @@ def _read_limits(cursor: Cursor, known: int) -> tuple[int, int, int | None]:
     flags = cursor.byte()
     if flags & ~known:
         raise ModuleError(
-            f"module has limits of an unknown form, 0x{flags:02x}; at most 0x{known:02x} was expected"
+            f"module has limits of an unknown form, 0x{flags:02x}; expected at most 0x{known:02x}"
         )
     read = cursor.u64 if flags & _IS_64 else cursor.u32
     return flags, read(), read() if flags & _HAS_MAX else None

@@ -69,7 +69,7 @@ def open_wasmtime(api: WasmtimeApi = WasmtimeApi.AUTO) -> Engine:
 
 def _open_c_api() -> Engine:
     if not wasmtime_version().startswith(_C_API_MAJOR):
-        raise ImportError(f"wasmtime is {wasmtime_version()}; {_C_API_MAJOR}x was expected")
+        raise ImportError(f"wasmtime is {wasmtime_version()}; expected {_C_API_MAJOR}x")
     from wasm_grpc.engines.wasmtime.capi import CApiEngine
 
     engine = CApiEngine()
