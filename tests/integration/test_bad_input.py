@@ -262,7 +262,7 @@ def test_an_engine_that_can_not_be_had(functions: Path, cache_environment: dict[
 
     version = platform.python_version()
     assert ended.errors == [
-        f"wasm-grpc serve: worker interpreter {sys.executable}: engine wasmer: CPython {version} has it not "
+        f"wasm-grpc serve: worker interpreter {sys.executable}: engine wasmer: not installed in CPython {version} "
         "(No module named 'wasmer'); expected CPython 3.10 or older with 'wasm-grpc[wasmer]'"
     ]
     assert ended.code == 2

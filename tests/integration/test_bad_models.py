@@ -60,11 +60,11 @@ MODELS: Mapping[str, tuple[Callable[[Path], None], str]] = {
     ),
     "no model": (
         _content(b"GIF89a, and no model"),
-        f"{PATH}: 'model.tflite' is no TensorFlow Lite model (…); expected a model that runs",
+        f"{PATH}: 'model.tflite' is not a TensorFlow Lite model (…); expected a model that runs",
     ),
     "truncated": (
         _content(model_bytes("double")[:-100]),
-        f"{PATH}: 'model.tflite' is no TensorFlow Lite model (…); expected a model that runs",
+        f"{PATH}: 'model.tflite' is not a TensorFlow Lite model (…); expected a model that runs",
     ),
     "unknown operator": (
         _content(model_bytes("custom")),

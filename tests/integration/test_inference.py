@@ -108,14 +108,14 @@ async def test_mistakes_are_told(caller: Caller) -> None:
     )
     assert (none.code, none.reason) == (CODES.INTERNAL, "EXITED")
     assert none.message.startswith(
-        "function 'own': exit code 1; it said: wasi-nn: load: the model is no TensorFlow Lite model ("
+        "function 'own': exit code 1; it said: wasi-nn: load: the model is not a TensorFlow Lite model ("
     )
     assert lacking == exited("own", 6, "load: the model has operators that the backend lacks (Oracle)")
     assert leading_out == exited(
         "own",
         1,
-        "load: the model has an operator TRANSPOSE whose parameters may lead outside of its tensors; "
-        "expected constant ones that are in range",
+        "load: the model has an operator TRANSPOSE that may access memory outside its tensors; "
+        "expected constant parameters that are in range",
     )
 
 

@@ -1,4 +1,4 @@
-"""Opens an engine by name, or says what this interpreter lacks and how to have it."""
+"""Open an engine by name, or report what this interpreter lacks and the remedy."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _REMEDIES = {
 
 def open_engine(name: EngineName) -> Engine:
     """
-    The engine of that name in this process; its package is imported now.
+    Open the engine of that name in this process. This imports its package.
 
     Raises:
-        EngineUnavailableError: This interpreter doesn't have it; names the remedy.
+        EngineUnavailableError: It is not installed for this interpreter. The message names the remedy.
     """
     try:
         return _OPENERS[name]()
@@ -29,7 +29,7 @@ def open_engine(name: EngineName) -> Engine:
         here = f"{platform.python_implementation()} {platform.python_version()}"
         reason = str(exc).strip().splitlines()[0] if str(exc).strip() else "not installed"
         raise EngineUnavailableError(
-            f"engine {name.value}: {here} has it not ({reason}); {_REMEDIES[name]}"
+            f"engine {name.value}: not installed in {here} ({reason}); {_REMEDIES[name]}"
         ) from exc
 
 

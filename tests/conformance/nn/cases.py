@@ -221,8 +221,8 @@ OWN = {
         log=f"load: the address for the graph is out of bounds; "
         f"expected 4 bytes at {MEMORY_BYTES} within {MEMORY_BYTES}",
     ),
-    "own-model-is-none": own("load: the model is no TensorFlow Lite model (…)", 1, b"GIF89a, not a model"),
-    "own-model-is-empty": own("load: the model is no TensorFlow Lite model (…)", 1, b""),
+    "own-model-is-none": own("load: the model is not a TensorFlow Lite model (…)", 1, b"GIF89a, not a model"),
+    "own-model-is-empty": own("load: the model is not a TensorFlow Lite model (…)", 1, b""),
     "own-model-has-unknown-operators": own(
         "load: the model has operators that the backend lacks (Oracle)", 6, model_bytes("custom")
     ),

@@ -226,9 +226,13 @@ HUGE = b"\xff\xff\xff\xff\x0f"
             "module has an import or export of unknown kind 5; expected 0 to 4",
             id="kind",
         ),
-        pytest.param(module((3, vector(b"\x07"))), "module refers to type 7; it has 0", id="type"),
         pytest.param(
-            module((7, vector(name("f") + b"\0\x02"))), "module refers to function 2; it has 0", id="function"
+            module((3, vector(b"\x07"))), "module refers to type 7 of 0; expected a valid module", id="type"
+        ),
+        pytest.param(
+            module((7, vector(name("f") + b"\0\x02"))),
+            "module refers to function 2 of 0; expected a valid module",
+            id="function",
         ),
         pytest.param(
             module((5, vector(b"\x10\x00"))),

@@ -30,7 +30,8 @@ def test_a_missing_engine_is_told_with_its_remedy(
         open_engine(name)
 
     text = str(caught.value)
-    assert text.startswith(f"engine {name.value}: CPython {sys.version_info.major}.{sys.version_info.minor}.")
+    here = f"CPython {sys.version_info.major}.{sys.version_info.minor}."
+    assert text.startswith(f"engine {name.value}: not installed in {here}")
     assert text.endswith(f"; {remedy}")
 
 

@@ -48,6 +48,6 @@ def test_a_start_function_has_no_parameters() -> None:
 def test_the_name_of_the_export_is_kept() -> None:
     """A module may not bring an export of that name itself."""
     with pytest.raises(
-        ModuleError, match=r"^module exports 'wasm-grpc:start'; that name is kept for the engine$"
+        ModuleError, match=r"^module exports 'wasm-grpc:start', which is reserved; expected another name$"
     ):
         defer_start(module(TYPES, FUNCTIONS, (7, vector(ENTRY)), CODE))

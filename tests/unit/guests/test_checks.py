@@ -34,7 +34,7 @@ IMPORTS: dict[str, tuple[list[Import], list[str]]] = {
         [_import("wasi_snapshot_preview1", "fd_write", FuncType((I32,)))],
         [
             (
-                "import wasi_snapshot_preview1.fd_write has type (i32) -> (), "
+                "import wasi_snapshot_preview1.fd_write has type (i32) -> (); "
                 "expected (i32, i32, i32, i32) -> (i32)"
             )
         ],
