@@ -194,7 +194,7 @@ def test_every_fault_of_every_function_is_listed(
         "a/function.toml: arg: unknown key",
         "b/b.wasm: module is cut off or damaged at byte 100",
         "c/function.toml: line 4, column 9: cannot overwrite a value",
-        f"d/function.toml: sha256: 'd.wasm' has {hashlib.sha256(assemble('echo')).hexdigest()}"[:64],
+        f"d/function.toml: sha256: 'd.wasm' has digest {hashlib.sha256(assemble('echo')).hexdigest()}"[:64],
         "f/f.wasm: module wants at least 256 KiB of memory",
         "g/function.toml: trigger.invoke[0].method: 'echo' is already served by function 'echo'"[:64],
     ]

@@ -80,7 +80,7 @@ MODELS: Mapping[str, tuple[Callable[[Path], None], str]] = {
     ),
     "wrong digest": (
         _pin,
-        "capabilities.nn.models.default.sha256: 'model.tflite' has "
+        "capabilities.nn.models.default.sha256: 'model.tflite' has digest "
         f"{hashlib.sha256(model_bytes('double')).hexdigest()}; expected {PIN}",
     ),
 }
@@ -191,7 +191,7 @@ def test_run_with_a_model_of_its_own(engine: str, guest: Path, cache_environment
 RUN_FLAGS: Mapping[str, tuple[list[str], str]] = {
     "no name": (
         ["--nn-model", "double.tflite"],
-        "argument --nn-model: 'double.tflite' is no model; expected NAME=PATH, such as default=model.tflite",
+        "argument --nn-model: 'double.tflite' is not a model; expected NAME=PATH, such as default=model.tflite",
     ),
     "no file": (
         ["--nn-model", "m=none.tflite"],
