@@ -114,6 +114,7 @@ class ArtifactFolder:
         except HostError as exc:
             _log.warning("%s (%s); the module is compiled again", exc, path.name)
             return None
+        # Mark the entry as used, for `_clean`.
         with contextlib.suppress(OSError):
             os.utime(path)
         if entry.kind is ArtifactKind.REFUSAL:
@@ -231,6 +232,7 @@ class ArtifactFolder:
                 elif path.name.endswith(_SUFFIX):
                     entries.append((status.st_mtime, status.st_size, path))
             size = sum(entry_size for _, entry_size, _ in entries)
+            # `get` touches an entry, so the modification time is that of the last use.
             for used_at, entry_size, path in sorted(entries):
                 if size <= _SIZE_LIMIT_BYTES or now - used_at < _NOT_SERVED_S:
                     break

@@ -134,6 +134,7 @@ def _exit_code(outcome: Outcome) -> int:
         return 0
     if outcome.reason is Reason.TIMEOUT:
         return EXIT_TIMEOUT
+    # WASI exit codes have 32 bits, those of a process only 8.
     if outcome.exit_code:
         return min(outcome.exit_code & 0xFFFFFFFF, _HIGHEST_EXIT)
     return EXIT_NOT_RUN if outcome.reason is Reason.UNAVAILABLE else EXIT_TRAP
@@ -145,6 +146,7 @@ def _limits(options: argparse.Namespace) -> Limits:
         limits = dataclasses.replace(limits, scratch_bytes=options.scratch_limit)
     if options.memory is None:
         return limits
+    # Round down to whole pages of WebAssembly.
     return dataclasses.replace(limits, memory_bytes=max(options.memory // PAGE_BYTES, 1) * PAGE_BYTES)
 
 

@@ -80,6 +80,7 @@ def free_ports(count: int) -> list[int]:
     """
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        # All are open at the same time, so that no port is returned twice.
         for each in sockets:
             each.bind(("127.0.0.1", 0))
         return [int(each.getsockname()[1]) for each in sockets]
@@ -113,6 +114,7 @@ async def child(
     try:
         yield Child(name, log, process)
     finally:
+        # Shielded: a second cancellation must not leave the process behind.
         await asyncio.shield(_stop(process))
 
 

@@ -119,6 +119,7 @@ class _Sidecar(dapr_pb2_grpc.DaprServicer):
         try:
             response: common_pb2.InvokeResponse = await call
         except grpc.aio.AioRpcError as exc:
+            # Like daprd, forward the metadata of a failure too: the invocation id and the error details.
             await context.send_initial_metadata(exc.initial_metadata())
             await context.abort(exc.code(), exc.details() or "", tuple(exc.trailing_metadata()))
         await context.send_initial_metadata(await call.initial_metadata())

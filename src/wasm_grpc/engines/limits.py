@@ -99,6 +99,7 @@ def _encode_tables(tables: Sequence[TableType], limit_elements: int) -> list[byt
 
 
 def _share(minima: Sequence[int], maxima: Sequence[int | None], limit: int) -> list[int]:
+    # Each memory may grow by an equal part of what the minima leave, unless its own maximum is lower.
     spare = (limit - sum(minima)) // max(len(minima), 1)
     return [
         low + spare if high is None else min(high, low + spare)

@@ -33,6 +33,7 @@ def demangle(name: str) -> str:
     """
     Return a function's path without its types. A name in another mangling, or in none, stays unchanged.
     """
+    # Itanium mangling: "_ZN" <length><name>... "E" for a path, "_Z" <length><name> for a plain name.
     nested = re.match(r"_ZNK?|_Z", name)
     if nested is None:
         return name
@@ -47,6 +48,7 @@ def demangle(name: str) -> str:
             break
     if not parts or (nested[0] != "_Z" and name[position : position + 1] != "E"):
         return name
+    # Rust appends a hash to each path, which says nothing to people.
     if len(parts) > 1 and _RUST_HASH.fullmatch(parts[-1]):
         parts.pop()
         parts = [_unescape(part) for part in parts]

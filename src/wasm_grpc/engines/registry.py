@@ -27,7 +27,8 @@ def open_engine(name: EngineName) -> Engine:
         return _OPENERS[name]()
     except ImportError as exc:
         here = f"{platform.python_implementation()} {platform.python_version()}"
-        reason = str(exc).strip().splitlines()[0] if str(exc).strip() else "not installed"
+        # The text of an ImportError may have several lines. The first one names the cause.
+        reason = str(exc).strip().splitlines()[0] if str(exc).strip() else "no reason given"
         raise EngineUnavailableError(
             f"engine {name.value}: not installed in {here} ({reason}); {_REMEDIES[name]}"
         ) from exc

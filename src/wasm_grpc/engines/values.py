@@ -28,6 +28,7 @@ def narrow(value: Value | None, value_type: str) -> Value:
         return float(value)
     if not isinstance(value, int):
         raise TypeError(f"{value!r} is not an {value_type}")
+    # Two's complement: mask to the type's width, then (x ^ s) - s maps 0x8000_0000 to -0x8000_0000.
     return (value & (2 * sign_bit - 1) ^ sign_bit) - sign_bit
 
 

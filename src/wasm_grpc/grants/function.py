@@ -98,6 +98,7 @@ def _model_key(name: str, key: str) -> str:
 
 
 def _overlap(one: str, other: str) -> bool:
+    # With a slash, so that "/model" and "/models" don't overlap.
     return f"{one}/".startswith(f"{other}/") or f"{other}/".startswith(f"{one}/")
 
 

@@ -63,10 +63,12 @@ class Cursor:
         Return a signed integer of at most 33 bits (a heap type).
         """
         value = 0
+        # 33 bits take at most five bytes of seven bits each.
         for shift in range(0, 35, 7):
             byte = self.byte()
             value |= (byte & 0x7F) << shift
             if byte < 0x80:
+                # Bit 6 of the last byte is the sign.
                 return value - (1 << (shift + 7)) if byte & 0x40 else value
         raise ModuleError(
             f"module has an overlong integer before byte {self.position}; expected a valid module"
@@ -123,7 +125,7 @@ class Cursor:
             value |= (byte & 0x7F) << shift
             if byte < 0x80:
                 if value >> bits:
-                    break
+                    break  # the last byte has bits beyond the integer's width
                 return value
             shift += 7
         raise ModuleError(

@@ -260,6 +260,7 @@ class _Reader:
             table = read_table(cursor)
             self._tables.append(table)
             if table.has_initializer:
+                # An expression of unknown length follows. The engine limits refuse such tables anyway.
                 return
 
     def _read_memories(self, cursor: Cursor) -> None:

@@ -125,6 +125,7 @@ def read_memory(cursor: Cursor) -> MemoryType:
     """
     flags, minimum, maximum = _read_limits(cursor, _HAS_MAX | _IS_SHARED | _IS_64 | _HAS_PAGE_SIZE)
     if flags & _HAS_PAGE_SIZE:
+        # The logarithm of the page size. It is only skipped, since such memories are refused.
         cursor.u32()
     return MemoryType(
         min_pages=minimum,
@@ -141,6 +142,7 @@ def read_table(cursor: Cursor) -> TableType:
     """
     has_initializer = cursor.peek() == 0x40
     if has_initializer:
+        # 0x40 0x00 marks the form with an initialiser.
         cursor.take(2)
     begin = cursor.position
     read_value_type(cursor)

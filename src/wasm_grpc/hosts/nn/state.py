@@ -151,6 +151,7 @@ class InferenceState:
         """
         graph = self.graph(handle)
         del self._graphs[handle]
+        # Contexts of a closed graph would keep its session alive.
         self._contexts = {
             number: context for number, context in self._contexts.items() if context.graph is not graph
         }

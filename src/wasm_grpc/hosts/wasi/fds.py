@@ -62,6 +62,7 @@ def _fd_fdstat_set_flags(context: WasiContext, fd: int, flags: int) -> None:
 
 def _fd_fdstat_set_rights(context: WasiContext, fd: int, rights: int, inheriting: int) -> None:
     descriptor = open_descriptor(context, fd)
+    # Rights can only be dropped, never regained.
     if rights & ~descriptor.rights or inheriting & ~descriptor.inheriting:
         raise Refusal(ENOTCAPABLE)
     descriptor.rights = rights

@@ -47,6 +47,7 @@ def fd_seek(context: WasiContext, fd: int, delta: int, whence: int, offset_at: i
     # The right "fd_tell" is enough to ask for the position (the standard's text on rights).
     asks_only = whence == WHENCE_CUR and not delta
     file = open_file(context, fd, RIGHT_FD_SEEK | (RIGHT_FD_TELL if asks_only else 0))
+    # `declare` passes unsigned numbers, but this one is signed.
     delta -= (delta >= _OFFSET_LIMIT) * (U64_MAX + 1)
     starts = {WHENCE_SET: 0, WHENCE_CUR: file.position, WHENCE_END: file.node.size}
     if whence not in starts:

@@ -24,10 +24,13 @@ from wasm_grpc.hosts.wasi.opened import Cursor, open_file
 
 __all__ = ["FUNCTIONS"]
 
+# Looked up once here, since these two run in every call of the hot path.
 _unpack_vector = VECTOR.unpack_from
 _pack_size = SIZE.pack_into
 
 
+# `_fd_read` and `_fd_write` are written out for speed: they mask the signed arguments and check bounds
+# themselves, and the usual single vector takes a short path.
 def _fd_read(context: WasiContext, fd: int, vectors: int, count: int, read_at: int) -> int:
     descriptor = context.descriptors.get(fd & U32_MAX)
     if descriptor is None or not descriptor.rights & RIGHT_FD_READ:

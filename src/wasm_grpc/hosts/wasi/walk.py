@@ -103,6 +103,7 @@ def walk(base: Folder, path: bytes, *, follows_last: bool, is_changed: bool = Fa
                 raise Refusal(ELOOP)
             _check_relative(node.target)
             wants_folder = wants_folder or (not names and node.target.endswith(b"/"))
+            # The link's target takes the place of its name. `links` above bounds the work.
             names += _names(node.target)
         elif not names:
             return Place(tuple(above), name, node, wants_folder)
