@@ -194,7 +194,7 @@ async def test_a_text_that_is_called_a_picture(visit: Visit) -> None:
     alert = page.get_by_role("alert")
 
     await expect(alert).to_have_text(
-        "That is no picture that can be read here: JPEG, PNG, GIF, BMP and WebP can."
+        "That is not a picture that can be read here; expected a JPEG, PNG, GIF, BMP or WebP."
     )
     await visit.shoot("error")
     await page.get_by_role("button", name="Sample landscape").click()

@@ -92,16 +92,16 @@ MANIFESTS: Mapping[str, tuple[Callable[[Path], None], str]] = {
 MODULES: Mapping[str, tuple[Callable[[Path], None], str]] = {
     "no WebAssembly": (
         module(b"#!/bin/sh\n"),
-        "module is not WebAssembly, it begins with b'#!/b'; a WebAssembly core module was expected",
+        "module is not WebAssembly, it begins with b'#!/b'; expected a WebAssembly core module",
     ),
-    "empty": (module(b""), "module is empty; a WebAssembly core module was expected"),
+    "empty": (module(b""), "module is empty; expected a WebAssembly core module"),
     "truncated": (
         module(assemble("echo")[:100]),
-        "module is cut off or damaged at byte 100; a valid module was expected",
+        "module is cut off or damaged at byte 100; expected a valid module",
     ),
     "component": (
         module(b"\0asm\x0d\0\x01\0"),
-        "module is a component; a WebAssembly core module was expected: "
+        "module is a component; expected a WebAssembly core module: "
         "build it for WASI preview 1, target wasm32-wasip1",
     ),
     "memory over the limit": (
@@ -194,7 +194,7 @@ def test_every_fault_of_every_function_is_listed(
         "a/function.toml: arg: unknown key",
         "b/b.wasm: module is cut off or damaged at byte 100",
         "c/function.toml: line 4, column 9: cannot overwrite a value",
-        f"d/function.toml: sha256: 'd.wasm' has {hashlib.sha256(assemble('echo')).hexdigest()}"[:64],
+        f"d/function.toml: sha256: 'd.wasm' has digest {hashlib.sha256(assemble('echo')).hexdigest()}"[:64],
         "f/f.wasm: module wants at least 256 KiB of memory",
         "g/function.toml: trigger.invoke[0].method: 'echo' is already served by function 'echo'"[:64],
     ]
@@ -262,8 +262,8 @@ def test_an_engine_that_can_not_be_had(functions: Path, cache_environment: dict[
 
     version = platform.python_version()
     assert ended.errors == [
-        f"wasm-grpc serve: worker interpreter {sys.executable}: engine wasmer: CPython {version} has it not "
-        "(No module named 'wasmer'); CPython 3.10 or older with 'wasm-grpc[wasmer]' was expected"
+        f"wasm-grpc serve: worker interpreter {sys.executable}: engine wasmer: not installed in CPython {version} "
+        "(No module named 'wasmer'); expected CPython 3.10 or older with 'wasm-grpc[wasmer]'"
     ]
     assert ended.code == 2
     # The engine is another matter than the manifests, whose faults are told first.

@@ -60,11 +60,11 @@ MODELS: Mapping[str, tuple[Callable[[Path], None], str]] = {
     ),
     "no model": (
         _content(b"GIF89a, and no model"),
-        f"{PATH}: 'model.tflite' is no TensorFlow Lite model (…); expected a model that runs",
+        f"{PATH}: 'model.tflite' is not a TensorFlow Lite model (…); expected a model that runs",
     ),
     "truncated": (
         _content(model_bytes("double")[:-100]),
-        f"{PATH}: 'model.tflite' is no TensorFlow Lite model (…); expected a model that runs",
+        f"{PATH}: 'model.tflite' is not a TensorFlow Lite model (…); expected a model that runs",
     ),
     "unknown operator": (
         _content(model_bytes("custom")),
@@ -80,7 +80,7 @@ MODELS: Mapping[str, tuple[Callable[[Path], None], str]] = {
     ),
     "wrong digest": (
         _pin,
-        "capabilities.nn.models.default.sha256: 'model.tflite' has "
+        "capabilities.nn.models.default.sha256: 'model.tflite' has digest "
         f"{hashlib.sha256(model_bytes('double')).hexdigest()}; expected {PIN}",
     ),
 }
@@ -182,7 +182,7 @@ def test_run_with_a_model_of_its_own(engine: str, guest: Path, cache_environment
 
     assert (len(allowed.stdout), allowed.stderr, allowed.code) == (4, "", 0)
     assert denied.errors == [
-        f"wasm-grpc run: {guest / 'infer-own.wasm'}: may not load a model of its own; "
+        f"wasm-grpc run: {guest / 'infer-own.wasm'}: loading a model is not allowed; "
         "expected capabilities.nn.load = true, or `wasm-grpc run --nn`"
     ]
     assert denied.code == 134
@@ -191,7 +191,7 @@ def test_run_with_a_model_of_its_own(engine: str, guest: Path, cache_environment
 RUN_FLAGS: Mapping[str, tuple[list[str], str]] = {
     "no name": (
         ["--nn-model", "double.tflite"],
-        "argument --nn-model: 'double.tflite' is no model; expected NAME=PATH, such as default=model.tflite",
+        "argument --nn-model: 'double.tflite' is not a model; expected NAME=PATH, such as default=model.tflite",
     ),
     "no file": (
         ["--nn-model", "m=none.tflite"],

@@ -108,14 +108,14 @@ async def test_mistakes_are_told(caller: Caller) -> None:
     )
     assert (none.code, none.reason) == (CODES.INTERNAL, "EXITED")
     assert none.message.startswith(
-        "function 'own': exit code 1; it said: wasi-nn: load: the model is no TensorFlow Lite model ("
+        "function 'own': exit code 1; it said: wasi-nn: load: the model is not a TensorFlow Lite model ("
     )
     assert lacking == exited("own", 6, "load: the model has operators that the backend lacks (Oracle)")
     assert leading_out == exited(
         "own",
         1,
-        "load: the model has an operator TRANSPOSE whose parameters may lead outside of its tensors; "
-        "expected constant ones that are in range",
+        "load: the model has an operator TRANSPOSE that may access memory outside its tensors; "
+        "expected constant parameters that are in range",
     )
 
 
@@ -123,7 +123,7 @@ async def test_an_own_model_must_be_allowed(caller: Caller) -> None:
     """Without `load = true` a guest that brings its model is denied."""
     assert await caller.fail("denied", model_bytes("double")) == Failure(
         code=CODES.PERMISSION_DENIED,
-        message="function 'denied': may not load a model of its own; "
+        message="function 'denied': loading a model is not allowed; "
         "expected capabilities.nn.load = true, or `wasm-grpc run --nn`",
         reason="DENIED",
         function="denied",
@@ -192,6 +192,6 @@ async def test_a_model_that_changes_is_not_taken_up(server: Server, caller: Call
     assert (failure.code, failure.message) == (
         CODES.UNAVAILABLE,
         "function 'patient': it can't be loaded: model 'default': changed since the start; "
-        "expected what was there at the start",
+        "expected the file as it was at the start",
     )
     assert (await caller.invoke("double", i32(7))).body == i32(14)

@@ -225,7 +225,7 @@ async def test_a_call_that_fails_halfway(server: Server, tmp_path: Path) -> None
 
     assert code == 1
     line = "RESOURCE_EXHAUSTED: function 'short': guest wrote over 4 KiB to standard output"
-    assert said.decode() == f"{line}; what came before is in {out}.part\n"
+    assert said.decode() == f"{line}; the partial result is in {out}.part\n"
     assert out.read_bytes() == b"old"
     assert part.read_bytes().startswith(b"a" * 1000)
 
@@ -292,7 +292,7 @@ async def test_nobody_answers(flags: list[str], expected: str) -> None:
         (["--output", "missing/file"], "--output missing/file: No such file or directory"),
         (["--output", "."], "--output .: Is a directory"),
         (["--header", "X-A=b"], "argument --header: 'X-A=b' is not a header; expected"),
-        (["--app-id", ""], "--app-id: it is empty; expected the id of an app"),
+        (["--app-id", ""], "--app-id: is empty; expected the id of an app"),
         (["--address", "ftp://host"], "address: 'ftp://host' is not an endpoint (invalid scheme 'ftp'"),
     ],
     ids=["no file", "folder", "no folder", "output folder", "header", "app id", "address"],

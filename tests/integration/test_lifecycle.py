@@ -240,7 +240,7 @@ async def test_a_damaged_artifact_is_compiled_again(
 
     assert (reply.body, done.body) == (b"whole", b"done")
     warnings = [line.partition("artifact: ")[2] for line in server.process.stderr.lines]
-    assert len({warning for warning in warnings if "it is compiled again" in warning}) == 3
+    assert len({warning for warning in warnings if "the module is compiled again" in warning}) == 3
 
 
 async def test_two_servers_share_a_cache(start_server: StartServer, functions: Path, tmp_path: Path) -> None:

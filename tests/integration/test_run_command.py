@@ -61,7 +61,7 @@ def test_standard_input_goes_through(engine: str, guest: Path, env: dict[str, st
             125,
             [
                 "wasm-grpc run: text.wasm: module is WebAssembly text; "
-                "a WebAssembly core module was expected (wat2wasm makes one)"
+                "expected a WebAssembly core module (wat2wasm makes one)"
             ],
         ),
         (
@@ -95,7 +95,10 @@ def test_exit_codes(
     [
         (["--bogus"], "wasm-grpc run: unrecognized"),
         (["--timeout", "soon"], "wasm-grpc run: argument --timeout: 'soon' is not a duration; expected"),
-        (["--call", "f"], "wasm-grpc run: --call: calling an export comes in a later version"),
+        (
+            ["--call", "f"],
+            "wasm-grpc run: --call: calling an export is not available yet; expected a later version",
+        ),
         (["--engine", "v8"], "wasm-grpc run: argument --engine: invalid choice: 'v8'"),
         (
             ["--env", "novalue"],

@@ -130,7 +130,7 @@ async def test_what_is_no_request(page: Page) -> None:
         no_such_path = response.status, list(await response.json())
 
     assert empty == (400, "There is no picture in the request.")
-    sentence = "That is no picture; expected the bytes of a JPEG, PNG, GIF, BMP or WebP as the body."
+    sentence = "That is not a picture; expected the bytes of a JPEG, PNG, GIF, BMP or WebP as the body."
     assert no_picture == (400, sentence)
     assert wrong_verb == (405, "Pictures are sent with POST.", "POST")
     assert no_such_path == (404, ["error"])
@@ -172,12 +172,12 @@ REFUSALS = {
             "REJECTED",
         ),
         400,
-        "That is no picture that can be read here: JPEG, PNG, GIF, BMP and WebP can.",
+        "That is not a picture that can be read here; expected a JPEG, PNG, GIF, BMP or WebP.",
     ),
     "too large for the function": (
         Refused(CODES.RESOURCE_EXHAUSTED, "function 'grayscale': body of 9 bytes", "BODY_TOO_LARGE"),
         413,
-        "The picture is larger than grayscale takes.",
+        "The picture is larger than grayscale accepts.",
     ),
     "busy": (
         Refused(CODES.RESOURCE_EXHAUSTED, "function 'grayscale': too many", "QUEUE_FULL"),
@@ -197,7 +197,7 @@ REFUSALS = {
     "too large for the sidecar": (
         Refused(CODES.RESOURCE_EXHAUSTED, "grpc: received message larger than max (5242880 vs. 4194304)"),
         413,
-        "The picture is larger than the sidecar takes (--max-body-size).",
+        "The picture is larger than the sidecar accepts (--max-body-size).",
     ),
     "no app": (
         Refused(CODES.INTERNAL, "failed to invoke, id: image-api-grayscale, err: no host found"),

@@ -1,1 +1,1 @@
-"""The cache of compiled modules: one file a module, safe to share between servers."""
+"""The cache of compiled modules: one file for each, safe to share between servers."""

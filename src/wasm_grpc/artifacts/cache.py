@@ -1,4 +1,4 @@
-"""The artifact cache of a server: what a key covers, where it lies, what stands in where it can't be used."""
+"""The artifact cache of a server: its keys, its folder, and a temporary folder if that can't be used."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ _log = logging.getLogger(__name__)
 
 def default_cache_folder(environ: Mapping[str, str]) -> Path | None:
     """
-    Return ``$XDG_CACHE_HOME/wasm-grpc``, by default ``~/.cache/wasm-grpc``; None for a user without a home.
+    Return ``$XDG_CACHE_HOME/wasm-grpc``, by default ``~/.cache/wasm-grpc``; None if the user has no home.
 
-    Source: XDG Base Directory Specification 0.8, which ignores relative paths.
+    Source: XDG Base Directory Specification 0.8, by which relative paths are ignored.
     """
     cache_home = environ.get("XDG_CACHE_HOME", "")
     if cache_home.startswith("/"):
@@ -42,14 +42,14 @@ def artifact_key(
     wasm: bytes, *, engine: str, version: str, target: str, settings: Mapping[str, str | int | bool | None]
 ) -> bytes:
     """
-    Return the key of a compiled module: SHA-256 of all that the native code depends on.
+    Return the key of a compiled module: the SHA-256 of everything that the native code depends on.
 
     Args:
-        wasm: The module as its author gave it.
+        wasm: The module as its author wrote it.
         engine: The engine's name.
         version: The engine's version.
         target: Instruction set and CPU features.
-        settings: Whatever else changes the result: limits written into the module, flags.
+        settings: Everything else that changes the result: limits written into the module, flags.
     """
     rest = json.dumps([ARTIFACT_FORMAT, engine, version, target, settings], sort_keys=True).encode()
     return hashlib.sha256(hashlib.sha256(wasm).digest() + rest).digest()
@@ -57,24 +57,24 @@ def artifact_key(
 
 class ArtifactCache:
     """
-    The cache folder and, where that can't be used, a private one that ends with this server's run.
+    The cache folder or, if it can't be used, a private temporary one that `close` removes.
 
-    Call it from any thread, but not on an event loop: it waits for the disk. Use it as a context
-    manager, or `close` it.
+    Safe to call from any thread, but not on an event loop, since it waits for the disk. Use it as a
+    context manager, or `close` it.
     """
 
     __slots__ = ("_folder", "_lock", "_private", "_temporary")
 
     def __init__(self, folder: Path | None) -> None:
         """
-        Open the cache in `folder`; if that can't be, warn and go on without what it holds.
+        Open the cache in `folder`. If that fails, log a warning and use a temporary folder.
         """
         self._lock = threading.Lock()
         self._private: ArtifactFolder | None = None
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
         self._folder: ArtifactFolder | None = None
         if folder is None:
-            _warn("artifact cache: this user has no home; expected XDG_CACHE_HOME or HOME")
+            _warn("artifact cache: this user has no home folder; expected XDG_CACHE_HOME or HOME")
             return
         try:
             self._folder = ArtifactFolder(folder)
@@ -95,13 +95,13 @@ class ArtifactCache:
     @property
     def is_kept(self) -> bool:
         """
-        Whether all that was stored outlives this run; False once a stand-in had to be used.
+        Whether everything that was stored outlives this run; False once the temporary folder was used.
         """
         return self._folder is not None and self._private is None
 
     def get(self, key: bytes) -> Artifact | Refusal | None:
         """
-        Return what is stored under a key; what is damaged or foreign is as good as not there.
+        Return what is stored under a key. A damaged or foreign file counts as missing.
         """
         found = None if self._folder is None else self._folder.get(key)
         if found is None and self._private is not None:
@@ -110,7 +110,7 @@ class ArtifactCache:
 
     def put(self, key: bytes, payload: bytes, *, minimum_bytes: int = 0) -> Artifact:
         """
-        Store native code, and give what is to be loaded from now on.
+        Store native code, and return the artifact to load from now on.
 
         Args:
             key: See `artifact_key`.
@@ -118,13 +118,13 @@ class ArtifactCache:
             minimum_bytes: The linear memory that each instance starts with.
 
         Raises:
-            HostError: Neither the folder nor a temporary one can be written.
+            HostError: Neither the folder nor the temporary one can be written.
         """
         return self._write(lambda folder: folder.put(key, payload, minimum_bytes=minimum_bytes))
 
     def put_refusal(self, key: bytes, message: str) -> None:
         """
-        Remember that the engine refuses the module.
+        Record that the engine refuses the module.
 
         Raises:
             HostError: As `put`.
@@ -133,7 +133,7 @@ class ArtifactCache:
 
     def close(self) -> None:
         """
-        Remove the private folder; no worker may be started after it.
+        Remove the temporary folder. Start no worker afterwards.
         """
         if self._temporary is not None:
             self._temporary.cleanup()
@@ -145,9 +145,9 @@ class ArtifactCache:
                 return write(self._folder)
             except HostError as exc:
                 _warn(str(exc))
-        return write(self._stand_in())
+        return write(self._private_folder())
 
-    def _stand_in(self) -> ArtifactFolder:
+    def _private_folder(self) -> ArtifactFolder:
         with self._lock:
             if self._private is None:
                 self._temporary = _temporary_folder()
@@ -159,8 +159,10 @@ def _temporary_folder() -> tempfile.TemporaryDirectory[str]:
     try:
         return tempfile.TemporaryDirectory(prefix="wasm-grpc-")
     except OSError as exc:
-        raise HostError(f"temporary folder: {exc.strerror}; expected one for compiled modules") from exc
+        raise HostError(
+            f"temporary folder: {exc.strerror}; expected a writable one for compiled modules"
+        ) from exc
 
 
 def _warn(problem: str) -> None:
-    _log.warning("%s; modules are compiled for this run alone", problem)
+    _log.warning("%s; compiled modules are kept for this run only", problem)

@@ -1,11 +1,11 @@
 """
-One folder of compiled modules: written once, read often, cleaned by last use.
+One folder of compiled modules: written once, read often, evicted by last use.
 
-Theory of operation. An entry's file is named by its key, and the key covers all that the native
-code depends on, so an entry is never wrong, only there or not. Whoever writes an entry first wins:
-a second server that compiled the same module takes the entry that stands, for a worker started
-later must find the very bytes whose digest its server told it. A file that is damaged, foreign or
-readable only in part counts as not there, and the next `put` replaces it.
+Theory of operation. An entry's file name is its key, and the key covers everything that the native
+code depends on, so an entry is never stale. The first writer of an entry wins: a second server that
+compiled the same module uses the existing entry. The reason is that a worker started later must find
+exactly the bytes whose digest its server sent it. A damaged, foreign or truncated file counts as
+missing, and the next `put` replaces it.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ _log = logging.getLogger(__name__)
 _SUFFIX = ".artifact"
 _TEMPORARY = ".writing-"
 _ABANDONED_S = 3600.0
-"""Age at which a half-written file belongs to no writer any more."""
+"""Age at which a temporary file is considered abandoned by its writer."""
 
 _SIZE_LIMIT_BYTES = 1024 * MIB
-"""What the entries of a folder may hold together; hundreds of modules."""
+"""Total size above which old entries are evicted; enough for hundreds of modules."""
 
 _NOT_SERVED_S = 7 * 24 * 3600.0
-"""An entry used more recently stays whatever the folder's size: a running server may need it."""
+"""Entries used more recently are never evicted, since a running server may need them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,8 +47,8 @@ class Artifact:
 
     Attributes:
         path: The file; `core.artifact.read_payload` reads it.
-        digest: The file's own, in hex; see `core.artifact`.
-        size_bytes: Of the native code.
+        digest: Digest of the file, in hex; see `core.artifact`.
+        size_bytes: Size of the native code.
         minimum_bytes: The linear memory that each instance starts with.
     """
 
@@ -61,10 +61,10 @@ class Artifact:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
     """
-    An engine refused the module before, and would again.
+    A record that the engine refused the module, and would again.
 
     Attributes:
-        message: What the engine said.
+        message: The engine's message.
     """
 
     message: str
@@ -72,21 +72,21 @@ class Refusal:
 
 class ArtifactFolder:
     """
-    A folder that belongs to this user alone.
+    A folder that only this user can access.
 
-    Safe to share between processes; within one process call it from any thread.
+    Safe to share between processes, and to call from any thread.
     """
 
     __slots__ = ("_folder",)
 
     def __init__(self, folder: Path) -> None:
         """
-        Make the folder if there is none, and close it to others.
+        Create the folder if it doesn't exist, and make it private to this user.
 
         Raises:
-            HostError: It can't be made, or is another user's.
+            HostError: It can't be created, or it belongs to another user.
         """
-        # Workers, which open its files, have another working directory.
+        # Absolute, since workers open its files from another working directory.
         folder = folder.absolute()
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -95,16 +95,16 @@ class ArtifactFolder:
             if is_own and stat.S_IMODE(status.st_mode) != stat.S_IRWXU:
                 folder.chmod(stat.S_IRWXU)
         except OSError as exc:
-            raise HostError(
-                f"artifact cache {folder}: {exc.strerror}; expected a folder to write to"
-            ) from exc
+            raise HostError(f"artifact cache {folder}: {exc.strerror}; expected a writable folder") from exc
         if not is_own:
-            raise HostError(f"artifact cache {folder}: is another user's; expected a folder of one's own")
+            raise HostError(
+                f"artifact cache {folder}: belongs to another user; expected a folder of this user"
+            )
         self._folder = folder
 
     def get(self, key: bytes) -> Artifact | Refusal | None:
         """
-        Return what is stored under a key; None, after a warning, for what is damaged or foreign.
+        Return what is stored under a key. Log a warning and return None if it is damaged or foreign.
         """
         path = self._path(key)
         try:
@@ -112,8 +112,9 @@ class ArtifactFolder:
         except FileNotFoundError:
             return None
         except HostError as exc:
-            _log.warning("%s (%s): it is compiled again", exc, path.name)
+            _log.warning("%s (%s); the module is compiled again", exc, path.name)
             return None
+        # Mark the entry as used, for `_clean`.
         with contextlib.suppress(OSError):
             os.utime(path)
         if entry.kind is ArtifactKind.REFUSAL:
@@ -127,7 +128,7 @@ class ArtifactFolder:
 
     def put(self, key: bytes, payload: bytes, *, minimum_bytes: int = 0) -> Artifact:
         """
-        Store native code, and give what is stored now: this, or what another server stored first.
+        Store native code. Return the stored artifact: this one, or one that another server stored first.
 
         Args:
             key: See `artifact_key`.
@@ -153,7 +154,7 @@ class ArtifactFolder:
 
     def usage(self) -> tuple[int, int]:
         """
-        Return the number of entries, and the bytes that they hold together.
+        Return the number of entries and their total size in bytes.
         """
         sizes = []
         with contextlib.suppress(OSError):
@@ -194,11 +195,11 @@ class ArtifactFolder:
 
     def _publish(self, temporary: Path, key: bytes) -> Artifact | None:
         """
-        Return a written file its name, unless sound native code has it: then give that.
+        Give a written file its final name. If a valid artifact already has that name, return it instead.
         """
         path = self._path(key)
         try:
-            # A link, not a rename: it doesn't replace what another server published meanwhile.
+            # A link, not a rename: it never replaces what another server has published in the meantime.
             os.link(temporary, path)
         except FileExistsError:
             found = self.get(key)
@@ -206,7 +207,7 @@ class ArtifactFolder:
                 return found
             temporary.replace(path)
         except OSError:
-            # A file system without hard links.
+            # The file system has no hard links.
             temporary.replace(path)
         return None
 
@@ -219,7 +220,7 @@ class ArtifactFolder:
 
     def _clean(self) -> None:
         """
-        Remove abandoned files, and the entries longest unused while there are too many.
+        Remove abandoned temporary files, and evict the least recently used entries above the size limit.
         """
         now = time.time()
         entries: list[tuple[float, int, Path]] = []
@@ -231,6 +232,7 @@ class ArtifactFolder:
                 elif path.name.endswith(_SUFFIX):
                     entries.append((status.st_mtime, status.st_size, path))
             size = sum(entry_size for _, entry_size, _ in entries)
+            # `get` touches an entry, so the modification time is that of the last use.
             for used_at, entry_size, path in sorted(entries):
                 if size <= _SIZE_LIMIT_BYTES or now - used_at < _NOT_SERVED_S:
                     break
@@ -241,5 +243,5 @@ class ArtifactFolder:
 def _read(path: Path, key: bytes) -> Entry:
     entry = read_entry(str(path))
     if entry.key != key:
-        raise HostError("artifact: has another key; expected that of its name")
+        raise HostError("artifact: its key is another one; expected the key in its file name")
     return entry

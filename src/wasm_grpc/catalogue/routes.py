@@ -100,10 +100,12 @@ class Catalogue:
                 function=entry.function,
             )
         rest = path[len(entry.pattern.path) :] if entry.pattern.is_prefix else ""
+        # The prefix "*" has an empty path, so that the rest lacks the "/" that CGI requires.
         path_info = rest if rest.startswith("/") or not rest else f"/{rest}"
         return Route(function=entry.function, call=entry.call, path_info=path_info, then=entry.then)
 
     def _longest_prefix(self, path: str) -> _Entry | None:
+        # Try the path cut at each "/", from the right: the longest prefix first, "*" (stored as "") last.
         end = path.rfind("/")
         while end >= 0:
             entry = self._prefixes.get(path[:end])

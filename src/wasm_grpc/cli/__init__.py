@@ -1,4 +1,4 @@
-"""The command line: argv in, one command's exit code out, every error one line."""
+"""The command line: parse argv, run one command, print errors as single lines, return the exit code."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
 _EXIT_CODES = {"run": (125, 125)}
-"""Of a command that failed, and of a wrong flag, where those are not 1 and 2: they may be the guest's."""
+"""Exit codes of a failure and of a wrong flag, if not 1 and 2: with `run` those may be the guest's."""
 
 
 def main(argv: Sequence[str], stdout: TextIO, stderr: TextIO) -> int:
     """
-    Run one command; returns the exit code.
+    Run one command, and return its exit code.
 
-    0 it went well; 1 it failed; 2 a flag, a manifest or a setting is wrong. `run` has codes of its own.
+    0: it succeeded. 1: it failed. 2: a flag, a manifest or a setting is wrong. `run` has other codes.
     """
     if argv and argv[0] in _LATER:
         print(
-            f"wasm-grpc {argv[0]}: not there yet in version {__version__}; see `wasm-grpc --help`",
+            f"wasm-grpc {argv[0]}: not available in version {__version__}; see `wasm-grpc --help`",
             file=stderr,
         )
         return EXIT_USAGE
@@ -48,14 +48,14 @@ def main(argv: Sequence[str], stdout: TextIO, stderr: TextIO) -> int:
     failed, usage = _EXIT_CODES.get(command, (EXIT_FAILED, EXIT_USAGE))
     try:
         code = _execute(command, argv, stdout, stderr)
-        # What can't be written is said here, and not by the interpreter at its end.
+        # Flush here, so that a write error is reported by us and not by the interpreter at exit.
         stdout.flush()
     except KeyboardInterrupt:
         code = EXIT_INTERRUPTED
     except BrokenPipeError:
-        # Whoever read our output has gone; there is nobody to tell.
+        # The reader of our output has gone, so there is nobody to tell.
         code = EXIT_FAILED
-    except Exception as exc:  # noqa: BLE001 - the last one that could say it
+    except Exception as exc:  # noqa: BLE001 - the last place to report it
         for line in _lines_of(exc, f"wasm-grpc {command}".rstrip()):
             print(line, file=stderr)
         code = usage if isinstance(exc, ConfigError) else failed
@@ -64,7 +64,7 @@ def main(argv: Sequence[str], stdout: TextIO, stderr: TextIO) -> int:
 
 def _lines_of(error: Exception, name: str) -> Iterable[str]:
     if isinstance(error, ManifestError):
-        # Each line begins with its own file: editors jump there.
+        # Each line begins with the name of its file, so that editors can jump there.
         return str(error).splitlines()
     if isinstance(error, WasmGrpcError):
         return [f"{name}: {line}" for line in str(error).splitlines()]
@@ -72,17 +72,17 @@ def _lines_of(error: Exception, name: str) -> Iterable[str]:
         return [f"{name}: standard output can't be written: {error.strerror}"]
     if os.environ.get("WASM_GRPC_DEBUG"):
         logging.getLogger("wasm_grpc").error("internal error", exc_info=error)
-    hint = "with WASM_GRPC_DEBUG=1 it says where"
+    hint = "set WASM_GRPC_DEBUG=1 for a traceback"
     return [f"{name}: internal error: {type(error).__name__}: {error}; {hint}"]
 
 
 def _execute(command: str, argv: Sequence[str], stdout: TextIO, stderr: TextIO) -> int:
-    # The other commands' libraries would cost start-up time.
+    # Load this command's module only: the libraries of the others would slow down the start.
     parser = parser_of(*filter(None, [command]))
     try:
         options = parser.parse_args(list(argv))
     except SystemExit:
-        # It has printed the help, or the version.
+        # argparse has printed the help or the version.
         return 0
     if not command:
         parser.print_help(stdout)
@@ -92,9 +92,9 @@ def _execute(command: str, argv: Sequence[str], stdout: TextIO, stderr: TextIO) 
 
 def main_and_exit() -> NoReturn:
     """
-    Run the command of this process and end it.
+    Run the command in `sys.argv` and exit the process.
     """
-    # gRPC's own log lines repeat, less clearly, what our errors say.
+    # gRPC's own log lines repeat our errors, less clearly.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     open_standard_streams()
     code = main(sys.argv[1:], sys.stdout, sys.stderr)

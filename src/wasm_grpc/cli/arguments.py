@@ -28,12 +28,12 @@ __all__ = [
 
 _SETTINGS = frozenset(field.name for field in fields(Settings))
 _HEADER_VALUE = re.compile(r"[ -~]*")
-"""What gRPC's metadata may hold (its ``PROTOCOL-HTTP2.md``, "Custom-Metadata")."""
+"""Valid values of gRPC metadata (``PROTOCOL-HTTP2.md``, "Custom-Metadata")."""
 
 
 class Parser(argparse.ArgumentParser):
     """
-    A parser that raises what is wrong, without the usage, instead of ending the program.
+    A parser that raises an error without the usage, instead of exiting.
     """
 
     def error(self, message: str) -> NoReturn:
@@ -48,7 +48,7 @@ class Parser(argparse.ArgumentParser):
 
 def duration(text: str) -> float:
     """
-    Read a duration such as ``5s`` or ``1m30s``; a bare number counts seconds.
+    Parse a duration such as ``5s`` or ``1m30s``. A bare number means seconds.
     """
     seconds = float(text) if text.replace(".", "", 1).isdecimal() else parse_duration(text)
     if not seconds:
@@ -58,14 +58,14 @@ def duration(text: str) -> float:
 
 def duration_or_zero(text: str) -> float:
     """
-    Read a duration that may be none at all.
+    Parse a duration that may be 0.
     """
     return 0.0 if text in ("0", "0s") else duration(text)
 
 
 def size(text: str) -> int:
     """
-    Read a size such as ``64MiB``.
+    Parse a size such as ``64MiB``.
     """
     size_bytes = parse_size(text)
     if not size_bytes:
@@ -75,14 +75,14 @@ def size(text: str) -> int:
 
 def size_or_none(text: str) -> int:
     """
-    Read a size that may be none at all.
+    Parse a size that may be 0.
     """
     return 0 if text in ("0", "0B") else size(text)
 
 
 def header(text: str) -> tuple[str, str]:
     """
-    Read ``key=value``; gRPC takes keys in lower case only.
+    Parse ``key=value``. gRPC allows keys in lower case only.
     """
     key, equals, value = text.partition("=")
     if not equals or not is_key(key):
@@ -95,14 +95,14 @@ def header(text: str) -> tuple[str, str]:
         )
     if key.endswith("-bin"):
         raise argparse.ArgumentTypeError(
-            f"{text!r} is a binary header; expected key=value with another key than -bin"
+            f"{text!r} is a binary header; expected key=value with a key that doesn't end with -bin"
         )
     return key, value
 
 
 def later(parser: argparse.ArgumentParser, flag: str, feature: str, **options: Any) -> None:
     """
-    Declare a promised flag whose feature has not come: it says so instead of being unknown.
+    Declare a flag whose feature is planned, so that its use gives a clear error.
     """
 
     class Later(argparse.Action):
@@ -113,7 +113,7 @@ def later(parser: argparse.ArgumentParser, flag: str, feature: str, **options: A
             values: str | Sequence[Any] | None,
             option_string: str | None = None,
         ) -> None:
-            parser.error(f"{flag}: {feature} comes in a later version")
+            parser.error(f"{flag}: {feature} is not available yet; expected a later version")
 
     options.setdefault("nargs", 0)
     parser.add_argument(flag, action=Later, help=f"{feature}: in a later version", **options)
@@ -121,7 +121,7 @@ def later(parser: argparse.ArgumentParser, flag: str, feature: str, **options: A
 
 def add_folder(parser: argparse.ArgumentParser) -> None:
     """
-    Declare ``DIR``.
+    Declare the argument ``DIR``.
     """
     parser.add_argument(
         "folder",
@@ -135,10 +135,10 @@ def add_folder(parser: argparse.ArgumentParser) -> None:
 def add_engine(
     parser: argparse.ArgumentParser,
     *,
-    meaning: str = "engine to run on (default: auto, Wasmer where it can be had)",
+    meaning: str = "engine to run on (default: auto, Wasmer if available)",
 ) -> None:
     """
-    Declare what chooses the engine; `meaning` is what it is chosen for.
+    Declare the flags that choose the engine; `meaning` is the help of ``--engine``.
     """
     parser.add_argument("--engine", choices=ENGINES, help=meaning)
     parser.add_argument(
@@ -148,7 +148,7 @@ def add_engine(
 
 def setting_flags(options: argparse.Namespace) -> dict[str, Any]:
     """
-    Return the flags that were given and are settings, by the setting's name.
+    Return the given flags that are settings, by the setting's name.
     """
     given = {name: value for name, value in vars(options).items() if name in _SETTINGS and value is not None}
     return {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}

@@ -1,4 +1,4 @@
-"""Log lines written on a thread of their own."""
+"""Write log lines on a separate thread."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from typing import Any
 __all__ = ["logging_in_background"]
 
 _QUEUE_LINES = 10_000
-"""Lines that wait to be written; what comes beyond is dropped and counted."""
+"""How many lines may wait to be written. Further ones are dropped and counted."""
 _FLUSH_S = 2.0
-"""The longest wait at the end for lines that whoever reads them does not take."""
+"""Longest wait at the end for waiting lines, if the reader of standard error is stuck."""
 
 
 @contextlib.contextmanager
 def logging_in_background() -> Iterator[None]:
     """
-    Write log lines on a thread of their own meanwhile: a slow terminal or disk must not hold up the loop.
+    Write log lines on a separate thread, so that a slow terminal or disk doesn't block the event loop.
 
-    All that was logged is written at the end, unless nobody takes it.
+    On exit all waiting lines are written, unless the reader is stuck.
     """
     logger = logging.getLogger("wasm_grpc")
     handlers = list(logger.handlers)
@@ -40,7 +40,7 @@ def logging_in_background() -> Iterator[None]:
 
 class _Enqueuer(logging.handlers.QueueHandler):
     """
-    Hands lines over without waiting, and counts those for which there is no room.
+    Puts lines into the queue without waiting, and counts those that are dropped.
     """
 
     def __init__(self, lines: queue.Queue[Any]) -> None:
@@ -49,7 +49,7 @@ class _Enqueuer(logging.handlers.QueueHandler):
 
     def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
         """
-        Fill in the message now, since its arguments may change; a traceback is left to the formatter.
+        Format the message now, since its arguments may change. The formatter adds a traceback later.
         """
         record = copy.copy(record)
         record.msg, record.args = record.getMessage(), None
@@ -57,7 +57,7 @@ class _Enqueuer(logging.handlers.QueueHandler):
 
     def enqueue(self, record: logging.LogRecord) -> None:
         """
-        Hand over one line, behind the number of those that were dropped before it.
+        Put a line into the queue. If lines were dropped before it, prefix it with their number.
         """
         try:
             if self._dropped:
@@ -70,12 +70,12 @@ class _Enqueuer(logging.handlers.QueueHandler):
 
 class _Listener(logging.handlers.QueueListener):
     """
-    Writes what is handed over; gives up at the end if nobody takes it.
+    Writes the queued lines, and gives up at the end if the reader is stuck.
     """
 
     def stop(self) -> None:
         """
-        Write what is left.
+        Write the remaining lines.
         """
         thread, self._thread = self._thread, None
         if thread is not None:

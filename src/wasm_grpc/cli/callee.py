@@ -1,4 +1,4 @@
-"""Whom ``wasm-grpc invoke`` calls, as its flags and the environment say, and how it tells a failed call."""
+"""The target of ``wasm-grpc invoke``, from flags and environment, and the line for a failed call."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ DEFAULT_ADDRESS = "127.0.0.1:50051"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Callee:
     """
-    A server, or an app behind the sidecar.
+    The server or app to call.
 
     Attributes:
-        app_id: The app; "" for a server.
-        address: Of the server or of the sidecar.
-        token: "" for none.
+        app_id: The app, called through the sidecar; "" to call a server directly.
+        address: Address of the server or the sidecar.
+        token: API token; "" for none.
     """
 
     app_id: str
@@ -47,7 +47,7 @@ class Callee:
 
 def callee_of(options: argparse.Namespace, environ: Mapping[str, str]) -> Callee:
     """
-    Return what ``--address`` or ``--app-id`` says.
+    Return the target that ``--address`` or ``--app-id`` gives.
 
     Raises:
         ConfigError: The app id is empty.
@@ -56,7 +56,7 @@ def callee_of(options: argparse.Namespace, environ: Mapping[str, str]) -> Callee
         address = options.address or DEFAULT_ADDRESS
         return Callee(app_id="", address=address, token=environ.get("APP_API_TOKEN", ""))
     if not options.app_id:
-        raise ConfigError("--app-id: it is empty; expected the id of an app")
+        raise ConfigError("--app-id: is empty; expected the id of an app")
     return Callee(
         app_id=options.app_id,
         address=sidecar_address(environ),

@@ -1,4 +1,4 @@
-"""``wasm-grpc check``: say what is wrong with the functions of a folder."""
+"""``wasm-grpc check``: report what is wrong with the functions of a folder."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from wasm_grpc.cli.logs import log_to
 __all__ = ["PARSER", "add_arguments", "execute"]
 
 PARSER: Mapping[str, Any] = {
-    "description": "Check every manifest below DIR, and every module on every engine that can be had.\n"
+    "description": "Check every manifest below DIR, and every module on every available engine.\n"
     "Each problem begins with its file and says what was expected.",
     "epilog": "example: wasm-grpc check functions/grayscale\n\n"
     "Exits with 2 if anything is wrong. A `note:` tells what another engine refuses, or what a later\n"
@@ -29,12 +29,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     Declare the command's arguments.
     """
     add_folder(parser)
-    add_engine(parser, meaning="check on this engine alone (default: auto, each that can be had)")
+    add_engine(parser, meaning="check on this engine only (default: auto, every available one)")
 
 
 def execute(options: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int:
     """
-    Print a line a function; the errors, each with its file, on standard error, and exit code 2.
+    Print a line for each valid function. Print problems on standard error and return 2.
     """
     log_to(stderr, default="warning")
     settings = read_settings(setting_flags(options))

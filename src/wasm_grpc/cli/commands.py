@@ -1,4 +1,4 @@
-"""The commands, each a module of this room, and the parser of some or all of them."""
+"""The commands, each a module of this package, and the parser for some or all of them."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ COMMANDS = {
     "serve": "serve the functions of a folder to Dapr",
     "invoke": "call a method of a running server, directly or through the sidecar",
     "run": "run one WebAssembly file once, here",
-    "check": "check manifests and modules on every engine that can be had",
-    "list": "list the functions of a folder and what they are called by",
-    "compile": "fill the artifact cache, so that a server starts at once",
-    "doctor": "say what this machine can run, and what to do about the rest",
+    "check": "check manifests and modules on every available engine",
+    "list": "list the functions of a folder and their triggers",
+    "compile": "compile functions into the cache, so that a server starts fast",
+    "doctor": "report what this machine can run, and how to fix the rest",
     "completion": "print a script that completes this command line in a shell",
     "web": "serve the demo's page beside a sidecar",
-    "demo": "show the page, its functions and their sidecars in one command",
+    "demo": "start the page, its functions and their sidecars in one command",
 }
 _MODULES = {"list": "listing", "compile": "compiling"}
-"""Where a module can't have its command's name: it would hide the built-in here."""
+"""Modules whose name differs from the command, which would shadow a builtin here."""
 
 
 def module_of(command: str) -> ModuleType:
     """
-    Return the module of a command: it has ``PARSER``, ``add_arguments`` and ``execute``.
+    Return the module of a command, with its ``PARSER``, ``add_arguments`` and ``execute``.
     """
     return importlib.import_module(f"wasm_grpc.cli.{_MODULES.get(command, command)}")
 
 
 def parser_of(*commands: str) -> argparse.ArgumentParser:
     """
-    Return a parser that knows every command by name, and the arguments of these.
+    Return a parser that knows all commands by name, and the arguments of the given ones.
     """
     parser = Parser(
         prog="wasm-grpc",

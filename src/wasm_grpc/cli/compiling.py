@@ -1,4 +1,4 @@
-"""``wasm-grpc compile``: fill the artifact cache, so that a server starts at once."""
+"""``wasm-grpc compile``: compile functions into the artifact cache, so that a server starts fast."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     Declare the command's arguments.
     """
     add_folder(parser)
-    add_engine(parser, meaning="compile for this engine (default: auto, the one that `serve` would take)")
+    add_engine(parser, meaning="compile for this engine (default: auto, the one that `serve` would use)")
     parser.add_argument("--only", nargs="+", action="extend", metavar="NAME", help="only these functions")
     parser.add_argument("--json", action="store_true", help="print JSON, for scripts")
 
 
 def execute(options: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int:
     """
-    Print what is in the cache now; progress on standard error if that is a terminal.
+    Compile the functions and print a table. Show progress if standard error is a terminal.
     """
     log_to(stderr, default="warning")
     settings = read_settings(setting_flags(options))
@@ -71,4 +71,4 @@ def execute(options: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int:
 
 def _row(compiled: CompiledFunction) -> tuple[str, ...]:
     size = f"{compiled.size_bytes / KIB:,.0f} KiB"
-    return compiled.name, compiled.engine, size, "compiled" if compiled.is_new else "was there"
+    return compiled.name, compiled.engine, size, "compiled" if compiled.is_new else "cached"

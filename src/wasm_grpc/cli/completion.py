@@ -1,4 +1,4 @@
-"""``wasm-grpc completion``: a script that lets a shell complete this command line."""
+"""``wasm-grpc completion``: print a script for completion in a shell."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PARSER: Mapping[str, Any] = {
     "epilog": "example: wasm-grpc completion bash > ~/.local/share/bash-completion/completions/wasm-grpc\n"
     'zsh:  wasm-grpc completion zsh > "${fpath[1]}/_wasm-grpc"\n'
     "fish: wasm-grpc completion fish > ~/.config/fish/completions/wasm-grpc.fish\n\n"
-    "The script has all in it: nothing of ours is started by the Tab key. Make it anew after an update.",
+    "The script is complete: the Tab key runs no wasm-grpc command. Regenerate it after an update.",
 }
 
 
@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """
     Declare the command's arguments.
     """
-    parser.add_argument("shell", choices=_SHELLS, help="the shell that is to run it")
+    parser.add_argument("shell", choices=_SHELLS, help="shell that runs the script")
 
 
 def execute(options: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int:
@@ -46,7 +46,7 @@ def execute(options: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int:
 
 
 def _actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
-    for action in parser._actions:  # noqa: SLF001 - argparse has no public way, and shtab goes it too
+    for action in parser._actions:  # noqa: SLF001 - argparse has no public way, and shtab uses this one too
         yield action
         if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001
             for known in action.choices.values():

@@ -1,4 +1,4 @@
-"""Where settings come from: flag > environment (``WASM_GRPC_*``) > TOML file > default."""
+"""Read the settings, in this order of precedence: flags, ``WASM_GRPC_*`` variables, TOML file, defaults."""
 
 from __future__ import annotations
 
@@ -19,25 +19,26 @@ from wasm_grpc.manifest.wording import closest
 __all__ = ["CONFIG_VARIABLE", "read_settings"]
 
 CONFIG_VARIABLE = "WASM_GRPC_CONFIG"
-"""Names a TOML file of settings; without it there is none."""
+"""Variable with the path of a TOML file of settings. By default no file is read."""
 
 _log = logging.getLogger("wasm_grpc.cli")
 
 _PREFIX = "WASM_GRPC_"
 _OTHER_VARIABLES = (CONFIG_VARIABLE, "WASM_GRPC_DEBUG", "WASM_GRPC_LOG")
-"""Which are no settings of a server."""
+"""Variables that are not settings of a server."""
 _SERVICE_VARIABLES = re.compile(
     r"WASM_GRPC_(SERVICE_(HOST|PORT(_\w+)?)|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)"
 )
 _SERVICE_ADDRESS = re.compile(r"(tcp|udp|sctp)://.*")
-"""What Kubernetes sets in each pod for a Service named wasm-grpc; the address is in ``WASM_GRPC_PORT``."""
+"""Kubernetes sets such variables in each pod for a Service named wasm-grpc. ``WASM_GRPC_PORT`` then has an
+address."""
 _DAPR_VARIABLES = {
     "APP_PORT": "port",
     "APP_API_TOKEN": "app_api_token",
     "APP_ID": "app_id",
     "DAPR_API_TOKEN": "dapr_api_token",
 }
-"""Set by ``dapr run``, and by Dapr's injector on Kubernetes."""
+"""Variables that ``dapr run`` sets, and Dapr's injector on Kubernetes."""
 _BOOLEANS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 
 
@@ -47,9 +48,9 @@ class _Kind:
     A type of setting.
 
     Attributes:
-        expected: What a message expects in its place.
-        from_text: Reads it from a variable of the environment; a ValueError is no such value.
-        from_toml: Takes it from a file; None is no such value.
+        expected: What an error message says was expected.
+        from_text: Parses the value of an environment variable. Raises ValueError if it is invalid.
+        from_toml: Converts the value from a file. Returns None if it is invalid.
     """
 
     expected: str
@@ -72,7 +73,7 @@ def _words(text: str) -> tuple[str, ...]:
 
 
 def _only(kind: type) -> Callable[[object], object]:
-    # Not `isinstance`, to which True is a whole number.
+    # Not `isinstance`, which accepts True as an int.
     return lambda value: value if type(value) is kind else None
 
 
@@ -86,26 +87,26 @@ def _list(value: object) -> object:
 
 
 _KINDS: Mapping[object, _Kind] = {
-    str: _Kind("a text", str, _only(str)),
+    str: _Kind("a string", str, _only(str)),
     int: _Kind("a whole number", int, _only(int)),
     float: _Kind("a number of seconds", _seconds, _number),
     bool: _Kind("true or false", _boolean, _only(bool)),
-    tuple[str, ...]: _Kind("a list of texts", _words, _list),
+    tuple[str, ...]: _Kind("a list of strings", _words, _list),
 }
 _SETTINGS = {name: _KINDS[kind] for name, kind in get_type_hints(Settings).items()}
 
 
 def read_settings(flags: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> Settings:
     """
-    Return the settings of this start.
+    Return the settings from flags, environment and file.
 
     Args:
-        flags: Values of the flags that were given, by setting.
-        environ: The environment. Dapr's own variables (``APP_PORT``, ``DAPR_GRPC_PORT``, …) count too,
-            below those of the same settings that begin with ``WASM_GRPC_``.
+        flags: Values of the given flags, by setting.
+        environ: The environment. Dapr's own variables (``APP_PORT``, ``DAPR_GRPC_PORT``, …) count too, but
+            ``WASM_GRPC_`` variables of the same settings take precedence.
 
     Raises:
-        ConfigError: Names the variable, or the file and key.
+        ConfigError: A value is invalid. The message names the variable, or the file and key.
     """
     values = _from_file(environ.get(CONFIG_VARIABLE, ""))
     for variable, name in _DAPR_VARIABLES.items():
@@ -124,7 +125,7 @@ def read_settings(flags: Mapping[str, Any], environ: Mapping[str, str] = os.envi
 
 def _warn_of_unknown(environ: Mapping[str, str]) -> None:
     """
-    Log each variable of ours that means nothing: it was probably misspelled.
+    Log a warning for each unknown ``WASM_GRPC_`` variable, which is probably misspelled.
     """
     known = [name.removeprefix(_PREFIX) for name in _OTHER_VARIABLES] + [name.upper() for name in _SETTINGS]
     for variable in sorted(environ):
@@ -132,7 +133,7 @@ def _warn_of_unknown(environ: Mapping[str, str]) -> None:
         if name == variable or name in known or _SERVICE_VARIABLES.fullmatch(variable):
             continue
         near = closest(name, known)
-        hint = f"did you mean {_PREFIX}{near}?" if near else "docs/settings.md has all that there are"
+        hint = f"did you mean {_PREFIX}{near}?" if near else "docs/settings.md lists all"
         _log.warning("%s: unknown variable, ignored; %s", variable, hint)
 
 
@@ -149,7 +150,9 @@ def _from_file(name: str) -> dict[str, Any]:
     try:
         table = read_toml(Path(name))
     except FileNotFoundError as exc:
-        raise ConfigError(f"{CONFIG_VARIABLE}: {name}: no such file; expected a file of settings") from exc
+        raise ConfigError(
+            f"{CONFIG_VARIABLE}: {name}: no such file; expected a TOML file of settings"
+        ) from exc
     except ConfigError as exc:
         raise ConfigError(f"{name}: {exc}") from exc
     return {key: _checked(name, key, value) for key, value in table.items()}

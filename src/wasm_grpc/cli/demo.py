@@ -1,4 +1,4 @@
-"""``wasm-grpc demo``: the web page, its two functions and their sidecars in one command."""
+"""``wasm-grpc demo``: start the web page, its two functions and their sidecars in one command."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from wasm_grpc.core.errors import ConfigError
 __all__ = ["PARSER", "add_arguments", "execute"]
 
 PARSER: Mapping[str, Any] = {
-    "description": "Show the demo, three Dapr apps: a web page that turns pictures grey or classifies them.\n"
-    "It runs behind daprd where one is found, else behind a sidecar of our own for development.\n"
+    "description": "Run the demo, three Dapr apps: a web page, and two functions that process pictures.\n"
+    "It uses daprd if it is installed, else a built-in sidecar for development.\n"
     "When it is ready it prints one line, page http://127.0.0.1:8080, and serves until Ctrl-C.",
-    "epilog": "example: wasm-grpc demo --port 0 --open\n\nThe logs of all processes go to demo-output/.",
+    "epilog": "example: wasm-grpc demo --port 0 --open\n\nThe logs of all processes are in demo-output/.",
 }
 
 _OUTPUT = Path("demo-output")
@@ -38,10 +38,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(options: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int:
     """
-    Show the demo; 0 when it was ended by Ctrl-C or SIGTERM.
+    Run the demo. Return 0 after Ctrl-C or SIGTERM.
     """
     try:
-        import wasm_grpc.web.app  # noqa: F401 - said before anything is started
+        import wasm_grpc.web.app  # noqa: F401 - fail before anything is started
         from wasm_grpc.demo.show import Demo, show
     except ImportError as exc:
         raise ConfigError(f"the demo needs {exc.name}; expected wasm-grpc[demo] in this environment") from exc
@@ -56,7 +56,7 @@ def execute(options: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int:
         output=_OUTPUT,
         port=options.port,
         announce=announce,
-        say=lambda line: print(line, file=stderr, flush=True),
+        log=lambda line: print(line, file=stderr, flush=True),
     )
     return asyncio.run(_until_stopped(show(demo)))
 

@@ -1,4 +1,4 @@
-"""``wasm-grpc doctor``: what this machine can run, and what to do about the rest."""
+"""``wasm-grpc doctor``: report what this machine can run, and how to fix the rest."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from wasm_grpc.demo.daprd import find_daprd
 __all__ = ["PARSER", "add_arguments", "execute"]
 
 PARSER: Mapping[str, Any] = {
-    "description": "Say what was found of all that serving needs: the engines, each with its interpreter\n"
-    "and inference backend, Landlock, the artifact cache, daprd and Redis; and what to do about what is\n"
+    "description": "Report what was found of all that serving needs: each engine with its interpreter\n"
+    "and inference backend, Landlock, the artifact cache, daprd and Redis; and how to get what is\n"
     "missing.",
     "epilog": "example: wasm-grpc doctor --worker-python /usr/bin/python3.10\n\n"
-    "Exits with 1 if no engine can serve. Without a backend functions with models are refused; daprd and\n"
-    "Redis stand beside a server and may be missing.",
+    "Exits with 1 if no engine can serve. Without a backend functions with models are refused. daprd and\n"
+    "Redis are optional.",
 }
 
 
@@ -32,13 +32,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """
     Declare the command's arguments.
     """
-    add_engine(parser, meaning="look for this engine alone (default: auto, for each)")
+    add_engine(parser, meaning="look for this engine only (default: auto, for each)")
     parser.add_argument("--json", action="store_true", help="print JSON, for scripts")
 
 
 def execute(options: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int:
     """
-    Print a line for each thing that was looked for; 1 if nothing can be served.
+    Print a line for each finding. Return 1 if no engine can serve.
     """
     log_to(stderr, default="warning")
     settings = read_settings(setting_flags(options))

@@ -26,10 +26,10 @@ PARSER: Mapping[str, Any] = {
     "description": "Call a method of a running server, directly or through the sidecar.",
     "epilog": "example: wasm-grpc invoke grayscale --data photo.jpg --output grey.png\n"
     "through a sidecar: wasm-grpc invoke grayscale --data photo.jpg --output grey.png --app-id images\n"
-    "as it flows: tail -f app.log | wasm-grpc invoke redact --stream | tee redacted.log\n\n"
-    "With --stream the body is sent as it comes, and the result is written as it comes. An --output FILE\n"
-    "is FILE.part until it is whole; standard input that is a terminal is read until Ctrl-D.\n\n"
-    "The token is taken from APP_API_TOKEN, through the sidecar from DAPR_API_TOKEN.\n"
+    "as a stream: tail -f app.log | wasm-grpc invoke redact --stream | tee redacted.log\n\n"
+    "With --stream body and result are sent and written as they arrive. An --output FILE is\n"
+    "FILE.part until it is complete. A terminal as standard input is read until Ctrl-D.\n\n"
+    "The token is taken from APP_API_TOKEN, or from DAPR_API_TOKEN for a call through the sidecar.\n"
     "Exits with 1 and one line `CODE: message` if the call fails, 2 for a missing file or a wrong flag.",
 }
 
@@ -57,18 +57,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=duration,
         help="give up after this time, such as 5s (default: never)",
     )
-    parser.add_argument("--output", metavar="FILE", help="where the result goes (default: standard output)")
+    parser.add_argument("--output", metavar="FILE", help="file for the result (default: standard output)")
     target = parser.add_mutually_exclusive_group()
     target.add_argument("--address", metavar="HOST:PORT", help=f"server to call (default: {DEFAULT_ADDRESS})")
     target.add_argument("--app-id", metavar="ID", help="call this app through the sidecar at DAPR_GRPC_PORT")
     parser.add_argument(
-        "--stream", action="store_true", help="send the body, and write the result, as it comes"
+        "--stream", action="store_true", help="send the body and write the result in chunks, as they arrive"
     )
 
 
 def execute(options: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int:
     """
-    Call the method; exit code 1 and one line ``CODE: message`` if the call fails.
+    Call the method. If the call fails, print one line ``CODE: message`` and return 1.
     """
     callee = callee_of(options, os.environ)
     if options.stream:
@@ -125,7 +125,7 @@ def _read_body(name: str) -> bytes:
     try:
         return Path(name).read_bytes()
     except OSError as exc:
-        raise ConfigError(f"--data {name}: {exc.strerror}") from exc
+        raise ConfigError(f"--data {name}: {exc.strerror}; expected a readable file") from exc
 
 
 def _write(body: bytes, name: str | None, stdout: TextIO) -> None:
@@ -136,4 +136,4 @@ def _write(body: bytes, name: str | None, stdout: TextIO) -> None:
     try:
         Path(name).write_bytes(body)
     except OSError as exc:
-        raise ConfigError(f"--output {name}: {exc.strerror}") from exc
+        raise ConfigError(f"--output {name}: {exc.strerror}; expected a writable file") from exc

@@ -1,4 +1,4 @@
-"""``wasm-grpc list``: what a folder's functions are called by."""
+"""``wasm-grpc list``: list a folder's functions and their triggers."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from wasm_grpc.manifest.units import format_size
 __all__ = ["PARSER", "add_arguments", "execute"]
 
 PARSER: Mapping[str, Any] = {
-    "description": "List the functions below DIR: their limits, and what they are called by.\n"
-    "It reads the manifests alone; `check` looks at the modules too.",
+    "description": "List the functions below DIR: their limits and triggers.\n"
+    "It reads only the manifests; `check` reads the modules too.",
     "epilog": "example: wasm-grpc list functions --json",
 }
 

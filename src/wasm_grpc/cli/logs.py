@@ -1,4 +1,4 @@
-"""Where log lines of a command go, and in what form."""
+"""Set up a command's log lines."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ __all__ = ["log_to"]
 
 _LEVELS = ("debug", "info", "warning", "error")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
-"""Line ends, terminal escapes and reversals of direction, with which a line could pass for another."""
+"""Line ends, terminal escapes and changes of text direction, which could forge or disguise a line."""
 
 
 def log_to(stream: TextIO, default: str = "info") -> None:
     """
-    Log to a stream from ``WASM_GRPC_LOG`` upwards (debug, info, warning or error).
+    Log to a stream, from the level in ``WASM_GRPC_LOG`` up (debug, info, warning or error).
 
     Raises:
         ConfigError: The variable holds something else.
@@ -36,11 +36,11 @@ def log_to(stream: TextIO, default: str = "info") -> None:
 
 class _OneLine(logging.Formatter):
     """
-    Keeps each message on its line: a guest or a caller may have written a part of it.
+    Keeps each message on one line, since a guest or a caller may have written part of it.
     """
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the standard library's name
         """
-        Write control characters as escapes; a traceback, which comes after the message, keeps its lines.
+        Escape control characters in the message. A traceback, which is appended later, keeps its lines.
         """
         return _CONTROL.sub(lambda found: repr(found[0])[1:-1], super().formatMessage(record))

@@ -1,4 +1,4 @@
-"""A line on a terminal that tells how far a streamed call is."""
+"""A line on a terminal that shows the progress of a streamed call."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ __all__ = ["Progress", "progress_line"]
 
 _REDRAW_S = 0.25
 _CLEAR = "\r\x1b[K"
-"""Back to the line's start, and nothing right of it (ECMA-48, EL)."""
+"""Return to the start of the line and erase it (ECMA-48, EL)."""
 
 
 class Progress:
     """
-    Redraws the line while its block runs, and clears it at the end; does nothing where it isn't shown.
+    A context that redraws the line while it is entered, and clears it at the end.
 
     Attributes:
-        received: Bytes of the result, counted by whoever takes them.
+        received: Bytes of the result so far. The caller counts them.
     """
 
     def __init__(self, terminal: TextIO, sent: Callable[[], int], *, is_shown: bool) -> None:
         """
-        Take what the line tells.
+        Prepare the line.
 
         Args:
-            terminal: Where it is drawn.
-            sent: Gives the bytes of the body that have been taken; called on another thread.
-            is_shown: Whether there is a line at all.
+            terminal: The terminal to draw on.
+            sent: Returns the bytes of the body that have been read. Called on another thread.
+            is_shown: If False, nothing is drawn.
         """
         self._terminal = terminal
         self._sent = sent
@@ -58,7 +58,7 @@ class Progress:
                 self._show(_CLEAR + line[: os.get_terminal_size(self._terminal.fileno()).columns - 1])
             self._show(_CLEAR)
         except OSError:
-            # The terminal has gone; the call goes on.
+            # The terminal has gone, but the call continues.
             return
 
     def _show(self, text: str) -> None:
@@ -68,7 +68,7 @@ class Progress:
 
 def progress_line(sent: int, received: int, elapsed_s: float) -> str:
     """
-    Return the line: bytes each way, and how many a second.
+    Return the line: the bytes in each direction, and bytes per second.
     """
     return ", ".join(
         f"{word} {_size(count)} ({_size(count / elapsed_s)}/s)"

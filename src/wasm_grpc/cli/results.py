@@ -1,4 +1,4 @@
-"""Where a result goes as it comes: standard output, or a file that gets its name once it is whole."""
+"""Write a streamed result to standard output, or to a file that gets its name once it is complete."""
 
 from __future__ import annotations
 
@@ -17,44 +17,44 @@ __all__ = ["FileResult", "Result", "StandardOutput", "result_at"]
 
 class Result(Protocol):
     """
-    Takes a result, chunk by chunk.
+    A destination for a result, written chunk by chunk.
     """
 
     def open(self) -> None:
         """
-        Get ready; to be closed also after a failure.
+        Prepare for writing. Call `close` afterwards, even after a failure.
 
         Raises:
-            ConfigError: It can't be written.
+            ConfigError: The destination can't be written.
         """
 
     def write(self, chunk: bytes) -> None:
         """
-        Hand on a chunk, at once.
+        Write a chunk without buffering.
 
         Raises:
-            HostError: It can't be written.
+            HostError: The chunk can't be written.
         """
 
     def complete(self) -> None:
         """
-        Take the end of a result that is whole.
+        Finish a result that is complete.
         """
 
     def close(self) -> str:
         """
-        Let go of it; gives the name of the file in which a part of it is, else "".
+        Release resources. Return the name of the file with a partial result, or "" if there is none.
         """
 
 
 class StandardOutput:
     """
-    The result goes to whoever reads this command's output. `write` raises BrokenPipeError once nobody does.
+    Writes the result to standard output. `write` raises BrokenPipeError once nobody reads it.
     """
 
     def __init__(self, stdout: TextIO) -> None:
         stdout.flush()
-        # What a buffer has left at an error would be written again, in vain, when the process ends.
+        # Unbuffered: after a write error the interpreter would try to write a buffer's rest again at exit.
         self._file: BinaryIO | io.RawIOBase = getattr(stdout.buffer, "raw", stdout.buffer)
 
     def open(self) -> None:
@@ -87,10 +87,10 @@ class StandardOutput:
 
 class FileResult:
     """
-    The result is written beside the file, to ``FILE.part``, which takes its place once it is whole.
+    Writes the result to ``FILE.part``, which replaces the file once it is complete.
 
-    So what is there under the file's name is never a part, and what was there before stays until then.
-    A pipe or a device has no place to take; it is written to.
+    So the file never has a partial result, and keeps its old content until then. Pipes and devices are
+    written directly.
     """
 
     def __init__(self, name: str) -> None:
@@ -104,11 +104,11 @@ class FileResult:
         See `Result.open`.
         """
         try:
-            # A link stays one. A loop of links is a RuntimeError up to CPython 3.12.
+            # Resolved, so that a link stays a link. Up to CPython 3.12 a loop of links is a RuntimeError.
             self._path = self._part = Path(self._name).resolve()
             is_file = self._path.is_file()
             if is_file:
-                # Whoever may not write the file may not replace it either.
+                # Fail if this user may not write the file, even though the folder would allow to replace it.
                 self._path.open("ab").close()
             if is_file or not self._path.exists():
                 self._part = self._path.with_name(f"{self._path.name}.part")
@@ -155,13 +155,13 @@ class FileResult:
 
     def _opened(self) -> io.FileIO:
         if self._file is None:
-            raise RuntimeError("result: it is not open")
+            raise RuntimeError("result is not open")
         return self._file
 
 
 def result_at(name: str | None, stdout: TextIO) -> Result:
     """
-    Return the place of a result: a file by its name, or standard output.
+    Return the destination of a result: a file, or standard output if there is no name.
     """
     return StandardOutput(stdout) if name is None else FileResult(name)
 
@@ -171,7 +171,7 @@ def _write_all(file: BinaryIO | io.RawIOBase, chunk: bytes) -> None:
     while rest:
         written = file.write(rest)
         if written is None:
-            # It doesn't block, and has no room now.
+            # Non-blocking and full now: wait.
             select.select([], [file], [])
         else:
             rest = rest[written:]

@@ -23,12 +23,12 @@ from wasm_grpc.grants.models import read_model
 __all__ = ["PARSER", "add_arguments", "execute"]
 
 PARSER: Mapping[str, Any] = {
-    "description": "Run one WASI command once, here, in a worker under the same limits as a function.\n"
-    "Options stand before FILE; all after it is the guest's.",
+    "description": "Run one WASI command once, here, in a worker with the same limits as a function.\n"
+    "Options go before FILE; everything after it is passed to the guest.",
     "epilog": "example: wasm-grpc run functions/grayscale/grayscale.wasm < photo.jpg > grey.png\n"
     "with files: wasm-grpc run --file words:/words --scratch out:/out guest.wasm /words/list.txt\n\n"
     "Exits with the guest's code (255 for any above), 134 on a trap, 124 on the time limit,\n"
-    "125 when it failed before the guest ran.",
+    "125 if it failed before the guest ran.",
 }
 
 EXIT_TIMEOUT = 124
@@ -65,13 +65,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=_mount,
         action="append",
         default=[],
-        help="folder that the guest gets a copy of, in memory: writable, and nothing is written back",
+        help="folder that the guest gets as a writable copy in memory; nothing is written back",
     )
     parser.add_argument(
         "--scratch-limit",
         metavar="SIZE",
         type=size_or_none,
-        help="most that each --scratch folder may grow by, and /tmp may hold (default: 16MiB; 0B: no /tmp)",
+        help="limit on the growth of each --scratch folder and on /tmp (default: 16MiB; 0B: no /tmp)",
     )
     parser.add_argument("--nn", action="store_true", help="the guest may load its own TensorFlow Lite models")
     parser.add_argument(
@@ -81,7 +81,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=_named_path,
         action="append",
         default=[],
-        help="TensorFlow Lite model that the guest may run by its name",
+        help="TensorFlow Lite model that the guest may load by its name",
     )
     later(parser, "--call", "calling an export", metavar="NAME", nargs=1)
     parser.add_argument("file", metavar="FILE", help="WebAssembly file")
@@ -90,7 +90,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(options: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int:
     """
-    Run the file; the exit code is the guest's, or one of those above.
+    Run the file. Return the guest's exit code, or one of those above.
     """
     log_to(stderr, default="warning")
     settings = read_settings(setting_flags(options))
@@ -110,7 +110,7 @@ def execute(options: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int:
 
 class _ProcessStreams:
     """
-    This process's own standard streams.
+    The standard streams of this process.
     """
 
     def __init__(self, stdout: BinaryIO, stderr: BinaryIO) -> None:
@@ -134,6 +134,7 @@ def _exit_code(outcome: Outcome) -> int:
         return 0
     if outcome.reason is Reason.TIMEOUT:
         return EXIT_TIMEOUT
+    # WASI exit codes have 32 bits, those of a process only 8.
     if outcome.exit_code:
         return min(outcome.exit_code & 0xFFFFFFFF, _HIGHEST_EXIT)
     return EXIT_NOT_RUN if outcome.reason is Reason.UNAVAILABLE else EXIT_TRAP
@@ -145,6 +146,7 @@ def _limits(options: argparse.Namespace) -> Limits:
         limits = dataclasses.replace(limits, scratch_bytes=options.scratch_limit)
     if options.memory is None:
         return limits
+    # Round down to whole pages of WebAssembly.
     return dataclasses.replace(limits, memory_bytes=max(options.memory // PAGE_BYTES, 1) * PAGE_BYTES)
 
 
@@ -156,7 +158,7 @@ def _mounts(options: argparse.Namespace) -> tuple[Mount, ...]:
     ]
     for flag, host, guest in asked:
         if guest in taken:
-            raise ConfigError(f"{flag} {host}:{guest}: {guest!r} is given twice; expected another place")
+            raise ConfigError(f"{flag} {host}:{guest}: {guest!r} is given twice; expected another path")
         taken.add(guest)
         try:
             mount = read_mount(host, guest, is_writable=flag == "--scratch")
@@ -168,17 +170,17 @@ def _mounts(options: argparse.Namespace) -> tuple[Mount, ...]:
 
 def _joined(there: Mount | None, mount: Mount) -> Mount:
     """
-    Return one folder with what is in both: files that are granted one by one may lie in the same one.
+    Merge two mounts of one folder, since several granted files may be in the same folder.
     """
     if there is None:
         return mount
     if mount.is_writable:
-        raise ConfigError(f"{mount.guest!r} holds what is read-only; expected a folder of its own")
+        raise ConfigError(f"{mount.guest!r} has read-only files; expected a separate folder")
     names = {entry.path for entry in there.entries}
     for entry in mount.entries:
         if entry.path in names:
             place = posixpath.join(mount.guest, entry.path)
-            raise ConfigError(f"{place!r} is given twice; expected another place")
+            raise ConfigError(f"{place!r} is given twice; expected another path")
     return dataclasses.replace(there, entries=there.entries + mount.entries)
 
 
@@ -199,7 +201,7 @@ def _named_path(text: str) -> tuple[str, str]:
     name, equals, path = text.partition("=")
     if not equals or not name or not path:
         raise argparse.ArgumentTypeError(
-            f"{text!r} is no model; expected NAME=PATH, such as default=model.tflite"
+            f"{text!r} is not a model; expected NAME=PATH, such as default=model.tflite"
         )
     return name, path
 
@@ -207,7 +209,9 @@ def _named_path(text: str) -> tuple[str, str]:
 def _mount(text: str) -> tuple[str, str]:
     host, colon, guest = text.rpartition(":")
     if not colon or not host or not guest:
-        raise argparse.ArgumentTypeError(f"{text!r} is no mount; expected HOST:GUEST, such as model:/model")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a mount; expected HOST:GUEST, such as model:/model"
+        )
     return host, guest.rstrip("/") or "/"
 
 

@@ -23,9 +23,9 @@ PARSER: Mapping[str, Any] = {
     "epilog": "example: wasm-grpc serve functions --port 50051\n"
     "behind a sidecar: dapr run --app-id images --app-port 50051 --app-protocol grpc\n"
     "                  --enable-app-health-check -- wasm-grpc serve functions\n\n"
-    "Every flag can be a variable too (WASM_GRPC_WORKERS=4), or stand in the TOML file that\n"
-    "WASM_GRPC_CONFIG names; docs/settings.md has all. The first signal lets running calls end\n"
-    "(--drain), a second ends at once. Exits with 2 for a wrong function or flag, 1 for a port in use.",
+    "Every flag can also be a variable (WASM_GRPC_WORKERS=4) or a key of the TOML file that\n"
+    "WASM_GRPC_CONFIG names; docs/settings.md lists all. The first signal lets running calls end\n"
+    "(--drain), a second one stops them. Exits with 2 for a wrong function or flag, 1 for a port in use.",
 }
 
 
@@ -37,9 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", help="address to listen on (default: 127.0.0.1)")
     parser.add_argument("--port", type=int, help="port; 0 takes any (default: APP_PORT, else 50051)")
     add_engine(parser)
-    parser.add_argument(
-        "--workers", type=int, metavar="N", help="guests that compute at once (default: cores)"
-    )
+    parser.add_argument("--workers", type=int, metavar="N", help="guests that run at once (default: cores)")
     parser.add_argument(
         "--max-workers", type=int, metavar="N", help="worker processes (default: 4 x --workers)"
     )
@@ -52,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="extend",
         dest="routes",
         metavar="METHOD=NAME",
-        help="serve a function as METHOD too",
+        help="also serve a function as METHOD",
     )
     parser.add_argument(
         "--drain",
@@ -71,13 +69,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(options: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int:
     """
-    Serve until a signal; 0 after a drain.
+    Serve until a signal. Return 0 after draining.
     """
     log_to(stderr)
     settings = read_settings(setting_flags(options))
     with logging_in_background():
         asyncio.run(serve(Path(options.folder), settings, lambda line: print(line, file=stdout, flush=True)))
-    # One more signal on the way out must not make a failure of it.
+    # Ignore further signals, which would turn a clean exit into a failure.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
     return 0

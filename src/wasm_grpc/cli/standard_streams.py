@@ -1,4 +1,4 @@
-"""The process's own standard streams, where they are closed or can't be written."""
+"""Handle standard streams that are closed or can't be written."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ import sys
 __all__ = ["WRITE_ERRORS", "discard_what_can_not_be_written", "open_standard_streams"]
 
 WRITE_ERRORS = frozenset({errno.EBADF, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENOSPC})
-"""What a write to standard output fails with, but for EPIPE, which is nobody's fault."""
+"""Errors of a write to standard output that are reported. EPIPE is not: its reader just stopped."""
 
 
 def open_standard_streams() -> None:
     """
-    Occupy the descriptors 0 to 2 that are closed, in a way that lets writes fail.
+    Open those of the descriptors 0 to 2 that are closed, so that writes to them fail.
 
-    Else a file or socket that is opened next would have such a number, and what is printed would go there.
+    Otherwise the next file or socket would get such a number, and printed output would go there.
     """
     for descriptor in range(3):
         try:
             os.fstat(descriptor)
         except OSError:
-            # The lowest free number is this one. To be read only: a write is EBADF, as it was.
+            # The lowest free number is this one. Read-only, so that a write still fails with EBADF.
             os.open(os.devnull, os.O_RDONLY)
     if sys.stdout is None:
         sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - for this process
@@ -33,7 +33,7 @@ def open_standard_streams() -> None:
 
 def discard_what_can_not_be_written() -> None:
     """
-    Drop what is left to write where that fails: the interpreter would complain of it once more at its end.
+    Discard buffered output that can't be written. Otherwise the interpreter would report it again at exit.
     """
     for stream in (sys.stdout, sys.stderr):
         try:

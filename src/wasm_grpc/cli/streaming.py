@@ -1,4 +1,4 @@
-"""``wasm-grpc invoke --stream``: a body through a function, both flowing."""
+"""``wasm-grpc invoke --stream``: stream a body to a function and its result back."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ from wasm_grpc.core.errors import ConfigError
 __all__ = ["stream"]
 
 _LOOK_S = 0.1
-"""How long Ctrl-C may go unnoticed, at worst."""
+"""Longest time until Ctrl-C is noticed."""
 _GRACE_S = 0.5
-"""For what came before Ctrl-C to be written."""
+"""Time after Ctrl-C to write the chunks that arrived before it."""
 
 
 def stream(options: argparse.Namespace, callee: Callee, stdout: TextIO, stderr: TextIO) -> int:
     """
-    Call the method; exit code 1 and one line ``CODE: message`` if the call fails.
+    Call the method. If the call fails, print one line ``CODE: message`` and return 1.
 
     Raises:
-        ConfigError: A file can't be read or written, or the address is none.
+        ConfigError: A file can't be read or written, or the address is invalid.
         HostError: The result can't be written.
         BrokenPipeError: Nobody reads standard output any more.
     """
     body = _Body(options.data)
-    # A line that comes and goes would disturb what is typed, or what is shown, on the same terminal.
+    # Don't draw progress on a terminal where the user types the body or the result is shown.
     is_shown = stderr.isatty() and not (body.isatty() or (options.output is None and stdout.isatty()))
     address = options.address or ("" if callee.app_id else DEFAULT_ADDRESS)
     with body, FunctionsClient(callee.app_id, address=address, token=callee.token) as functions:
@@ -43,11 +43,11 @@ def stream(options: argparse.Namespace, callee: Callee, stdout: TextIO, stderr: 
         try:
             result.open()
             with Progress(stderr, lambda: body.taken, is_shown=is_shown) as progress:
-                _Copying(functions, options, body, result, progress).finish()
+                _CallThread(functions, options, body, result, progress).finish()
         except FunctionError as exc:
             part = result.close()
             line = callee.failure_line(exc.code, exc.message)
-            print(f"{line}; what came before is in {part}" if part else line, file=stderr)
+            print(f"{line}; the partial result is in {part}" if part else line, file=stderr)
             return 1
         finally:
             result.close()
@@ -56,15 +56,15 @@ def stream(options: argparse.Namespace, callee: Callee, stdout: TextIO, stderr: 
 
 class _Body(io.FileIO):
     """
-    The file with the body, or standard input: read as it comes.
+    The file with the body, or standard input, read as data arrives.
 
     Attributes:
-        taken: Bytes that have been read.
+        taken: Number of bytes read so far.
     """
 
     def __init__(self, name: str) -> None:
         """
-        Open it.
+        Open the body.
 
         Raises:
             ConfigError: It can't be opened.
@@ -96,12 +96,12 @@ class _Body(io.FileIO):
         return piece
 
 
-class _Copying(threading.Thread):
+class _CallThread(threading.Thread):
     """
-    The call, on a thread of its own, while the main one waits for it or for Ctrl-C.
+    Runs the call on a separate thread, while the main thread waits for it or for Ctrl-C.
 
-    Raised as an exception, Ctrl-C comes down anywhere: in the midst of gRPC it leaves a lock that the call
-    then waits for without end (seen in one of forty, on a busy machine). So here it is only noted.
+    A KeyboardInterrupt can be raised anywhere. Inside gRPC it may leave a lock held, on which the call then
+    waits forever (seen in one of forty runs, on a busy machine). So here Ctrl-C only sets a flag.
     """
 
     def __init__(
@@ -122,25 +122,25 @@ class _Copying(threading.Thread):
 
     def run(self) -> None:
         """
-        Copy until one side ends.
+        Run the call until it ends.
         """
         try:
             self._copy()
-        except BaseException as exc:  # noqa: BLE001 - raised where it is waited for
+        except BaseException as exc:  # noqa: BLE001 - `finish` raises it
             self._failure = exc
 
     def finish(self) -> None:
         """
-        Start, and wait for the end; raises what the call or the copying failed with.
+        Start the call and wait for its end. Raise the error with which it failed.
         """
-        with _noted_ctrl_c() as was_pressed:
+        with _recorded_ctrl_c() as was_pressed:
             self.start()
-            # A wait without an end misses a signal that comes just before it.
+            # With a timeout: an endless wait would miss a signal that arrives just before it.
             while self.is_alive() and not was_pressed():
                 self.join(_LOOK_S)
             if was_pressed():
                 self._functions.close()
-                # It may still wait for whoever reads the result: that must not keep anybody.
+                # The thread may still be blocked on the reader of the result. Don't wait for that.
                 self.join(_GRACE_S)
                 raise KeyboardInterrupt
         if self._failure is not None:
@@ -164,9 +164,9 @@ class _Copying(threading.Thread):
 
 
 @contextlib.contextmanager
-def _noted_ctrl_c() -> Iterator[Callable[[], bool]]:
+def _recorded_ctrl_c() -> Iterator[Callable[[], bool]]:
     """
-    Note Ctrl-C instead of raising it, where it would be raised; gives what says whether it was pressed.
+    Record Ctrl-C instead of raising KeyboardInterrupt. Yields a function that tells if it was pressed.
     """
     pressed: list[int] = []
     before = signal.getsignal(signal.SIGINT)

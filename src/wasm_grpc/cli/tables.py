@@ -1,4 +1,4 @@
-"""Tables as the command line prints them."""
+"""Format tables for the terminal."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["aligned"]
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     """
-    Return each row as one line, its cells below those of the row above.
+    Return each row as one line, with aligned columns.
     """
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [

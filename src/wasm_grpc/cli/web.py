@@ -21,7 +21,7 @@ PARSER: Mapping[str, Any] = {
     "through the sidecar. When it is ready it prints one line: page http://127.0.0.1:8080.",
     "epilog": "example: wasm-grpc web --port 8080\n"
     "beside a sidecar: dapr run --app-id web-port --max-body-size 20Mi -- wasm-grpc web\n\n"
-    "The sidecar is at DAPR_GRPC_ENDPOINT or DAPR_GRPC_PORT; `wasm-grpc demo` starts all of it.\n"
+    "The sidecar is at DAPR_GRPC_ENDPOINT or DAPR_GRPC_PORT; `wasm-grpc demo` starts everything.\n"
     "Exits with 0 after SIGTERM or Ctrl-C, 1 if the port is in use.",
 }
 
@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(options: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int:
     """
-    Serve until a signal; 0 then.
+    Serve until a signal, then return 0.
     """
     log_to(stderr, default="warning")
     try:

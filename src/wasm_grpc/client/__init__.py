@@ -1,7 +1,7 @@
 """
-Clients of the streaming service, for callers of functions: typed, blocking or on asyncio.
+Typed clients of the streaming service, blocking and asyncio, for callers of functions.
 
-The one here blocks; ``wasm_grpc.client.aio`` has the other, under the same names.
+The client here blocks. ``wasm_grpc.client.aio`` has the asyncio client, with the same names.
 """
 
 from wasm_grpc.client.blocking import FunctionsClient, Stream

@@ -1,4 +1,4 @@
-"""The client for callers on an asyncio event loop."""
+"""The asyncio client."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _Call = grpc.aio.StreamStreamCall[functions_pb2.InvokeRequest, functions_pb2.Inv
 
 class FunctionsClient:
     """
-    The functions of an app, through this process's sidecar; or those of a server, at its address.
+    A client of an app's functions, through this process's sidecar, or of a server directly.
 
     ::
 
@@ -33,21 +33,21 @@ class FunctionsClient:
             async for chunk in functions.stream("redact", open("big.log", "rb")):
                 sys.stdout.buffer.write(chunk)
 
-    One event loop uses it; calls may run side by side over its one connection.
+    Use it from one event loop. Concurrent calls share its one connection.
     """
 
     def __init__(self, app_id: str = "", *, address: str = "", token: str | None = None) -> None:
         """
-        Take the address; the connection is made with the first call, on the loop that is running then.
+        Store the address. The first call opens the connection, on the loop that is running then.
 
         Args:
             app_id: The app, for calls through the sidecar.
-            address: Of the sidecar; without it ``DAPR_GRPC_ENDPOINT``, or ``DAPR_GRPC_PORT`` on this
-                machine. Without an app id: of the server.
-            token: Without it ``DAPR_API_TOKEN`` for the sidecar, ``APP_API_TOKEN`` for a server.
+            address: With an app id: address of the sidecar, by default ``DAPR_GRPC_ENDPOINT``, or
+                ``DAPR_GRPC_PORT`` on this machine. Without an app id: address of the server.
+            token: API token; by default ``DAPR_API_TOKEN`` for the sidecar, ``APP_API_TOKEN`` for a server.
 
         Raises:
-            ConfigError: There is neither an app id nor an address, or the address can't be read.
+            ConfigError: There is neither an app id nor an address, or the address is invalid.
         """
         self._target = target_of(app_id, address=address, token=token, environ=os.environ)
         self._channel: grpc.aio.Channel | None = None
@@ -71,24 +71,24 @@ class FunctionsClient:
         timeout_s: float | None = None,
     ) -> Stream:
         """
-        Call a method: the body is sent as it comes, the result comes as the function writes it.
+        Call a method. The body is sent as it becomes available, and the result arrives as it is written.
 
-        A piece of the body is taken whenever the last one has found room on its way: from an async
-        iterable here, from a file or another iterable on a thread, so that nothing blocks the loop.
-        A function may end before it has read all of it; then no more is taken, and a piece that was may
-        be lost. A file is read, not closed.
+        The next piece of the body is read once flow control has accepted the last one. An async iterable is
+        read here, a file or another iterable on a thread, so that nothing blocks the loop. If the function
+        ends before it has read the whole body, reading stops, and the last piece may be lost. A file is
+        not closed.
 
         Args:
-            method: As in a trigger of the function's manifest.
+            method: The method, as in a trigger of the function's manifest.
             body: Bytes, a binary file, or an iterable of bytes, async or not.
             verb: HTTP verb.
-            query: Without the leading "?".
+            query: Query string without the leading "?".
             content_type: Media type of the body.
-            metadata: What the function gets as ``HTTP_<NAME>``.
-            timeout_s: The longest that the whole call may take.
+            metadata: Metadata, which the function gets as ``HTTP_<NAME>`` variables.
+            timeout_s: Deadline of the whole call.
 
         Raises:
-            TypeError: The body is nothing that can be sent.
+            TypeError: The body has an unsupported type.
         """
         header = request_header(method, verb=verb, query=query, content_type=content_type, metadata=metadata)
         pieces = _pieces(body)
@@ -108,7 +108,7 @@ class FunctionsClient:
 
     async def aclose(self) -> None:
         """
-        Close the connection; calls that still run are cancelled.
+        Close the connection. Running calls are cancelled.
         """
         for stream in list(self._streams):
             await stream.aclose()
@@ -118,14 +118,14 @@ class FunctionsClient:
 
 class Stream(AsyncIterator[bytes]):
     """
-    The result of one call, in chunks as they come. One task takes them; any may call `cancel`.
+    The result of one call, in chunks as they arrive. One task iterates over it. Any task may call `cancel`.
 
-    After the last chunk it raises what the call failed with:
+    After the last chunk it raises the error of a failed call:
 
     * `FunctionError`: The call failed, or the server broke the protocol.
-    * What the body's own source raised, as it was; the call is cancelled then.
+    * The original exception of the body's source, if that failed. The call is cancelled then.
 
-    An `async with` block that is left early cancels the call, and so does letting go of the stream.
+    Leaving an `async with` block early cancels the call, and so does dropping the last reference.
     """
 
     def __init__(self, call: _Call, sending: _Sending) -> None:
@@ -135,7 +135,7 @@ class Stream(AsyncIterator[bytes]):
         self._is_cancelled = False
 
     def __del__(self) -> None:
-        # The sending task would keep the call, which else cancels itself.
+        # The sending task keeps the call alive, which would otherwise cancel itself.
         self._call.cancel()
 
     async def __aenter__(self) -> Stream:
@@ -152,13 +152,13 @@ class Stream(AsyncIterator[bytes]):
 
     async def read(self) -> bytes:
         """
-        Return all of the result that hasn't been taken yet, once it is there.
+        Wait for the end, and return the rest of the result.
         """
         return b"".join([chunk async for chunk in self])
 
     async def header(self) -> Header:
         """
-        Return the answer's header, once it has come; chunks are taken as before.
+        Wait for the response's header and return it. No chunk is consumed.
         """
         while self._answer.header is None:
             if (response := await self._next_response()) is not None:
@@ -167,14 +167,14 @@ class Stream(AsyncIterator[bytes]):
 
     def cancel(self) -> None:
         """
-        Stop the function; does nothing once the call has ended.
+        Stop the function. Does nothing after the end of the call.
         """
         self._is_cancelled = True
         self._call.cancel()
 
     async def aclose(self) -> None:
         """
-        Stop the function unless it has ended, and wait until nothing of the body is taken any more.
+        Stop the function if it still runs, and wait until the body is no longer read.
         """
         self.cancel()
         await self._sending.wait_closed()
@@ -188,14 +188,14 @@ class Stream(AsyncIterator[bytes]):
 
     async def _next_response(self) -> functions_pb2.InvokeResponse | None:
         """
-        Return the server's next message, or None where the call has ended well.
+        Return the server's next message, or None if the call has succeeded.
         """
         try:
             response = await self._call.read()
         except grpc.aio.AioRpcError as exc:
             raise error_of(exc, self._answer.invocation_id) from exc
         except asyncio.CancelledError:
-            # Of the call, or of the task that waits here.
+            # Either the call was cancelled, or the task that waits here.
             if _is_cancelling() or not (self._is_cancelled or self._sending.failure):
                 raise
         else:
@@ -203,7 +203,7 @@ class Stream(AsyncIterator[bytes]):
                 return response
             self._answer.end()
             return None
-        # Here, where a failure gets no context that it hadn't where it was raised.
+        # Raised outside the `except` block, so that the exception gets no additional context.
         raise self._sending.failure or FunctionError(
             grpc.StatusCode.CANCELLED, "the call was cancelled here", invocation_id=self._answer.invocation_id
         )
@@ -211,18 +211,18 @@ class Stream(AsyncIterator[bytes]):
 
 class _Sending:
     """
-    Sends the requests of one call as a task, which ends with the call.
+    Sends the requests of one call in a task, which ends with the call.
 
     Attributes:
-        failure: What the body's source raised.
+        failure: The exception of the body's source.
     """
 
     def __init__(
         self, call: _Call, header: functions_pb2.InvokeRequest, pieces: AsyncIterable[Piece]
     ) -> None:
         self._call = call
-        # Not `call.write`: where the server ends the call meanwhile, as a function may that has enough,
-        # it puts INTERNAL in place of the server's status (grpc/grpc#36066, seen with 1.85.1).
+        # Not `call.write`: if the server ends the call meanwhile, as when a function needs no more input,
+        # it replaces the server's status by INTERNAL (grpc/grpc#36066, seen with 1.85.1).
         inner = call._cython_call  # type: ignore[attr-defined] # noqa: SLF001
         self._send_message: Callable[[bytes], Awaitable[None]] = inner.send_serialized_message
         self.failure: BaseException | None = None
@@ -247,8 +247,8 @@ class _Sending:
                     if not await self._write(request):
                         return
             await self._end()
-        except BaseException as exc:  # noqa: BLE001 - raised where the result is taken
-            # The end of the call cancels this task; before that, whatever comes is the source's.
+        except BaseException as exc:  # noqa: BLE001 - raised to the consumer of the result
+            # The end of the call cancels this task. Any exception before that is from the source.
             if not self._call.done():
                 self.failure = exc
                 self._call.cancel()
@@ -256,7 +256,7 @@ class _Sending:
             if isinstance(pieces, Reading):
                 pieces.close()
 
-    # Of these three, False and silence say that the call has ended: whoever takes the result learns how.
+    # If the call has ended, these return False or nothing: the consumer of the result gets the error.
 
     async def _has_connected(self) -> bool:
         try:
@@ -291,7 +291,7 @@ async def _at_once(piece: Piece) -> AsyncIterator[Piece]:
 
 def _is_cancelling() -> bool:
     """
-    Say whether somebody has cancelled the current task; CPython 3.10 can't tell.
+    Return whether the current task is being cancelled. CPython 3.10 can't tell.
     """
     cancelling = getattr(asyncio.current_task(), "cancelling", None)
     return cancelling is not None and cancelling() > 0

@@ -1,4 +1,4 @@
-"""The client for callers without an event loop."""
+"""The blocking client."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["FunctionsClient", "Stream"]
 
 class FunctionsClient:
     """
-    The functions of an app, through this process's sidecar; or those of a server, at its address.
+    A client of an app's functions, through this process's sidecar, or of a server directly.
 
     ::
 
@@ -30,21 +30,21 @@ class FunctionsClient:
             for chunk in functions.stream("redact", open("big.log", "rb")):
                 sys.stdout.buffer.write(chunk)
 
-    Any thread may call it, and calls may run side by side over its one connection.
+    Safe to use from any thread. Concurrent calls share its one connection.
     """
 
     def __init__(self, app_id: str = "", *, address: str = "", token: str | None = None) -> None:
         """
-        Take the address; the connection is made with the first call.
+        Store the address. The first call opens the connection.
 
         Args:
             app_id: The app, for calls through the sidecar.
-            address: Of the sidecar; without it ``DAPR_GRPC_ENDPOINT``, or ``DAPR_GRPC_PORT`` on this
-                machine. Without an app id: of the server.
-            token: Without it ``DAPR_API_TOKEN`` for the sidecar, ``APP_API_TOKEN`` for a server.
+            address: With an app id: address of the sidecar, by default ``DAPR_GRPC_ENDPOINT``, or
+                ``DAPR_GRPC_PORT`` on this machine. Without an app id: address of the server.
+            token: API token; by default ``DAPR_API_TOKEN`` for the sidecar, ``APP_API_TOKEN`` for a server.
 
         Raises:
-            ConfigError: There is neither an app id nor an address, or the address can't be read.
+            ConfigError: There is neither an app id nor an address, or the address is invalid.
         """
         target = target_of(app_id, address=address, token=token, environ=os.environ)
         self._metadata = target.metadata
@@ -73,23 +73,23 @@ class FunctionsClient:
         timeout_s: float | None = None,
     ) -> Stream:
         """
-        Call a method: the body is sent as it comes, the result comes as the function writes it.
+        Call a method. The body is sent as it becomes available, and the result arrives as it is written.
 
-        The body is taken on a thread of gRPC's, a piece whenever the last one has found room on its way.
-        A function may end before it has read all of it; then no more is taken, and a piece that was may
-        be lost. A file is read, not closed.
+        The body is read on a thread of gRPC, the next piece once flow control has accepted the last one. If
+        the function ends before it has read the whole body, reading stops, and the last piece may be lost.
+        A file is not closed.
 
         Args:
-            method: As in a trigger of the function's manifest.
+            method: The method, as in a trigger of the function's manifest.
             body: Bytes, a binary file, or an iterable of bytes.
             verb: HTTP verb.
-            query: Without the leading "?".
+            query: Query string without the leading "?".
             content_type: Media type of the body.
-            metadata: What the function gets as ``HTTP_<NAME>``.
-            timeout_s: The longest that the whole call may take.
+            metadata: Metadata, which the function gets as ``HTTP_<NAME>`` variables.
+            timeout_s: Deadline of the whole call.
 
         Raises:
-            TypeError: The body is nothing that can be sent.
+            TypeError: The body has an unsupported type.
         """
         header = request_header(method, verb=verb, query=query, content_type=content_type, metadata=metadata)
         sending = _Sending(header, Source(body))
@@ -99,21 +99,21 @@ class FunctionsClient:
 
     def close(self) -> None:
         """
-        Close the connection; calls that still run are cancelled.
+        Close the connection. Running calls are cancelled.
         """
         self._channel.close()
 
 
 class Stream(Iterator[bytes]):
     """
-    The result of one call, in chunks as they come. One thread uses it; any may call `cancel`.
+    The result of one call, in chunks as they arrive. Use it from one thread. Any thread may call `cancel`.
 
-    After the last chunk it raises what the call failed with:
+    After the last chunk it raises the error of a failed call:
 
     * `FunctionError`: The call failed, or the server broke the protocol.
-    * What the body's own source raised, as it was; the call is cancelled then.
+    * The original exception of the body's source, if that failed. The call is cancelled then.
 
-    A `with` block that is left early cancels the call, and so does letting go of the stream.
+    Leaving a `with` block early cancels the call, and so does dropping the last reference.
     """
 
     def __init__(self, call: grpc._CallIterator[functions_pb2.InvokeResponse], sending: _Sending) -> None:
@@ -136,20 +136,20 @@ class Stream(Iterator[bytes]):
 
     def read(self) -> bytes:
         """
-        Return all of the result that hasn't been taken yet, once it is there.
+        Wait for the end, and return the rest of the result.
         """
         return b"".join(self)
 
     def cancel(self) -> None:
         """
-        Stop the function; does nothing once the call has ended.
+        Stop the function. Does nothing after the end of the call.
         """
         self._call.cancel()
 
     @property
     def header(self) -> Header:
         """
-        The answer's header, once it has come.
+        The response's header. Waits until it has arrived.
         """
         while self._answer.header is None:
             self._take()
@@ -158,27 +158,27 @@ class Stream(Iterator[bytes]):
     @property
     def content_type(self) -> str:
         """
-        Media type of the result, once the header has come.
+        Media type of the result. Waits for the header.
         """
         return self.header.content_type
 
     @property
     def metadata(self) -> Mapping[str, str]:
         """
-        What the function sends beside the result, once the header has come.
+        Metadata from the function. Waits for the header.
         """
         return self.header.metadata
 
     @property
     def invocation_id(self) -> str:
         """
-        The call's name in the server's log, once the header has come.
+        The call's id in the server's log. Waits for the header.
         """
         return self.header.invocation_id
 
     def _take(self) -> bytes:
         """
-        Return what the server's next message has of the result; may be b"".
+        Return the next message's part of the result, which may be b"".
         """
         failure: BaseException
         try:
@@ -193,16 +193,16 @@ class Stream(Iterator[bytes]):
             if self._sending.failure is None or exc.code() is not grpc.StatusCode.CANCELLED:
                 raise error_of(exc, self._answer.invocation_id) from exc
             failure = self._sending.failure
-        # Here, where it gets no context that it hadn't where it was raised.
+        # Raised outside the `except` block, so that the exception gets no additional context.
         raise failure
 
 
 class _Sending:
     """
-    The requests of one call, which gRPC takes on a thread of its own.
+    The requests of one call, which gRPC reads on its own thread.
 
     Attributes:
-        failure: What the body's source raised.
+        failure: The exception of the body's source.
     """
 
     def __init__(self, header: functions_pb2.InvokeRequest, source: Source) -> None:
@@ -214,9 +214,9 @@ class _Sending:
 
     def begin(self, call: grpc.RpcContext) -> None:
         """
-        Learn which call it is; its end ends the source's waits.
+        Attach the call. Its end ends the source's waits.
         """
-        # Weak: a stream that is let go of must end its call, wherever the source is at that time.
+        # A weak reference, so that dropping the stream ends its call even while the source is blocked.
         self._call = weakref.ref(call)
         self._has_begun.set()
         if not call.add_callback(self._source.stop):
@@ -224,7 +224,7 @@ class _Sending:
 
     def requests(self) -> Iterator[functions_pb2.InvokeRequest]:
         """
-        Return every message; after a source's failure none, and never the end of a body that is not whole.
+        Yield all messages. If the source fails, cancel the call, so that a partial body never looks complete.
         """
         yield self._header
         try:
@@ -232,9 +232,9 @@ class _Sending:
                 yield from cut(piece)
         except GeneratorExit:
             raise
-        except BaseException as exc:  # noqa: BLE001 - raised where the result is taken
+        except BaseException as exc:  # noqa: BLE001 - raised to the consumer of the result
             self.failure = exc
-            # gRPC would log it, and call it UNKNOWN.
+            # Not raised here: gRPC would log it and report UNKNOWN.
             self._cancel()
 
     def _cancel(self) -> None:

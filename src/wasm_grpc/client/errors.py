@@ -1,4 +1,4 @@
-"""How a call failed, for its caller: the gRPC status, and what the server's ``ErrorInfo`` adds to it."""
+"""The error of a failed call: the gRPC status, and details from the server's ``ErrorInfo``."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ __all__ = ["FunctionError", "error_of"]
 
 class FunctionError(WasmGrpcError):
     """
-    A call ended without its whole result; what came of it before is not the whole.
+    A call failed. Chunks received before it are an incomplete result.
 
     Attributes:
         code: The gRPC status.
-        message: One text for logs and people; also the error's own.
-        reason: How the invocation ended, such as ``TRAPPED``; "" where no server of functions said it.
+        message: The text for logs and people; also the exception's text.
+        reason: Why the invocation failed, such as ``TRAPPED``; "" if a wasm-grpc server didn't report it.
         function: The function's name, or "".
-        limit: The manifest key of the limit that was met (``limits.timeout``), or "".
-        invocation_id: Of the server's log, or "".
+        limit: The manifest key of the limit that was reached (``limits.timeout``), or "".
+        invocation_id: The call's id in the server's log, or "".
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class FunctionError(WasmGrpcError):
 
 class Failure(Protocol):
     """
-    What gRPC raises, on asyncio or not.
+    An error of gRPC, blocking or asyncio.
     """
 
     def code(self) -> grpc.StatusCode:
@@ -63,7 +63,7 @@ class Failure(Protocol):
 
     def trailing_metadata(self) -> Iterable[Any] | None:
         """
-        Return what came with the status.
+        Return the trailing metadata.
         """
 
 
@@ -72,8 +72,8 @@ def error_of(failure: Failure, invocation_id: str = "") -> FunctionError:
     Return the error of a failed call.
 
     Args:
-        failure: What gRPC raised.
-        invocation_id: From the answer's header, for a failure that doesn't tell it.
+        failure: The error that gRPC raised.
+        invocation_id: From the response's header, in case the error has none.
     """
     info = error_info_of(failure.trailing_metadata() or ()) or error_details_pb2.ErrorInfo()
     code = failure.code()

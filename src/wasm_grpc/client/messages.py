@@ -1,4 +1,4 @@
-"""The messages of one call, made and read without input or output: what both clients share."""
+"""Build and parse the messages of a call, without I/O; shared by both clients."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["CHUNK_BYTES", "METHOD", "Answer", "Header", "Metadata", "Piece", "cu
 
 METHOD = "/wasm_grpc.v1.Functions/Invoke"
 CHUNK_BYTES = 1 * MIB
-"""The most of a body in one message; daprd takes 4 MiB, unless its operator says otherwise."""
+"""Largest part of a body in one message. daprd accepts messages of 4 MiB by default."""
 
 Piece = bytes | bytearray | memoryview
 Metadata = Mapping[str, str] | Iterable[tuple[str, str]]
@@ -25,13 +25,13 @@ Metadata = Mapping[str, str] | Iterable[tuple[str, str]]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Header:
     """
-    What a server says before the first byte of a result.
+    A response's header, which precedes the result.
 
     Attributes:
         content_type: Media type of the result.
-        metadata: What the function sends beside it, names in lower case.
-        invocation_id: Also in the server's log.
-        set_cookies: Each value of ``Set-Cookie``, which is not in `metadata`, since it is no list.
+        metadata: Further metadata from the function, names in lower case.
+        invocation_id: The call's id in the server's log.
+        set_cookies: The values of ``Set-Cookie``. Not in `metadata`, since they can't be joined to one value.
     """
 
     content_type: str
@@ -42,10 +42,10 @@ class Header:
 
 class Answer:
     """
-    Reads a server's messages in the order in which they come.
+    Parses a server's messages in order.
 
     Attributes:
-        header: The answer's header, once it has come.
+        header: The response's header; None before it has arrived.
     """
 
     def __init__(self) -> None:
@@ -53,10 +53,10 @@ class Answer:
 
     def take(self, response: functions_pb2.InvokeResponse) -> bytes:
         """
-        Return the message's part of the result: b"" for the header, or for a chunk that is empty.
+        Return a message's part of the result: b"" for the header or an empty chunk.
 
         Raises:
-            FunctionError: The server breaks the protocol.
+            FunctionError: The server violates the protocol.
         """
         part = response.WhichOneof("part")
         if part == "header":
@@ -71,14 +71,14 @@ class Answer:
             )
             return b""
         if part is None:
-            raise self._broken("a message with neither a header nor a chunk")
+            raise self._broken("a message with neither a header nor a chunk; expected one of them")
         if self.header is None:
             raise self._broken("a chunk before its header; expected the header first")
         return response.chunk
 
     def end(self) -> None:
         """
-        Take the end of a call that went well.
+        Process the end of a call that succeeded.
 
         Raises:
             FunctionError: The server has sent no header.
@@ -89,7 +89,7 @@ class Answer:
     @property
     def invocation_id(self) -> str:
         """
-        The header's, or "" as long as none has come.
+        The id in the header, or "" before it has arrived.
         """
         return "" if self.header is None else self.header.invocation_id
 
@@ -103,7 +103,7 @@ def request_header(
     method: str, *, verb: str, query: str, content_type: str, metadata: Metadata
 ) -> functions_pb2.InvokeRequest:
     """
-    Make the first message of a call.
+    Return the first message of a call.
     """
     pairs = metadata.items() if isinstance(metadata, Mapping) else metadata
     joined = join_values((name.lower(), value) for name, value in pairs)
@@ -116,10 +116,10 @@ def request_header(
 
 def cut(piece: Piece) -> Iterator[functions_pb2.InvokeRequest]:
     """
-    Make the messages of a piece of the body: none of an empty one.
+    Yield the messages for a piece of the body; none for an empty one.
 
     Raises:
-        TypeError: It is no bytes.
+        TypeError: It is not bytes.
     """
     if not isinstance(piece, bytes | bytearray | memoryview):
         raise TypeError(f"body: a piece of it is {type(piece).__name__}; expected bytes")
@@ -127,7 +127,7 @@ def cut(piece: Piece) -> Iterator[functions_pb2.InvokeRequest]:
         yield functions_pb2.InvokeRequest(chunk=piece)
         return
     view = memoryview(piece)
-    # Bytes of whatever they are, wherever they lie.
+    # A memoryview may have other items than bytes, or gaps between them.
     view = view.cast("B") if view.c_contiguous else memoryview(view.tobytes())
     for start in range(0, len(view), CHUNK_BYTES):
         yield functions_pb2.InvokeRequest(chunk=bytes(view[start : start + CHUNK_BYTES]))

@@ -1,4 +1,4 @@
-"""A blocking source, read for an event loop on a thread of its own."""
+"""Read a blocking source on a separate thread, for an event loop."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from wasm_grpc.client.source import Source
 
 __all__ = ["Reading"]
 
-_Wanted = asyncio.Future[Piece | None]
+_Request = asyncio.Future[Piece | None]
 
 
 class Reading(AsyncIterator[Piece]):
     """
-    The pieces of a source. Each is read when it is asked for, by one task of one loop.
+    The pieces of a source. Each is read on demand, for one task of one loop.
 
-    The thread is a daemon, and none of the loop's: a source that blocks for ever, such as a generator that
-    nobody feeds, would keep the loop, and with it the interpreter, from ending.
+    The thread is a daemon and not one of the loop's executor: otherwise a source that blocks forever, such
+    as a generator that gets no input, would prevent the loop, and thus the interpreter, from ending.
     """
 
     def __init__(self, source: Source) -> None:
         self._source = source
-        self._wanted: SimpleQueue[_Wanted | None] = SimpleQueue()
+        self._requests: SimpleQueue[_Request | None] = SimpleQueue()
         self._has_started = False
 
     async def __anext__(self) -> Piece:
         if not self._has_started:
             self._has_started = True
             threading.Thread(target=self._read, name="wasm-grpc body", daemon=True).start()
-        wanted: _Wanted = asyncio.get_running_loop().create_future()
-        self._wanted.put(wanted)
+        wanted: _Request = asyncio.get_running_loop().create_future()
+        self._requests.put(wanted)
         piece = await wanted
         if piece is None:
             raise StopAsyncIteration
@@ -42,16 +42,16 @@ class Reading(AsyncIterator[Piece]):
 
     def close(self) -> None:
         """
-        Read no more, and end the wait for what comes next; may be called again.
+        Stop reading, and end a wait for the next piece. May be called twice.
         """
         self._source.stop()
-        self._wanted.put(None)
+        self._requests.put(None)
 
     def _read(self) -> None:
         pieces = iter(self._source)
-        while (wanted := self._wanted.get()) is not None:
+        while (wanted := self._requests.get()) is not None:
             piece, failure = _next(pieces)
-            # A loop that is closed needs it no more.
+            # Ignore a loop that has been closed meanwhile.
             with suppress(RuntimeError):
                 wanted.get_loop().call_soon_threadsafe(_settle, wanted, piece, failure)
 
@@ -59,11 +59,11 @@ class Reading(AsyncIterator[Piece]):
 def _next(pieces: Iterator[Piece]) -> tuple[Piece | None, BaseException | None]:
     try:
         return next(pieces, None), None
-    except BaseException as exc:  # noqa: BLE001 - raised where the piece is wanted
+    except BaseException as exc:  # noqa: BLE001 - raised in the task that waits for the piece
         return None, exc
 
 
-def _settle(wanted: _Wanted, piece: Piece | None, failure: BaseException | None) -> None:
+def _settle(wanted: _Request, piece: Piece | None, failure: BaseException | None) -> None:
     if wanted.done():
         return
     if failure is None:

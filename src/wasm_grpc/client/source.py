@@ -1,4 +1,4 @@
-"""Where a body comes from: its pieces, each as soon as it is there, until there is no more use for them."""
+"""Read the pieces of a body as soon as they are available, until the reader is stopped."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["Body", "Readable", "Source"]
 
 class Readable(Protocol):
     """
-    A binary file, or what reads like one.
+    A binary file, or an object with its `read`.
     """
 
     def read(self, size: int, /) -> bytes | None:
@@ -27,28 +27,28 @@ class Readable(Protocol):
 
 
 Body = Piece | Readable | Iterable[Piece]
-"""Bytes at once, a binary file that is read as it comes, or pieces of any size."""
+"""Bytes, a binary file that is read as data arrives, or an iterable of pieces of any size."""
 
 
 class Source:
     """
-    The pieces of a body. One thread iterates over it, once; any may call `stop`.
+    The pieces of a body. One thread iterates over it, once. Any thread may call `stop`.
 
-    A wait for a pipe, a terminal or a socket ends at `stop`: the thread would else stay, and CPython
-    aborts if, at its own end, another thread still reads from standard input (seen on 3.11).
-    What else blocks, such as a generator that waits for something, ends with its next piece.
+    `stop` ends a wait for a pipe, a terminal or a socket. Otherwise the thread would stay, and CPython
+    aborts if a thread still reads from standard input at exit (seen on 3.11). Any other source that
+    blocks, such as a generator, ends with its next piece.
     """
 
     def __init__(self, body: object) -> None:
         """
-        Look at a body without reading from it.
+        Check a body's type, without reading from it.
 
         Raises:
-            TypeError: It is none.
+            TypeError: It is not a body.
         """
         if isinstance(body, str) or not (hasattr(body, "read") or isinstance(body, Iterable)):
             raise TypeError(
-                f"body: it is {type(body).__name__}; expected bytes, a binary file or an iterable of bytes"
+                f"body: is {type(body).__name__}; expected bytes, a binary file or an iterable of bytes"
             )
         self._body = body
         self._wait = _Wait()
@@ -64,25 +64,25 @@ class Source:
 
     def stop(self) -> None:
         """
-        End the iteration, and the wait for what comes next; may be called again.
+        End the iteration, and a wait for the next piece. May be called twice.
         """
         self._wait.end()
 
 
 class _Wait:
     """
-    Waits for what can be read from a descriptor, until another thread ends that.
+    Waits until a descriptor is readable, or until another thread ends the wait.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        # Both ends of a pipe: what waits at the one sees the other being closed.
+        # Both ends of a pipe. Closing the write end wakes a poll on the read end.
         self._wake: list[int] = []
         self.is_over = False
 
     def for_bytes(self, descriptor: int) -> bool:
         """
-        Return once something, or the end, can be read; False if the wait was ended before.
+        Wait until data or the end can be read. Return False if the wait was ended before.
         """
         with self._lock:
             if self.is_over:
@@ -97,7 +97,7 @@ class _Wait:
 
     def end(self) -> None:
         """
-        End the wait, and every later one; doesn't block.
+        End the wait and every later one. Doesn't block.
         """
         with self._lock:
             self.is_over = True
@@ -106,7 +106,7 @@ class _Wait:
 
     def close(self) -> None:
         """
-        Return back what waiting took; called by who waits.
+        Release the pipe. Called by the waiting thread.
         """
         self.end()
         while self._wake:
@@ -120,7 +120,7 @@ def _pieces(body: object, wait: _Wait) -> Iterator[Piece]:
         return _read_ready(body.read, body.fileno(), wait)
     if isinstance(body, io.BufferedReader) and isinstance(body.raw, io.FileIO):
         return _read_buffered(body, wait)
-    # Others may hold more than their descriptor shows: it says nothing about when to read.
+    # Other objects may buffer data, so their descriptor doesn't show whether a read would block.
     if isinstance(body, Iterable) and not hasattr(body, "read"):
         return iter(body)
     return _read(getattr(body, "read1", None) or getattr(body, "read"))  # noqa: B009 - it may be either
@@ -128,13 +128,13 @@ def _pieces(body: object, wait: _Wait) -> Iterator[Piece]:
 
 def _read(read: Callable[[int], Piece | None]) -> Iterator[Piece]:
     while (piece := read(CHUNK_BYTES)) != b"":
-        yield piece  # type: ignore[misc] # whoever cuts it refuses what is no bytes
+        yield piece  # type: ignore[misc] # `cut` refuses other types than bytes
 
 
 def _read_buffered(file: io.BufferedReader, wait: _Wait) -> Iterator[Piece]:
-    if _has_ahead(file):
+    if _has_buffered(file):
         yield file.read1(CHUNK_BYTES)
-    # From here on it holds nothing: a read of more than its buffer goes past that.
+    # The buffer is empty now and stays so: reads of more than its size bypass it.
     yield from _read_ready(file.read1, file.fileno(), wait)
 
 
@@ -145,15 +145,15 @@ def _read_ready(read: Callable[[int], bytes | None], descriptor: int, wait: _Wai
             yield piece
         elif piece is not None:
             return
-        # None: it doesn't block, and somebody else was faster.
+        # None: the descriptor is non-blocking, and another reader was faster.
 
 
-def _has_ahead(file: io.BufferedReader) -> bool:
+def _has_buffered(file: io.BufferedReader) -> bool:
     """
-    Say whether a pipe's reader has taken bytes from it that it hasn't given yet.
+    Return whether a pipe's reader has buffered bytes.
 
-    Only a look into its buffer tells, which reads where that is empty; so for this moment it may not wait.
-    A file is always ready, and of a terminal a reader takes a line at a time.
+    `peek` reads if the buffer is empty, so the descriptor is non-blocking for a moment. Only pipes need this:
+    files are always ready, and from a terminal a reader takes one line at a time.
     """
     descriptor = file.fileno()
     if not stat.S_ISFIFO(os.fstat(descriptor).st_mode):

@@ -1,4 +1,4 @@
-"""Whom a client calls: an app through the sidecar, or a server of functions at its address."""
+"""The target of a client's calls: an app through the sidecar, or a server directly."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ __all__ = ["Target", "target_of"]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
     """
-    Where a client's calls go.
+    The target of a client's calls.
 
     Attributes:
-        endpoint: Of the sidecar or the server.
-        metadata: Of every call.
+        endpoint: Endpoint of the sidecar or the server.
+        metadata: Metadata of every call.
     """
 
     endpoint: Endpoint
@@ -28,22 +28,22 @@ class Target:
 
 def target_of(app_id: str, *, address: str, token: str | None, environ: Mapping[str, str]) -> Target:
     """
-    Say where calls go.
+    Return the target of calls.
 
     Args:
-        app_id: The app, for a call through the sidecar; "" for a call of a server itself.
-        address: Of the sidecar, "" for what the environment says; or of the server.
-        token: ``None`` for what the environment says; "" for none.
+        app_id: The app, for calls through the sidecar; "" to call a server directly.
+        address: Address of the server, or of the sidecar ("" takes it from the environment).
+        token: API token; ``None`` takes it from the environment, "" means none.
         environ: The process's environment.
 
     Raises:
-        ConfigError: There is neither an app id nor an address, or the address can't be read.
+        ConfigError: There is neither an app id nor an address, or the address is invalid.
     """
     if not app_id and not address:
         raise ConfigError("client: neither an app id nor an address; expected one of them")
     if token is None:
         token = environ.get("DAPR_API_TOKEN" if app_id else "APP_API_TOKEN", "")
-    # Without `dapr-stream` the sidecar's resiliency counts the whole call as one attempt.
+    # Without `dapr-stream` the sidecar's resiliency policies treat the whole stream as one attempt.
     to_app = (("dapr-app-id", app_id), ("dapr-stream", "true")) if app_id else ()
     return Target(
         endpoint=_endpoint(address) if address else parse_endpoint(sidecar_address(environ)),

@@ -13,7 +13,7 @@ __all__ = ["subscriptions_response"]
 
 def subscriptions_response(subscriptions: Iterable[Subscription]) -> pb.ListTopicSubscriptionsResponse:
     """
-    Return the response. daprd asks once, when it starts.
+    Return the response. daprd asks once in its lifetime.
     """
     return pb.ListTopicSubscriptionsResponse(subscriptions=map(_topic_subscription, subscriptions))
 

@@ -1,1 +1,1 @@
-"""The demo: the web page and the two functions behind it, three Dapr apps in one command."""
+"""The demo: a web page and the two functions behind it, three Dapr apps started by one command."""

@@ -1,4 +1,4 @@
-"""The processes that the demo starts, and ends."""
+"""Start and stop the demo's processes."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from wasm_grpc.core.errors import HostError
 __all__ = ["Child", "child", "free_ports"]
 
 _STOP_S = 10.0
-"""The longest wait for a child to end by itself; daprd drains for 5 s at most when idle."""
+"""Longest wait for a child to exit after SIGTERM. An idle daprd drains for at most 5 s."""
 _LAST_LINES = 5
-_LIFE_OF_ITS_OWN = ("APP_", "DAPR_")
-"""What `dapr run` sets for a person's own app is not the demo's."""
+_REMOVED_PREFIXES = ("APP_", "DAPR_")
+"""Prefixes of variables that children don't inherit: `dapr run` sets them for the user's own app."""
 
 
 @dataclass(frozen=True, slots=True)
 class Child:
     """
-    A process of the demo.
+    A child process of the demo.
 
     Attributes:
-        name: For messages.
-        log: The file of its standard error.
+        name: Its name in messages.
+        log: The file with its standard error.
     """
 
     name: str
@@ -38,10 +38,10 @@ class Child:
 
     async def line(self, pattern: str, *, seconds: float) -> re.Match[str]:
         """
-        Wait for its first line on standard output.
+        Wait for its first line on standard output, and match it.
 
         Raises:
-            HostError: It ended, said something else, or kept silent.
+            HostError: It ended, wrote something else, or wrote nothing in time.
         """
         assert self._process.stdout is not None  # noqa: S101 - it was started with a pipe
         try:
@@ -55,20 +55,20 @@ class Child:
 
     async def wait(self) -> int:
         """
-        Wait for it to end, and give its exit code.
+        Wait for it to end, and return its exit code.
         """
         return await self._process.wait()
 
     @property
     def has_ended(self) -> bool:
         """
-        It runs no more.
+        Whether it has exited.
         """
         return self._process.returncode is not None
 
     def ended(self) -> HostError:
         """
-        Return the error of a child that has ended: its last words.
+        Return the error for a child that has exited: the last lines of its log.
         """
         lines = self.log.read_text("utf-8", "replace").strip().splitlines()[-_LAST_LINES:]
         return HostError("\n".join(lines) or f"{self.name}: ended; see {self.log}")
@@ -76,10 +76,11 @@ class Child:
 
 def free_ports(count: int) -> list[int]:
     """
-    Return so many free TCP ports of the loopback interface.
+    Return `count` free TCP ports of the loopback interface.
     """
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        # All are open at the same time, so that no port is returned twice.
         for each in sockets:
             each.bind(("127.0.0.1", 0))
         return [int(each.getsockname()[1]) for each in sockets]
@@ -90,12 +91,12 @@ async def child(
     name: str, command: Sequence[str], *, folder: Path, env: Mapping[str, str] | None = None
 ) -> AsyncIterator[Child]:
     """
-    Start a process that logs to a file of `folder`; at the end it is told to stop, then made to.
+    Start a process that logs to a file in `folder`. On exit it gets SIGTERM, later SIGKILL.
 
     Raises:
         HostError: It can't be started.
     """
-    own = {key: value for key, value in os.environ.items() if not key.startswith(_LIFE_OF_ITS_OWN)}
+    own = {key: value for key, value in os.environ.items() if not key.startswith(_REMOVED_PREFIXES)}
     log = folder / f"{name}.log"
     with log.open("wb") as file:
         try:
@@ -107,10 +108,13 @@ async def child(
                 env={**own, **(env or {})},
             )
         except OSError as exc:
-            raise HostError(f"{command[0]}: can't be started: {exc.strerror}; expected a program") from exc
+            raise HostError(
+                f"{command[0]}: can't be started: {exc.strerror}; expected an executable program"
+            ) from exc
     try:
         yield Child(name, log, process)
     finally:
+        # Shielded: a second cancellation must not leave the process behind.
         await asyncio.shield(_stop(process))
 
 

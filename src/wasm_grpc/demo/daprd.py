@@ -1,4 +1,4 @@
-"""Real sidecars on loopback: daprd found, told what it needs, and waited for."""
+"""Find, configure and start real sidecars (daprd) on loopback."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["Daprd", "find_daprd", "open_daprd", "write_configuration"]
 _READY_S = 30.0
 _POLL_S = 0.1
 _BODY_LIMIT = "20Mi"
-"""Above what a function of the demo takes."""
+"""More than the demo's functions accept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +29,8 @@ class Daprd:
     A running daprd.
 
     Attributes:
-        http_port: Of its HTTP API.
-        grpc_port: Of its gRPC API.
+        http_port: Port of its HTTP API.
+        grpc_port: Port of its gRPC API.
     """
 
     http_port: int
@@ -39,14 +39,14 @@ class Daprd:
 
     async def wait_ready(self) -> None:
         """
-        Wait until it has found its app.
+        Wait until daprd reports that it is healthy, which includes its app.
 
         Raises:
-            HostError: It hasn't, or has ended; names the log.
+            HostError: It is not ready in time, or has exited. The message names the log.
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + _READY_S
-        # daprd has no event to wait for: its health is polled, as its own documentation does.
+        # There is no event to wait for, so poll daprd's health endpoint, as its documentation recommends.
         while not await asyncio.to_thread(_is_ready, self.http_port):
             if self._process.has_ended:
                 raise self._process.ended()
@@ -60,7 +60,7 @@ def find_daprd(environ: Mapping[str, str] = os.environ) -> str | None:
     """
     Return the path of daprd: ``DAPRD``, then ``PATH``, then ``~/.dapr/bin``.
     """
-    # Not `Path.home`, which fails for a user that the system doesn't know.
+    # Not `Path.home`, which raises for a user without a passwd entry.
     home = os.path.expanduser("~/.dapr/bin/daprd")  # noqa: PTH111
     candidates = (environ.get("DAPRD"), "daprd", home)
     return next(filter(None, (shutil.which(name) for name in candidates if name)), None)
@@ -68,10 +68,10 @@ def find_daprd(environ: Mapping[str, str] = os.environ) -> str | None:
 
 def write_configuration(folder: Path) -> Path:
     """
-    Write a Configuration, and give its path: sidecars that share it find each other without a network.
+    Write a Dapr Configuration and return its path. Sidecars that share it find each other without mDNS.
 
     Args:
-        folder: For it and for the names, which are of this run alone.
+        folder: Folder for the file and for the database of names, used for this run only.
     """
     names = folder.resolve() / "names.db"
     resolution = {
@@ -86,7 +86,7 @@ def write_configuration(folder: Path) -> Path:
         "spec": {"nameResolution": resolution},
     }
     path = folder / "configuration.yaml"
-    path.write_text(json.dumps(resource, indent=2))  # JSON is YAML as well
+    path.write_text(json.dumps(resource, indent=2))  # JSON is also valid YAML
     return path
 
 
@@ -95,14 +95,14 @@ async def open_daprd(
     daprd: str, app_id: str, address: str, *, configuration: Path, folder: Path
 ) -> AsyncIterator[Daprd]:
     """
-    Start the sidecar of an app; `wait_ready` tells when it can be called.
+    Start the sidecar of an app. Call `wait_ready` before using it.
 
     Args:
         daprd: Path of the program.
-        app_id: Of the app.
-        address: Of the app's server; "" for an app that only calls others.
+        app_id: Id of the app.
+        address: Address of the app's server; "" for an app that only calls others.
         configuration: See `write_configuration`.
-        folder: For the log.
+        folder: Folder for the log.
 
     Raises:
         HostError: It can't be started.
@@ -123,7 +123,7 @@ async def open_daprd(
         "log-level": "warn",
     }
     command = [daprd, *(f"--{flag}={value}" for flag, value in flags.items())]
-    # Not told its address, daprd asks the network for one, and ends where there is only loopback.
+    # Without DAPR_HOST_IP daprd looks up its address in the network, and exits if there is only loopback.
     async with child(f"daprd-{app_id}", command, folder=folder, env={"DAPR_HOST_IP": "127.0.0.1"}) as process:
         yield Daprd(http_port, grpc_port, process)
 

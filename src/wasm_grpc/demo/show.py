@@ -1,4 +1,4 @@
-"""The demo's course: serve the functions, give each app its sidecar, show the page, wait."""
+"""Run the demo: serve the functions, start a sidecar for each app, serve the page, wait."""
 
 from __future__ import annotations
 
@@ -21,46 +21,46 @@ __all__ = ["Demo", "show"]
 _HOST = "127.0.0.1"
 _WEB_APP = "web-port"
 _APPS = {"image-api-grayscale": "grayscale", "image-api-classify": "classify"}
-"""The function of each app, as in the original demo; each serves it as the method ``api/image``."""
+"""The function of each app, as in the original demo. Each app serves it as the method ``api/image``."""
 _READY_S = 120.0
-"""The longest wait for a server; on its first start it compiles its function."""
+"""Longest wait for a server, which compiles its function on the first start."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Demo:
     """
-    What the demo is told.
+    The demo's options.
 
     Attributes:
         functions: Folder of the functions.
         output: Folder for logs.
-        port: Of the page; 0 takes any.
-        announce: Prints the one line that says where the page is.
-        say: Prints a line that helps.
+        port: Port of the page; 0 takes any.
+        announce: Prints the one line with the page's address.
+        log: Prints a line of information.
     """
 
     functions: Path
     output: Path
     port: int
     announce: Callable[[str], None]
-    say: Callable[[str], None]
+    log: Callable[[str], None]
 
 
 async def show(demo: Demo) -> None:
     """
-    Run the demo until it is cancelled; then every process that it started is ended.
+    Run the demo until it is cancelled. Then stop every process that it started.
 
     Raises:
         PortInUseError: The page's port is taken.
-        HostError: A process did not come up, or has ended; its last words, or the name of its log.
+        HostError: A process did not start, or has exited. The message has its last log lines, or its log.
     """
     await asyncio.to_thread(check_address, _HOST, demo.port)
     demo.output.mkdir(parents=True, exist_ok=True)
     daprd = find_daprd()
-    demo.say(
+    demo.log(
         f"sidecars {daprd}"
         if daprd
-        else "sidecars of our own, for development only: no daprd in DAPRD, PATH or ~/.dapr/bin"
+        else "built-in sidecars, for development only: no daprd in DAPRD, PATH or ~/.dapr/bin"
     )
     async with contextlib.AsyncExitStack() as stack:
         servers = {
@@ -76,7 +76,7 @@ async def show(demo: Demo) -> None:
         )
         page = await web.line(r"^page (\S+)$", seconds=_READY_S)
         for line in _hints(sidecars, page[1]):
-            demo.say(line)
+            demo.log(line)
         demo.announce(page[0])
         await _first_end([*servers.values(), web])
 
@@ -92,13 +92,13 @@ def _serve(demo: Demo, function: str) -> list[str]:
 
 async def _address(server: Child, demo: Demo) -> str:
     found = await server.line(r"^serving (\S+) \((.*)\)$", seconds=_READY_S)
-    demo.say(f"{server.name} {found[2]}")
+    demo.log(f"{server.name} {found[2]}")
     return found[1]
 
 
 def _hints(sidecars: Mapping[str, Sidecar], page: str) -> list[str]:
     """
-    Say how to call a function without the page, in words that work in any shell that has curl.
+    Return lines that show how to call a function without the page, from a shell with curl.
     """
     sidecar = sidecars[_WEB_APP]
     url = f"{page}/api/hello"
@@ -111,7 +111,7 @@ def _hints(sidecars: Mapping[str, Sidecar], page: str) -> list[str]:
 
 async def _first_end(children: list[Child]) -> None:
     """
-    Wait for a child to end, which none should.
+    Wait for a child to exit, which is an error.
     """
     waits = {asyncio.ensure_future(each.wait()): each for each in children}
     try:
@@ -120,4 +120,4 @@ async def _first_end(children: list[Child]) -> None:
         for wait in waits:
             wait.cancel()
     ended = waits[done.pop()]
-    raise HostError(f"{ended.name} has ended; expected it to serve on; see {ended.log}")
+    raise HostError(f"{ended.name}: has exited; expected it to keep serving; see {ended.log}")

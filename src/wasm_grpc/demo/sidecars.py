@@ -1,4 +1,4 @@
-"""The sidecars of the demo's apps: daprd where it is found, else our own for development."""
+"""The sidecars of the demo's apps: daprd if it is installed, else the built-in development sidecar."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class Sidecar:
     One app's sidecar.
 
     Attributes:
-        grpc_endpoint: Of its gRPC API.
-        http_port: Of its HTTP API; 0 for our own, which has none.
+        grpc_endpoint: Endpoint of its gRPC API.
+        http_port: Port of its HTTP API; 0 for the development sidecar, which has none.
     """
 
     grpc_endpoint: str
@@ -34,15 +34,15 @@ async def open_sidecars(
     apps: Mapping[str, str], *, daprd: str | None, folder: Path
 ) -> AsyncIterator[Mapping[str, Sidecar]]:
     """
-    Run a sidecar for each app, and give them by app id once they are ready.
+    Run a sidecar for each app, and yield them by app id once they are ready.
 
     Args:
-        apps: The address of each app's server by its id; "" for one that only calls others.
-        daprd: Path of the real one; None takes our own.
-        folder: For logs.
+        apps: The address of each app's server by app id; "" for an app that only calls others.
+        daprd: Path of daprd; None uses the development sidecar.
+        folder: Folder for logs.
 
     Raises:
-        HostError: One did not come up; names the log.
+        HostError: A sidecar did not start. The message names its log.
     """
     if daprd is None:
         async with open_dev_sidecars(apps) as endpoints:

@@ -1,1 +1,1 @@
-"""A sidecar for development on machines without Dapr: what the demo needs of its gRPC API, in memory."""
+"""A sidecar for development on machines without Dapr: the parts of its gRPC API that the demo uses."""

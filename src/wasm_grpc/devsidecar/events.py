@@ -1,4 +1,4 @@
-"""Published messages as daprd would deliver them: wrapped into CloudEvents, and their data by its type."""
+"""Convert published messages to the events that daprd would deliver."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _JSON = "application/json"
 _BINARY = "application/octet-stream"
 _OWN_FIELDS = frozenset(
     {"id", "source", "datacontenttype", "type", "specversion", "data", "data_base64"}
-)  # what `TopicEventRequest` has fields for
+)  # attributes with their own field in `TopicEventRequest`
 
 
 def event_of(data: bytes, content_type: str, *, source: str) -> dict[str, Any]:
@@ -28,12 +28,12 @@ def event_of(data: bytes, content_type: str, *, source: str) -> dict[str, Any]:
     Return the CloudEvent of a published message (``NewCloudEventsEnvelope`` of Dapr's components).
 
     Args:
-        data: What was published.
-        content_type: Of the data.
+        data: The published data.
+        content_type: Media type of the data.
         source: The app that published it.
 
     Raises:
-        ValueError: What says it is a CloudEvent is no JSON object.
+        ValueError: The content type is that of a CloudEvent, but the data is not a JSON object.
     """
     content_type = content_type or "text/plain"
     defaults = {
@@ -46,7 +46,7 @@ def event_of(data: bytes, content_type: str, *, source: str) -> dict[str, Any]:
     if media_type(content_type) == CLOUD_EVENT_TYPE:
         given = json.loads(data)
         if not isinstance(given, dict):
-            raise ValueError("no JSON object")
+            raise ValueError("not a JSON object")
         return {**defaults, "source": "Dapr", **given}
     event = {**defaults, "datacontenttype": content_type}
     if media_type(content_type) == _BINARY:
@@ -55,7 +55,7 @@ def event_of(data: bytes, content_type: str, *, source: str) -> dict[str, Any]:
         try:
             return {**event, "data": json.loads(data)}
         except ValueError:
-            pass  # daprd makes a string of it, too
+            pass  # Invalid JSON becomes a string, as in daprd.
     return {**event, "data": data.decode("utf-8", "replace")}
 
 
@@ -82,7 +82,7 @@ def topic_request(event: Mapping[str, Any], *, path: str) -> pb.TopicEventReques
 
 def _data(event: Mapping[str, Any], content_type: str) -> bytes:
     """
-    Return the data that reaches an app: of a type that daprd doesn't know, none.
+    Return the data that reaches an app; b"" for types that daprd doesn't know.
     """
     if isinstance(encoded := event.get("data_base64"), str):
         return base64.b64decode(encoded)

@@ -1,8 +1,8 @@
 """
 The development sidecar: service invocation, publish and state between the apps of one machine.
 
-No tokens, no retries, no rules, no batches, nothing kept: for anything but trying functions out, use
-daprd. Where it does something it does what daprd does; one table of tests runs against both.
+It has no tokens, retries, routing rules, bulk delivery or persistence. Use it only to try out functions,
+and daprd for everything else. What it does, it does like daprd: one table of tests runs against both.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ _log = logging.getLogger("wasm_grpc.devsidecar")
 _Context = grpc.aio.ServicerContext[Any, Any]
 _OPTIONS = (("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1))
 _NOT_FORWARDED = frozenset({"user-agent", "dapr-api-token", "dapr-app-id"})
-"""Of a caller's metadata: gRPC's own, and what daprd keeps to itself."""
+"""Metadata of a caller that is not forwarded: gRPC's own, and keys that daprd consumes."""
 
 
 class _Machine:
     """
-    What the sidecars of one machine share: a channel to each app that can be called, and all state.
+    The state that the sidecars share: a channel to each app that can be called, and the stored values.
     """
 
     def __init__(self, channels: Mapping[str, grpc.aio.Channel]) -> None:
@@ -53,11 +53,11 @@ class _Machine:
 
     async def publish(self, event: Mapping[str, Any]) -> None:
         """
-        Begin to deliver an event to each app that subscribes to its topic.
+        Start to deliver an event to each app that subscribes to its topic.
         """
         for app_id, app in self.apps.items():
             if app_id not in self._subscriptions:
-                # An app that is not up yet is asked again with the next message.
+                # Ask an app that is not up yet again with the next message.
                 with contextlib.suppress(grpc.aio.AioRpcError):
                     self._subscriptions[app_id] = await app.ListTopicSubscriptions(empty_pb2.Empty())
             for each in getattr(self._subscriptions.get(app_id), "subscriptions", ()):
@@ -73,7 +73,7 @@ class _Machine:
         event: Mapping[str, Any],
     ) -> None:
         if not subscription.routes.default:
-            _log.warning("topic %s: its rules are not tried by the development sidecar", event["topic"])
+            _log.warning("topic %s: the development sidecar has no routing rules", event["topic"])
             return
         status = pb.TopicEventResponse.RETRY
         with contextlib.suppress(grpc.aio.AioRpcError):
@@ -83,7 +83,7 @@ class _Machine:
 
     async def aclose(self) -> None:
         """
-        Return up what is being delivered.
+        Cancel running deliveries.
         """
         for delivery in self._deliveries:
             delivery.cancel()
@@ -92,7 +92,7 @@ class _Machine:
 
 class _Sidecar(dapr_pb2_grpc.DaprServicer):
     """
-    One app's sidecar; what it hasn't is UNIMPLEMENTED.
+    One app's sidecar. Other methods of the API return UNIMPLEMENTED.
     """
 
     def __init__(self, machine: _Machine, app_id: str) -> None:
@@ -103,7 +103,7 @@ class _Sidecar(dapr_pb2_grpc.DaprServicer):
         self, request: invoke_pb2.InvokeServiceRequest, context: _Context
     ) -> common_pb2.InvokeResponse:
         """
-        Call another app's method, and hand back its answer or its status.
+        Call another app's method, and return its response or its status.
         """
         app = self._machine.apps.get(request.id)
         if app is None:
@@ -119,6 +119,7 @@ class _Sidecar(dapr_pb2_grpc.DaprServicer):
         try:
             response: common_pb2.InvokeResponse = await call
         except grpc.aio.AioRpcError as exc:
+            # Like daprd, forward the metadata of a failure too: the invocation id and the error details.
             await context.send_initial_metadata(exc.initial_metadata())
             await context.abort(exc.code(), exc.details() or "", tuple(exc.trailing_metadata()))
         await context.send_initial_metadata(await call.initial_metadata())
@@ -128,19 +129,19 @@ class _Sidecar(dapr_pb2_grpc.DaprServicer):
         self, request: pubsub_pb2.PublishEventRequest, context: _Context
     ) -> empty_pb2.Empty:
         """
-        Publish to every app of this machine, and don't wait for what they make of it.
+        Publish to every subscribed app, without waiting for delivery.
         """
         place = {"pubsubname": request.pubsub_name, "topic": request.topic}
         try:
             event = event_of(request.data, request.data_content_type, source=self._app_id)
         except ValueError as exc:
-            await _abort(context, grpc.StatusCode.INVALID_ARGUMENT, f"no CloudEvent in JSON: {exc}")
+            await _abort(context, grpc.StatusCode.INVALID_ARGUMENT, f"not a CloudEvent in JSON: {exc}")
         await self._machine.publish({**event, **place})
         return empty_pb2.Empty()
 
     async def GetState(self, request: state_pb2.GetStateRequest, _: _Context) -> state_pb2.GetStateResponse:
         """
-        Return a value; an empty one where there is none.
+        Return a value; an empty one if the key doesn't exist.
         """
         place = (self._app_id, request.store_name, request.key)
         return state_pb2.GetStateResponse(data=self._machine.state.get(place, b""))
@@ -155,7 +156,7 @@ class _Sidecar(dapr_pb2_grpc.DaprServicer):
 
     async def DeleteState(self, request: state_pb2.DeleteStateRequest, _: _Context) -> empty_pb2.Empty:
         """
-        Forget a value; one that isn't there is no error.
+        Delete a value. A missing key is not an error.
         """
         self._machine.state.pop((self._app_id, request.store_name, request.key), None)
         return empty_pb2.Empty()
@@ -164,7 +165,7 @@ class _Sidecar(dapr_pb2_grpc.DaprServicer):
         self, _: metadata_pb2.GetMetadataRequest, __: _Context
     ) -> metadata_pb2.GetMetadataResponse:
         """
-        Say whose sidecar this is.
+        Return this sidecar's app id.
         """
         return metadata_pb2.GetMetadataResponse(id=self._app_id, runtime_version="development")
 
@@ -177,11 +178,11 @@ async def _abort(context: _Context, code: grpc.StatusCode, message: str) -> NoRe
 @contextlib.asynccontextmanager
 async def open_dev_sidecars(apps: Mapping[str, str]) -> AsyncIterator[Mapping[str, str]]:
     """
-    Run a sidecar for each app, on loopback, and give their gRPC addresses by app id.
+    Run a sidecar for each app on loopback, and yield their gRPC addresses by app id.
 
     Args:
-        apps: The address of each app's gRPC server by its id, which may come up later; "" for an app
-            that only calls others.
+        apps: The address of each app's gRPC server by app id; "" for an app that only calls others. The
+            servers may start later.
     """
     async with contextlib.AsyncExitStack() as stack:
         channels = {

@@ -1,1 +1,1 @@
-"""The WebAssembly engines behind one small protocol, and the limits written into modules."""
+"""WebAssembly engines behind one small protocol, and the limits written into modules."""

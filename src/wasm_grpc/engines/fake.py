@@ -1,17 +1,17 @@
 """
-An engine for tests: a module that names its behaviour in a few words, played in Python.
+An engine for tests. A module contains a short script, which Python executes.
 
-`write_fake` makes the module: a real core binary that imports what a small WASI command imports,
-so that checks and limits treat it as any other, with a custom section that holds the script. A
-script is lines of a step and its argument, played through the same host functions as a guest's:
+`write_fake` makes the module: a valid core binary with the imports of a small WASI command, so that
+checks and limits treat it like any other. A custom section holds the script. Each line of a script is a
+step and its argument. Steps use the same host functions as a real guest:
 
-* ``echo``: standard input to standard output, until its end.
-* ``print TEXT``, ``log TEXT``: text to standard output, to standard error.
-* ``flood BYTES``: so many bytes to standard output.
-* ``grow PAGES``: grow the memory, trap if that is refused.
-* ``exit CODE``: end by ``proc_exit``.
-* ``trap KIND``: end by a trap; ``taint KIND``: by one after which the process must go.
-* ``spin``: compute without end; ``hang``: wait without end; ``crash``: kill the process.
+* ``echo``: copy standard input to standard output, until its end.
+* ``print TEXT``, ``log TEXT``: write text to standard output, to standard error.
+* ``flood BYTES``: write that many bytes to standard output.
+* ``grow PAGES``: grow the memory, trap if that fails.
+* ``exit CODE``: end with ``proc_exit``.
+* ``trap KIND``: end with a trap; ``taint KIND``: with one that taints the process.
+* ``spin``: compute forever; ``hang``: wait forever; ``crash``: kill the process.
 """
 
 from __future__ import annotations
@@ -48,13 +48,13 @@ _TYPES = (b"\x60\x04\x7f\x7f\x7f\x7f\x01\x7f", b"\x60\x01\x7f\x00", b"\x60\x00\x
 
 _STDIN, _STDOUT, _STDERR = 0, 1, 2
 _VECTOR, _COUNT, _BUFFER = 0, 8, 16
-"""Where the scripts keep an iovec, the number of bytes moved, and the bytes."""
+"""Addresses of an iovec, of the number of bytes copied, and of the bytes."""
 _CHUNK_BYTES = 32 * 1024
 
 
 def write_fake(script: str, *, pages: int = 1) -> bytes:
     """
-    A module that plays `script`; its memory begins with `pages`.
+    Return a module that runs `script`, with a memory of `pages` at first.
     """
     imports = [_encode_name(_WASI) + _encode_name(name) + b"\0" + encode_u32(kind) for name, kind in _IMPORTS]
     custom = encode_u32(len(_SECTION)) + _SECTION + script.encode()
@@ -76,7 +76,7 @@ def write_fake(script: str, *, pages: int = 1) -> bytes:
 
 class FakeEngine:
     """
-    An `Engine` that plays scripts.
+    An `Engine` that runs scripts.
     """
 
     name = EngineName.FAKE.value
@@ -86,7 +86,7 @@ class FakeEngine:
 
     def compile(self, wasm: bytes) -> bytes:
         """
-        See `Engine.compile`; the artifact is the module.
+        See `Engine.compile`. The artifact is the module itself.
         """
         _parse(_read_script(wasm))
         return wasm
@@ -100,7 +100,7 @@ class FakeEngine:
 
 class FakePrepared:
     """
-    A `Prepared` of a script.
+    A `Prepared` for a script.
     """
 
     def __init__(self, artifact: bytes, hosts: HostModules) -> None:
@@ -117,7 +117,7 @@ class FakePrepared:
 
 class FakeInstance:
     """
-    An `Instance` of a script.
+    An `Instance` for a script.
     """
 
     def __init__(self, prepared: FakePrepared, context: Context) -> None:
@@ -128,17 +128,17 @@ class FakeInstance:
 
     def start(self) -> None:
         """
-        See `Instance.start`; a script has no start function.
+        See `Instance.start`. A script has no start function.
         """
 
     def call(self, export: str, *args: Value) -> Sequence[Value]:
         """
-        See `Instance.call`: the export ``_start`` plays the script.
+        See `Instance.call`. The export ``_start`` runs the script.
         """
         if export != "_start" or args:
-            raise GuestTrap(f"function {export!r} is missing; '_start' without arguments was expected")
-        for play, argument in self._prepared.steps:
-            play(self, argument)
+            raise GuestTrap(f"function {export!r} is missing; expected '_start' without arguments")
+        for run_step, argument in self._prepared.steps:
+            run_step(self, argument)
         return ()
 
     def memory_bytes(self) -> int:
@@ -156,7 +156,7 @@ class FakeInstance:
 
     def echo(self, _argument: str) -> None:
         """
-        Standard input to standard output, until its end.
+        Copy standard input to standard output, until its end.
         """
         while True:
             struct.pack_into("<II", self._memory, _VECTOR, _BUFFER, _CHUNK_BYTES)
@@ -168,19 +168,19 @@ class FakeInstance:
 
     def print(self, text: str) -> None:
         """
-        Text to standard output.
+        Write text to standard output.
         """
         self._write(_STDOUT, text.encode())
 
     def log(self, text: str) -> None:
         """
-        Text to standard error.
+        Write text to standard error.
         """
         self._write(_STDERR, text.encode())
 
     def flood(self, size: str) -> None:
         """
-        So many bytes to standard output.
+        Write that many bytes to standard output.
         """
         left = int(size)
         while left > 0:
@@ -199,38 +199,38 @@ class FakeInstance:
 
     def exit(self, code: str) -> None:
         """
-        End by ``proc_exit``.
+        End with ``proc_exit``.
         """
         self._host("proc_exit", int(code))
 
     def trap(self, kind: str) -> None:
         """
-        End by a trap.
+        End with a trap.
         """
         raise GuestTrap(kind or "unreachable")
 
     def taint(self, kind: str) -> None:
         """
-        End by a trap after which the process must go.
+        End with a trap that taints the process.
         """
         raise GuestTrap(kind or "call stack exhausted", is_process_tainted=True)
 
     def spin(self, _argument: str) -> None:
         """
-        Compute without end.
+        Compute forever.
         """
         while True:
             pass
 
     def hang(self, _argument: str) -> None:
         """
-        Wait without end.
+        Wait forever.
         """
         threading.Event().wait()
 
     def crash(self, _argument: str) -> None:
         """
-        Kill the process, as a broken engine would.
+        Kill the process, like a crash of the engine.
         """
         os.kill(os.getpid(), signal.SIGKILL)
 
@@ -280,7 +280,7 @@ def _read_script(wasm: bytes) -> str:
             cursor = Cursor(wasm, section.content, section.end)
             if cursor.name() == _SECTION.decode():
                 return cursor.take(cursor.end - cursor.position).decode()
-    raise ModuleError("module has no script; one made by write_fake was expected")
+    raise ModuleError("module has no script; expected one made by write_fake")
 
 
 def _parse(script: str) -> tuple[_Step, ...]:
@@ -288,6 +288,6 @@ def _parse(script: str) -> tuple[_Step, ...]:
     for line in script.splitlines():
         name, _, argument = line.strip().partition(" ")
         if name not in _STEPS:
-            raise ModuleError(f"script has the step {name!r}; one of {', '.join(_STEPS)} was expected")
+            raise ModuleError(f"script has the step {name!r}; expected one of {', '.join(_STEPS)}")
         steps.append((_STEPS[name], argument))
     return tuple(steps)

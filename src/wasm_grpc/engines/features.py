@@ -1,4 +1,4 @@
-"""WebAssembly features by the words in which the engines' parsers refuse them."""
+"""Name the WebAssembly feature that an engine's parser refuses, from the parser's message."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _FEATURES: tuple[tuple[re.Pattern[str], str], ...] = (
 
 def describe_feature(text: str) -> str:
     """
-    Return what a module uses and what to do, before the parser's own words; these alone if unknown.
+    Return the feature and the remedy, followed by the parser's message. Return only the message if unknown.
     """
     for words, feature in _FEATURES:
         if words.search(text):

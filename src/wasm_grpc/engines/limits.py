@@ -1,4 +1,4 @@
-"""Memory and table limits, written into a module as the maxima of its own sections."""
+"""Write memory and table limits into a module, as the maxima in its own sections."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from wasm_grpc.engines.binary.rewrite import encode_section, replace_sections
 __all__ = ["TABLE_ELEMENTS", "check_unshared", "minimum_bytes", "write_limits"]
 
 TABLE_ELEMENTS = 100_000
-"""Elements of all tables of a module; the largest Go programs have some 30,000 functions."""
+"""Limit on the elements of all tables of a module. The largest Go programs have some 30,000 functions."""
 
 
 def write_limits(wasm: bytes, *, memory_bytes: int, table_elements: int = TABLE_ELEMENTS) -> bytes:
     """
     Rewrite a module so that its memories and its tables can't grow over the limits.
 
-    Where it has several memories (or tables) the room above their minima is shared out evenly.
-    Imported ones are not looked at: no host module offers any.
+    If it has several memories (or tables), the space above their minima is shared evenly.
+    Imported ones are ignored, since no host module provides any.
 
     Raises:
-        ModuleError: It wants more from the start, or is not a core module.
-        UnsupportedModuleError: A memory or table of a kind whose limit can't be written.
+        ModuleError: Its initial size exceeds a limit, or it is not a core module.
+        UnsupportedModuleError: It has a memory or table of a kind that can't be limited.
     """
     module = read_module(wasm)
     _check_supported(module)
@@ -42,23 +42,23 @@ def write_limits(wasm: bytes, *, memory_bytes: int, table_elements: int = TABLE_
 
 def minimum_bytes(module: Module) -> int:
     """
-    Return the memory that each instance of a module starts with.
+    Return the initial memory of each instance of a module, in bytes.
     """
     return sum(memory.min_pages for memory in module.memories) * PAGE_BYTES
 
 
 def check_unshared(module: Module) -> None:
     """
-    Check that a module shares no memory with others, its own or an imported one.
+    Check that a module has no shared memory, neither its own nor an imported one.
 
     Raises:
-        UnsupportedModuleError: It does.
+        UnsupportedModuleError: It has one.
     """
     imported = (each.memory for each in module.imports if each.memory is not None)
     if any(memory.is_shared for memory in (*module.memories, *imported)):
         raise UnsupportedModuleError(
             "module has a shared memory (threads); "
-            "a build without threads was expected: no -pthread, target wasm32-wasip1"
+            "expected a build without threads: no -pthread, target wasm32-wasip1"
         )
 
 
@@ -66,18 +66,16 @@ def _check_supported(module: Module) -> None:
     check_unshared(module)
     for memory in module.memories:
         if memory.is_64:
-            raise UnsupportedModuleError("module has a 64-bit memory; a 32-bit memory was expected")
+            raise UnsupportedModuleError("module has a 64-bit memory; expected a 32-bit memory")
         if memory.has_page_size:
             raise UnsupportedModuleError(
-                "module has a memory with its own page size; pages of 64 KiB were expected"
+                "module has a memory with its own page size; expected pages of 64 KiB"
             )
     for table in module.tables:
         if table.is_64:
-            raise UnsupportedModuleError("module has a 64-bit table; a 32-bit table was expected")
+            raise UnsupportedModuleError("module has a 64-bit table; expected a 32-bit table")
         if table.has_initializer:
-            raise UnsupportedModuleError(
-                "module has a table with an initial value; a plain table was expected"
-            )
+            raise UnsupportedModuleError("module has a table with an initial value; expected a plain table")
 
 
 def _encode_memories(memories: Sequence[MemoryType], limit_pages: int) -> list[bytes]:
@@ -91,7 +89,7 @@ def _encode_tables(tables: Sequence[TableType], limit_elements: int) -> list[byt
     minima = [table.min_elements for table in tables]
     if sum(minima) > limit_elements:
         raise ModuleError(
-            f"module wants tables of at least {sum(minima)} elements; {limit_elements} are allowed"
+            f"module has tables of at least {sum(minima)} elements; expected at most {limit_elements}"
         )
     maxima = _share(minima, [table.max_elements for table in tables], limit_elements)
     return [
@@ -101,6 +99,7 @@ def _encode_tables(tables: Sequence[TableType], limit_elements: int) -> list[byt
 
 
 def _share(minima: Sequence[int], maxima: Sequence[int | None], limit: int) -> list[int]:
+    # Each memory may grow by an equal part of what the minima leave, unless its own maximum is lower.
     spare = (limit - sum(minima)) // max(len(minima), 1)
     return [
         low + spare if high is None else min(high, low + spare)

@@ -1,4 +1,4 @@
-"""Names of functions as their authors wrote them: Rust's legacy mangling, and plain names of C++."""
+"""Demangle function names: Rust's legacy mangling, and plain names of C++."""
 
 from __future__ import annotations
 
@@ -24,15 +24,16 @@ _ESCAPES = {
     "$u27$": "'",
     "..": "::",
 }
-"""Of the legacy mangling (rustc's ``legacy`` symbol names)."""
+"""Escapes of Rust's legacy mangling (rustc's ``legacy`` symbol names)."""
 _ESCAPE = re.compile("|".join(map(re.escape, _ESCAPES)))
 _LENGTH = re.compile(r"[1-9][0-9]{0,3}")
 
 
 def demangle(name: str) -> str:
     """
-    Return a function's path without its types; a name in another mangling, or in none, as it is.
+    Return a function's path without its types. A name in another mangling, or in none, stays unchanged.
     """
+    # Itanium mangling: "_ZN" <length><name>... "E" for a path, "_Z" <length><name> for a plain name.
     nested = re.match(r"_ZNK?|_Z", name)
     if nested is None:
         return name
@@ -47,6 +48,7 @@ def demangle(name: str) -> str:
             break
     if not parts or (nested[0] != "_Z" and name[position : position + 1] != "E"):
         return name
+    # Rust appends a hash to each path, which says nothing to people.
     if len(parts) > 1 and _RUST_HASH.fullmatch(parts[-1]):
         parts.pop()
         parts = [_unescape(part) for part in parts]
@@ -54,6 +56,6 @@ def demangle(name: str) -> str:
 
 
 def _unescape(part: str) -> str:
-    # An identifier can't begin with "$", so an underscore stands before it.
+    # The mangling puts an underscore before a leading "$", with which an identifier can't begin.
     begun = part[1:] if part.startswith("_$") else part
     return _ESCAPE.sub(lambda escape: _ESCAPES[escape[0]], begun)

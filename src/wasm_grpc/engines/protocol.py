@@ -1,19 +1,18 @@
 """
-What an engine is to the rest of the worker tower: three small protocols and a host function.
+The protocol of engines: `Engine`, `Prepared`, `Instance`, and the host functions that guests import.
 
 Theory of operation. A module is *compiled* once, in a compile process, to an artifact (bytes). A
-worker *loads* the artifact together with the host functions it may import, and gets a `Prepared`.
-Each `instantiate` returns a fresh `Instance` whose host functions all receive the one `Context`
-that it was instantiated with. Everything is used from one thread.
+worker *loads* the artifact together with the host functions that it may import, and gets a
+`Prepared`. Each `instantiate` returns a fresh `Instance`, and all its host functions receive the one
+`Context` that was passed to `instantiate`. Everything is used from one thread.
 
-Instantiation runs no code of the guest: the module's start function runs in `Instance.start`. So an
-instance can be made before its invocation is known, and whatever a guest can make last falls into
-the invocation, which has a clock.
+Instantiation runs no guest code: the module's start function runs in `Instance.start`. So an instance
+can be made before its invocation is known, and all guest code runs within the invocation's deadline.
 
 Host functions are plain Python, written once for every engine: ``call(context, *args)``. Integer
-arguments arrive as the engine gives them: an i32 may be signed, so a pointer must be masked.
+arguments are passed as the engine delivers them: an i32 may be signed, so a pointer must be masked.
 A host function ends the guest by raising: `GuestExit` for ``proc_exit``, `GuestStop` for a limit.
-Any other exception is our own bug: it ends that guest as `GuestFault`, never the worker.
+Any other exception is a bug of ours. It ends the guest as `GuestFault`, but not the worker.
 """
 
 from __future__ import annotations
@@ -46,7 +45,7 @@ Value = int | float
 @dataclass(frozen=True, slots=True)
 class FuncType:
     """
-    Type of a function: value types are "i32", "i64", "f32", "f64" (others as the specification names them).
+    Type of a function. Value types are "i32", "i64", "f32", "f64", or other names of the specification.
     """
 
     params: tuple[str, ...]
@@ -58,15 +57,15 @@ class FuncType:
 
 class Context:
     """
-    What the host functions of one instance share; `memory` is set by the engine.
+    The state that the host functions of one instance share. The engine sets `memory`.
 
-    One object, not a closure over the instance: on Wasmer such a closure makes a cycle that the
-    collector can't see, and memory grows with every call.
+    An object of its own, since a closure over the instance would make a cycle on Wasmer that the garbage
+    collector can't see, and memory would grow with every call.
 
     Attributes:
-        memory: Returns a writable view of the exported ``memory``, one byte an item, as it is
-            now. A view is stale once the guest runs again: take a new one in each host call.
-            Where the module exports no memory the view is empty.
+        memory: Returns a writable view of the exported ``memory`` with items of one byte. A view is
+            stale once the guest runs again, so take a new one in each host call. The view is
+            empty if the module exports no memory.
     """
 
     __slots__ = ("memory",)
@@ -77,7 +76,7 @@ class Context:
 @dataclass(frozen=True, slots=True)
 class HostFunction:
     """
-    One function that a guest may import.
+    A function that a guest may import.
     """
 
     type: FuncType
@@ -85,12 +84,12 @@ class HostFunction:
 
 
 HostModules = Mapping[tuple[str, str], HostFunction]
-"""Keyed by (module, name) of the import."""
+"""Host functions by (module, name) of the import."""
 
 
 class GuestExit(BaseException):
     """
-    The guest called ``proc_exit``. Not an `Exception`: no host function may swallow it.
+    The guest called ``proc_exit``. Not an `Exception`, so that no host function catches it by accident.
     """
 
     def __init__(self, code: int) -> None:
@@ -100,7 +99,7 @@ class GuestExit(BaseException):
 
 class GuestStop(BaseException):
     """
-    A host function ends the guest because a limit is met or a right is missing.
+    A host function ends the guest because it reached a limit or lacks a right.
     """
 
     def __init__(self, reason: Reason, message: str, *, limit: str = "") -> None:
@@ -114,8 +113,8 @@ class GuestTrap(WasmGrpcError):
     The guest trapped.
 
     Attributes:
-        is_process_tainted: The engine can't be trusted in this process any more: the worker must
-            answer and end (Wasmer after a stack overflow, a panic or an unknown trap).
+        is_process_tainted: The engine can no longer be trusted in this process. The worker must answer
+            and then exit (Wasmer after a stack overflow, a panic or an unknown trap).
     """
 
     def __init__(self, message: str, *, is_process_tainted: bool = False) -> None:
@@ -125,7 +124,7 @@ class GuestTrap(WasmGrpcError):
 
 class GuestFault(GuestTrap):
     """
-    A host function of ours failed with an exception; the cause is chained.
+    A host function failed with an unexpected exception, which is chained as the cause.
     """
 
 
@@ -136,7 +135,7 @@ class Instance(Protocol):
 
     def start(self) -> None:
         """
-        Run the module's start function, if it has one; call this once, before any `call`.
+        Run the module's start function, if it has one. Call this once, before any `call`.
 
         Raises:
             GuestExit, GuestStop, GuestTrap: See `call`.
@@ -148,21 +147,21 @@ class Instance(Protocol):
         Call an exported function and return its results.
 
         Raises:
-            GuestExit: The guest ended itself.
-            GuestStop: A host function ended it.
-            GuestTrap: It trapped.
+            GuestExit: The guest called ``proc_exit``.
+            GuestStop: A host function ended the guest.
+            GuestTrap: The guest trapped.
         """
         ...
 
     def memory_bytes(self) -> int:
         """
-        Size of all its linear memories now, in bytes.
+        Return the current size of all its linear memories, in bytes.
         """
         ...
 
     def close(self) -> None:
         """
-        Free what it holds; may be called twice.
+        Free its resources. May be called twice.
         """
         ...
 
@@ -174,12 +173,12 @@ class Prepared(Protocol):
 
     def instantiate(self, context: Context, *, memory_bytes: int) -> Instance:
         """
-        Return a fresh instance bound to `context`; none of the guest's code has run.
+        Return a fresh instance bound to `context`. No guest code has run yet.
 
         Args:
-            context: What its host functions share.
-            memory_bytes: The most that its memory may grow to. An engine that doesn't limit instances
-                goes by what is written in the code.
+            context: The state that its host functions share.
+            memory_bytes: Limit on its memory. An engine that can't limit instances ignores it, and the
+                limit in the compiled code applies.
 
         Raises:
             GuestTrap: A data or element segment does not fit, or memory ran out.
@@ -195,25 +194,25 @@ class Engine(Protocol):
     name: str
     version: str
     target: str
-    """Of the native code: instruction set, CPU features and every setting that it depends on."""
+    """Target of the native code: instruction set, CPU features and every setting that it depends on."""
     limits_instances: bool
-    """Whether each instance can have a limit of its own on its memory, whatever the code says."""
+    """Whether each instance can have its own memory limit, besides the one in the compiled code."""
 
     def compile(self, wasm: bytes) -> bytes:
         """
-        Compile a core module to native code that `load` takes, in this version on this target.
+        Compile a core module to native code for `load`, valid for this version and target only.
 
         Raises:
-            UnsupportedModuleError: Valid, but this engine lacks the feature it uses.
-            ModuleError: Not a valid module.
+            UnsupportedModuleError: The module is valid, but uses a feature that this engine lacks.
+            ModuleError: The module is invalid.
         """
         ...
 
     def load(self, artifact: bytes, hosts: HostModules) -> Prepared:
         """
-        Take up the result of `compile`. Its digest must have been checked: wrong bytes can crash.
+        Load an artifact of `compile`. The caller has checked its digest: wrong bytes can crash the process.
 
-        Imports that `hosts` has not are an error of the caller: modules are checked beforehand.
+        All its imports must be in `hosts`: the caller checks modules before they are compiled.
 
         Raises:
             ModuleError: The engine refuses the artifact.

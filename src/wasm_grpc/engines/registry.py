@@ -1,4 +1,4 @@
-"""Opens an engine by name, or says what this interpreter lacks and how to have it."""
+"""Open an engine by name, or report what this interpreter lacks and the remedy."""
 
 from __future__ import annotations
 
@@ -11,25 +11,26 @@ from wasm_grpc.engines.protocol import Engine
 __all__ = ["open_engine"]
 
 _REMEDIES = {
-    EngineName.WASMER: "CPython 3.10 or older with 'wasm-grpc[wasmer]' was expected",
-    EngineName.WASMTIME: "'wasm-grpc[wasmtime]' was expected",
+    EngineName.WASMER: "expected CPython 3.10 or older with 'wasm-grpc[wasmer]'",
+    EngineName.WASMTIME: "expected 'wasm-grpc[wasmtime]'",
 }
 
 
 def open_engine(name: EngineName) -> Engine:
     """
-    The engine of that name in this process; its package is imported now.
+    Open the engine of that name in this process. This imports its package.
 
     Raises:
-        EngineUnavailableError: This interpreter doesn't have it; names the remedy.
+        EngineUnavailableError: It is not installed for this interpreter. The message names the remedy.
     """
     try:
         return _OPENERS[name]()
     except ImportError as exc:
         here = f"{platform.python_implementation()} {platform.python_version()}"
-        reason = str(exc).strip().splitlines()[0] if str(exc).strip() else "not installed"
+        # The text of an ImportError may have several lines. The first one names the cause.
+        reason = str(exc).strip().splitlines()[0] if str(exc).strip() else "no reason given"
         raise EngineUnavailableError(
-            f"engine {name.value}: {here} has it not ({reason}); {_REMEDIES[name]}"
+            f"engine {name.value}: not installed in {here} ({reason}); {_REMEDIES[name]}"
         ) from exc
 
 

@@ -1,4 +1,4 @@
-"""Which context's guest runs now, and how a host function's exception gets past an engine's frames."""
+"""Track the running guest's context, and carry a host function's exception past an engine's native frames."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ __all__ = ["HostCallEnded", "Running", "bind_host", "empty_memory"]
 
 class HostCallEnded(Exception):
     """
-    Raised towards the engine so that it ends the guest; the real exception waits in `Running`.
+    Raised to make the engine end the guest. The real exception is kept in `Running`.
     """
 
 
 def empty_memory() -> memoryview:
     """
-    The memory of an instance that exports none, or that is closed.
+    Return the memory of an instance that exports none or is closed: an empty view.
     """
     return memoryview(bytearray())
 
 
 class Running:
     """
-    The guest that runs now, of one `Prepared`: its context, and what ended it.
+    The context of the running guest of one `Prepared`, and the exception that ended the guest.
 
     The host functions of a `Prepared` are made once and look up the context here, so none of them
-    holds an instance. An engine's adapter sets `context` around each call into a guest and puts
-    the former one back: calls nest where a host function calls its guest.
+    refers to an instance. An engine's adapter sets `context` for each call into a guest and restores
+    the previous one afterwards, since calls nest if a host function calls its guest.
     """
 
     __slots__ = ("_exception", "context")
@@ -40,9 +40,9 @@ class Running:
 
     def end(self, name: str, exception: BaseException) -> None:
         """
-        Keep what the host function `name` raised, until the engine has left the guest.
+        Keep the exception of the host function `name` until the engine has left the guest.
 
-        An `Exception` is an error of ours and becomes a `GuestFault`.
+        An `Exception` is a bug of ours and becomes a `GuestFault`.
         """
         if isinstance(exception, Exception):
             kind = type(exception).__name__
@@ -53,7 +53,7 @@ class Running:
 
     def take_exception(self) -> BaseException | None:
         """
-        What a host function raised, once.
+        Return the exception that a host function raised, and forget it.
         """
         exception, self._exception = self._exception, None
         return exception
@@ -61,7 +61,7 @@ class Running:
 
 def bind_host(running: Running, name: str, host: HostFunction) -> Callable[..., Value | None]:
     """
-    The host function as a plain callable for engines that convert values themselves.
+    Return a host function as a plain callable, for engines that convert values themselves.
     """
     results = host.type.results
 

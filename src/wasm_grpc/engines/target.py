@@ -1,4 +1,4 @@
-"""What native code of this process depends on beside the engine: instruction set, CPU features, settings."""
+"""Describe what native code depends on besides the engine: instruction set, CPU features, settings."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from pathlib import Path
 __all__ = ["describe_target"]
 
 _FEATURE_LINES = ("flags", "Features")
-"""Of /proc/cpuinfo on x86-64 and on AArch64."""
+"""Names of the lines of /proc/cpuinfo on x86-64 and on AArch64."""
 
 
 def describe_target(settings: Mapping[str, object], *, cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
     """
-    A short text that differs wherever an artifact can't be shared.
+    Return a short text that differs between machines or settings which can't share artifacts.
 
-    The CPU's features come as a digest of what the kernel lists; a kernel that lists others only
-    costs a compilation.
+    It contains a digest of the CPU features that the kernel lists. If another kernel lists others, the only
+    cost is a compilation.
     """
     features = hashlib.sha256(_read_features(cpuinfo).encode()).hexdigest()[:12]
     chosen = ",".join(f"{name}={settings[name]}" for name in sorted(settings))

@@ -1,4 +1,4 @@
-"""What a person reads when a guest traps: the same words on every engine, and where it happened."""
+"""Describe traps for people: the same words for every engine, and where the trap happened."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ _MAX_NAME_CHARS = 80
 
 def describe_trap(kind: str, functions: Iterable[str | None]) -> str:
     """
-    One line: the kind of trap, then the innermost functions that have names, innermost first.
+    Return one line: the kind of trap, then the innermost functions that have names, innermost first.
 
-    Names are the guest's: they are demangled and cut, and what isn't printable is replaced.
+    Names come from the guest. They are demangled and cut, and unprintable characters are replaced.
     """
-    # A recursion is named once.
+    # A recursive function is named once.
     named = (_clean(name) for name, _ in groupby(functions) if name)
     names = list(islice(named, _MAX_NAMES))
     return f"{kind} in {' < '.join(names)}" if names else kind
@@ -51,9 +51,9 @@ def describe_trap(kind: str, functions: Iterable[str | None]) -> str:
 
 def missing_function(name: str) -> GuestTrap:
     """
-    The trap of a call to an export that the module has not, or that takes more than numbers.
+    Return the trap of a call to an export that is missing, or whose type has more than numbers.
     """
-    return GuestTrap(f"function {name!r} is missing; an export that takes and gives numbers was expected")
+    return GuestTrap(f"function {name!r} is missing; expected an export that takes and returns numbers")
 
 
 def _clean(name: str) -> str:

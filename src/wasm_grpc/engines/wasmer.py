@@ -44,13 +44,13 @@ _KINDS = {
     "integer divide by zero": traps.INTEGER_DIVIDE_BY_ZERO,
     "invalid conversion to integer": traps.INVALID_CONVERSION_TO_INTEGER,
 }
-"""Wasmer's traps (its ``TrapCode``) after which the process can go on."""
+"""Wasmer's traps (its ``TrapCode``) after which the process can continue."""
 
 _FEATURE = re.compile(
     r"not enabled|must be enabled|Unsupported feature|multiple memories|constant expression required"
     r"|Unknown (opcode|0xf\w sub-?opcode)|leading byte in type|Invalid type|limits flags"
 )
-"""How its parser, older than many a feature, answers to one that it does not know or has off."""
+"""Messages of its old parser about a feature that is unknown or turned off."""
 
 _FRAME = re.compile(r"\s+at (.*) \(.*\[\d+\]:0x[0-9a-f]+\)$")
 _MAX_LINES = 6
@@ -92,8 +92,8 @@ class WasmerPrepared:
     """
     A `Prepared` over Wasmer.
 
-    Its imports are made once for all instances: an import that held its instance would make a
-    cycle which Python's collector can't see.
+    The imports are made once for all instances: an import that refers to its instance would make a
+    cycle that Python's garbage collector can't see.
     """
 
     def __init__(self, store: wasmer.Store, module: wasmer.Module, hosts: HostModules) -> None:
@@ -124,7 +124,7 @@ class WasmerPrepared:
         """
         try:
             instance = wasmer.Instance(self._module, self._imports)
-        except BaseException as exc:  # Wasmer's panics are no `Exception`.
+        except BaseException as exc:  # Wasmer's panics are not derived from `Exception`.
             raise _as_guest_trap(exc) from exc
         return WasmerInstance(self, context, instance)
 
@@ -142,7 +142,7 @@ class WasmerInstance:
         self._exports = instance.exports
         memory: wasmer.Memory | None = instance.exports.memory if prepared.has_memory else None
         self._memory = memory
-        # Not a method of ours: context and instance would hold each other.
+        # Not a bound method: context and instance would refer to each other.
         context.memory = empty_memory if memory is None else lambda: memoryview(memory.buffer)
 
     def start(self) -> None:

@@ -1,1 +1,1 @@
-"""What a function was granted of this machine: files and models, as they are when the server starts."""
+"""Read the files and models that a function is granted, as they are when the server starts."""

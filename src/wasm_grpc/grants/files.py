@@ -1,4 +1,4 @@
-"""Granted files and folders, from the disk to what a worker is told of them."""
+"""Read granted files and folders into mounts, which the server sends to workers."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from wasm_grpc.manifest.wording import shown
 __all__ = ["TreeReader", "read_mount"]
 
 _SIZE_LIMIT_BYTES = 256 * MIB
-"""Of all files of one function together: each worker that runs it holds them in memory."""
+"""Limit on all files of one function together, since each worker that runs it holds them in memory."""
 _ENTRIES_LIMIT = 5_000
 _NAMES_LIMIT_BYTES = MIB
-"""With the limit above, what the head of a LOAD frame holds, however names are escaped."""
+"""Together with the limit above this fits in the head of a LOAD frame, however names are escaped."""
 _PIECE_BYTES = 256 * KIB
 
 
 def read_mount(host: str, guest: str, *, is_writable: bool = False) -> Mount:
     """
-    Return a file or folder of this machine as a mount; a file is the one entry of the folder it lies in.
+    Return a file or folder of this machine as a mount. A file is the only entry of its folder's mount.
 
     Raises:
-        ConfigError: It can't be had; see `read_mounts`.
+        ConfigError: It can't be granted; see `read_mounts`.
     """
     path = Path(host)
-    # Not `Path.is_file`, which fails where this user may not look: the reader says so.
+    # Not `Path.is_file`, which raises if this user may not look there. The reader below reports that.
     if is_writable and os.path.exists(path) and not os.path.isdir(path):  # noqa: PTH110, PTH112
         raise ConfigError(f"{shown(host)} is a file; expected a folder")
     guest, entries = TreeReader().read(path, host, guest)
@@ -41,7 +41,7 @@ def read_mount(host: str, guest: str, *, is_writable: bool = False) -> Mount:
 
 class TreeReader:
     """
-    Reads trees until a limit is met that all of them share.
+    Reads trees of files. The limits hold for all trees of one reader together.
     """
 
     def __init__(self) -> None:
@@ -51,7 +51,7 @@ class TreeReader:
 
     def read(self, path: Path, shown_path: str, guest: str) -> tuple[str, list[MountEntry]]:
         """
-        Return the guest's folder and what is in it: of a file, the folder that it lies in.
+        Return the guest's folder and its entries. For a file this is its parent folder.
         """
         try:
             if path.is_dir():
@@ -64,11 +64,11 @@ class TreeReader:
             ]
         except OSError as exc:
             raise ConfigError(
-                f"{shown(shown_path)} can't be read: {exc.strerror}; expected to read it"
+                f"{shown(shown_path)} can't be read: {exc.strerror}; expected a readable file or folder"
             ) from exc
 
     def _folder(self, root: Path, shown_root: str) -> Iterator[MountEntry]:
-        # What holds an entry comes before it. Not recursive: a tree may be deeper than our stack.
+        # A folder comes before its entries. Not recursive, since a tree may be deeper than Python's stack.
         pending = [""]
         while pending:
             above = pending.pop()
@@ -84,7 +84,7 @@ class TreeReader:
             return self._read_entry(path, shown_path, guest_path, path.lstat())
         except OSError as exc:
             raise ConfigError(
-                f"{shown(shown_path)} can't be read: {exc.strerror}; expected to read it"
+                f"{shown(shown_path)} can't be read: {exc.strerror}; expected a readable file or folder"
             ) from exc
 
     def _read_entry(self, path: Path, shown_path: str, guest_path: str, status: os.stat_result) -> MountEntry:
@@ -96,7 +96,7 @@ class TreeReader:
             host = os.fspath(path.absolute())
             size, sha256 = self._digest(path, shown_path, status.st_size)
         elif not stat.S_ISDIR(status.st_mode):
-            raise ConfigError(f"{shown(shown_path)} is no regular file; expected files, folders and links")
+            raise ConfigError(f"{shown(shown_path)} is not a regular file; expected files, folders and links")
         self._count(guest_path + host + link, shown_path)
         return MountEntry(
             path=guest_path, host=host, size=size, sha256=sha256, link=link, modified_ns=status.st_mtime_ns
@@ -116,7 +116,7 @@ class TreeReader:
     def _check_size(self, size: int, shown_path: str) -> None:
         if size > _SIZE_LIMIT_BYTES:
             raise ConfigError(
-                f"{shown(shown_path)} makes it too large; "
+                f"{shown(shown_path)} exceeds the limit; "
                 f"expected at most {format_size(_SIZE_LIMIT_BYTES)} in all granted files"
             )
 
@@ -124,11 +124,12 @@ class TreeReader:
         try:
             self._names_bytes += len(names.encode())
         except UnicodeEncodeError:
-            raise ConfigError(f"{shown(shown_path)} is no UTF-8; expected names that are") from None
+            raise ConfigError(f"{shown(shown_path)} is not valid UTF-8; expected a name in UTF-8") from None
         self._entries += 1
         if self._entries > _ENTRIES_LIMIT or self._names_bytes > _NAMES_LIMIT_BYTES:
             raise ConfigError(
-                f"{shown(shown_path)} is one too many; expected at most {_ENTRIES_LIMIT} files and folders, "
+                f"{shown(shown_path)} exceeds the limit; "
+                f"expected at most {_ENTRIES_LIMIT} files and folders, "
                 f"with {format_size(_NAMES_LIMIT_BYTES)} of paths"
             )
 
@@ -137,5 +138,5 @@ def _link(path: Path, shown_path: str, guest_path: str) -> str:
     target = os.fspath(path.readlink())
     led = posixpath.normpath(posixpath.join(posixpath.dirname(guest_path), target))
     if target.startswith("/") or led == ".." or led.startswith("../"):
-        raise ConfigError(f"{shown(shown_path)} is a link that leads out; expected links that stay inside")
+        raise ConfigError(f"{shown(shown_path)} is a link out of the folder; expected links inside")
     return target

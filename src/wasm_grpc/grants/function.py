@@ -1,4 +1,4 @@
-"""What one function was granted of this machine, as it is now."""
+"""Read the files and models that one function is granted, as they are now."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ __all__ = ["model_problem", "read_inference", "read_mounts"]
 
 def read_mounts(function: Function) -> tuple[Mount, ...]:
     """
-    Return what a function was granted of files, as they are now.
+    Return a function's granted files as mounts, as they are now.
 
     Raises:
-        ManifestError: Something can't be granted: not there, unreadable, no file, over a limit, or
-            a link leads out.
+        ManifestError: Something can't be granted: it doesn't exist, is unreadable, is not a file or folder,
+            exceeds a limit, or a link leads out of the folder.
     """
     reader = TreeReader()
     problems: list[str] = []
@@ -56,10 +56,10 @@ def read_mounts(function: Function) -> tuple[Mount, ...]:
 
 def read_inference(function: Function) -> Inference:
     """
-    Return what a function was granted of inference, its models as they are now.
+    Return a function's inference grants, with its models as they are now.
 
     Raises:
-        ManifestError: A model can't be had, or isn't the pinned one.
+        ManifestError: A model can't be read, or its digest is not the pinned one.
     """
     granted = function.manifest.capabilities.nn
     models: list[Model] = []
@@ -72,7 +72,7 @@ def read_inference(function: Function) -> Inference:
             problems.append(function.format_problem(f"{_model_key(name, 'path')}: {exc}"))
             continue
         if wanted.sha256 not in (None, model.sha256):
-            problem = f"{shown(wanted.path)} has {model.sha256}; expected {wanted.sha256}"
+            problem = f"{shown(wanted.path)} has digest {model.sha256}; expected {wanted.sha256}"
             problems.append(function.format_problem(f"{_model_key(name, 'sha256')}: {problem}"))
         models.append(model)
     if problems:
@@ -82,7 +82,7 @@ def read_inference(function: Function) -> Inference:
 
 def model_problem(function: Function, name: str, error: ModelError) -> str:
     """
-    Return the line for a model of a function that can't be run.
+    Return the line of a problem for a model that doesn't run.
     """
     path = function.manifest.capabilities.nn.models[name].path
     return function.format_problem(
@@ -92,12 +92,13 @@ def model_problem(function: Function, name: str, error: ModelError) -> str:
 
 def _model_key(name: str, key: str) -> str:
     """
-    Return a model's key as a person would write it.
+    Return the key of a model in the manifest, for messages.
     """
     return key_text(("capabilities", "nn", "models", name, key))
 
 
 def _overlap(one: str, other: str) -> bool:
+    # With a slash, so that "/model" and "/models" don't overlap.
     return f"{one}/".startswith(f"{other}/") or f"{other}/".startswith(f"{one}/")
 
 
@@ -106,10 +107,12 @@ def _below(folder: Path, name: str) -> Path:
         target = (folder / name).resolve(strict=True)
     except FileNotFoundError:
         raise ConfigError(
-            f"nothing at {shown(name)}; expected a file or folder below the function's"
+            f"{shown(name)} doesn't exist; expected a file or folder below the function's folder"
         ) from None
     except (OSError, RuntimeError):
         raise ConfigError(f"{shown(name)} can't be reached; expected a file or folder") from None
     if not target.is_relative_to(folder.resolve()):
-        raise ConfigError(f"{shown(name)} is a link out of the function's folder; expected what is below it")
+        raise ConfigError(
+            f"{shown(name)} is a link out of the function's folder; expected a file or folder below it"
+        )
     return target

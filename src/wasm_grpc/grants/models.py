@@ -1,4 +1,4 @@
-"""Named models, from the disk to what a worker is told of them."""
+"""Read named models, which the server announces to workers."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from wasm_grpc.manifest.wording import shown
 __all__ = ["read_model"]
 
 _SIZE_LIMIT_BYTES = 2048 * MIB
-"""Of one model: a flatbuffer, which TensorFlow Lite models are, has 32-bit signed offsets."""
+"""Limit on one model. TensorFlow Lite models are flatbuffers, whose offsets are signed 32-bit numbers."""
 _PIECE_BYTES = 256 * KIB
 
 
 def read_model(name: str, path: Path, shown_path: str, *, threads: int = 1) -> Model:
     """
-    Return a file as a model, with its digest. Whether it can be run is for a process of its own to find out.
+    Return a file as a model, with its digest. A separate process checks whether the model runs.
 
     Raises:
-        ConfigError: It can't be read, is empty or too large.
+        ConfigError: It can't be read, is empty or is too large.
     """
     digest = hashlib.sha256()
     size = 0

@@ -1,1 +1,1 @@
-"""How a module is called: one guest interface a module, behind one small protocol."""
+"""Guest interfaces: how a module is called, one for each kind of guest, behind one small protocol."""

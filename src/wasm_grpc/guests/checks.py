@@ -1,4 +1,4 @@
-"""What keeps a module from being run, told before it is compiled."""
+"""Check a module's imports and exports before it is compiled."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _NAMES_SHOWN = 5
 
 def check_imports(module: Module, hosts: HostModules) -> Iterator[str]:
     """
-    Return a line for each import that `hosts` doesn't provide as it is imported.
+    Yield a line for each import that `hosts` doesn't provide, or provides with another type.
     """
     unknown: dict[str, list[str]] = {}
-    # Go imports fd_write twice: one line is enough.
+    # Go imports fd_write twice. One line is enough.
     imports = list(dict.fromkeys(module.imports))
     for imported in imports:
         if imported.kind is ExternKind.FUNC and (imported.module, imported.name) not in hosts:
@@ -28,7 +28,7 @@ def check_imports(module: Module, hosts: HostModules) -> Iterator[str]:
     for imported in imports:
         name = f"{imported.module}.{imported.name}"
         if imported.kind is not ExternKind.FUNC:
-            yield f"import {name} is a {imported.kind.value}; only functions can be imported"
+            yield f"import {name} is a {imported.kind.value}; expected a function"
             continue
         host = hosts.get((imported.module, imported.name))
         if host is None:
@@ -36,48 +36,48 @@ def check_imports(module: Module, hosts: HostModules) -> Iterator[str]:
             if len(names) > 1:
                 yield _unknown_imports(imported.module, names, hosts)
             if len(names) != 1:
-                # Said with the first of its module.
+                # Already reported with the first import from this module.
                 continue
-            yield f"import {name} is a function that nothing provides; {_expected_instead(imported, hosts)}"
+            yield f"import {name} is an unknown function; {_expected_instead(imported, hosts)}"
         elif imported.type is not None and imported.type != host.type:
-            yield f"import {name} has type {imported.type}, expected {host.type}"
+            yield f"import {name} has type {imported.type}; expected {host.type}"
 
 
 def check_function_export(module: Module, name: str, expected: FuncType) -> Iterator[str]:
     """
-    Return a line if `name` is not an exported function of that type.
+    Yield a line if `name` is not an exported function of that type.
     """
     export = module.export(name)
     if export is None:
-        yield f"export '{name}' is missing; a function of type {expected} was expected"
+        yield f"export '{name}' is missing; expected a function of type {expected}"
     elif export.kind is not ExternKind.FUNC:
-        yield f"export '{name}' is a {export.kind.value}; a function of type {expected} was expected"
+        yield f"export '{name}' is a {export.kind.value}; expected a function of type {expected}"
     elif export.type is not None and export.type != expected:
-        yield f"export '{name}' has type {export.type}, expected {expected}"
+        yield f"export '{name}' has type {export.type}; expected {expected}"
 
 
 def check_memory_export(module: Module) -> Iterator[str]:
     """
-    Return a line if the module does not export its memory as ``memory``, where host functions look.
+    Yield a line if the module does not export its memory as ``memory``, where host functions look for it.
     """
     export = module.export("memory")
     if export is None:
-        yield "export 'memory' is missing; the module's memory was expected"
+        yield "export 'memory' is missing; expected the module's memory"
     elif export.kind is not ExternKind.MEMORY:
-        yield f"export 'memory' is a {_noun(export.kind)}; the module's memory was expected"
+        yield f"export 'memory' is a {_noun(export.kind)}; expected the module's memory"
 
 
 def _unknown_imports(module: str, names: list[str], hosts: HostModules) -> str:
     shown = ", ".join(names[:_NAMES_SHOWN])
     more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
-    return f"imports of {module} are functions that nothing provides: {shown}{more}; {_expected_of(hosts)}"
+    return f"imports from {module} are unknown functions: {shown}{more}; {_expected_of(hosts)}"
 
 
 def _expected_of(hosts: HostModules) -> str:
-    # Nobody should begin with the one that is kept for the modules that were made for it.
+    # Don't suggest `wasi_unstable`, which is only there for old modules.
     current = {module for module, _ in hosts} - {unstable.MODULE}
     modules = ", ".join(f"'{module}'" for module in sorted(current))
-    return f"functions of {modules} were expected"
+    return f"expected functions of {modules}"
 
 
 def _noun(kind: ExternKind) -> str:

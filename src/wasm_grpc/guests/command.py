@@ -1,8 +1,8 @@
 """
 The guest interface ``wasi-command``: body on standard input, result on standard output.
 
-It may import WASI preview 1 and wasi-nn. Exit code 0 is success, 65 rejects the input, any other
-code is a failure.
+The module may import WASI preview 1 and wasi-nn. Exit code 0 means success, 65 rejects the input, and
+any other code is a failure.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _HOSTS: Final[HostModules] = {**preview1.FUNCTIONS, **unstable.FUNCTIONS, **ephe
 
 class _CommandContext(WasiContext):
     """
-    What a command's host functions share.
+    The state that a command's host functions share.
     """
 
     __slots__ = ("inference",)
@@ -82,7 +82,7 @@ class Command:
 
 class ReadyCommand:
     """
-    A `ReadyGuest`: an instance of which nothing has run yet, neither its start function nor ``_start``.
+    A `ReadyGuest`: an instance in which no code has run yet, neither its start function nor ``_start``.
     """
 
     __slots__ = ("_context", "_end", "_instance")
@@ -94,7 +94,7 @@ class ReadyCommand:
         try:
             self._instance = prepared.instantiate(self._context, memory_bytes=memory_bytes)
         except GuestTrap as end:
-            # Without its traceback, which holds this frame and so this object.
+            # Drop the traceback: it refers to this frame, and so to this object, which would be a cycle.
             self._end = end.with_traceback(None)
 
     def run(self, call: GuestCall) -> Ending:

@@ -1,4 +1,4 @@
-"""How a guest's end becomes the outcome of its invocation."""
+"""Turn the end of a guest into the outcome of its invocation."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ GuestEnd = GuestExit | GuestStop | GuestTrap
 """What `Instance.call` raises."""
 
 _ABORTS: Final = (UNREACHABLE, OUT_OF_BOUNDS_MEMORY_ACCESS)
-"""How a guest traps that was refused memory: it aborts, or uses the null pointer it got."""
+"""How a guest traps after a failed allocation: it aborts, or uses the null pointer that it got."""
 
 _REFUSED_ALLOCATIONS: Final = (
     b"memory allocation of ",  # Rust, alloc::handle_alloc_error
     b"runtime: out of memory",  # Go, runtime.throw
 )
-"""What language runtimes write last when memory was refused: no engine's binding tells us of it."""
+"""What language runtimes write last after a failed allocation. No engine's binding reports the failure."""
 
 _LAST_WORDS_BYTES: Final = 4 * KIB
 
@@ -37,11 +37,11 @@ def conclude(
     Return the ending of an invocation.
 
     Args:
-        end: What ended the guest; ``None`` if it returned.
-        stdout: Where its result went.
-        stderr: What it logged.
-        memory_bytes: The linear memory that it ended with.
-        limits: Of the function.
+        end: The exception that ended the guest; ``None`` if it returned.
+        stdout: Its standard output.
+        stderr: Its standard error.
+        memory_bytes: Size of its linear memory at the end.
+        limits: The function's limits.
     """
     tail = stderr.tail()
     if end is None or (isinstance(end, GuestExit) and end.code == 0):
@@ -72,8 +72,8 @@ def _cause(end: GuestEnd) -> tuple[Reason, str, str]:
             return Reason.REJECTED, f"guest rejected its input (exit code {EX_DATAERR})", ""
         return Reason.EXITED, f"exit code {end.code}", ""
     if isinstance(end, GuestFault):
-        # The caller is told no more than the fault's own sentence; the traceback is for us.
-        # Not at the top: it would cost every worker's start 5 ms, for what does not happen.
+        # The caller sees only the fault's message. The traceback goes to the log.
+        # Imported here: at the top it would cost every worker's start 5 ms, for what rarely happens.
         import logging  # noqa: PLC0415
 
         logging.getLogger(__name__).error("%s", end, exc_info=end)
@@ -88,7 +88,7 @@ def _may_be_refused_memory(end: GuestEnd) -> bool:
 
 
 def _is_out_of_memory(used_bytes: int, limit_bytes: int, stderr: bytes) -> bool:
-    # A C guest is refused the block that no longer fits, commonly under a MiB; hence the allowance.
+    # An allocation fails before the memory is quite full: the block that doesn't fit is commonly under a MiB.
     allowance = max(PAGE_BYTES, min(MIB, limit_bytes // 16))
     if limit_bytes - used_bytes <= allowance:
         return True

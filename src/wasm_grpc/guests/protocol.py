@@ -1,9 +1,9 @@
 """
-What a guest interface is to the worker: it checks a module, readies an instance, runs one call.
+The protocol of guest interfaces: check a module, prepare an instance, run one call.
 
-Theory of operation. `Guest.check` and `Guest.hosts` belong to loading a module, `Guest.ready` makes
-an instance ahead of its invocation, `ReadyGuest.run` is the invocation. Whatever the guest does,
-`run` answers with an `Ending`; it raises only for an error of ours outside any host function.
+Theory of operation. `Guest.check` and `Guest.hosts` are used when a module is loaded. `Guest.ready`
+makes an instance before its invocation is known. `ReadyGuest.run` runs the invocation. Whatever the
+guest does, `run` returns an `Ending`. It raises only for a bug of ours outside all host functions.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ __all__ = ["Ending", "Guest", "GuestCall", "ReadyGuest"]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GuestCall:
     """
-    One invocation as a guest interface takes it.
+    The input of one invocation.
 
     Attributes:
-        args: The arguments, the function's name first, as `encode_strings` gives them.
-        env: ``NAME=value`` strings in the same form; of two with one name most guests see the first.
+        args: The arguments, the function's name first, encoded by `encode_strings`.
+        env: ``NAME=value`` strings in the same form. If a name is repeated, most guests see the first value.
         stdin: The body.
-        stdout: Where the result goes; its `collected` becomes the outcome's body.
-        stderr: Where the log goes; its tail is in the outcome.
-        limits: Of the function.
-        preopens: Directories that are open from its start.
-        inference: Models that it may run.
+        stdout: Receives the result. Its `collected` becomes the outcome's body.
+        stderr: Receives the guest's log. Its tail goes into the outcome.
+        limits: The function's limits.
+        preopens: Directories that are open from the start.
+        inference: The models that the guest may run.
     """
 
     args: bytes
@@ -49,7 +49,7 @@ class GuestCall:
 
     def log(self, line: str) -> None:
         """
-        Write a line of the host's to the guest's log.
+        Write a line from the host to the guest's log.
         """
         self.stderr.write(memoryview(f"{line}\n".encode("utf-8", "replace")))
 
@@ -60,8 +60,8 @@ class Ending:
     How one invocation ended.
 
     Attributes:
-        outcome: What the caller is told.
-        is_process_tainted: The worker must answer and end: its engine can't be trusted any more.
+        outcome: The outcome for the caller.
+        is_process_tainted: The engine can no longer be trusted. The worker must answer and then exit.
     """
 
     outcome: Outcome
@@ -70,18 +70,18 @@ class Ending:
 
 class ReadyGuest(Protocol):
     """
-    An instance that waits for its one invocation.
+    An instance that is ready for its one invocation.
     """
 
     def run(self, call: GuestCall) -> Ending:
         """
-        Run the invocation and close the instance; called once.
+        Run the invocation and close the instance. Call it once.
         """
         ...
 
     def close(self) -> None:
         """
-        Free an instance that was not needed; may follow `run`.
+        Free an instance that was not needed. May be called after `run`.
         """
         ...
 
@@ -94,20 +94,20 @@ class Guest(Protocol):
     @property
     def hosts(self) -> HostModules:
         """
-        What a module may import.
+        The functions that a module may import.
         """
         ...
 
     def check(self, module: Module) -> Sequence[str]:
         """
-        Return what keeps `module` from being run, a line each; nothing if it is right.
+        Return one line for each reason why `module` can't run; empty if it can.
         """
         ...
 
     def ready(self, prepared: Prepared, limits: Limits) -> ReadyGuest:
         """
-        Make an instance under these limits that knows nothing yet of its invocation.
+        Make an instance under these limits, before its invocation is known.
 
-        A guest that ends while it is made is ready too: its `run` tells how it ended.
+        If the guest ends while it is instantiated, this doesn't raise. `run` returns how it ended.
         """
         ...

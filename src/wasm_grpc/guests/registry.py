@@ -1,4 +1,4 @@
-"""Gives the guest interface that a manifest names."""
+"""Find the guest interface that a manifest names."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ def guest_for(kind: GuestKind) -> Guest:
     Return the guest interface of that kind.
 
     Raises:
-        ConfigError: This version doesn't have it yet.
+        ConfigError: This version doesn't implement it yet.
     """
     if kind is GuestKind.WASI_COMMAND:
         return Command()
-    raise ConfigError(f"guest '{kind.value}' is not there yet; '{GuestKind.WASI_COMMAND.value}' was expected")
+    raise ConfigError(
+        f"guest '{kind.value}' is not implemented yet; expected '{GuestKind.WASI_COMMAND.value}'"
+    )

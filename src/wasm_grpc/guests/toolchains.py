@@ -1,4 +1,4 @@
-"""Modules that toolchains make for other hosts: what such a module is, and which build runs here."""
+"""Recognise modules that toolchains built for other hosts, and name a build that runs here."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ __all__ = ["foreign_build"]
 
 def foreign_build(module: Module) -> str | None:
     """
-    Return one line on a module that was built for another host; ``None`` if it shows no sign of one.
+    Return one line about a module that was built for another host; ``None`` if it shows no sign of that.
     """
     for is_sign, line in _SIGNS:
         if any(map(is_sign, module.imports)):
             return line
     if module.export("_initialize") is not None and module.export("_start") is None:
         return (
-            "module is a reactor: it exports '_initialize' and no '_start'; a command was expected: "
+            "module is a reactor: it exports '_initialize' and no '_start'; expected a command, "
             "a program with main (clang without -mexec-model=reactor, Rust's bin, Go without c-shared)"
         )
     return None
@@ -59,40 +59,40 @@ def _is_assemblyscript(imported: Import) -> bool:
 _SIGNS: tuple[tuple[Callable[[Import], bool], str], ...] = (
     (
         _is_threaded,
-        "module uses threads; a build without threads was expected: no -pthread, target wasm32-wasip1",
+        "module uses threads; expected a build without threads: no -pthread, target wasm32-wasip1",
     ),
     (
         _from("gojs", "go"),
         (
-            "module is Go's js/wasm, made for browsers; a build for WASI preview 1 was expected: "
+            "module is built for browsers (Go's js/wasm); expected a build for WASI preview 1: "
             "GOOS=wasip1 GOARCH=wasm, or TinyGo's -target=wasip1"
         ),
     ),
     (
         _is_bindgen,
         (
-            "module is wasm-bindgen's, made for JavaScript; a program for WASI preview 1 was expected: "
+            "module is built for JavaScript (wasm-bindgen); expected a program for WASI preview 1: "
             "cargo build --target wasm32-wasip1"
         ),
     ),
     (
         _is_emscripten,
         (
-            "module is Emscripten's, made for JavaScript; a build for WASI preview 1 was expected: "
+            "module is built for JavaScript (Emscripten); expected a build for WASI preview 1: "
             "clang --target=wasm32-wasip1 of the WASI SDK"
         ),
     ),
     (
         _is_component_part,
         (
-            "module is a part of a component (WASI preview 2); a build for WASI preview 1 was expected: "
+            "module is part of a component (WASI preview 2); expected a build for WASI preview 1: "
             "target wasm32-wasip1"
         ),
     ),
     (
         _is_assemblyscript,
         (
-            "module is AssemblyScript's, made for JavaScript; a build for WASI preview 1 was expected: "
+            "module is built for JavaScript (AssemblyScript); expected a build for WASI preview 1: "
             "asc with @assemblyscript/wasi-shim"
         ),
     ),

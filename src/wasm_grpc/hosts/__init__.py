@@ -1,1 +1,1 @@
-"""What a guest may import: host modules, written once over the engine protocol."""
+"""Host modules: the functions that a guest may import, written once for all engines."""

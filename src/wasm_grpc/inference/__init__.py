@@ -1,1 +1,1 @@
-"""Models and what runs them: one small protocol, one adapter, and the models that a worker holds."""
+"""Inference: one small protocol, one backend, and the models that a worker holds."""

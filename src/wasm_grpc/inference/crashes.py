@@ -1,8 +1,9 @@
 """
-A crash in native code ends the process, whatever handlers of signals an engine has installed.
+Make a crash in a backend's native code end the process, whatever signal handlers an engine has installed.
 
-Wasmer takes every fault during a call into a guest for that guest's trap, and jumps over the frames
-of what the guest called; a backend that is left so may hang, or answer wrongly ever after.
+Wasmer treats every fault during a call into a guest as the guest's trap, and jumps over the frames of
+the host function that the guest called. A backend that is abandoned like this may hang, or return wrong
+results from then on.
 """
 
 from __future__ import annotations
@@ -15,25 +16,25 @@ __all__ = ["FatalFaults"]
 
 _FAULTS = (signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL)
 _SIGACTION_BYTES = 256
-"""More than ``struct sigaction`` has on any platform (glibc on x86-64: 152). All zeroes are ``SIG_DFL``."""
+"""More than ``struct sigaction`` has on any platform (glibc on x86-64: 152). All zeros mean ``SIG_DFL``."""
 
 
 class FatalFaults:
     """
-    While it is entered, faults have their default effect; entered by one thread, and not twice at once.
+    A context in which faults have their default effect. Enter it from one thread, and don't nest it.
     """
 
-    __slots__ = ("_default", "_kept", "_sigaction")
+    __slots__ = ("_default", "_saved", "_sigaction")
 
     def __init__(self) -> None:
-        # Not by `signal`, which can't give back a handler that is not Python's.
+        # Not with `signal`, which can't restore a handler that was not set from Python.
         self._sigaction = ctypes.CDLL(None).sigaction
         self._default = ctypes.create_string_buffer(_SIGACTION_BYTES)
-        self._kept = [(int(fault), ctypes.create_string_buffer(_SIGACTION_BYTES)) for fault in _FAULTS]
+        self._saved = [(int(fault), ctypes.create_string_buffer(_SIGACTION_BYTES)) for fault in _FAULTS]
 
     def __enter__(self) -> None:
-        for fault, kept in self._kept:
-            self._sigaction(fault, self._default, kept)
+        for fault, saved in self._saved:
+            self._sigaction(fault, self._default, saved)
 
     def __exit__(
         self,
@@ -41,5 +42,5 @@ class FatalFaults:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        for fault, kept in self._kept:
-            self._sigaction(fault, kept, None)
+        for fault, saved in self._saved:
+            self._sigaction(fault, saved, None)

@@ -1,4 +1,4 @@
-"""The models that one worker holds: each once, whoever names it."""
+"""The models that one worker holds. Functions that use the same model share it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from wasm_grpc.inference.protocol import Backend, Session
 __all__ = ["SUPPLIED_LIMIT_BYTES", "Models", "open_mapped", "warm"]
 
 SUPPLIED_LIMIT_BYTES = 64 * MIB
-"""Of all models that guests brought and a worker keeps: the longest unused go first."""
+"""Limit on all models that guests supplied to a worker. The least recently used are evicted first."""
 
 _NOBODY = 0
 
@@ -30,15 +30,15 @@ class _Supplied:
 
 class Models:
     """
-    Sessions by what their model is, opened when they are first asked for.
+    Sessions by the content of their model, opened on first use.
     """
 
     def __init__(self, open_backend: Callable[[], Backend]) -> None:
         """
-        Hold none.
+        Start without models.
 
         Args:
-            open_backend: Called once, for the first model.
+            open_backend: Opens the backend. Called once, for the first model.
         """
         self._open_backend = open_backend
         self._backend: Backend | None = None
@@ -49,7 +49,7 @@ class Models:
     @property
     def backend(self) -> Backend:
         """
-        The backend, opened now if it wasn't.
+        The backend, opened on first use.
 
         Raises:
             InferenceUnavailableError: This interpreter has none.
@@ -60,11 +60,11 @@ class Models:
 
     def named(self, model: Model) -> Session:
         """
-        Return the session of a file, run once so that the next run is as fast as any.
+        Return the session of a model file, after a warm-up run, so that the next run is fast.
 
         Raises:
-            HostError: The file isn't what the server checked.
-            ModelError: It can't be run.
+            HostError: The file has changed since the server checked it.
+            ModelError: The model can't be run.
             InferenceUnavailableError: See `backend`.
         """
         key = (model.sha256, model.threads)
@@ -76,10 +76,10 @@ class Models:
 
     def supplied(self, content: bytes) -> Session:
         """
-        Return the session of a guest's own model, at most `SUPPLIED_LIMIT_BYTES` long.
+        Return the session of a model that a guest supplied, at most `SUPPLIED_LIMIT_BYTES` long.
 
         Raises:
-            ModelError: It can't be run.
+            ModelError: The model can't be run.
             InferenceUnavailableError: See `backend`.
         """
         key = hashlib.sha256(content).digest()
@@ -98,33 +98,33 @@ class Models:
 
 def open_mapped(backend: Backend, model: Model) -> Session:
     """
-    Open a model whose file is mapped: its pages are shared by all workers, and none is copied here.
+    Open a model with its file mapped into memory, so that all workers share its pages.
 
-    A file that is cut afterwards kills the process that touches the mapping; one that is replaced,
-    as it should be, does nothing to it.
+    If the file is truncated afterwards, a process that touches the mapping dies. Replacing the file by a new
+    one, as it should be done, is safe.
 
     Raises:
-        HostError: The file isn't what the server checked.
-        ModelError: It can't be run.
+        HostError: The file has changed since the server checked it.
+        ModelError: The model can't be run.
     """
     where = f"model {model.name!r}"
     try:
-        # Not blocking: it may have become a pipe since.
+        # Non-blocking, since the file may have been replaced by a pipe.
         handle = os.open(model.host, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
             _check_digest(handle, model, where)
-            # By its descriptor, so that what is opened is what was checked.
+            # Open it through its descriptor, so that it is the file whose digest was checked.
             return backend.open(f"/dev/fd/{handle}", threads=model.threads)
         finally:
             os.close(handle)
     except OSError as exc:
         raise HostError(
-            f"{where}: can't be read: {exc.strerror}; expected what was there at the start"
+            f"{where}: can't be read: {exc.strerror}; expected the file as it was at the start"
         ) from exc
 
 
 def _check_digest(handle: int, model: Model, where: str) -> None:
-    changed = HostError(f"{where}: changed since the start; expected what was there at the start")
+    changed = HostError(f"{where}: changed since the start; expected the file as it was at the start")
     if os.fstat(handle).st_size != model.size:
         raise changed
     with mmap.mmap(handle, model.size, access=mmap.ACCESS_READ) as content:
@@ -134,7 +134,7 @@ def _check_digest(handle: int, model: Model, where: str) -> None:
 
 def warm(session: Session) -> None:
     """
-    Run a model once on zeros: the first run is the slowest. One that refuses zeros stays cold.
+    Run a model once on zeros, since the first run is the slowest. A failure is ignored.
     """
     with contextlib.suppress(ModelError):
         session.run([bytes(tensor.size_bytes) for tensor in session.inputs], owner=_NOBODY)

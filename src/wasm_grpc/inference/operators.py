@@ -1,11 +1,11 @@
 """
-Which operators of a model a backend would run outside of its tensors' memory; they are refused.
+Refuse models with operators that would make a backend access memory outside their tensors.
 
-A backend's kernels check most of what steers them (indexes of GATHER, axes, sizes), but not all: TRANSPOSE
-with the permutation (0, 0, 1) reads past its input, and what lies there may be the body of another call.
-Found by running each operator that takes indexes, sizes or axes with wrong ones, on both backends, in the
-versions that the lock files name. What steers one of these operators has to be a constant that is right:
-a computed one is known only when it is too late.
+A backend's kernels check most of their parameters (indexes of GATHER, axes, sizes), but not all: TRANSPOSE
+with the permutation (0, 0, 1) reads past its input, where the body of another call may be. The operators
+below were found by running each operator that takes indexes, sizes or axes with wrong values, on both
+backends, in the versions of the lock files. Their parameters must be constants that are in range, since a
+computed value is known only when it is too late.
 
 Source of the layout: TensorFlow Lite's ``schema.fbs``.
 """
@@ -25,7 +25,7 @@ from wasm_grpc.core.errors import ModelError
 __all__ = ["Rules", "check_operators", "rules_for"]
 
 _UNKNOWN: Final = -1
-"""A dimension that is known at run time only."""
+"""A dimension that is known only at run time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +35,8 @@ class _Operator:
 
     Attributes:
         code: Its number in ``BuiltinOperator``.
-        shapes: Of each input; ``None`` for one that is left out.
-        constants: Each input's numbers; ``None`` where they are computed.
+        shapes: Shape of each input; ``None`` for an omitted one.
+        constants: Values of each input; ``None`` if they are computed.
     """
 
     code: int
@@ -45,12 +45,12 @@ class _Operator:
 
 
 Rules = Mapping[int, tuple[str, Callable[[_Operator], bool]]]
-"""By number of the operator: its name, and whether it stays within its tensors."""
+"""By the operator's number: its name, and a check that it stays within its tensors."""
 
 
 def rules_for(distribution: str) -> Rules:
     """
-    Return what has to be checked for a backend.
+    Return the rules for a backend.
     """
     return _RULES_OF_ALL if distribution == "ai-edge-litert" else _RULES_OF_ALL | _RULES_OF_TFLITE_RUNTIME
 
@@ -60,18 +60,18 @@ def check_operators(content: bytes | mmap.mmap, rules: Rules) -> None:
     Check the operators of a model that a backend has opened.
 
     Raises:
-        ModelError: One of them may leave its tensors' memory, or the contents are no model.
+        ModelError: An operator may access memory outside its tensors, or the content is not a model.
     """
     try:
         for operator in _operators(content, rules):
             name, is_right = rules[operator.code]
             if not is_right(operator):
                 raise ModelError(
-                    f"has an operator {name} whose parameters may lead outside of its tensors; "
-                    "expected constant ones that are in range"
+                    f"has an operator {name} that may access memory outside its tensors; "
+                    "expected constant parameters that are in range"
                 )
     except (struct.error, IndexError, TypeError, ValueError) as exc:
-        raise ModelError("is no TensorFlow Lite model (its tables lead outside of the file)") from exc
+        raise ModelError("is not a TensorFlow Lite model (its tables point outside the file)") from exc
 
 
 def _is_permutation(operator: _Operator) -> bool:
@@ -95,7 +95,7 @@ def _is_mirror_pad(operator: _Operator) -> bool:
     shape, paddings = operator.shapes[0], operator.constants[1]
     if shape is None or paddings is None or len(paddings) != 2 * len(shape):
         return False
-    # Of the mode REFLECT, the stricter one.
+    # The rule of the mode REFLECT, the stricter one.
     return all(0 <= padding < max(shape[axis // 2], 1) for axis, padding in enumerate(paddings))
 
 
@@ -117,15 +117,15 @@ _RULES_OF_TFLITE_RUNTIME: Final[dict[int, tuple[str, Callable[[_Operator], bool]
     100: ("MIRROR_PAD", _is_mirror_pad),
     122: ("SCATTER_ND", _is_scatter),
 }
-"""Its last release is of 2023; `ai-edge-litert` checks these."""
+"""Rules for `tflite-runtime` only, whose last release is from 2023. `ai-edge-litert` checks these itself."""
 
 _NUMBERS: Final = {2: "i", 4: "q"}
-"""Of ``TensorType``: INT32 and INT64, the types that parameters have."""
+"""Formats of the ``TensorType`` INT32 and INT64, the types of parameters."""
 
 
 class _Table:
     """
-    A table of the file; its fields are named by their number in the schema.
+    A flatbuffers table of the file. Fields are given by their number in the schema.
     """
 
     __slots__ = ("_table",)
@@ -135,7 +135,7 @@ class _Table:
 
     def integer(self, field: int, kind: str, default: int = 0) -> int:
         """
-        Return a number of this `struct` format.
+        Return a number of a `struct` format.
         """
         offset = self._table.Offset(4 + 2 * field)
         if not offset:
@@ -145,7 +145,7 @@ class _Table:
 
     def numbers(self, field: int, kind: str) -> tuple[int, ...] | None:
         """
-        Return a vector of numbers; ``None`` where there is none.
+        Return a vector of numbers; ``None`` if there is none.
         """
         offset = self._table.Offset(4 + 2 * field)
         if not offset:
@@ -169,7 +169,7 @@ class _Table:
 def _operators(content: bytes | mmap.mmap, rules: Rules) -> Iterator[_Operator]:
     (root,) = struct.unpack_from("<I", content)
     model = _Table(content, root)
-    # Old writers know only the field of one byte, new ones write both.
+    # Old writers only know the one-byte field. New ones write both.
     codes = [max(code.integer(0, "b"), code.integer(3, "i")) for code in model.tables(1)]
     if not rules.keys() & set(codes):
         return
@@ -189,7 +189,7 @@ def _operators(content: bytes | mmap.mmap, rules: Rules) -> Iterator[_Operator]:
 
 def _shape(tensor: _Table) -> tuple[int, ...]:
     shape, signature = tensor.numbers(0, "i") or (), tensor.numbers(7, "i")
-    # Where the signature leaves a dimension open, the shape has a stopgap.
+    # If the signature leaves a dimension open, the shape only has a placeholder.
     return signature if signature and _UNKNOWN in signature else shape
 
 

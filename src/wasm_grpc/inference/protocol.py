@@ -1,8 +1,8 @@
 """
-What an inference backend is to the rest of the worker tower: it opens a model as a session.
+The protocol of inference backends: a backend opens a model as a session.
 
-Everything is used from one thread. Tensors cross as bytes: row-major, little-endian, nothing between
-elements (the layout that TensorFlow Lite and wasi-nn share).
+Everything is used from one thread. Tensors are passed as bytes: row-major, little-endian, without gaps
+(the layout of TensorFlow Lite and wasi-nn).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ __all__ = ["Backend", "Session", "TensorInfo", "TensorType"]
 
 class TensorType(str, enum.Enum):
     """
-    Types of a tensor's elements; numbers only.
+    Types of a tensor's elements: numbers and booleans.
     """
 
     F16 = "f16"
@@ -40,10 +40,10 @@ class TensorInfo:
     An input or output of a model.
 
     Attributes:
-        name: As the model calls it.
-        type: Of its elements.
-        shape: Its dimensions.
-        size_bytes: Of the whole tensor.
+        name: Name in the model.
+        type: Type of the elements.
+        shape: Dimensions.
+        size_bytes: Size of the whole tensor.
     """
 
     name: str
@@ -57,25 +57,25 @@ class TensorInfo:
 
 class Session(Protocol):
     """
-    A model that is ready to run; shared by all that use it.
+    A model that is ready to run. All its users share it.
     """
 
     inputs: tuple[TensorInfo, ...]
     outputs: tuple[TensorInfo, ...]
-    """As they are before the first run: the size of an output may depend on the input."""
+    """The outputs as known before the first run. The size of an output may depend on the input."""
 
     def run(self, inputs: Sequence[bytes], *, owner: int) -> tuple[bytes, ...]:
         """
-        Run the model once and give its outputs.
+        Run the model once and return its outputs.
 
         Args:
-            inputs: One for each of `inputs`, of its size.
-            owner: Who asks. What a model keeps from run to run is kept while the owner stays the
-                same, and forgotten before another's run.
+            inputs: The data of each of `inputs`, of its exact size.
+            owner: The caller's number. State that a model keeps between runs is reset when the owner
+                changes.
 
         Raises:
             ModelError: The backend failed to run it.
-            MemoryError: There was not enough.
+            MemoryError: There was not enough memory.
         """
         ...
 
@@ -90,16 +90,16 @@ class Backend(Protocol):
 
     def open(self, model: bytes | str, *, threads: int) -> Session:
         """
-        Take up a model. Wrong bytes may crash the process.
+        Load a model. Invalid bytes may crash the process.
 
         Args:
-            model: Its contents, or the path of a file that is mapped and may be closed and unlinked
+            model: Its content, or the path of a file. The file is mapped, and may be closed and unlinked
                 afterwards.
-            threads: Threads of one run.
+            threads: Threads for one run.
 
         Raises:
-            ModelError: It is no model that the backend can run.
-            UnsupportedModelError: It asks for what this backend lacks.
-            MemoryError: There was not enough.
+            ModelError: It is not a model that the backend can run.
+            UnsupportedModelError: It needs a feature that the backend lacks.
+            MemoryError: There was not enough memory.
         """
         ...

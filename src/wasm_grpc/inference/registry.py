@@ -1,4 +1,4 @@
-"""Opens the inference backend of this interpreter, or says that it lacks one and how to have it."""
+"""Open the inference backend of this interpreter, or report that it has none and the remedy."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ __all__ = ["open_backend"]
 
 def open_backend() -> Backend:
     """
-    Return the preferred one of those installed; its package is imported now.
+    Open the preferred one of the installed backends. This imports its package.
 
     Raises:
-        InferenceUnavailableError: None is installed, or none loads; names the remedy.
+        InferenceUnavailableError: None is installed, or none loads. The message names the remedy.
     """
     reasons: list[str] = []
     for distribution, package in PACKAGES.items():

@@ -18,7 +18,7 @@ from wasm_grpc.inference.protocol import TensorInfo, TensorType
 __all__ = ["PACKAGES", "TfliteBackend", "TfliteSession"]
 
 PACKAGES: Final = {"ai-edge-litert": "ai_edge_litert", "tflite-runtime": "tflite_runtime"}
-"""Distribution and package, the preferred first: the second is no longer maintained."""
+"""Package by distribution, in order of preference. The second is no longer maintained."""
 
 _TYPES: Final = {
     "float16": TensorType.F16,
@@ -34,26 +34,26 @@ _TYPES: Final = {
     "int64": TensorType.I64,
     "bool": TensorType.BOOL,
 }
-"""By the names of NumPy."""
+"""Types by their name in NumPy."""
 
-_LACKS: Final = re.compile(
+_MISSING_OPERATOR: Final = re.compile(
     r"unresolved custom op|Select TensorFlow op|Regular TensorFlow ops|Didn't find op for builtin opcode"
 )
-"""What is said of an operator that is lacking (``interpreter_builder.cc``, ``subgraph.cc``)."""
+"""Messages about a missing operator (``interpreter_builder.cc``, ``subgraph.cc``)."""
 
-_LACKED: Final = re.compile(
+_OPERATOR_NAME: Final = re.compile(
     r"custom op: ([\w.:/-]+?)[.,]?(?:\s|$)|builtin opcode '(\w+)' version '\d+'|Node number \d+ \(([^)]+)\)"
 )
 
-_KEEPING_OPERATORS: Final = ("VAR_HANDLE", "HASHTABLE", "CALL_ONCE", "WHILE", "IF", "STABLEHLO_WHILE")
-"""Operators of resources, which `reset_all_variables` leaves, or of subgraphs, which may hold such."""
+_STATEFUL_OPERATORS: Final = ("VAR_HANDLE", "HASHTABLE", "CALL_ONCE", "WHILE", "IF", "STABLEHLO_WHILE")
+"""Operators on resources, which `reset_all_variables` doesn't reset, or with subgraphs that may have them."""
 
 _REASON_CHARS: Final = 300
 
 
 class TfliteBackend:
     """
-    A `Backend`; importing it takes some 0.1 s.
+    A `Backend`. Opening it takes about 0.1 s, for imports.
     """
 
     def __init__(self, distribution: str) -> None:
@@ -61,13 +61,13 @@ class TfliteBackend:
         Import the package.
 
         Raises:
-            ImportError: It is not there, or does not load.
+            ImportError: It is not installed, or does not load.
         """
-        # One guest runs at a time: NumPy's own threads would only hold memory (32 MiB each).
+        # A worker runs one guest at a time, so NumPy's own threads would only take memory (32 MiB each).
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
         self.name = distribution
         self._interpreter = importlib.import_module(f"{PACKAGES[distribution]}.interpreter").Interpreter
-        # Here: the one takes 10 ms, the other a package that is there only where inference is installed.
+        # Imported here: the first takes 10 ms, the second needs a package that comes with inference only.
         from importlib.metadata import version  # noqa: PLC0415
 
         from wasm_grpc.inference.operators import check_operators, rules_for  # noqa: PLC0415
@@ -103,7 +103,7 @@ class TfliteBackend:
         else:
             self._check(model)
         if session.keeps_resources and isinstance(model, str):
-            # It is opened anew for each owner, when its file may be closed.
+            # A stateful model is reopened for each owner, and by then its file may be closed.
             return self.open(Path(model).read_bytes(), threads=threads)
         return session
 
@@ -113,7 +113,7 @@ class TfliteSession:
     A `Session` over one interpreter.
 
     Attributes:
-        keeps_resources: It is opened anew for each owner, since nothing else makes it forget.
+        keeps_resources: It is reopened for each owner, since nothing else resets its state.
     """
 
     def __init__(
@@ -123,9 +123,9 @@ class TfliteSession:
         Build the interpreter.
 
         Args:
-            interpret: Gives a new one, with its tensors allocated.
-            from_buffer: NumPy's.
-            faults: Entered for each run.
+            interpret: Returns a new interpreter with allocated tensors.
+            from_buffer: NumPy's ``frombuffer``.
+            faults: Context to enter for each run.
         """
         self._interpret = interpret
         self._from_buffer = from_buffer
@@ -134,9 +134,9 @@ class TfliteSession:
         self._take(interpret())
         self.inputs = tuple(map(_info, self._input_details))
         self.outputs = tuple(map(_info, self._output_details))
-        # Private, and in every version of both packages; names no more than operators.
+        # Private, but present in every version of both packages.
         operators = {details["op_name"] for details in self._interpreter._get_ops_details()}  # noqa: SLF001
-        self.keeps_resources = any(name.startswith(_KEEPING_OPERATORS) for name in operators)
+        self.keeps_resources = any(name.startswith(_STATEFUL_OPERATORS) for name in operators)
 
     def run(self, inputs: Sequence[bytes], *, owner: int) -> tuple[bytes, ...]:
         """
@@ -156,7 +156,7 @@ class TfliteSession:
     def _serve(self, owner: int) -> None:
         if owner == self._owner:
             return
-        # Nobody's until it is reset.
+        # No owner until it is reset.
         self._owner = 0
         if self.keeps_resources:
             self._take(self._interpret())
@@ -173,7 +173,7 @@ class TfliteSession:
         try:
             return bytes(self._interpreter.get_tensor(index).tobytes())
         except ValueError:
-            # An output that came out empty can't be had from either package.
+            # Neither package can return an empty output.
             shapes = {each["index"]: each["shape"] for each in self._interpreter.get_output_details()}
             if 0 in shapes[index]:
                 return b""
@@ -194,19 +194,19 @@ def _info(details: dict[str, Any]) -> TensorInfo:
 
 def _opening_error(exc: Exception) -> ModelError:
     text = str(exc)
-    if _LACKS.search(text):
-        names = dict.fromkeys(name for found in _LACKED.findall(text) for name in found if name)
+    if _MISSING_OPERATOR.search(text):
+        names = dict.fromkeys(name for found in _OPERATOR_NAME.findall(text) for name in found if name)
         return UnsupportedModelError(
             f"has operators that the backend lacks ({', '.join(names) or _reason(exc)})"
         )
     if isinstance(exc, ValueError):
-        return ModelError(f"is no TensorFlow Lite model ({_reason(exc)})")
+        return ModelError(f"is not a TensorFlow Lite model ({_reason(exc)})")
     return ModelError(f"can't be made ready ({_reason(exc)})")
 
 
 def _reason(exc: Exception) -> str:
     """
-    Return the backend's complaint as one line.
+    Return the backend's message as one line.
     """
     lines = (line.strip() for line in str(exc).splitlines())
-    return "; ".join(filter(None, lines))[:_REASON_CHARS] or "no reason given, commonly a lack of memory"
+    return "; ".join(filter(None, lines))[:_REASON_CHARS] or "no reason given, often a lack of memory"

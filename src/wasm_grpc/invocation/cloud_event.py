@@ -69,6 +69,7 @@ def cloud_event(body: bytes, content_type: str, *, source: str, trace: Trace) ->
     if trace.parent:
         # "traceid" is the older name of "traceparent". Without it daprd overwrites both.
         event |= {"traceid": trace.parent, "traceparent": trace.parent, "tracestate": trace.state}
+    # The data is appended as bytes, so that a JSON result keeps its exact form.
     name, data = _data_member(body, content_type)
     return json.dumps(event, separators=(",", ":")).encode()[:-1] + f',"{name}":'.encode() + data + b"}"
 

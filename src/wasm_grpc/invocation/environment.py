@@ -34,7 +34,7 @@ _TRACE_KEYS = frozenset({"traceparent", "tracestate"})
 _GATEWAY = {
     "GATEWAY_INTERFACE": "CGI/1.1",
     "SERVER_SOFTWARE": f"wasm-grpc/{__version__}",
-    # daprd doesn't tell an app the caller's HTTP version; this is the most common one.
+    # Callers speak HTTP/1.1 to daprd, which doesn't tell an app the version.
     "SERVER_PROTOCOL": "HTTP/1.1",
     # The client is the sidecar, on this machine; HTTP_X_FORWARDED_FOR may name the original one.
     "REMOTE_ADDR": "127.0.0.1",

@@ -142,6 +142,7 @@ class _SizeIn:
 def _bytes_of(value: object) -> int | None:
     if isinstance(value, str):
         return parse_size(value)
+    # bool is a subclass of int, but `true` is not a size.
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 

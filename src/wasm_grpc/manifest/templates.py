@@ -73,6 +73,7 @@ def _pointed_at(pointer: str, result: bytes) -> str:
             value = value[int(key)]
         else:
             raise TemplateError(f"{placeholder}: the result has nothing there")
+    # A topic or key can't hold null or a whole object.
     if value is None or isinstance(value, (dict, list)):
         raise TemplateError(f"{placeholder}: the value there is not a string, number or boolean")
     return value if isinstance(value, str) else json.dumps(value)

@@ -91,9 +91,7 @@ _Call = Annotated[
     Text | None,
     Field(description="Export (wasmedge-bindgen) or operation (waPC) to call; by default the method's name."),
 ]
-_Then = Annotated[
-    Then | None, Field(description="Where the result goes besides the reply; nowhere by default.")
-]
+_Then = Annotated[Then | None, Field(description="Destination of the result; none by default.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=TABLE)

@@ -24,6 +24,7 @@ def shown(value: object) -> str:
     """
     Return a value for a message: on one line, quoted if it is a string, cut if it is long.
     """
+    # As in TOML: true, false.
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, int) and value.bit_length() > _INTEGER_BITS:

@@ -1,1 +1,1 @@
-"""The demo's web page: a picture goes to a function through the sidecar, and what comes back is shown."""
+"""The demo's web page: send a picture to a function through the sidecar, and show the result."""

@@ -22,12 +22,12 @@ __all__ = ["BODY_LIMIT_BYTES", "make_app", "open_page", "read_files"]
 _log = logging.getLogger("wasm_grpc.web")
 
 BODY_LIMIT_BYTES = 16 * MIB
-"""Of a picture; what the demo's functions take (``limits.body`` of their manifests)."""
+"""Limit on a picture, the same as ``limits.body`` of the demo's functions."""
 _DRAINED_BYTES = 4 * BODY_LIMIT_BYTES
-"""Of a larger one this much is read and thrown away: a browser hears an answer only once it has sent all."""
+"""How much of a larger picture is read and discarded: browsers read a response only after the upload."""
 _UPLOAD_S = 30.0
 _AT_ONCE = 64
-"""Uploads that are held in memory at a time; one more is refused with a sentence."""
+"""Limit on concurrent uploads, which are held in memory. Further ones are refused."""
 _BACKLOG = 256
 _STATIC = Path(__file__).with_name("static")
 _TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
@@ -58,7 +58,7 @@ class _Api:
         Answer with the function's result.
 
         Raises:
-            ApiError: There is none.
+            ApiError: The call failed.
         """
         if self._running >= _AT_ONCE:
             raise ApiError(503, "Too many pictures at once; try again in a moment.")
@@ -71,7 +71,7 @@ class _Api:
             self._running -= 1
         headers = {
             "Content-Type": answer.content_type,
-            # For the page's line on what happened.
+            # Shown on the page.
             "Dapr-App-Id": answer.app_id,
             "Dapr-Sidecar": self._services.sidecar,
         }
@@ -79,21 +79,21 @@ class _Api:
 
 
 def _content_type(request: web.Request) -> str:
-    # What curl says of any body that it isn't told the type of.
+    # curl sends this type for any body unless told another one.
     is_form = request.content_type == "application/x-www-form-urlencoded"
     return "application/octet-stream" if is_form else request.content_type
 
 
 async def _read_picture(request: web.Request) -> bytes:
     """
-    Read a body that has to be a picture.
+    Read the body, which must be a picture.
 
     Raises:
-        ApiError: It is none, too large, or doesn't come.
+        ApiError: It is not a picture, is too large, or doesn't arrive in time.
     """
     if request.content_type.startswith(("multipart/", "text/", "application/json")):
         raise ApiError(
-            400, "That is no picture; expected the bytes of a JPEG, PNG, GIF, BMP or WebP as the body."
+            400, "That is not a picture; expected the bytes of a JPEG, PNG, GIF, BMP or WebP as the body."
         )
     try:
         picture = await asyncio.wait_for(_read(request), _UPLOAD_S)
@@ -123,7 +123,7 @@ async def _read(request: web.Request) -> bytes:
 @web.middleware
 async def _answer(request: web.Request, handler: _Handler) -> web.StreamResponse:
     """
-    Return errors of the interface as JSON, and every answer the headers that keep a page safe.
+    Return API errors as JSON, and add security headers to every response.
     """
     is_api = request.path.startswith("/api/")
     try:
@@ -143,9 +143,9 @@ async def _answer(request: web.Request, handler: _Handler) -> web.StreamResponse
         if "Allow" in exc.headers:
             response.headers["Allow"] = exc.headers["Allow"]
     except Exception:  # noqa: BLE001 - the edge
-        # The edge: a fault of ours is logged whole and told to nobody.
+        # A bug of ours: log the traceback, and tell the client nothing about it.
         _log.exception("%s %s: internal error", request.method, request.path)
-        response = _error(500, "Something went wrong here; the log says what.")
+        response = _error(500, "Something went wrong here; see the log.")
     response.headers.update(_HEADERS)
     response.headers["Cache-Control"] = "no-store" if is_api else "no-cache"
     return response
@@ -161,7 +161,7 @@ def _error(status: int, sentence: str, reason: str = "") -> web.Response:
 
 async def _send_sample(_: web.Request) -> web.Response:
     """
-    Send a picture to try the functions on from a shell.
+    Send a sample picture, to try the functions from a shell.
     """
     return web.Response(body=sample_png(), content_type="image/png")
 
@@ -171,8 +171,8 @@ def make_app(services: Services, files: Mapping[str, bytes]) -> web.Application:
     Return the application.
 
     Args:
-        services: Answers the pictures.
-        files: Of the page, by name; see `read_files`.
+        services: The functions.
+        files: The page's files by name; see `read_files`.
     """
 
     def file(name: str) -> _Handler:
@@ -186,7 +186,7 @@ def make_app(services: Services, files: Mapping[str, bytes]) -> web.Application:
     app = web.Application(middlewares=[_answer])
     hello = _Api(services).hello
     for name in ("hello", *NAMES):
-        # Later pages of the original demo have the name in the path too.
+        # Later versions of the original demo's page have the name in the path.
         app.router.add_post(f"/api/{name}", hello)
     app.router.add_get("/", file("index.html"))
     app.router.add_get("/sample.png", _send_sample)
@@ -197,7 +197,7 @@ def make_app(services: Services, files: Mapping[str, bytes]) -> web.Application:
 
 def read_files() -> dict[str, bytes]:
     """
-    Return the page's files by name: few and small, so they are held in memory.
+    Return the page's files by name. They are few and small, so they are held in memory.
     """
     return {path.name: path.read_bytes() for path in _STATIC.iterdir() if path.suffix in _TYPES}
 
@@ -205,10 +205,10 @@ def read_files() -> dict[str, bytes]:
 @contextlib.asynccontextmanager
 async def open_page(services: Services, host: str, port: int) -> AsyncIterator[str]:
     """
-    Serve the page as long as the context lasts, and give its address.
+    Serve the page while the context is open, and yield its address.
 
     Raises:
-        HostError: The address can't be listened on.
+        HostError: Listening on the address failed.
     """
     files = await asyncio.to_thread(read_files)
     runner = web.AppRunner(make_app(services, files), access_log=None, handler_cancellation=True)
@@ -218,7 +218,9 @@ async def open_page(services: Services, host: str, port: int) -> AsyncIterator[s
         sock = socket.create_server((host, port), family=family, backlog=_BACKLOG)
     except OSError as exc:
         await runner.cleanup()
-        raise HostError(f"{host}:{port}: can't be listened on: {exc.strerror}") from exc
+        raise HostError(
+            f"{host}:{port}: {exc.strerror}; expected an address and port that this user may use"
+        ) from exc
     try:
         await web.SockSite(runner, sock, backlog=_BACKLOG).start()
         shown = f"[{host}]" if ":" in host else host

@@ -1,4 +1,4 @@
-"""What a call through the sidecar came to, as an HTTP status and a sentence for people."""
+"""Turn a failed call through the sidecar into an HTTP status and a sentence for people."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _PREFIX = re.compile(r"^function '[^']*': (?:rejected the input: )?")
 
 class ApiError(Exception):
     """
-    A request that has no result; the text is one sentence.
+    A failed request. The text is one sentence for people.
 
     Attributes:
         status: HTTP status.
-        reason: What the page acts on, or "".
+        reason: A code that the page reacts to, or "".
     """
 
     def __init__(self, status: int, sentence: str, *, reason: str = "") -> None:
@@ -33,17 +33,17 @@ class ApiError(Exception):
 
 def error_of(error: grpc.aio.AioRpcError, service: str) -> ApiError:
     """
-    Return the error of a failed call; nothing of a service's inside is in it but why it rejected a picture.
+    Return the error of a failed call. It reveals nothing internal but why a function rejected a picture.
 
     Args:
-        error: What the sidecar answered with.
+        error: The sidecar's error.
         service: The function's name, for the sentence.
     """
     reason = _reason(error)
     if reason is Reason.REJECTED:
         return _rejection(_PREFIX.sub("", error.details() or ""))
     if reason is Reason.BODY_TOO_LARGE:
-        return ApiError(413, f"The picture is larger than {service} takes.")
+        return ApiError(413, f"The picture is larger than {service} accepts.")
     if reason in _BUSY:
         return ApiError(503, f"{service.capitalize()} is busy; try again in a moment.")
     if reason in _LATE or error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
@@ -55,22 +55,24 @@ def error_of(error: grpc.aio.AioRpcError, service: str) -> ApiError:
 
 def _rejection(text: str) -> ApiError:
     if text.startswith("the body is no picture"):
-        return ApiError(400, "That is no picture that can be read here: JPEG, PNG, GIF, BMP and WebP can.")
+        return ApiError(
+            400, "That is not a picture that can be read here; expected a JPEG, PNG, GIF, BMP or WebP."
+        )
     reason = "NOTHING_DRAWN" if text.startswith("nothing is drawn") else ""
     return ApiError(400, _sentence(text), reason=reason)
 
 
 def _sidecar_error(error: grpc.aio.AioRpcError, service: str) -> ApiError:
     if error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED:
-        # Its own limit, 4 MiB unless the flag raises it.
-        return ApiError(413, "The picture is larger than the sidecar takes (--max-body-size).")
-    # It found no app, or no server behind it.
+        # The sidecar's own limit, 4 MiB by default.
+        return ApiError(413, "The picture is larger than the sidecar accepts (--max-body-size).")
+    # The sidecar found no app, or no server behind the app.
     return ApiError(503, f"{service.capitalize()} can't be reached; is it running?")
 
 
 def _reason(error: grpc.aio.AioRpcError) -> Reason | None:
     """
-    Return the reason that a function's server sent along, or None if none did.
+    Return the reason in the server's error details, or None if there is none.
     """
     info = error_info_of(error.trailing_metadata())
     if info is None:

@@ -1,4 +1,4 @@
-"""A picture that is made, not stored: something to call the functions with."""
+"""Generate a sample picture to call the functions with."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _SIDE = 128
 @functools.cache
 def sample_png() -> bytes:
     """
-    Return a PNG of 128 x 128 pixels that runs from red to green one way and to blue the other.
+    Return a PNG of 128 x 128 pixels with gradients of red and green in one direction, blue in the other.
 
     Source: the PNG specification (third edition), 5 and 11.2.
     """
     rows = b"".join(
-        # 0: the row is not filtered.
+        # Filter type 0: the row is not filtered.
         b"\0" + b"".join(bytes((2 * x, 255 - 2 * x, 2 * y)) for x in range(_SIDE))
         for y in range(_SIDE)
     )

@@ -1,4 +1,4 @@
-"""The functions behind the page: which there are, and how one is called through the sidecar."""
+"""The functions behind the page, and calls to them through the sidecar."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["NAMES", "Answer", "Services", "open_services", "service_of"]
 
 _GRAYSCALE, _CLASSIFY = "grayscale", "classify"
 NAMES = (_GRAYSCALE, _CLASSIFY, "rs", "rust", "rust-wasi-socket", "go")
-"""What the header ``api`` may say; those after the first two are sent by the original demo's pages."""
+"""Values of the header ``api``. The original demo's pages send those after the first two."""
 _CLASSIFIERS = frozenset({_CLASSIFY, "go"})
 
 _METHOD = "api/image"
@@ -28,10 +28,10 @@ _CALL_S = 30.0
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """
-    What a function answered.
+    A function's response.
 
     Attributes:
-        app_id: The app that it was called in.
+        app_id: The app that was called.
     """
 
     body: bytes
@@ -41,7 +41,7 @@ class Answer:
 
 class Services:
     """
-    The functions, over one connection to the sidecar; calls may run side by side.
+    The functions, over one connection to the sidecar. Safe for concurrent calls.
     """
 
     def __init__(self, channel: grpc.aio.Channel, *, sidecar: str, token: str) -> None:
@@ -49,9 +49,9 @@ class Services:
         Call through a sidecar.
 
         Args:
-            channel: To it.
-            sidecar: Its address, for people.
-            token: That it asks for, or "".
+            channel: Channel to the sidecar.
+            sidecar: Address of the sidecar, for display.
+            token: API token of the sidecar, or "".
         """
         self.sidecar = sidecar
         self._stub = dapr_pb2_grpc.DaprStub(channel)
@@ -59,10 +59,10 @@ class Services:
 
     async def call(self, service: str, picture: bytes, content_type: str) -> Answer:
         """
-        Hand a picture to a function.
+        Send a picture to a function.
 
         Raises:
-            ApiError: There is no result.
+            ApiError: The call failed.
         """
         message = common_pb2.InvokeRequest(method=_METHOD, content_type=content_type)
         message.data.value = picture
@@ -78,7 +78,7 @@ class Services:
 
 def service_of(api: str | None) -> str:
     """
-    Return the function that the header ``api`` names; as in the original demo, anything else is grayscale.
+    Return the function that the header ``api`` names. Anything else is grayscale, as in the original demo.
     """
     return _CLASSIFY if api in _CLASSIFIERS else _GRAYSCALE
 
@@ -86,10 +86,10 @@ def service_of(api: str | None) -> str:
 @contextlib.asynccontextmanager
 async def open_services(endpoint: str, *, token: str) -> AsyncIterator[Services]:
     """
-    Connect to a sidecar, which need not be there yet.
+    Open a channel to a sidecar, which need not run yet.
 
     Raises:
-        ConfigError: The endpoint can't be read.
+        ConfigError: The endpoint is invalid.
     """
     async with open_channel(parse_endpoint(endpoint)) as channel:
         yield Services(channel, sidecar=endpoint, token=token)

@@ -111,7 +111,7 @@ def test_an_export_that_cannot_be_called_traps(engine: Engine, export: str) -> N
     with pytest.raises(GuestTrap) as caught:
         instance.call(export, 0)
 
-    expected = f"function {export!r} is missing; an export that takes and gives numbers was expected"
+    expected = f"function {export!r} is missing; expected an export that takes and returns numbers"
     assert (str(caught.value), caught.value.is_process_tainted) == (expected, False)
 
 
@@ -142,6 +142,6 @@ def test_a_missing_host_result_is_a_fault(engine: Engine) -> None:
 def test_too_few_arguments_are_refused(engine: Engine) -> None:
     """A call with a wrong number of arguments is an error of the caller and runs nothing."""
     with pytest.raises(
-        TypeError, match=r"^1 arguments were given to a function of type \(i32, f64\) -> \(f64, i32\)$"
+        TypeError, match=r"^1 arguments for a function of type \(i32, f64\) -> \(f64, i32\); expected 2$"
     ):
         _instantiate(engine, Seen()).call("two", 1)

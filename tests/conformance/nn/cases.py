@@ -79,14 +79,14 @@ def ill(log: str, *steps: Step, model: str = "add-f32", errno_of_load: int = 0) 
 
 def unknown_graph(name: str, *args: int) -> Case:
     """A function of graphs, given a handle that this instance never got."""
-    return Case(steps=[(1, name, 7, *args)], log=f"{name}: graph 7 is not open; expected one that was loaded")
+    return Case(steps=[(1, name, 7, *args)], log=f"{name}: graph 7 is not open; expected a loaded one")
 
 
 def unknown_context(name: str, *args: int) -> Case:
     """A function of contexts, given a handle that this instance never got."""
     return Case(
         steps=[(1, name, 7, *args)],
-        log=f"{name}: context 7 is not open; expected one that was initialised",
+        log=f"{name}: context 7 is not open; expected an initialised one",
     )
 
 
@@ -102,7 +102,7 @@ B = Tensor((1, 4), 1, f32(0.5, -2, 10, 0.25))
 SUM = f32(1.5, 0, 13, 4.25)
 ADD = model_bytes("add-f32")
 EXPECTED_SUM = "expected 1x4:f32, 16 bytes"
-NOT_SET = "is not set; expected it before compute"
+NOT_SET = "is not set; expected set_input before compute"
 
 NAMED = {
     "two-inputs": Case(
@@ -123,22 +123,23 @@ NAMED = {
         log="load_by_name: no model 'm'; expected one that is granted (none is)",
     ),
     "name-is-no-text": Case(
-        steps=[(1, "load_by_name", b"\xff", GRAPH)], log="load_by_name: the name is no UTF-8; expected text"
+        steps=[(1, "load_by_name", b"\xff", GRAPH)],
+        log="load_by_name: the name is not valid UTF-8; expected text",
     ),
     "name-outside-memory": Case(
         steps=[(1, "load_by_name", MEMORY_BYTES - 1, 2, GRAPH)],
-        log=f"load_by_name: the name is outside memory; "
+        log=f"load_by_name: the name is out of bounds; "
         f"expected 2 bytes at {MEMORY_BYTES - 1} within {MEMORY_BYTES}",
     ),
     "name-at-the-end-of-addresses": Case(
         steps=[(1, "load_by_name", -1, -1, GRAPH)],
-        log=f"load_by_name: the name is outside memory; "
+        log=f"load_by_name: the name is out of bounds; "
         f"expected 4294967295 bytes at 4294967295 within {MEMORY_BYTES}",
     ),
     "graph-s-place-outside-memory": Case(
         steps=[(1, "load_by_name", "m", MEMORY_BYTES - 3)],
         models={"m": "add-f32"},
-        log=f"load_by_name: the graph's place is outside memory; "
+        log=f"load_by_name: the address for the graph is out of bounds; "
         f"expected 4 bytes at {MEMORY_BYTES - 3} within {MEMORY_BYTES}",
     ),
     "with-a-configuration": Case(
@@ -155,12 +156,12 @@ NAMED = {
     "configuration-is-no-object": Case(
         steps=[(1, "load_by_name_with_config", "m", "[1]", GRAPH)],
         models={"m": "add-f32"},
-        log="load_by_name_with_config: '[1]' is no JSON object; expected one",
+        log="load_by_name_with_config: '[1]' is not a JSON object; expected one",
     ),
     "configuration-is-no-json": Case(
         steps=[(1, "load_by_name_with_config", "m", "{", GRAPH)],
         models={"m": "add-f32"},
-        log="load_by_name_with_config: '{' is no JSON object; expected one",
+        log="load_by_name_with_config: '{' is not a JSON object; expected one",
     ),
     "configuration-for-an-unknown-name": Case(
         steps=[(8, "load_by_name_with_config", "n", "{}", GRAPH)],
@@ -186,11 +187,15 @@ OWN = {
         steps=[(0, "load", Builder(ADD), 1, 4, 0, GRAPH)],
         models={"m": "add-f32"},
         reason=Reason.DENIED,
-        message="may not load a model of its own; "
+        message="loading a model is not allowed; "
         "expected capabilities.nn.load = true, or `wasm-grpc run --nn`",
     ),
-    "own-model-in-two-parts": own("load: 2 parts were given; a TensorFlow Lite model is 1", 1, ADD, count=2),
-    "own-model-in-no-part": own("load: 0 parts were given; a TensorFlow Lite model is 1", 1, ADD, count=0),
+    "own-model-in-two-parts": own(
+        "load: the model has 2 parts; expected 1 for TensorFlow Lite", 1, ADD, count=2
+    ),
+    "own-model-in-no-part": own(
+        "load: the model has 0 parts; expected 1 for TensorFlow Lite", 1, ADD, count=0
+    ),
     "own-model-for-openvino": own(
         "load: encoding 0 has no backend; expected 4 (tensorflowlite) or 5", 2, ADD, encoding=0
     ),
@@ -201,23 +206,23 @@ OWN = {
     "own-model-outside-memory": Case(
         steps=[(1, "load", Builder(ADD, at=MEMORY_BYTES - 8), 1, 4, 0, GRAPH)],
         may_load=True,
-        log=f"load: the model is outside memory; "
+        log=f"load: the model is out of bounds; "
         f"expected {len(ADD)} bytes at {MEMORY_BYTES - 8} within {MEMORY_BYTES}",
     ),
     "own-model-is-listed-outside-memory": Case(
         steps=[(1, "load", MEMORY_BYTES - 4, 1, 4, 0, GRAPH)],
         may_load=True,
-        log=f"load: the list of parts is outside memory; "
+        log=f"load: the list of parts is out of bounds; "
         f"expected 8 bytes at {MEMORY_BYTES - 4} within {MEMORY_BYTES}",
     ),
     "own-model-s-graph-outside-memory": Case(
         steps=[(1, "load", Builder(ADD), 1, 4, 0, MEMORY_BYTES)],
         may_load=True,
-        log=f"load: the graph's place is outside memory; "
+        log=f"load: the address for the graph is out of bounds; "
         f"expected 4 bytes at {MEMORY_BYTES} within {MEMORY_BYTES}",
     ),
-    "own-model-is-none": own("load: the model is no TensorFlow Lite model (…)", 1, b"GIF89a, not a model"),
-    "own-model-is-empty": own("load: the model is no TensorFlow Lite model (…)", 1, b""),
+    "own-model-is-none": own("load: the model is not a TensorFlow Lite model (…)", 1, b"GIF89a, not a model"),
+    "own-model-is-empty": own("load: the model is not a TensorFlow Lite model (…)", 1, b""),
     "own-model-has-unknown-operators": own(
         "load: the model has operators that the backend lacks (Oracle)", 6, model_bytes("custom")
     ),
@@ -282,30 +287,32 @@ INPUTS = {
     "wrong-shape": ill(
         f"set_input: input 0 'a': has the shape 4x1; {EXPECTED_SUM}", set_input(Tensor((4, 1), 1, A.data), 1)
     ),
-    "no-such-input": ill("set_input: no input 2; expected one below 2", set_input(A, 1, index=2)),
-    "input-minus-one": ill("set_input: no input 4294967295; expected one below 2", set_input(A, 1, index=-1)),
+    "no-such-input": ill("set_input: no input 2; expected an index below 2", set_input(A, 1, index=2)),
+    "input-minus-one": ill(
+        "set_input: no input 4294967295; expected an index below 2", set_input(A, 1, index=-1)
+    ),
     "record-outside-memory": ill(
-        f"set_input: input 0 'a': its record is outside memory; "
+        f"set_input: input 0 'a': its record is out of bounds; "
         f"expected 20 bytes at {MEMORY_BYTES - 19} within {MEMORY_BYTES}",
         (1, "set_input", Cell(CONTEXT), 0, MEMORY_BYTES - 19),
     ),
     "data-outside-memory": ill(
-        f"set_input: input 0 'a': its data is outside memory; "
+        f"set_input: input 0 'a': its data is out of bounds; "
         f"expected 16 bytes at {MEMORY_BYTES - 15} within {MEMORY_BYTES}",
         set_input(Tensor((1, 4), 1, A.data, data_at=MEMORY_BYTES - 15), 1),
     ),
     "data-longer-than-memory": ill(
-        f"set_input: input 0 'a': its data is outside memory; "
+        f"set_input: input 0 'a': its data is out of bounds; "
         f"expected 4294967295 bytes at 0 within {MEMORY_BYTES}",
         set_input(Tensor((1, 4), 1, A.data, data_at=0, size=0xFFFF_FFFF), 1),
     ),
     "dimensions-outside-memory": ill(
-        f"set_input: input 0 'a': its dimensions is outside memory; "
+        f"set_input: input 0 'a': its dimensions is out of bounds; "
         f"expected 8 bytes at {MEMORY_BYTES - 7} within {MEMORY_BYTES}",
         set_input(Tensor((1, 4), 1, A.data, dims_at=MEMORY_BYTES - 7), 1),
     ),
     "billions-of-dimensions": ill(
-        f"set_input: input 0 'a': its dimensions is outside memory; "
+        f"set_input: input 0 'a': its dimensions is out of bounds; "
         f"expected 17179869180 bytes at 0 within {MEMORY_BYTES}",
         set_input(Tensor((1, 4), 1, A.data, dims_at=0, rank=0xFFFF_FFFF), 1),
     ),
@@ -336,14 +343,14 @@ ADDED: list[Step] = [set_input(A), set_input(B, index=1), (0, "compute", Cell(CO
 OUTPUTS = {
     "buffer-that-just-fits": Case(steps=[*opened(), *ADDED, *output(SUM, room=16)], models={"m": "add-f32"}),
     "buffer-too-small": ill(
-        "get_output: output 0 'sum': has 16 bytes; expected a buffer for them, not 15",
+        "get_output: output 0 'sum': has 16 bytes; expected a buffer of that size, not 15",
         *ADDED,
         (7, "get_output", Cell(CONTEXT), 0, OUT, 15, WRITTEN),
         Found(WRITTEN, u32(16)),
         Found(OUT, bytes(16)),
     ),
     "buffer-of-nothing": ill(
-        "get_output: output 0 'sum': has 16 bytes; expected a buffer for them, not 0",
+        "get_output: output 0 'sum': has 16 bytes; expected a buffer of that size, not 0",
         *ADDED,
         (7, "get_output", Cell(CONTEXT), 0, 0, 0, WRITTEN),
     ),
@@ -357,31 +364,31 @@ OUTPUTS = {
         models={"m": "add-f32"},
     ),
     "buffer-outside-memory": ill(
-        f"get_output: the output's buffer is outside memory; "
+        f"get_output: the output's buffer is out of bounds; "
         f"expected 16 bytes at {MEMORY_BYTES - 15} within {MEMORY_BYTES}",
         *ADDED,
         (1, "get_output", Cell(CONTEXT), 0, MEMORY_BYTES - 15, 16, WRITTEN),
     ),
     "size-s-place-outside-memory": ill(
-        f"get_output: the place of the size is outside memory; "
+        f"get_output: the address for the size is out of bounds; "
         f"expected 4 bytes at {MEMORY_BYTES - 3} within {MEMORY_BYTES}",
         *ADDED,
         (1, "get_output", Cell(CONTEXT), 0, OUT, 1024, MEMORY_BYTES - 3),
         Found(OUT, bytes(16)),
     ),
     "no-such-output": ill(
-        "get_output: no output 1; expected one below 1",
+        "get_output: no output 1; expected an index below 1",
         *ADDED,
         (1, "get_output", Cell(CONTEXT), 1, OUT, 1024, WRITTEN),
     ),
     "output-before-compute": ill(
-        "get_output: nothing was computed; expected compute before get_output",
+        "get_output: there are no outputs; expected compute before get_output",
         (1, "get_output", Cell(CONTEXT), 0, OUT, 1024, WRITTEN),
     ),
     # Nothing that lay in memory before is handed out.
     "output-that-nothing-computes": ill(
         "compute: the model can't be run (…)\n"
-        "wasi-nn: get_output: nothing was computed; expected compute before get_output",
+        "wasi-nn: get_output: there are no outputs; expected compute before get_output",
         set_input(Tensor((1, 64), 4, bytes(256))),
         (5, "compute", Cell(CONTEXT)),
         (1, "get_output", Cell(CONTEXT), 1, OUT, 1024, WRITTEN),
@@ -418,7 +425,7 @@ HANDLES = {
             (1, "init_execution_context", Cell(GRAPH), MEMORY_BYTES - 2),
         ],
         models={"m": "add-f32"},
-        log=f"init_execution_context: the context's place is outside memory; "
+        log=f"init_execution_context: the address for the context is out of bounds; "
         f"expected 4 bytes at {MEMORY_BYTES - 2} within {MEMORY_BYTES}",
     ),
     "two-contexts-keep-apart": Case(
@@ -458,7 +465,7 @@ HANDLES = {
         ],
         models={"m": "add-f32"},
         log="\nwasi-nn: ".join(
-            f"{name}: is for models that answer piece by piece; TensorFlow Lite's don't"
+            f"{name}: is for models with incremental output; expected compute and get_output"
             for name in ("compute_single", "get_output_single", "fini_single")
         ),
     ),

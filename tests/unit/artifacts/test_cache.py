@@ -130,7 +130,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "other format": (lambda path: _flip(path, 8), "has another format; expected format 3 of this cache"),
     "unknown kind": (lambda path: _flip(path, 11), "has another format; expected format 3 of this cache"),
     "other minimum": (lambda path: _flip(path, 12), "its checksum differs; expected that of its header"),
-    "other key": (lambda path: _flip(path, 16), "has another key; expected that of its name"),
+    "other key": (lambda path: _flip(path, 16), "its key is another one; expected the key in its file name"),
     "other digest": (lambda path: _flip(path, 48), "its checksum differs; expected that of its header"),
     "payload": (lambda path: _flip(path, -1), "its checksum differs; expected that of its header"),
     "link": (
@@ -164,7 +164,7 @@ def test_a_damaged_entry_is_not_there(
     found = folder.get(KEY)
 
     assert found is None
-    assert caplog.messages == [f"artifact: {reason} ({_entry(tmp_path).name}): it is compiled again"]
+    assert caplog.messages == [f"artifact: {reason} ({_entry(tmp_path).name}); the module is compiled again"]
 
 
 @pytest.mark.parametrize(
@@ -218,7 +218,7 @@ def test_another_users_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         ArtifactFolder(tmp_path)
 
     assert str(caught.value) == (
-        f"artifact cache {tmp_path}: is another user's; expected a folder of one's own"
+        f"artifact cache {tmp_path}: belongs to another user; expected a folder of this user"
     )
 
 
@@ -299,8 +299,8 @@ def test_a_cache_that_cannot_be_opened(tmp_path: Path, caplog: pytest.LogCapture
     assert not Path(put.path).parent.exists()
     assert caplog.messages == [
         (
-            f"artifact cache {tmp_path / 'file'}: File exists; expected a folder to write to;"
-            " modules are compiled for this run alone"
+            f"artifact cache {tmp_path / 'file'}: File exists; expected a writable folder;"
+            " compiled modules are kept for this run only"
         )
     ]
 
@@ -313,8 +313,8 @@ def test_a_cache_without_a_home(caplog: pytest.LogCaptureFixture) -> None:
         assert read_payload(put.path, put.digest) == PAYLOAD
     assert caplog.messages == [
         (
-            "artifact cache: this user has no home; expected XDG_CACHE_HOME or HOME;"
-            " modules are compiled for this run alone"
+            "artifact cache: this user has no home folder; expected XDG_CACHE_HOME or HOME;"
+            " compiled modules are kept for this run only"
         )
     ]
 
@@ -345,7 +345,7 @@ def test_a_cache_that_fills_up(
             logging.WARNING,
             (
                 f"artifact cache {tmp_path / 'cache'}: No space left on device; expected room for 1100 bytes;"
-                " modules are compiled for this run alone"
+                " compiled modules are kept for this run only"
             ),
         )
     ]

@@ -34,7 +34,7 @@ def test_a_callee(
 
 def test_an_empty_app_id() -> None:
     """An id that a script has left empty calls nobody else."""
-    with pytest.raises(ConfigError, match=r"^--app-id: it is empty; expected the id of an app$"):
+    with pytest.raises(ConfigError, match=r"^--app-id: is empty; expected the id of an app$"):
         callee_of(argparse.Namespace(address=None, app_id=""), {})
 
 

@@ -76,7 +76,7 @@ def test_every_type_from_the_environment() -> None:
         ("WASM_GRPC_DRAIN_S", "WASM_GRPC_DRAIN_S: got 'x'; expected a number of seconds"),
         ("WASM_GRPC_EVENT_TOKEN", "WASM_GRPC_EVENT_TOKEN: got 'x'; expected true or false"),
         ("WASM_GRPC_ENGINE", "engine: got x; expected one of auto, wasmer, wasmtime"),
-        ("WASM_GRPC_CONFIG", "WASM_GRPC_CONFIG: x: no such file; expected a file of settings"),
+        ("WASM_GRPC_CONFIG", "WASM_GRPC_CONFIG: x: no such file; expected a TOML file of settings"),
     ],
 )
 def test_a_variable_that_can_not_be_read(variable: str, error: str) -> None:
@@ -92,8 +92,8 @@ def test_a_variable_that_can_not_be_read(variable: str, error: str) -> None:
     [
         ("port = 'x'", "{file}: port: got 'x'; expected a whole number"),
         ("port = true", "{file}: port: got True; expected a whole number"),
-        ("only = 'a'", "{file}: only: got 'a'; expected a list of texts"),
-        ("only = [1]", "{file}: only: got [1]; expected a list of texts"),
+        ("only = 'a'", "{file}: only: got 'a'; expected a list of strings"),
+        ("only = [1]", "{file}: only: got [1]; expected a list of strings"),
         ("drain_s = '4s'", "{file}: drain_s: got '4s'; expected a number of seconds"),
         ("port = 1.0", "{file}: port: got 1.0; expected a whole number"),
     ],
@@ -152,7 +152,7 @@ def test_variables_that_mean_nothing(caplog: pytest.LogCaptureFixture) -> None:
     read_settings({}, environ)
 
     assert [record.getMessage() for record in caplog.records] == [
-        "WASM_GRPC_COLOUR: unknown variable, ignored; docs/settings.md has all that there are",
+        "WASM_GRPC_COLOUR: unknown variable, ignored; docs/settings.md lists all",
         "WASM_GRPC_WORKER: unknown variable, ignored; did you mean WASM_GRPC_WORKERS?",
     ]
 

@@ -41,7 +41,7 @@ def test_a_command_of_later(command: str) -> None:
     assert run(command, "--any") == (
         2,
         "",
-        f"wasm-grpc {command}: not there yet in version {__version__}; see `wasm-grpc --help`\n",
+        f"wasm-grpc {command}: not available in version {__version__}; see `wasm-grpc --help`\n",
     )
 
 
@@ -106,5 +106,5 @@ def test_an_error_of_ours_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path:
     assert run("list", str(tmp_path)) == (
         1,
         "",
-        "wasm-grpc list: internal error: ZeroDivisionError: by zero; with WASM_GRPC_DEBUG=1 it says where\n",
+        "wasm-grpc list: internal error: ZeroDivisionError: by zero; set WASM_GRPC_DEBUG=1 for a traceback\n",
     )

@@ -17,24 +17,24 @@ __all__ = []
     [
         (
             ["--file", "no:/x"],
-            "--file no:/x: 'no' can't be read: No such file or directory; expected to read it",
+            "--file no:/x: 'no' can't be read: No such file or directory; expected a readable file or folder",
         ),
         (["--scratch", "a.txt:/x"], "--scratch a.txt:/x: 'a.txt' is a file; expected a folder"),
         (
             ["--file", "d:/x", "--scratch", "d:/x"],
-            "--scratch d:/x: '/x' is given twice; expected another place",
+            "--scratch d:/x: '/x' is given twice; expected another path",
         ),
         (
             ["--file", "a.txt:/x", "--file", "a.txt:/x"],
-            "--file a.txt:/x: '/x' is given twice; expected another place",
+            "--file a.txt:/x: '/x' is given twice; expected another path",
         ),
         (
             ["--file", "full:/x", "--file", "a.txt:/x/a.txt"],
-            "--file a.txt:/x/a.txt: '/x/a.txt' is given twice; expected another place",
+            "--file a.txt:/x/a.txt: '/x/a.txt' is given twice; expected another path",
         ),
         (
             ["--file", "a.txt:/x/a.txt", "--scratch", "d:/x"],
-            "--scratch d:/x: '/x' holds what is read-only; expected a folder of its own",
+            "--scratch d:/x: '/x' has read-only files; expected a separate folder",
         ),
     ],
     ids=[

@@ -402,7 +402,7 @@ def test_a_source_of_text(call: Call, server: FakeFunctions, body: Body, sentenc
 
 def test_no_body(call: Call, server: FakeFunctions) -> None:
     """What can't be a body is refused where it is given."""
-    with pytest.raises(TypeError, match="body: it is int; expected bytes, a binary file or an iterable"):
+    with pytest.raises(TypeError, match="body: is int; expected bytes, a binary file or an iterable"):
         call(server.address, "echo", 5)  # type: ignore[arg-type] # as a caller without types would
 
 

@@ -93,7 +93,11 @@ def read_all(responses: list[InvokeResponse]) -> None:
             "the server sent a second header; expected chunks after the first",
             "7f",
         ),
-        ([InvokeResponse()], "the server sent a message with neither a header nor a chunk", ""),
+        (
+            [InvokeResponse()],
+            "the server sent a message with neither a header nor a chunk; expected one of them",
+            "",
+        ),
     ],
     ids=["nothing", "no header", "two headers", "neither"],
 )

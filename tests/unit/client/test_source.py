@@ -214,11 +214,11 @@ def test_no_descriptor_is_left(pipe: tuple[io.BufferedReader, io.FileIO]) -> Non
 @pytest.mark.parametrize(
     ("body", "sentence"),
     [
-        ("text", "body: it is str; expected bytes, a binary file or an iterable of bytes"),
-        (None, "body: it is NoneType; expected bytes, a binary file or an iterable of bytes"),
+        ("text", "body: is str; expected bytes, a binary file or an iterable of bytes"),
+        (None, "body: is NoneType; expected bytes, a binary file or an iterable of bytes"),
         (
             Path("file"),
-            f"body: it is {type(Path()).__name__}; expected bytes, a binary file or an iterable of bytes",
+            f"body: is {type(Path()).__name__}; expected bytes, a binary file or an iterable of bytes",
         ),
     ],
     ids=["text", "nothing", "path"],

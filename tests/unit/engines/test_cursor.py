@@ -25,7 +25,7 @@ def test_nothing_is_read_beyond_the_end(method: str) -> None:
     cursor = Cursor(b"abcdef", 1, 4)
 
     with pytest.raises(
-        ModuleError, match=r"^module is cut off or damaged at byte 4; a valid module was expected$"
+        ModuleError, match=r"^module is cut off or damaged at byte 4; expected a valid module$"
     ):
         getattr(cursor, method)(4)
 

@@ -14,8 +14,8 @@ from wasm_grpc.engines.registry import open_engine
 @pytest.mark.parametrize(
     ("name", "package", "remedy"),
     [
-        (EngineName.WASMER, "wasmer", "CPython 3.10 or older with 'wasm-grpc[wasmer]' was expected"),
-        (EngineName.WASMTIME, "wasmtime", "'wasm-grpc[wasmtime]' was expected"),
+        (EngineName.WASMER, "wasmer", "expected CPython 3.10 or older with 'wasm-grpc[wasmer]'"),
+        (EngineName.WASMTIME, "wasmtime", "expected 'wasm-grpc[wasmtime]'"),
     ],
 )
 def test_a_missing_engine_is_told_with_its_remedy(
@@ -30,7 +30,8 @@ def test_a_missing_engine_is_told_with_its_remedy(
         open_engine(name)
 
     text = str(caught.value)
-    assert text.startswith(f"engine {name.value}: CPython {sys.version_info.major}.{sys.version_info.minor}.")
+    here = f"CPython {sys.version_info.major}.{sys.version_info.minor}."
+    assert text.startswith(f"engine {name.value}: not installed in {here}")
     assert text.endswith(f"; {remedy}")
 
 

@@ -42,12 +42,12 @@ def test_a_start_function_has_no_parameters() -> None:
     with pytest.raises(ModuleError) as caught:
         defer_start(module(TYPES, FUNCTIONS, (8, b"\x01"), CODE))
 
-    assert str(caught.value) == "module has a start function of type (i32) -> (); () -> () was expected"
+    assert str(caught.value) == "module has a start function of type (i32) -> (); expected () -> ()"
 
 
 def test_the_name_of_the_export_is_kept() -> None:
     """A module may not bring an export of that name itself."""
     with pytest.raises(
-        ModuleError, match=r"^module exports 'wasm-grpc:start'; that name is kept for the engine$"
+        ModuleError, match=r"^module exports 'wasm-grpc:start', which is reserved; expected another name$"
     ):
         defer_start(module(TYPES, FUNCTIONS, (7, vector(ENTRY)), CODE))

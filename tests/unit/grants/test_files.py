@@ -26,39 +26,42 @@ def _each(*steps: Callable[[], object]) -> None:
 
 
 WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
-    "gone": (lambda folder: None, "nothing at 'model'; expected a file or folder below the function's"),
+    "gone": (
+        lambda folder: None,
+        "'model' doesn't exist; expected a file or folder below the function's folder",
+    ),
     "device": (
         lambda folder: os.mkfifo(folder / "model"),
-        "'model' is no regular file; expected files, folders and links",
+        "'model' is not a regular file; expected files, folders and links",
     ),
     "link-out": (
         lambda folder: (folder / "model").symlink_to("/etc"),
-        "'model' is a link out of the function's folder; expected what is below it",
+        "'model' is a link out of the function's folder; expected a file or folder below it",
     ),
     "link-out-below": (
         lambda folder: _each((folder / "model").mkdir, lambda: (folder / "model/x").symlink_to("../../../x")),
-        "'model/x' is a link that leads out; expected links that stay inside",
+        "'model/x' is a link out of the folder; expected links inside",
     ),
     "absolute-link": (
         lambda folder: _each(
             (folder / "model").mkdir, lambda: (folder / "model/x").symlink_to("/etc/passwd")
         ),
-        "'model/x' is a link that leads out; expected links that stay inside",
+        "'model/x' is a link out of the folder; expected links inside",
     ),
     "pipe-below": (
         lambda folder: _each((folder / "model").mkdir, lambda: os.mkfifo(folder / "model/x")),
-        "'model/x' is no regular file; expected files, folders and links",
+        "'model/x' is not a regular file; expected files, folders and links",
     ),
     "5-gb": (
         lambda folder: _each((folder / "model").touch, lambda: os.truncate(folder / "model", 5 << 30)),
-        "'model' makes it too large; expected at most 256MiB in all granted files",
+        "'model' exceeds the limit; expected at most 256MiB in all granted files",
     ),
     "not-utf-8": (
         lambda folder: _each(
             (folder / "model").mkdir,
             lambda: Path(os.fsdecode(bytes(folder) + b"/model/\xff")).touch(),
         ),
-        "'model/\\udcff' is no UTF-8; expected names that are",
+        "'model/\\udcff' is not valid UTF-8; expected a name in UTF-8",
     ),
 }
 
@@ -185,7 +188,7 @@ def test_too_many_files_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     for name in "abc":
         (tmp_path / name).touch()
 
-    with pytest.raises(ConfigError, match="is one too many; expected at most 2 files and folders"):
+    with pytest.raises(ConfigError, match="exceeds the limit; expected at most 2 files and folders"):
         read_mount(str(tmp_path), "/m")
 
 

@@ -34,7 +34,7 @@ IMPORTS: dict[str, tuple[list[Import], list[str]]] = {
         [_import("wasi_snapshot_preview1", "fd_write", FuncType((I32,)))],
         [
             (
-                "import wasi_snapshot_preview1.fd_write has type (i32) -> (), "
+                "import wasi_snapshot_preview1.fd_write has type (i32) -> (); "
                 "expected (i32, i32, i32, i32) -> (i32)"
             )
         ],
@@ -43,7 +43,7 @@ IMPORTS: dict[str, tuple[list[Import], list[str]]] = {
         [_import("wasi_snapshot_preview1", "fd_wirte")],
         [
             (
-                "import wasi_snapshot_preview1.fd_wirte is a function that nothing provides; "
+                "import wasi_snapshot_preview1.fd_wirte is an unknown function; "
                 "did you mean 'wasi_snapshot_preview1.fd_write'?"
             )
         ],
@@ -54,19 +54,14 @@ IMPORTS: dict[str, tuple[list[Import], list[str]]] = {
     ),
     "right-name-of-wrong-module": (
         [_import("env", "fd_write")],
-        [
-            (
-                "import env.fd_write is a function that nothing provides; "
-                "did you mean 'wasi_snapshot_preview1.fd_write'?"
-            )
-        ],
+        [("import env.fd_write is an unknown function; did you mean 'wasi_snapshot_preview1.fd_write'?")],
     ),
     "unknown-module-once-for-two": (
         [_import("env", "notify"), _import("env", "notify")],
         [
             (
-                "import env.notify is a function that nothing provides; "
-                "functions of 'wasi_ephemeral_nn', 'wasi_snapshot_preview1' were expected"
+                "import env.notify is an unknown function; "
+                "expected functions of 'wasi_ephemeral_nn', 'wasi_snapshot_preview1'"
             )
         ],
     ),
@@ -74,55 +69,55 @@ IMPORTS: dict[str, tuple[list[Import], list[str]]] = {
         [_import("env", f"f{number}") for number in range(88)],
         [
             (
-                "imports of env are functions that nothing provides: f0, f1, f2, f3, f4 and 83 more; "
-                "functions of 'wasi_ephemeral_nn', 'wasi_snapshot_preview1' were expected"
+                "imports from env are unknown functions: f0, f1, f2, f3, f4 and 83 more; "
+                "expected functions of 'wasi_ephemeral_nn', 'wasi_snapshot_preview1'"
             )
         ],
     ),
     "memory": (
         [Import(module="env", name="memory", kind=ExternKind.MEMORY)],
-        ["import env.memory is a memory; only functions can be imported"],
+        ["import env.memory is a memory; expected a function"],
     ),
     "table": (
         [Import(module="env", name="t", kind=ExternKind.TABLE)],
-        ["import env.t is a table; only functions can be imported"],
+        ["import env.t is a table; expected a function"],
     ),
     "global": (
         [Import(module="env", name="g", kind=ExternKind.GLOBAL)],
-        ["import env.g is a global; only functions can be imported"],
+        ["import env.g is a global; expected a function"],
     ),
 }
 
 EXPORTS: dict[str, tuple[list[Export], list[str]]] = {
     "command": ([START, MEMORY], []),
-    "no-start": ([MEMORY], ["export '_start' is missing; a function of type () -> () was expected"]),
+    "no-start": ([MEMORY], ["export '_start' is missing; expected a function of type () -> ()"]),
     "reactor": (
         [MEMORY, Export(name="_initialize", kind=ExternKind.FUNC, index=0, type=FuncType(()))],
         [
             (
-                "module is a reactor: it exports '_initialize' and no '_start'; a command was expected: "
+                "module is a reactor: it exports '_initialize' and no '_start'; expected a command, "
                 "a program with main (clang without -mexec-model=reactor, Rust's bin, Go without c-shared)"
             )
         ],
     ),
     "start-of-wrong-type": (
         [MEMORY, Export(name="_start", kind=ExternKind.FUNC, index=0, type=FuncType((I32,), (I32,)))],
-        ["export '_start' has type (i32) -> (i32), expected () -> ()"],
+        ["export '_start' has type (i32) -> (i32); expected () -> ()"],
     ),
     "start-is-no-function": (
         [MEMORY, Export(name="_start", kind=ExternKind.GLOBAL, index=0)],
-        ["export '_start' is a global; a function of type () -> () was expected"],
+        ["export '_start' is a global; expected a function of type () -> ()"],
     ),
-    "no-memory": ([START], ["export 'memory' is missing; the module's memory was expected"]),
+    "no-memory": ([START], ["export 'memory' is missing; expected the module's memory"]),
     "memory-is-a-function": (
         [START, Export(name="memory", kind=ExternKind.FUNC, index=0, type=FuncType(()))],
-        ["export 'memory' is a function; the module's memory was expected"],
+        ["export 'memory' is a function; expected the module's memory"],
     ),
     "nothing": (
         [],
         [
-            "export '_start' is missing; a function of type () -> () was expected",
-            "export 'memory' is missing; the module's memory was expected",
+            "export '_start' is missing; expected a function of type () -> ()",
+            "export 'memory' is missing; expected the module's memory",
         ],
     ),
 }
@@ -157,7 +152,7 @@ FOREIGN = {
         [_import("env", "emscripten_notify"), _import("env", "x")],
         "clang --target=wasm32-wasip1",
     ),
-    "wasi-threads": ([_import("wasi", "thread-spawn")], "a build without threads was expected"),
+    "wasi-threads": ([_import("wasi", "thread-spawn")], "expected a build without threads"),
     "shared memory": (
         [
             Import(
@@ -167,7 +162,7 @@ FOREIGN = {
                 memory=MemoryType(min_pages=1, max_pages=1, is_shared=True),
             )
         ],
-        "a build without threads was expected",
+        "expected a build without threads",
     ),
     "preview 2": ([_import("wasi:cli/stdout@0.2.0", "get-stdout")], "target wasm32-wasip1"),
     "AssemblyScript": ([_import("env", "abort")], "@assemblyscript/wasi-shim"),

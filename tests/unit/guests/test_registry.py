@@ -23,4 +23,4 @@ def test_later_guests_are_refused_by_name(kind: GuestKind) -> None:
     with pytest.raises(ConfigError) as caught:
         guest_for(kind)
 
-    assert str(caught.value) == f"guest '{kind.value}' is not there yet; 'wasi-command' was expected"
+    assert str(caught.value) == f"guest '{kind.value}' is not implemented yet; expected 'wasi-command'"

@@ -96,8 +96,8 @@ def test_another_instance_s_handles_are_unknown() -> None:
     assert other.call("init_execution_context", graph, 0) == 1
     assert other.call("compute", context) == 1
     assert other.lines == [
-        f"wasi-nn: init_execution_context: graph {graph} is not open; expected one that was loaded",
-        f"wasi-nn: compute: context {context} is not open; expected one that was initialised",
+        f"wasi-nn: init_execution_context: graph {graph} is not open; expected a loaded one",
+        f"wasi-nn: compute: context {context} is not open; expected an initialised one",
     ]
 
 
@@ -106,9 +106,7 @@ def test_without_memory() -> None:
     guest = Guest(pages=0)
 
     assert guest.call("load_by_name", 0, 0, 0) == 3
-    assert guest.lines == [
-        "wasi-nn: load_by_name: the module has no memory; expected it exported as 'memory'"
-    ]
+    assert guest.lines == ["wasi-nn: load_by_name: the module has no memory; expected an export 'memory'"]
 
 
 def test_a_model_over_the_bound() -> None:

@@ -51,7 +51,7 @@ def test_what_changed_is_named(tmp_path: Path, name: str) -> None:
     with pytest.raises(HostError) as caught:
         FileSystem([Mount(guest="/data", entries=(entry,))], scratch_bytes=0)
 
-    assert str(caught.value) == f"file '/data/file': {problem}; expected what was there at the start"
+    assert str(caught.value) == f"file '/data/file': {problem}; expected the file as it was at the start"
 
 
 @pytest.mark.parametrize(

@@ -96,7 +96,9 @@ def test_a_file_that_changed_is_not_opened(fake: FakeBackend, tmp_path: Path, co
     with pytest.raises(HostError) as caught:
         Models(lambda: fake).named(seen)
 
-    assert str(caught.value) == ("model 'm': changed since the start; expected what was there at the start")
+    assert str(caught.value) == (
+        "model 'm': changed since the start; expected the file as it was at the start"
+    )
     assert fake.opened == []
 
 
@@ -109,7 +111,7 @@ def test_a_file_that_is_gone(fake: FakeBackend, tmp_path: Path) -> None:
         Models(lambda: fake).named(seen)
 
     assert str(caught.value) == (
-        "model 'm': can't be read: No such file or directory; expected what was there at the start"
+        "model 'm': can't be read: No such file or directory; expected the file as it was at the start"
     )
 
 

@@ -17,7 +17,7 @@ from wasm_grpc.inference.operators import check_operators, rules_for
 
 __all__ = []
 
-MESSAGE = "has an operator {} whose parameters may lead outside of its tensors; expected constant ones that are in range"
+MESSAGE = "has an operator {} that may access memory outside its tensors; expected constant parameters that are in range"
 RIGHT = (
     "add-f32",
     "count-up",

@@ -61,8 +61,8 @@ def test_what_a_model_keeps_is_its_owner_s(backend: Backend, name: str, source: 
 @pytest.mark.parametrize(
     ("model", "kind", "message"),
     [
-        (b"GIF89a, and no model", ModelError, "is no TensorFlow Lite model ("),
-        (b"", ModelError, "is no TensorFlow Lite model ("),
+        (b"GIF89a, and no model", ModelError, "is not a TensorFlow Lite model ("),
+        (b"", ModelError, "is not a TensorFlow Lite model ("),
         (model_bytes("custom"), UnsupportedModelError, "has operators that the backend lacks (Oracle)"),
         (model_bytes("future"), UnsupportedModelError, "has operators that the backend lacks (ADD)"),
         (model_bytes("words"), UnsupportedModelError, "tensor 'words' holds bytes; expected numbers"),

@@ -1,4 +1,4 @@
-"""WebAssembly core binaries, as far as they are read and rewritten here (core specification, chapter 5)."""
+"""Read and rewrite parts of WebAssembly core binaries (core specification, chapter 5)."""
 
 from wasm_grpc.engines.binary.module import (
     Export,

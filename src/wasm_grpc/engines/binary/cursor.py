@@ -1,4 +1,4 @@
-"""A bounded cursor over bytes: integers in LEB128, names and vectors as the binary format has them."""
+"""A bounded cursor over bytes: LEB128 integers, names and vectors of the binary format."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ __all__ = ["Cursor", "encode_u32"]
 
 class Cursor:
     """
-    Reads forward through one range of a module and never beyond it.
+    Reads forward through one range of a module, and never beyond it.
 
-    Every method raises `ModuleError` where the bytes end early or don't have the wanted form.
+    Every method raises `ModuleError` if the bytes end early or are malformed.
     """
 
     __slots__ = ("_source", "end", "position")
@@ -30,7 +30,7 @@ class Cursor:
 
     def byte(self) -> int:
         """
-        The next byte.
+        Return the next byte.
         """
         if self.position >= self.end:
             raise self._truncated()
@@ -40,7 +40,7 @@ class Cursor:
 
     def peek(self) -> int:
         """
-        The next byte, left in place.
+        Return the next byte without consuming it.
         """
         value = self.byte()
         self.position -= 1
@@ -48,42 +48,44 @@ class Cursor:
 
     def u32(self) -> int:
         """
-        An unsigned integer of at most 32 bits.
+        Return an unsigned integer of at most 32 bits.
         """
         return self._leb128(32)
 
     def u64(self) -> int:
         """
-        An unsigned integer of at most 64 bits.
+        Return an unsigned integer of at most 64 bits.
         """
         return self._leb128(64)
 
     def s33(self) -> int:
         """
-        A signed integer of at most 33 bits (a heap type).
+        Return a signed integer of at most 33 bits (a heap type).
         """
         value = 0
+        # 33 bits take at most five bytes of seven bits each.
         for shift in range(0, 35, 7):
             byte = self.byte()
             value |= (byte & 0x7F) << shift
             if byte < 0x80:
+                # Bit 6 of the last byte is the sign.
                 return value - (1 << (shift + 7)) if byte & 0x40 else value
         raise ModuleError(
-            f"module has an overlong integer before byte {self.position}; a valid module was expected"
+            f"module has an overlong integer before byte {self.position}; expected a valid module"
         )
 
     def count(self, what: str, limit: int) -> int:
         """
-        The length of a vector, which can't be over `limit`.
+        Return the length of a vector. Raises an error if it exceeds `limit`.
         """
         value = self.u32()
         if value > limit:
-            raise ModuleError(f"module has {value} {what}; at most {limit} were expected")
+            raise ModuleError(f"module has {value} {what}; expected at most {limit}")
         return value
 
     def take(self, size: int) -> bytes:
         """
-        The next `size` bytes.
+        Return the next `size` bytes.
         """
         if size > self.end - self.position:
             raise self._truncated()
@@ -92,23 +94,23 @@ class Cursor:
 
     def name(self) -> str:
         """
-        A name: length and UTF-8.
+        Return a name: a length, then UTF-8.
         """
         raw = self.take(self.u32())
         try:
             return raw.decode("utf-8")
         except UnicodeDecodeError as exc:
-            raise ModuleError("module has a name that is not UTF-8; a valid module was expected") from exc
+            raise ModuleError("module has a name that is not UTF-8; expected a valid module") from exc
 
     def since(self, begin: int) -> bytes:
         """
-        What has been read from `begin` on.
+        Return the bytes read since position `begin`.
         """
         return self._source[begin : self.position]
 
     def part(self, size: int) -> Cursor:
         """
-        A cursor over the next `size` bytes, which this one skips.
+        Return a cursor over the next `size` bytes, and skip them here.
         """
         begin = self.position
         if size > self.end - begin:
@@ -123,20 +125,20 @@ class Cursor:
             value |= (byte & 0x7F) << shift
             if byte < 0x80:
                 if value >> bits:
-                    break
+                    break  # the last byte has bits beyond the integer's width
                 return value
             shift += 7
         raise ModuleError(
-            f"module has an overlong integer before byte {self.position}; a valid module was expected"
+            f"module has an overlong integer before byte {self.position}; expected a valid module"
         )
 
     def _truncated(self) -> ModuleError:
-        return ModuleError(f"module is cut off or damaged at byte {self.end}; a valid module was expected")
+        return ModuleError(f"module is cut off or damaged at byte {self.end}; expected a valid module")
 
 
 def encode_u32(value: int) -> bytes:
     """
-    LEB128 of an unsigned integer in the fewest bytes.
+    Return the shortest LEB128 encoding of an unsigned integer.
     """
     encoded = bytearray()
     while value >= 0x80:

@@ -1,4 +1,4 @@
-"""What a core module imports, exports and asks for, read from its binary without trusting it."""
+"""Read a core module's imports, exports, memories and tables from an untrusted binary."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ _CORE_VERSION = b"\x01\0\0\0"
 _COMPONENT_LAYER = b"\x01\0"
 """Bytes 6 and 7 of a component (component model, Binary.md, "Component Definitions")."""
 _MAX_ENTRIES = 1_000_000
-"""Implementation limit of functions, imports and exports (webassembly.github.io/spec/js-api, "Limits")."""
+"""Implementation limit on functions, imports and exports (webassembly.github.io/spec/js-api, "Limits")."""
 _MAX_TABLES = 100_000
 _MAX_MEMORIES = 100
 
 
 class SectionId(enum.IntEnum):
     """
-    Sections that are read or rewritten here (core specification, 5.5.2).
+    Ids of the sections that are read or rewritten here (core specification, 5.5.2).
     """
 
     CUSTOM = 0
@@ -57,7 +57,7 @@ class SectionId(enum.IntEnum):
 
 class ExternKind(str, enum.Enum):
     """
-    What is imported or exported.
+    Kind of an import or export.
     """
 
     FUNC = "func"
@@ -68,13 +68,13 @@ class ExternKind(str, enum.Enum):
 
 
 _KINDS = tuple(ExternKind)
-"""By their code in the binary format (core specification, 5.5.5)."""
+"""Kinds, indexed by their code in the binary format (core specification, 5.5.5)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
     """
-    Where one section lies in the binary: its header begins at `begin`, its content at `content`.
+    The position of a section in the binary: its header begins at `begin`, its content at `content`.
     """
 
     id: int
@@ -86,9 +86,9 @@ class Section:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Import:
     """
-    One import; `type` is ``None`` for what is no function, or a function whose type can't be read.
+    One import. `type` is ``None`` unless it is a function whose type can be read.
 
-    `memory` is ``None`` for what is no memory.
+    `memory` is ``None`` unless it is a memory.
     """
 
     module: str
@@ -101,7 +101,7 @@ class Import:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Export:
     """
-    One export; `type` is ``None`` for what is no function, or a function whose type can't be read.
+    One export. `type` is ``None`` unless it is a function whose type can be read.
     """
 
     name: str
@@ -113,15 +113,15 @@ class Export:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Module:
     """
-    The outside of a core module.
+    The interface of a core module.
 
     Attributes:
-        imports: In the module's order; a pair of names may come twice.
+        imports: In the module's order. A pair of names may occur twice.
         exports: In the module's order.
-        memories: Those that it defines itself.
-        tables: Those that it defines itself.
+        memories: Memories that it defines, without imported ones.
+        tables: Tables that it defines, without imported ones.
         start: Index of its start function, or ``None``.
-        start_type: Type of its start function, where it has one whose type can be read.
+        start_type: Type of its start function; ``None`` if it has none or the type can't be read.
         sections: All sections, custom ones too.
     """
 
@@ -142,20 +142,20 @@ class Module:
 
     def export(self, name: str) -> Export | None:
         """
-        The export of that name, if there is one.
+        Return the export of that name, or ``None``.
         """
         return next((export for export in self.exports if export.name == name), None)
 
 
 def read_module(wasm: bytes) -> Module:
     """
-    Read a module's imports, exports, memories and tables; its code is not looked at.
+    Read a module's imports, exports, memories and tables. The code is skipped.
 
-    A module that is read here may still be invalid: the engine decides. Work and memory are
-    bounded by the size of `wasm`.
+    The module may still be invalid: validation is the engine's job. Time and memory are bounded by the
+    size of `wasm`.
 
     Raises:
-        ModuleError: Not WebAssembly, a component, cut off or damaged.
+        ModuleError: It is not WebAssembly, is a component, or is truncated or damaged.
     """
     _check_header(wasm)
     sections = tuple(_read_sections(wasm))
@@ -163,7 +163,7 @@ def read_module(wasm: bytes) -> Module:
 
 
 def _check_header(wasm: bytes) -> None:
-    expected = "a WebAssembly core module was expected"
+    expected = "expected a WebAssembly core module"
     if not wasm:
         raise ModuleError(f"module is empty; {expected}")
     if wasm[:64].lstrip().startswith((b"(module", b"(component", b";;", b"(;")):
@@ -177,7 +177,7 @@ def _check_header(wasm: bytes) -> None:
             f"module is a component; {expected}: build it for WASI preview 1, target wasm32-wasip1"
         )
     if wasm[4:8] != _CORE_VERSION:
-        raise ModuleError(f"module has version {int.from_bytes(wasm[4:8], 'little')}; version 1 was expected")
+        raise ModuleError(f"module has version {int.from_bytes(wasm[4:8], 'little')}; expected version 1")
 
 
 def _read_sections(wasm: bytes) -> list[Section]:
@@ -189,7 +189,7 @@ def _read_sections(wasm: bytes) -> list[Section]:
         number = cursor.byte()
         content = cursor.part(cursor.u32())
         if number != SectionId.CUSTOM and number in seen:
-            raise ModuleError(f"module has section {number} twice; a valid module was expected")
+            raise ModuleError(f"module has section {number} twice; expected a valid module")
         seen.add(number)
         sections.append(Section(number, begin, content.position, content.end))
     return sections
@@ -260,6 +260,7 @@ class _Reader:
             table = read_table(cursor)
             self._tables.append(table)
             if table.has_initializer:
+                # An expression of unknown length follows. The engine limits refuse such tables anyway.
                 return
 
     def _read_memories(self, cursor: Cursor) -> None:
@@ -279,12 +280,14 @@ class _Reader:
         if self._types is None:
             return None
         if index >= len(self._types):
-            raise ModuleError(f"module refers to type {index}; it has {len(self._types)}")
+            raise ModuleError(f"module refers to type {index} of {len(self._types)}; expected a valid module")
         return self._types[index]
 
     def _function(self, index: int) -> FuncType | None:
         if index >= len(self._functions):
-            raise ModuleError(f"module refers to function {index}; it has {len(self._functions)}")
+            raise ModuleError(
+                f"module refers to function {index} of {len(self._functions)}; expected a valid module"
+            )
         return self._functions[index]
 
 
@@ -292,7 +295,7 @@ def _read_kind(cursor: Cursor) -> ExternKind:
     code = cursor.byte()
     if code >= len(_KINDS):
         raise ModuleError(
-            f"module has an import or export of unknown kind {code}; 0 to {len(_KINDS) - 1} was expected"
+            f"module has an import or export of unknown kind {code}; expected 0 to {len(_KINDS) - 1}"
         )
     return _KINDS[code]
 

@@ -1,4 +1,4 @@
-"""Rewrites of a binary that change a few sections and copy the rest."""
+"""Rewrite a binary: change a few sections and copy the rest."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from wasm_grpc.engines.protocol import FuncType
 __all__ = ["START_EXPORT", "defer_start", "encode_section", "replace_sections"]
 
 START_EXPORT = "wasm-grpc:start"
-"""The export under which `defer_start` keeps a module's start function."""
+"""Name of the export that `defer_start` makes of a module's start function."""
 
 _START_TYPE = FuncType(())
 
 
 def encode_section(section_id: int, entries: Sequence[bytes]) -> bytes:
     """
-    A section that is one vector.
+    Return an encoded section that consists of one vector.
     """
     content = encode_u32(len(entries)) + b"".join(entries)
     return bytes([section_id]) + encode_u32(len(content)) + content
@@ -27,7 +27,7 @@ def encode_section(section_id: int, entries: Sequence[bytes]) -> bytes:
 
 def replace_sections(wasm: bytes, module: Module, replacements: Mapping[int, bytes]) -> bytes:
     """
-    The same module with some sections, by id, replaced by other bytes.
+    Return the module with some sections, by id, replaced by other bytes.
     """
     parts = [wasm[:8]]
     parts += [replacements.get(section.id, wasm[section.begin : section.end]) for section in module.sections]
@@ -36,28 +36,27 @@ def replace_sections(wasm: bytes, module: Module, replacements: Mapping[int, byt
 
 def defer_start(wasm: bytes) -> bytes:
     """
-    Turn a module's start function into an export, `START_EXPORT`; without one the bytes stay as they are.
+    Turn a module's start function into an export, `START_EXPORT`. A module without one stays unchanged.
 
-    `Instance.start` calls that export. So the start function runs when we say, under the clock of an
-    invocation, and a host function that it calls finds the guest's memory, which no engine's binding
-    shows it during instantiation.
+    `Instance.start` calls that export. So the start function runs within an invocation and its deadline. And
+    a host function that it calls can access the guest's memory, which no engine's binding allows during
+    instantiation.
 
     Raises:
-        ModuleError: What `read_module` raises, or the start function has a wrong type.
+        ModuleError: As `read_module`, or the start function has a wrong type.
     """
     module = read_module(wasm)
     if module.export(START_EXPORT) is not None:
-        raise ModuleError(f"module exports {START_EXPORT!r}; that name is kept for the engine")
+        raise ModuleError(f"module exports {START_EXPORT!r}, which is reserved; expected another name")
     if module.start is None:
         return wasm
     if module.start_type not in (None, _START_TYPE):
-        raise ModuleError(
-            f"module has a start function of type {module.start_type}; {_START_TYPE} was expected"
-        )
+        raise ModuleError(f"module has a start function of type {module.start_type}; expected {_START_TYPE}")
     entry = _encode_start_export(module.start)
     exports = next((section for section in module.sections if section.id == SectionId.EXPORT), None)
     if exports is None:
-        # Sections are ordered: where the start section stood an export section may stand too.
+        # Sections have a fixed order. The export section comes directly before the start section, so it may
+        # take its place.
         return replace_sections(wasm, module, {SectionId.START: encode_section(SectionId.EXPORT, [entry])})
     kept = Cursor(wasm, exports.content, exports.end)
     content = encode_u32(kept.u32() + 1) + entry + kept.take(kept.end - kept.position)

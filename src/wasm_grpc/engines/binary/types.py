@@ -1,4 +1,4 @@
-"""The types of a module: functions, memories and tables, with newer forms passed over where they can be."""
+"""Read the types of functions, memories and tables. Unknown newer forms are skipped where possible."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _VALUE_TYPES = {
 
 class _UnknownFormError(Exception):
     """
-    A type of a form that this reader has not learnt.
+    A type has a form that this reader doesn't know.
     """
 
 
@@ -53,11 +53,11 @@ class MemoryType:
     A linear memory: its limits in pages.
 
     Attributes:
-        min_pages: What it starts with.
-        max_pages: What it may grow to, or ``None`` if the module doesn't say.
-        is_shared: Between threads.
-        is_64: Addressed with 64 bits.
-        has_page_size: With a page size of its own.
+        min_pages: Initial size.
+        max_pages: Maximum size, or ``None`` if the module sets none.
+        is_shared: It is shared between threads.
+        is_64: It has 64-bit addresses.
+        has_page_size: It has a custom page size.
     """
 
     min_pages: int
@@ -73,11 +73,11 @@ class TableType:
     A table: its limits in elements.
 
     Attributes:
-        element: Type of the elements, as encoded.
-        min_elements: What it starts with.
-        max_elements: What it may grow to, or ``None`` if the module doesn't say.
-        is_64: Addressed with 64 bits.
-        has_initializer: Its elements start with a value of the module's choice.
+        element: Encoded type of the elements.
+        min_elements: Initial size.
+        max_elements: Maximum size, or ``None`` if the module sets none.
+        is_64: It has 64-bit indexes.
+        has_initializer: An expression initialises its elements.
     """
 
     element: bytes
@@ -89,10 +89,12 @@ class TableType:
 
 def read_function_types(section: Cursor) -> list[FuncType | None] | None:
     """
-    The type section by index; ``None`` for what is no function type, ``None`` in all if its form is unknown.
+    Return the type section by index, with ``None`` for types that are not function types.
+
+    Returns ``None`` if the section has a type of unknown form, since no later index is certain then.
 
     Raises:
-        ModuleError: It is cut off or damaged.
+        ModuleError: It is truncated or damaged.
     """
     types: list[FuncType | None] = []
     try:
@@ -109,7 +111,7 @@ def read_function_types(section: Cursor) -> list[FuncType | None] | None:
 
 def read_value_type(cursor: Cursor) -> str:
     """
-    One value type, by the name that the specification gives it.
+    Return a value type by its name in the specification.
     """
     try:
         return _read_value_type(cursor)
@@ -119,10 +121,11 @@ def read_value_type(cursor: Cursor) -> str:
 
 def read_memory(cursor: Cursor) -> MemoryType:
     """
-    One memory type.
+    Return a memory type.
     """
     flags, minimum, maximum = _read_limits(cursor, _HAS_MAX | _IS_SHARED | _IS_64 | _HAS_PAGE_SIZE)
     if flags & _HAS_PAGE_SIZE:
+        # The logarithm of the page size. It is only skipped, since such memories are refused.
         cursor.u32()
     return MemoryType(
         min_pages=minimum,
@@ -135,10 +138,11 @@ def read_memory(cursor: Cursor) -> MemoryType:
 
 def read_table(cursor: Cursor) -> TableType:
     """
-    One table type; the expression that follows where `TableType.has_initializer` is left in place.
+    Return a table type. If `TableType.has_initializer` is set, the expression after it is not consumed.
     """
     has_initializer = cursor.peek() == 0x40
     if has_initializer:
+        # 0x40 0x00 marks the form with an initialiser.
         cursor.take(2)
     begin = cursor.position
     read_value_type(cursor)
@@ -157,7 +161,7 @@ def _read_limits(cursor: Cursor, known: int) -> tuple[int, int, int | None]:
     flags = cursor.byte()
     if flags & ~known:
         raise ModuleError(
-            f"module has limits of an unknown form, 0x{flags:02x}; at most 0x{known:02x} was expected"
+            f"module has limits of an unknown form, 0x{flags:02x}; expected at most 0x{known:02x}"
         )
     read = cursor.u64 if flags & _IS_64 else cursor.u32
     return flags, read(), read() if flags & _HAS_MAX else None

@@ -1,1 +1,1 @@
-"""Wasmtime: an adapter over its C API, one over its public classes, and what both share."""
+"""Wasmtime: an adapter over its C API, another over its public classes, and code that both share."""

@@ -1,9 +1,9 @@
 """
-Wasmtime through the C API that its package binds privately: the fast path.
+Wasmtime through the private C bindings of its package: the fast path.
 
-Measured per fresh instance with an echo through host functions: a quarter of what the public
-classes take. `wasmtime._bindings` promises nothing between versions, so this engine is opened
-only through `opening`, which tries it first.
+Measured with an echo through host functions, a fresh instance takes a quarter of the time that it takes
+with the public classes. `wasmtime._bindings` may change between versions, so this engine is opened only
+through `opening`, which tests it first.
 """
 
 from __future__ import annotations
@@ -35,31 +35,31 @@ from wasm_grpc.engines.wasmtime.types import as_func_type, as_wasmtime
 __all__ = ["CApiEngine", "CApiInstance", "CApiPrepared"]
 
 _KEEP_RESIDENT_BYTES = 2 * MIB
-"""Cleared by hand and kept when an instance goes, instead of being given back to the kernel."""
+"""Memory of a freed instance that Wasmtime clears and keeps, instead of returning it to the kernel."""
 _POOL_SIZES = (500, 50, 5)
-"""Instances live at once in one process; the first for which there are addresses."""
+"""Numbers of instances in a pool. The first one whose address space can be reserved is used."""
 _INSTANCE_ADDRESSES = 5 << 30
-"""What one reserves, rounded up: 4 GiB of memory, guard pages, tables. No memory is taken for it."""
+"""Address space of one instance, rounded up: 4 GiB of memory, guard pages, tables. It takes no memory."""
 _POOLED_TABLES_PER_MODULE = 4
 _POOLED_TABLE_ELEMENTS = 10_000
 _POOLED_INSTANCE_BYTES = 1 * MIB
-"""Of an instance's own bookkeeping; grows with its imports, functions and globals."""
+"""Limit on the metadata of an instance, which grows with its imports, functions and globals."""
 _MAP_NORESERVE = 0x4000
-"""Linux, ``asm-generic/mman.h``; not every supported Python has a name for it."""
+"""From Linux's ``asm-generic/mman.h``. Not every supported Python has a name for it."""
 
 _SLOT_BYTES = 16
 """Size of ``wasmtime_val_raw_t``."""
 _C_TYPES = {"i32": ctypes.c_int32, "i64": ctypes.c_int64, "f32": ctypes.c_float, "f64": ctypes.c_double}
 _FORMATS = {"i32": "i12x", "i64": "q8x", "f32": "f12x", "f64": "d8x"}
 _ADDRESS = ctypes.c_void_p
-# As `wasmtime_func_unchecked_callback_t`, but with plain addresses: half the cost of a call.
+# Like `wasmtime_func_unchecked_callback_t`, but with plain addresses, which halves the cost of a call.
 _CALLBACK = ctypes.CFUNCTYPE(ctypes.c_size_t, _ADDRESS, _ADDRESS, _ADDRESS, ctypes.c_size_t)
 _NO_OTHER_LIMITS = (-1, -1, -1, -1)
-"""Elements of tables, instances, tables, memories: Wasmtime's own, since tables have theirs in the code."""
+"""Table elements, instances, tables, memories: no limits here, since the compiled code limits tables."""
 
 _NO_FINALIZER = ctypes.cast(0, ctypes.CFUNCTYPE(None, _ADDRESS))
 
-# An array type of ctypes for each size would cost more than a call of a guest.
+# Alternative not taken: a ctypes array type for each size costs more than a call into a guest.
 _view_memory = ctypes.PYFUNCTYPE(ctypes.py_object, _ADDRESS, ctypes.c_ssize_t, ctypes.c_int)(
     ("PyMemoryView_FromMemory", ctypes.pythonapi)
 )
@@ -69,7 +69,7 @@ _WRITABLE = 0x200
 
 class _Cell(Protocol):
     """
-    A number in memory.
+    A number in memory, as a ctypes object.
     """
 
     value: Value | None
@@ -99,7 +99,7 @@ class CApiEngine:
 
     def load(self, artifact: bytes, hosts: HostModules) -> CApiPrepared:
         """
-        See `Engine.load`; a module that the pool has no room for is served without it.
+        See `Engine.load`. A module that exceeds the pool's limits is loaded without the pool.
         """
         try:
             return CApiPrepared(self._pooled, Module.deserialize(self._pooled, artifact), hosts)
@@ -133,7 +133,7 @@ class CApiPrepared:
         )
         self._engine = engine
         self._linker = wasmtime.Linker(engine)
-        # Held for as long as an instance may call them: the linker keeps bare addresses.
+        # The linker keeps only raw addresses, so the callbacks must live as long as any instance.
         self._callbacks = []
         for key in dict.fromkeys((item.module, item.name or "") for item in module.imports):
             self._callbacks.append(_define(self._linker, key, hosts[key], self.running))
@@ -177,7 +177,7 @@ class CApiInstance:
 
     def show_memory(self) -> None:
         """
-        Find the memory and show it to the context, once the handle is valid.
+        Find the exported memory and make it available to the context. Call it once the handle is valid.
         """
         if self._prepared.has_memory:
             self._memory = self._export("memory").of.memory
@@ -223,11 +223,11 @@ class CApiInstance:
 
     def view(self) -> memoryview:
         """
-        The exported memory as it is now.
+        Return a view of the exported memory as it is now.
         """
         size = self.memory_bytes()
         if size != self._size and self._memory is not None:
-            # It never moves (`settings.SETTINGS`), so the view stays good until the size changes.
+            # The memory never moves (`settings.SETTINGS`), so a view stays valid until the size changes.
             start = c.wasmtime_memory_data(self.store, byref(self._memory))
             self._view = _view_memory(ctypes.addressof(start.contents), size, _WRITABLE)
             self._size = size
@@ -256,7 +256,7 @@ class CApiInstance:
 
 class _Layout:
     """
-    Where the arguments and the results of one type lie in an array of slots; both begin at its start.
+    The layout of arguments and results of one type in an array of slots. Both begin at its start.
     """
 
     __slots__ = ("_array", "slot_count", "type")
@@ -268,7 +268,7 @@ class _Layout:
 
     def pack(self, args: Sequence[Value]) -> ctypes.Array[c.wasmtime_val_raw_t] | None:
         """
-        A fresh array with the arguments.
+        Return a new array with the arguments.
         """
         if not self.slot_count:
             return None
@@ -279,7 +279,7 @@ class _Layout:
 
     def unpack(self, slots: ctypes.Array[c.wasmtime_val_raw_t] | None) -> tuple[Value, ...]:
         """
-        The results out of it.
+        Return the results from an array.
         """
         if slots is None:
             return ()
@@ -288,7 +288,7 @@ class _Layout:
 
 def _define(linker: wasmtime.Linker, key: tuple[str, str], host: HostFunction, running: Running) -> object:
     """
-    Bind one host function in the linker; returns what must stay alive as long as the linker.
+    Bind one host function in the linker. Return an object that must live as long as the linker.
     """
     module, name = (part.encode() for part in key)
     callback = _make_callback(".".join(key), host, running)
@@ -336,7 +336,7 @@ def _make_callback(name: str, host: HostFunction, running: Running) -> ctypes._C
 
 def _new_trap() -> int:
     text = b"ended by the host"
-    # The engine takes it over.
+    # The engine takes ownership.
     return ctypes.addressof(c.wasmtime_trap_new(text, len(text)).contents)
 
 
@@ -344,7 +344,7 @@ def _take_failure(
     error: ctypes._Pointer[c.wasmtime_error_t], trap: ctypes._Pointer[c.wasm_trap_t] | None = None
 ) -> WasmtimeError | Trap | None:
     """
-    The engine's answer as an object that frees it; ``None`` where all went well.
+    Return the engine's error or trap as an object that frees it; ``None`` if the call succeeded.
     """
     if _is_set(error):
         return WasmtimeError._from_ptr(error)  # noqa: SLF001 - no public way
@@ -359,7 +359,7 @@ def _is_set(pointer: object) -> bool:
 
 def _pool_instances(config: wasmtime.Config) -> None:
     """
-    Let instances come from a pool of ready memories and tables.
+    Configure a pool of preallocated memories and tables for instances.
     """
     count = _reservable_instances()
     pool = c.wasmtime_pooling_allocation_config_new()
@@ -370,7 +370,7 @@ def _pool_instances(config: wasmtime.Config) -> None:
     c.wasmtime_pooling_allocation_config_table_elements_set(pool, _POOLED_TABLE_ELEMENTS)
     c.wasmtime_pooling_allocation_config_max_core_instance_size_set(pool, _POOLED_INSTANCE_BYTES)
     c.wasmtime_pooling_allocation_config_linear_memory_keep_resident_set(pool, _KEEP_RESIDENT_BYTES)
-    # Stacks serve only async calls; reserving 1,000 of them would take 2 GiB of RLIMIT_DATA.
+    # Stacks are for async calls only. Reserving 1,000 of them would count 2 GiB against RLIMIT_DATA.
     c.wasmtime_pooling_allocation_config_total_stacks_set(pool, 0)
     c.wasmtime_pooling_allocation_strategy_set(config.ptr(), pool)
     c.wasmtime_pooling_allocation_config_delete(pool)
@@ -378,14 +378,16 @@ def _pool_instances(config: wasmtime.Config) -> None:
 
 def _reservable_instances() -> int:
     """
-    How many instances' addresses this process can reserve: asked for too many, Wasmtime aborts.
+    Return for how many instances this process can reserve addresses. Wasmtime aborts if asked for too many.
 
     Raises:
-        OSError: Not even a few.
+        OSError: Not even for the smallest number.
     """
     for count in _POOL_SIZES:
         with contextlib.suppress(OSError, OverflowError):
             flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _MAP_NORESERVE
             mmap.mmap(-1, count * _INSTANCE_ADDRESSES, flags=flags, prot=0).close()
             return count
-    raise OSError(f"no {_POOL_SIZES[-1] * _INSTANCE_ADDRESSES} bytes of addresses for a pool of instances")
+    raise OSError(
+        f"no address space of {_POOL_SIZES[-1] * _INSTANCE_ADDRESSES} bytes for a pool of instances"
+    )

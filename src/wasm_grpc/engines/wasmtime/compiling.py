@@ -1,4 +1,4 @@
-"""From a module to Wasmtime's native code, the same for both adapters."""
+"""Compile a module to Wasmtime's native code, for both adapters."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def compile_module(engine: wasmtime.Engine, wasm: bytes) -> bytes:
     Raises:
         UnsupportedModuleError, ModuleError: See `Engine.compile`.
     """
-    # With atomics on, Wasmtime compiles shared memories too, whatever `shared_memory` says.
+    # With atomics enabled, Wasmtime also compiles shared memories, whatever `shared_memory` says.
     check_unshared(read_module(wasm))
     try:
         return bytes(Module(engine, defer_start(wasm)).serialize())

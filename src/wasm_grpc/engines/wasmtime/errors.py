@@ -1,4 +1,4 @@
-"""Wasmtime's errors and traps as ours."""
+"""Convert Wasmtime's errors and traps to ours."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ _FEATURE = re.compile(
     r"not enabled|must be enabled|not supported|unsupported|feature|stack switching|multiple memories",
     re.IGNORECASE,
 )
-"""How wasmparser and Wasmtime say that a feature is off."""
+"""Messages of wasmparser and Wasmtime about a feature that is turned off."""
 
 
 def as_guest_trap(error: Exception) -> GuestTrap:
     """
-    The trap of a guest, in our words.
+    Return Wasmtime's trap as ours.
     """
     if not isinstance(error, Trap):
         return GuestTrap(_first_line(error))
@@ -47,7 +47,7 @@ def as_guest_trap(error: Exception) -> GuestTrap:
 
 def as_module_error(error: WasmtimeError) -> ModuleError:
     """
-    Why Wasmtime doesn't take a module.
+    Return the error for a module that Wasmtime rejects.
     """
     text = ": ".join(dict.fromkeys(line.strip() for line in _reasons(error)))
     if _FEATURE.search(text):

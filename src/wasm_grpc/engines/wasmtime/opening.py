@@ -1,4 +1,4 @@
-"""Opens Wasmtime over its C API if that proves itself in this process, else over its public classes."""
+"""Open Wasmtime over its C API if a self-test passes in this process, else over its public classes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from wasm_grpc.engines.wasmtime.settings import wasmtime_version
 __all__ = ["WasmtimeApi", "open_wasmtime"]
 
 _C_API_MAJOR = "50."
-"""The release whose private C signatures `capi` was written to; a wrong signature could crash."""
+"""The release whose private C signatures `capi` uses. A wrong signature could crash the process."""
 
 # (module
 #   (import "h" "f" (func (param i32 i64 f32 f64) (result i64)))
@@ -35,7 +35,7 @@ _CHECK_RESULT = -(1 << 50)
 
 class WasmtimeApi(enum.Enum):
     """
-    How Wasmtime is spoken to.
+    The API through which Wasmtime is used.
     """
 
     AUTO = "auto"
@@ -45,32 +45,32 @@ class WasmtimeApi(enum.Enum):
 
 def open_wasmtime(api: WasmtimeApi = WasmtimeApi.AUTO) -> Engine:
     """
-    Wasmtime in this process.
+    Open Wasmtime in this process.
 
     Raises:
-        EngineUnavailableError: The C API was asked for and doesn't work here.
+        EngineUnavailableError: The C API was requested and doesn't work here.
     """
     if api is WasmtimeApi.PUBLIC:
         return PublicEngine()
     try:
         return _open_c_api()
     except Exception as exc:
-        # An edge: a private API may fail in any way, and there is another.
+        # A private API may fail in any way, and there is a fallback.
         if api is WasmtimeApi.C:
             raise EngineUnavailableError(
-                f"Wasmtime's C API does not work here: {exc}; leave the choice to us"
+                f"Wasmtime's C API does not work here: {exc}; expected the choice 'auto'"
             ) from exc
         import logging
 
         logging.getLogger(__name__).warning(
-            "Wasmtime's C API does not work here, calls will be slower: %s", exc
+            "Wasmtime's C API does not work here, so calls are slower: %s", exc
         )
         return PublicEngine()
 
 
 def _open_c_api() -> Engine:
     if not wasmtime_version().startswith(_C_API_MAJOR):
-        raise ImportError(f"wasmtime is {wasmtime_version()}; {_C_API_MAJOR}x was expected")
+        raise ImportError(f"wasmtime is {wasmtime_version()}; expected {_C_API_MAJOR}x")
     from wasm_grpc.engines.wasmtime.capi import CApiEngine
 
     engine = CApiEngine()
@@ -80,10 +80,10 @@ def _open_c_api() -> Engine:
 
 def _check(engine: Engine) -> None:
     """
-    Run a tiny module and compare what went over the border.
+    Run a tiny module and compare the values that crossed between host and guest.
 
     Raises:
-        RuntimeError: It differs.
+        RuntimeError: A value differs.
     """
     seen: list[tuple[Value, ...]] = []
 
@@ -101,4 +101,4 @@ def _check(engine: Engine) -> None:
     found = (seen, results, context.memory()[0], instance.memory_bytes())
     instance.close()
     if found != ([_CHECK_ARGUMENTS], (_CHECK_RESULT,), 7, 65_536):
-        raise RuntimeError(f"the check gave {found}")
+        raise RuntimeError(f"the self-test returned {found}")

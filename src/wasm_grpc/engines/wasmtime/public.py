@@ -1,4 +1,4 @@
-"""Wasmtime through the documented classes of its package: the fall-back, slower and sure."""
+"""Wasmtime through the documented classes of its package: the slower but stable fallback."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class PublicPrepared:
         self._engine = engine
         self._running = Running()
         linker = Linker(engine)
-        # Go imports fd_write twice: a key is defined once.
+        # Go imports fd_write twice, but a linker accepts each name only once.
         for module_name, name in dict.fromkeys((item.module, item.name or "") for item in module.imports):
             host = hosts[module_name, name]
             call = bind_host(self._running, f"{module_name}.{name}", host)

@@ -1,4 +1,4 @@
-"""How every Wasmtime engine of ours is configured: one set of settings for compiling and for running."""
+"""The settings of every Wasmtime engine, the same for compiling and for running."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ from wasm_grpc.engines.target import describe_target
 __all__ = ["SETTINGS", "make_config", "target", "wasmtime_version"]
 
 SETTINGS: Mapping[str, bool | str | int] = {
-    # Untrusted code: what can't be held by limits.memory stays off.
+    # Guests are untrusted: features that limits.memory can't limit stay off.
     "shared_memory": False,
     "wasm_memory64": False,
     "wasm_multi_memory": False,
     "wasm_gc": False,
     "wasm_custom_page_sizes": False,
     "wasm_component_model": False,
-    # Atomics work on a memory of the guest's own too; a shared one stays refused.
+    # Atomics also work on a guest's own memory. Shared memories stay refused.
     "wasm_threads": True,
-    # Modules are compiled before anything is served: a module's functions may use every core.
+    # Modules are compiled before the server serves, so compiling may use every core.
     "parallel_compilation": True,
     "cranelift_opt_level": "speed",
-    # A memory never moves, so that a view stays good until the memory grows.
+    # A memory never moves, so that a view stays valid until the memory grows.
     "memory_may_move": False,
     "memory_reservation": 1 << 32,
     "max_wasm_stack": 512 * 1024,
 }
-"""Attributes of `wasmtime.Config`, and part of the target that artifacts are kept by."""
+"""Attributes of `wasmtime.Config`. They are part of an artifact's target."""
 
 
 def make_config() -> Config:
     """
-    A configuration with our settings.
+    Return a configuration with our settings.
     """
     config = Config()
     for name, value in SETTINGS.items():
@@ -44,13 +44,13 @@ def make_config() -> Config:
 
 def target() -> str:
     """
-    The target of artifacts that are made here.
+    Return the target of artifacts that are compiled here.
     """
     return describe_target(SETTINGS)
 
 
 def wasmtime_version() -> str:
     """
-    Version of the installed package.
+    Return the version of the installed package.
     """
     return version("wasmtime")

@@ -1,4 +1,4 @@
-"""Function types between Wasmtime's classes and ours."""
+"""Convert function types between Wasmtime's classes and ours."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ __all__ = ["as_func_type", "as_wasmtime"]
 
 def as_func_type(function: wasmtime.FuncType) -> FuncType:
     """
-    Wasmtime's type as ours.
+    Return Wasmtime's type as ours.
     """
     return FuncType(tuple(map(str, function.params)), tuple(map(str, function.results)))
 
 
 def as_wasmtime(function: FuncType) -> wasmtime.FuncType:
     """
-    Our type as Wasmtime's.
+    Return our type as Wasmtime's.
     """
     return wasmtime.FuncType(
         [getattr(wasmtime.ValType, param)() for param in function.params],

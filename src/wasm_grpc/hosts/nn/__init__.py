@@ -1,6 +1,7 @@
 """
 ``wasi_ephemeral_nn`` as a host module, the same on every engine.
 
-`ephemeral.FUNCTIONS` is the whole table; `state.InferenceState` is what one instance's functions
-share; `tensors` tells the two tables of tensor types apart. Models are sessions of `inference`.
+`ephemeral.FUNCTIONS` is the table of all functions. `state.InferenceState` is the state that the functions
+of one instance share. `tensors` checks tensors, with either of two tables of types. Models are sessions of
+the package `inference`.
 """

@@ -1,8 +1,8 @@
 """
-Numbers and layouts of wasi-nn's "witx" interface.
+Constants and layouts of wasi-nn's "witx" interface.
 
-Source: ``wasi-nn.witx`` of WebAssembly/wasi-nn before its move to components; the functions and
-numbers that only WasmEdge has are those of its ``plugins/wasi_nn/wasinntypes.h``.
+Source: ``wasi-nn.witx`` of WebAssembly/wasi-nn before its move to components; WasmEdge's
+additions are from its ``plugins/wasi_nn/wasinntypes.h``.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ TENSOR: Final = struct.Struct("<IIB3xII")
 """
 tensor: address and count of the dimensions (u32 each), type, address and length of the data.
 
-The type is read as one byte: crate wasi-nn 0.1.0 leaves the three after it as they were.
+The type is read as one byte, since the crate wasi-nn 0.1.0 leaves the three bytes after it uninitialised.
 """
 
 HANDLE: Final = struct.Struct("<I")

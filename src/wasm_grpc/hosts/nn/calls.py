@@ -1,4 +1,4 @@
-"""How a function of wasi-nn is declared: all i32, unsigned arguments, errnos as exceptions."""
+"""Declare wasi-nn's functions: i32 parameters, unsigned arguments, errnos raised as exceptions."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ __all__ = ["declare", "region"]
 
 def declare(name: str, count: int, call: Callable[..., None]) -> HostFunction:
     """
-    Return the host function that runs `call` and answers with an errno.
+    Return a host function that runs `call` and returns an errno.
 
-    It answers 0 by returning, and an errno by raising `Refusal`, whose sentence goes to the
-    function's log.
+    The errno is 0 if `call` returns. `call` raises `Refusal` to return another one. Its message goes to
+    the function's log.
 
     Args:
-        name: The function's, for the log.
-        count: How many i32 it takes.
-        call: Called with the context and the arguments, unsigned.
+        name: Name of the function, for the log.
+        count: Number of i32 parameters.
+        call: Called with the context and the unsigned arguments.
     """
 
     @functools.wraps(call)
@@ -36,7 +36,7 @@ def declare(name: str, count: int, call: Callable[..., None]) -> HostFunction:
             context.inference.log(f"wasi-nn: {name}: {refusal}")
             return refusal.errno
         except struct.error:
-            context.inference.log(f"wasi-nn: {name}: a pointer is outside memory; expected it inside")
+            context.inference.log(f"wasi-nn: {name}: a pointer is out of bounds; expected one inside memory")
             return INVALID_ARGUMENT
         return SUCCESS
 
@@ -45,7 +45,7 @@ def declare(name: str, count: int, call: Callable[..., None]) -> HostFunction:
 
 def _check_memory(context: InferenceContext) -> None:
     if not context.memory():
-        raise Refusal(MISSING_MEMORY, "the module has no memory; expected it exported as 'memory'")
+        raise Refusal(MISSING_MEMORY, "the module has no memory; expected an export 'memory'")
 
 
 def region(memory: memoryview, at: int, length: int, what: str) -> memoryview:
@@ -53,12 +53,12 @@ def region(memory: memoryview, at: int, length: int, what: str) -> memoryview:
     Return `length` bytes of guest memory from `at`, both unsigned.
 
     Raises:
-        Refusal: INVALID_ARGUMENT, they are not all inside.
+        Refusal: INVALID_ARGUMENT, the region is out of bounds.
     """
     end = at + length
     if end > len(memory):
         raise Refusal(
             INVALID_ARGUMENT,
-            f"{what} is outside memory; expected {length} bytes at {at} within {len(memory)}",
+            f"{what} is out of bounds; expected {length} bytes at {at} within {len(memory)}",
         )
     return memory[at:end]

@@ -1,4 +1,4 @@
-"""The whole of ``wasi_ephemeral_nn``, as the table of what a guest may import."""
+"""The table of all functions of ``wasi_ephemeral_nn``."""
 
 from __future__ import annotations
 
@@ -12,6 +12,6 @@ __all__ = ["FUNCTIONS", "MODULE"]
 MODULE: Final = "wasi_ephemeral_nn"
 
 FUNCTIONS: Final[HostModules] = {
-    (MODULE, name): function for room in (graphs, execution) for name, function in room.FUNCTIONS.items()
+    (MODULE, name): function for group in (graphs, execution) for name, function in group.FUNCTIONS.items()
 }
-"""Called with a context that has an `InferenceState`."""
+"""The functions need a context with an `InferenceState`."""

@@ -1,4 +1,4 @@
-"""Execution contexts of wasi-nn: inputs in, one run, outputs out."""
+"""Execution contexts of wasi-nn: set inputs, compute, get outputs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = ["FUNCTIONS"]
 def _init_execution_context(context: InferenceContext, graph: int, context_at: int) -> None:
     opened = context.inference.graph(graph)
     memory = context.memory()
-    region(memory, context_at, HANDLE.size, "the context's place")
+    region(memory, context_at, HANDLE.size, "the address for the context")
     HANDLE.pack_into(memory, context_at, context.inference.add_context(opened))
 
 
@@ -34,7 +34,7 @@ def _set_input(context: InferenceContext, handle: int, index: int, tensor_at: in
     execution = context.inference.context(handle)
     wanted = execution.graph.session.inputs
     if index >= len(wanted):
-        raise Refusal(INVALID_ARGUMENT, f"no input {index}; expected one below {len(wanted)}")
+        raise Refusal(INVALID_ARGUMENT, f"no input {index}; expected an index below {len(wanted)}")
     execution.inputs[index] = read_tensor(
         context.memory(),
         tensor_at,
@@ -50,7 +50,7 @@ def _compute(context: InferenceContext, handle: int) -> None:
     for index, tensor in enumerate(session.inputs):
         if index not in execution.inputs:
             where = _named("input", index, tensor)
-            raise Refusal(INVALID_ARGUMENT, f"{where}: is not set; expected it before compute")
+            raise Refusal(INVALID_ARGUMENT, f"{where}: is not set; expected set_input before compute")
     inputs = [execution.inputs[index] for index in range(len(session.inputs))]
     try:
         execution.outputs = session.run(inputs, owner=execution.owner)
@@ -66,17 +66,21 @@ def _get_output(
     execution = context.inference.context(handle)
     memory = context.memory()
     out = region(memory, out_at, room, "the output's buffer")
-    region(memory, written_at, SIZE.size, "the place of the size")
+    region(memory, written_at, SIZE.size, "the address for the size")
     if execution.outputs is None:
-        raise Refusal(INVALID_ARGUMENT, "nothing was computed; expected compute before get_output")
+        raise Refusal(INVALID_ARGUMENT, "there are no outputs; expected compute before get_output")
     if index >= len(execution.outputs):
-        raise Refusal(INVALID_ARGUMENT, f"no output {index}; expected one below {len(execution.outputs)}")
+        raise Refusal(
+            INVALID_ARGUMENT, f"no output {index}; expected an index below {len(execution.outputs)}"
+        )
     content = execution.outputs[index]
-    # Told in either case, as WasmEdge does: a guest may come back with a buffer that does.
+    # Write the size in either case, as WasmEdge does, so that a guest can retry with a larger buffer.
     SIZE.pack_into(memory, written_at, len(content))
     if len(content) > room:
         where = _named("output", index, execution.graph.session.outputs[index])
-        raise Refusal(TOO_LARGE, f"{where}: has {len(content)} bytes; expected a buffer for them, not {room}")
+        raise Refusal(
+            TOO_LARGE, f"{where}: has {len(content)} bytes; expected a buffer of that size, not {room}"
+        )
     out[: len(content)] = content
 
 
@@ -84,9 +88,11 @@ def _finalize_execution_context(context: InferenceContext, handle: int) -> None:
     context.inference.remove_context(handle)
 
 
-def _piecemeal(context: InferenceContext, handle: int, *_: int) -> None:
+def _incremental(context: InferenceContext, handle: int, *_: int) -> None:
     context.inference.context(handle)
-    raise Refusal(UNSUPPORTED_OPERATION, "is for models that answer piece by piece; TensorFlow Lite's don't")
+    raise Refusal(
+        UNSUPPORTED_OPERATION, "is for models with incremental output; expected compute and get_output"
+    )
 
 
 def _named(kind: str, index: int, tensor: TensorInfo) -> str:
@@ -99,8 +105,8 @@ FUNCTIONS: Final = {
     "compute": declare("compute", 1, _compute),
     "get_output": declare("get_output", 5, _get_output),
     "finalize_execution_context": declare("finalize_execution_context", 1, _finalize_execution_context),
-    # WasmEdge's, for language models: there, so that a module which imports them links.
-    "compute_single": declare("compute_single", 1, _piecemeal),
-    "get_output_single": declare("get_output_single", 5, _piecemeal),
-    "fini_single": declare("fini_single", 1, _piecemeal),
+    # WasmEdge's additions for language models, so that modules which import them link.
+    "compute_single": declare("compute_single", 1, _incremental),
+    "get_output_single": declare("get_output_single", 5, _incremental),
+    "fini_single": declare("fini_single", 1, _incremental),
 }

@@ -1,4 +1,4 @@
-"""``load``, ``load_by_name``, ``load_by_name_with_config`` and ``unload``: graphs come and go."""
+"""``load``, ``load_by_name``, ``load_by_name_with_config`` and ``unload``: open and close graphs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from wasm_grpc.inference.models import SUPPLIED_LIMIT_BYTES
 __all__ = ["FUNCTIONS"]
 
 _SHOWN_CHARS: Final = 60
-"""Of a guest's text that a line of the log repeats."""
+"""How many characters of a guest's text a log line shows."""
 _SHOWN_NAMES: Final = 8
 
 
@@ -38,15 +38,15 @@ def _load(
 ) -> None:
     load = context.inference.grants.load
     if load is None:
-        # No errno says "forbidden", and a guest that brings its model can't go on without it.
+        # No errno means "forbidden", and the guest can't work without its model: stop it.
         raise GuestStop(
             Reason.DENIED,
-            "may not load a model of its own; expected capabilities.nn.load = true, or `wasm-grpc run --nn`",
+            "loading a model is not allowed; expected capabilities.nn.load = true, or `wasm-grpc run --nn`",
         )
     memory = context.memory()
-    region(memory, graph_at, HANDLE.size, "the graph's place")
+    region(memory, graph_at, HANDLE.size, "the address for the graph")
     if count != 1:
-        raise Refusal(INVALID_ARGUMENT, f"{count} parts were given; a TensorFlow Lite model is 1")
+        raise Refusal(INVALID_ARGUMENT, f"the model has {count} parts; expected 1 for TensorFlow Lite")
     at, length = BUILDER.unpack(region(memory, builders_at, BUILDER.size, "the list of parts"))
     content = region(memory, at, length, "the model")
     if encoding not in (ENCODING_TENSORFLOWLITE, ENCODING_AUTODETECT):
@@ -70,7 +70,7 @@ def _load(
 
 def _load_by_name(context: InferenceContext, name_at: int, length: int, graph_at: int) -> None:
     memory = context.memory()
-    region(memory, graph_at, HANDLE.size, "the graph's place")
+    region(memory, graph_at, HANDLE.size, "the address for the graph")
     name = _text(region(memory, name_at, length, "the name"), "the name")
     models = context.inference.grants.models
     session = models.get(name)
@@ -87,12 +87,12 @@ def _load_by_name_with_config(
 ) -> None:
     config = _text(region(context.memory(), config_at, length, "the configuration"), "the configuration")
     try:
-        # What it says is for other backends: threads are the manifest's to grant.
+        # The content is ignored: it is for other backends, and the manifest grants the threads.
         is_object = not config or isinstance(json.loads(config), dict)
     except (ValueError, RecursionError):
         is_object = False
     if not is_object:
-        raise Refusal(INVALID_ARGUMENT, f"{config[:_SHOWN_CHARS]!r} is no JSON object; expected one")
+        raise Refusal(INVALID_ARGUMENT, f"{config[:_SHOWN_CHARS]!r} is not a JSON object; expected one")
     _load_by_name(context, name_at, name_length, graph_at)
 
 
@@ -104,12 +104,12 @@ def _text(content: memoryview, what: str) -> str:
     try:
         return str(content, "utf-8")
     except UnicodeDecodeError:
-        raise Refusal(INVALID_ARGUMENT, f"{what} is no UTF-8; expected text") from None
+        raise Refusal(INVALID_ARGUMENT, f"{what} is not valid UTF-8; expected text") from None
 
 
 def out_of_memory() -> GuestStop:
     """
-    Return what ends a guest whose inference was refused memory.
+    Return the exception that ends a guest whose inference ran out of memory.
     """
     return GuestStop(Reason.WORKER_MEMORY, "inference ran out of its worker's memory")
 

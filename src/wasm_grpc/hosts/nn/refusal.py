@@ -1,4 +1,4 @@
-"""How a function of wasi-nn answers with an errno from deep within, and with a sentence for the log."""
+"""The exception by which a function of wasi-nn returns an errno and logs a message."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ __all__ = ["Refusal"]
 
 class Refusal(Exception):
     """
-    The function answers with this errno; the text says what is wrong and what was expected.
+    Return an errno to the guest. The message says what is wrong and what was expected.
     """
 
     def __init__(self, errno: int, sentence: str) -> None:

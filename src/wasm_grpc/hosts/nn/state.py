@@ -1,4 +1,4 @@
-"""What the functions of wasi-nn share in one instance: its grants, its handles and its log."""
+"""The state of wasi-nn in one instance: its grants, its handles and its log."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from wasm_grpc.inference.protocol import Session
 __all__ = ["ExecutionContext", "Graph", "InferenceContext", "InferenceGrants", "InferenceState"]
 
 _HANDLES_LIMIT: Final = 256
-"""Graphs and execution contexts of one instance that may be open; bounds what a guest makes us hold."""
+"""Limit on open graphs and execution contexts of one instance. It bounds the memory they take."""
 
 _FIRST_HANDLE_LIMIT: Final = 1 << 30
-"""Handles count up from a random number below this, so that a handle is no guess at another instance's."""
+"""Handles count up from a random number below this, so that no guest can guess another instance's handles."""
 
 _OWNERS: Final = itertools.count(1)
 
@@ -27,13 +27,13 @@ _OWNERS: Final = itertools.count(1)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InferenceGrants:
     """
-    What the instances of one function may run.
+    The models that the instances of one function may run.
 
     Attributes:
-        models: Sessions by the name that a guest gives.
-        load: Gives the session of a guest's own model (see `Models.supplied`); None where it may
-            bring none.
-        tensor_types: How the types of tensors are read.
+        models: Sessions by the name that a guest passes.
+        load: Returns the session of a guest's own model (see `Models.supplied`); None if that is not
+            allowed.
+        tensor_types: How to interpret the types of tensors.
     """
 
     models: Mapping[str, Session] = field(default_factory=dict)
@@ -44,7 +44,7 @@ class InferenceGrants:
 @dataclass(slots=True)
 class Graph:
     """
-    A model as an instance opened it.
+    A model that an instance has opened.
     """
 
     session: Session
@@ -53,13 +53,13 @@ class Graph:
 @dataclass(slots=True)
 class ExecutionContext:
     """
-    Inputs and outputs of a graph, apart from those of every other context.
+    Inputs and outputs of a graph, separate from those of every other context.
 
     Attributes:
-        graph: What it runs.
-        inputs: Those that were set, by index.
-        outputs: Of the last run; None before.
-        owner: Distinct from every other context's of this process.
+        graph: The graph that it runs.
+        inputs: The inputs that were set, by index.
+        outputs: The outputs of the last run; None before the first.
+        owner: A number that no other context of this process has.
     """
 
     graph: Graph
@@ -73,11 +73,11 @@ _NOTHING: Final = InferenceGrants()
 
 class InferenceState:
     """
-    Grants and handles of one instance. Until `bind` nothing is granted.
+    Grants and handles of one instance. Nothing is granted before `bind`.
 
     Attributes:
-        grants: What the function may run.
-        log: Takes a line for whoever reads the function's log.
+        grants: The models that the function may run.
+        log: Writes a line to the function's log.
     """
 
     __slots__ = ("_contexts", "_graphs", "_next_handle", "grants", "log")
@@ -91,7 +91,7 @@ class InferenceState:
 
     def bind(self, grants: InferenceGrants, log: Callable[[str], None]) -> None:
         """
-        Begin an invocation; called once.
+        Begin an invocation. Call it once.
         """
         self.grants = grants
         self.log = log
@@ -123,11 +123,11 @@ class InferenceState:
         Return the graph of a handle.
 
         Raises:
-            Refusal: INVALID_ARGUMENT, it is no graph of this instance.
+            Refusal: INVALID_ARGUMENT, this instance has no such graph.
         """
         graph = self._graphs.get(handle)
         if graph is None:
-            raise Refusal(INVALID_ARGUMENT, f"graph {handle} is not open; expected one that was loaded")
+            raise Refusal(INVALID_ARGUMENT, f"graph {handle} is not open; expected a loaded one")
         return graph
 
     def context(self, handle: int) -> ExecutionContext:
@@ -135,24 +135,23 @@ class InferenceState:
         Return the execution context of a handle.
 
         Raises:
-            Refusal: INVALID_ARGUMENT, it is no context of this instance.
+            Refusal: INVALID_ARGUMENT, this instance has no such context.
         """
         context = self._contexts.get(handle)
         if context is None:
-            raise Refusal(
-                INVALID_ARGUMENT, f"context {handle} is not open; expected one that was initialised"
-            )
+            raise Refusal(INVALID_ARGUMENT, f"context {handle} is not open; expected an initialised one")
         return context
 
     def remove_graph(self, handle: int) -> None:
         """
-        Close a graph and every context of it.
+        Close a graph and all its contexts.
 
         Raises:
             Refusal: As `graph`.
         """
         graph = self.graph(handle)
         del self._graphs[handle]
+        # Contexts of a closed graph would keep its session alive.
         self._contexts = {
             number: context for number, context in self._contexts.items() if context.graph is not graph
         }
@@ -169,10 +168,8 @@ class InferenceState:
 
     def _new_handle(self) -> int:
         if len(self._graphs) + len(self._contexts) >= _HANDLES_LIMIT:
-            raise Refusal(
-                BUSY, f"{_HANDLES_LIMIT} graphs and contexts are open; expected some to be closed first"
-            )
-        # Chosen late: most instances never ask for one.
+            raise Refusal(BUSY, f"{_HANDLES_LIMIT} graphs and contexts are open; expected fewer")
+        # Chosen on first use: most instances never need one.
         self._next_handle = self._next_handle + 1 if self._next_handle else _first_handle()
         return self._next_handle
 

@@ -1,10 +1,10 @@
 """
-A guest's tensor held against the model's: its size, its shape and its type.
+Check a guest's tensor against the model's: size, shape and type.
 
 wasi-nn has two tables of tensor types that contradict each other: the old one of the crate wasi-nn
 up to 0.5 and WasmEdge up to 0.14, the new one of the crate from 0.6 on, of Wasmtime and of WasmEdge
-from 0.15 on. A tensor has the type that its model wants, or is refused, so that a code need not
-be told apart: it is right if either table gives that type, and its size and shape fit too.
+from 0.15 on. The model decides which type a tensor must have. So an ambiguous code is accepted
+if either table maps it to that type, and the tensor's size and shape fit too.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ _SENT_AS: Final = {
     TensorType.U64: TensorType.I64,
 }
 """
-Types that neither table has, and the one of the same size that stands for them.
+Types that are in neither table, and the type of the same size to accept for them.
 
-The most common quantised models take i8; their guests could say nothing else.
+The most common quantised models take i8, and their guests have no better type to pass.
 """
 
 
@@ -53,14 +53,14 @@ def read_tensor(
     memory: memoryview, tensor_at: int, *, wanted: TensorInfo, types: TensorTypes, where: str
 ) -> bytes:
     """
-    Return the bytes of a guest's tensor, which is what the model wants.
+    Return the bytes of a guest's tensor, after checking it against the model's input.
 
     Args:
-        memory: The guest's.
+        memory: The guest's memory.
         tensor_at: Address of the tensor's record.
         wanted: The model's input.
-        types: The table that the guest was built with.
-        where: Names the tensor, for the log.
+        types: The table of types that the guest uses.
+        where: Name of the tensor, for the log.
 
     Raises:
         Refusal: INVALID_ARGUMENT, a pointer, or the tensor's size, rank, shape or type is wrong.

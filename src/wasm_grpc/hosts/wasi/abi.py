@@ -1,4 +1,4 @@
-"""Numbers and layouts of WASI preview 1, as its witx files and wasi-libc's ``wasi/api.h`` give them."""
+"""Constants and layouts of WASI preview 1, from its witx files and wasi-libc's ``wasi/api.h``."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ CLOCK_MONOTONIC: Final = 1
 CLOCK_PROCESS_CPUTIME: Final = 2
 CLOCK_THREAD_CPUTIME: Final = 3
 
-# filetype; a pipe has none of its own, and "character device" would make a libc flush every line.
+# filetype. There is none for pipes, and "character device" would make a libc flush every line.
 FILETYPE_UNKNOWN: Final = 0
 FILETYPE_DIRECTORY: Final = 3
 FILETYPE_REGULAR_FILE: Final = 4
@@ -171,10 +171,10 @@ RIGHT_PATH_UNLINK_FILE: Final = 1 << 26
 RIGHT_POLL_FD_READWRITE: Final = 1 << 27
 
 FILE_RIGHTS: Final = 0x8E0_01FF
-"""All that apply to a regular file: every ``fd_`` right but ``fd_readdir``, and ``poll_fd_readwrite``."""
+"""All rights of a regular file: every ``fd_`` right but ``fd_readdir``, and ``poll_fd_readwrite``."""
 
 FOLDER_RIGHTS: Final = 0x7BF_FE19
-"""All that apply to a directory: every ``path_`` right, ``fd_readdir``, its attributes, flags and sync."""
+"""All rights of a directory: every ``path_`` right, ``fd_readdir``, its attributes, flags and sync."""
 
 # fdflags: append, dsync, nonblock, rsync, sync
 FDFLAGS: Final = 0b11111
@@ -195,14 +195,14 @@ WHENCE_SET: Final = 0
 WHENCE_CUR: Final = 1
 WHENCE_END: Final = 2
 ADVICES: Final = 6
-"""How many kinds of advice there are."""
+"""Number of kinds of advice."""
 
 # eventtype and subclockflags
 EVENT_CLOCK: Final = 0
 EVENT_FD_READ: Final = 1
 EVENT_FD_WRITE: Final = 2
 EVENT_HANGUP: Final = 1
-"""Of ``eventrwflags``: the peer has closed its end."""
+"""A flag of ``eventrwflags``: the peer has closed its end."""
 ABSTIME: Final = 1
 
 SIZE: Final = struct.Struct("<I")
@@ -224,7 +224,7 @@ SUBSCRIPTION: Final = struct.Struct("<QB7x32s")
 """subscription: user data, event type, the clock or descriptor."""
 
 SUBSCRIPTION_UNSTABLE: Final = struct.Struct("<QB7x40s")
-"""subscription of ``wasi_unstable``: the same; its clocks have a name of their own in front."""
+"""subscription of ``wasi_unstable``: the same, but a clock has an identifier in front."""
 
 EVENT: Final = struct.Struct("<QHB5xQH6x")
 """event: user data, errno, event type, bytes ready, flags."""

@@ -1,4 +1,4 @@
-"""A node's ``filestat``: told and set."""
+"""Get and set a node's ``filestat``."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _ALL = FSTFLAG_ATIM | FSTFLAG_ATIM_NOW | FSTFLAG_MTIM | FSTFLAG_MTIM_NOW
 
 
 Filestat = tuple[int, int, int, int, int, int, int, int]
-"""Device, inode, file type, links, size; times of access, of change of contents, of status."""
+"""Device, inode, file type, links, size, and the times of access, modification and status change."""
 
 
 def filestat_of(volume: Volume, node: Node) -> Filestat:
@@ -45,11 +45,11 @@ def set_times(volume: Volume, node: Node, accessed_ns: int, modified_ns: int, wh
     Set a node's times.
 
     Args:
-        volume: Its volume.
+        volume: The node's volume.
         node: The node.
         accessed_ns: Time of access, in nanoseconds since 1970.
-        modified_ns: Time of change, likewise.
-        which: ``fstflags``: which of the two, and whether to the time now instead.
+        modified_ns: Time of modification, in nanoseconds since 1970.
+        which: ``fstflags``: which of the times to set, to the given value or to the current time.
 
     Raises:
         Refusal: EINVAL, the flags contradict each other; EROFS.

@@ -1,4 +1,4 @@
-"""How a WASI function is declared: its type, unsigned arguments and errnos as exceptions."""
+"""Declare WASI functions: their type, unsigned arguments, errnos raised as exceptions."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _MASKS = {"i": U32_MAX, "I": U64_MAX}
 
 def declare(params: str, call: Callable[..., None]) -> HostFunction:
     """
-    Return the host function that runs `call` and answers with an errno.
+    Return a host function that runs `call` and returns an errno.
 
-    `call` gets its arguments unsigned. It answers 0 by returning, and an errno by raising
-    `Refusal`; a packing or unpacking outside memory (`struct.error`) is EFAULT.
+    `call` gets unsigned arguments. The errno is 0 if it returns. `call` raises `Refusal` to return another
+    one. Packing or unpacking outside memory (`struct.error`) is EFAULT.
 
     Args:
-        params: A letter a parameter: "i" is an i32, "I" an i64. The result is one i32.
+        params: One letter for each parameter: "i" for i32, "I" for i64. The result is one i32.
         call: Called with the `WasiContext` and the arguments.
     """
     masks = tuple(_MASKS[letter] for letter in params)
@@ -46,14 +46,14 @@ def declare(params: str, call: Callable[..., None]) -> HostFunction:
 
 def declare_hot(params: str, call: Callable[..., int]) -> HostFunction:
     """
-    Return the host function that is `call` itself: signed arguments in, an errno out.
+    Return `call` as a host function, without a wrapper: it gets signed arguments and returns an errno.
     """
     return HostFunction(FuncType(tuple(_LETTERS[letter] for letter in params), ("i32",)), call)
 
 
 def open_descriptor(context: WasiContext, fd: int) -> Descriptor:
     """
-    Return what `fd` stands for.
+    Return the descriptor of `fd`.
 
     Raises:
         Refusal: EBADF, it is not open.
@@ -66,11 +66,11 @@ def open_descriptor(context: WasiContext, fd: int) -> Descriptor:
 
 def refuse(errno: int, *fds: int) -> Callable[..., None]:
     """
-    Return a function that answers EBADF if a descriptor is not open, else `errno`.
+    Return a function that always fails: with EBADF if a descriptor is not open, else with `errno`.
 
     Args:
-        errno: The answer for what is open.
-        *fds: Which arguments are descriptors; the first alone if none is named.
+        errno: The errno if the descriptors are open.
+        *fds: Positions of the arguments that are descriptors; by default the first.
     """
 
     def call(context: WasiContext, *args: int) -> None:
@@ -86,7 +86,7 @@ def region(memory: memoryview, at: int, length: int) -> memoryview:
     Return `length` bytes of guest memory from `at`, both unsigned.
 
     Raises:
-        Refusal: EFAULT, they are not all inside.
+        Refusal: EFAULT, the region is out of bounds.
     """
     end = at + length
     if end > len(memory):

@@ -40,13 +40,14 @@ _CLOCK: Final = struct.Struct("<I4xQ8xH6x")
 """subscription_clock: clock, timeout, (precision), flags."""
 
 _CLOCK_UNSTABLE: Final = struct.Struct("<8xI4xQ8xH6x")
-"""That of ``wasi_unstable``: behind a name of the clock's own, which the event doesn't repeat."""
+"""subscription_clock of ``wasi_unstable``: the same after an identifier, which events don't contain."""
 
 _LONGEST_SLEEP_NS: Final = 1 << 62
-"""146 years; what `time.sleep` still takes."""
+"""146 years, which `time.sleep` still accepts."""
 
 _SUBSCRIPTIONS_LIMIT: Final = 65_536
-"""More are EINVAL, as for POSIX ``poll`` over the descriptors a program may open; bounds our own memory."""
+"""Limit on subscriptions, which bounds the host's memory. More are EINVAL, as for POSIX ``poll`` beyond its
+limit."""
 
 _SYSTEM_CLOCKS: Final = {
     CLOCK_REALTIME: time.CLOCK_REALTIME,
@@ -54,16 +55,16 @@ _SYSTEM_CLOCKS: Final = {
     CLOCK_PROCESS_CPUTIME: time.CLOCK_THREAD_CPUTIME_ID,
     CLOCK_THREAD_CPUTIME: time.CLOCK_THREAD_CPUTIME_ID,
 }
-"""A guest is one thread of the worker, so both of its CPU clocks are that thread's."""
+"""A guest runs on one thread of the worker, so both of its CPU clocks are that thread's clock."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Wait:
     """
-    One subscription: its event, if it comes due, comes after `delay_ns`.
+    One subscription. A clock's event is due after `delay_ns`.
 
     Attributes:
-        descriptor: For ``fd_read``: what is waited for, until it has input or has ended.
+        descriptor: For ``fd_read``: the descriptor whose input or end is awaited.
     """
 
     userdata: int
@@ -74,7 +75,7 @@ class _Wait:
 
     def is_due(self, passed_ns: int) -> bool:
         """
-        Return whether its event comes, so many nanoseconds after the wait has begun.
+        Return whether the event is due, `passed_ns` nanoseconds after the wait began.
         """
         if self.descriptor is not None:
             return self.descriptor.available() is not None
@@ -82,12 +83,12 @@ class _Wait:
 
     def event(self) -> tuple[int, int, int, int, int]:
         """
-        Return the fields of its event.
+        Return the fields of the event.
         """
         if self.descriptor is None:
             return self.userdata, self.errno, self.kind, 0, 0
         size = self.descriptor.available() or 0
-        # Of a file nothing is left at its end, but more may be written.
+        # No hang-up at the end of a file: more may be written to it.
         is_over = not size and isinstance(self.descriptor, InputStream)
         return self.userdata, self.errno, self.kind, size, EVENT_HANGUP if is_over else 0
 
@@ -121,7 +122,7 @@ def poll_oneoff_unstable(
     context: WasiContext, waits_at: int, events_at: int, count: int, ready_at: int
 ) -> None:
     """
-    Do what ``poll_oneoff`` of ``wasi_unstable`` does.
+    Run ``poll_oneoff`` of ``wasi_unstable``.
     """
     layouts = {"subscription": SUBSCRIPTION_UNSTABLE, "clock": _CLOCK_UNSTABLE}
     _poll(context, waits_at, events_at, count, ready_at, **layouts)
@@ -143,7 +144,7 @@ def _poll(
     subscriptions = region(memory, waits_at, count * subscription.size)
     region(memory, events_at, count * EVENT.size)
     region(memory, ready_at, SIZE.size)
-    # All are read before an event is written: the guest may have put the events over them.
+    # Read all subscriptions before writing an event: the guest may have overlaid the two arrays.
     waits = [_wait(context, clock, *fields) for fields in subscription.iter_unpack(subscriptions)]
     passed_ns = 0 if any(wait.is_due(0) for wait in waits) else _wait_for_one(waits)
     events = [wait.event() for wait in waits if wait.is_due(passed_ns)]
@@ -154,18 +155,18 @@ def _poll(
 
 def _wait_for_one(waits: Sequence[_Wait]) -> int:
     """
-    Wait for the first event, whichever it is; return the nanoseconds that have passed.
+    Wait for the first event of any subscription. Return the nanoseconds that have passed.
     """
     delays = [wait.delay_ns for wait in waits if wait.descriptor is None]
     inputs = [wait.descriptor for wait in waits if wait.descriptor is not None]
     if not inputs:
         return _sleep(min(delays))
     start = time.monotonic_ns()
-    # A guest has one standard input, whatever its descriptors are; files never block.
+    # Only standard input can block, and all its descriptors share one stream.
     inputs[0].wait(min(delays, default=None))
     passed_ns = time.monotonic_ns() - start
     if inputs[0].available() is None:
-        # It returns a little early where its clock is coarser.
+        # `wait` may return a little early if its clock is coarser.
         passed_ns = max(passed_ns, min(delays, default=0))
     return passed_ns
 
@@ -184,7 +185,7 @@ def _wait(context: WasiContext, clock: struct.Struct, userdata: int, kind: int, 
 
 def _clock_wait(context: WasiContext, userdata: int, clock: int, timeout_ns: int, flags: int) -> _Wait:
     if clock in (CLOCK_PROCESS_CPUTIME, CLOCK_THREAD_CPUTIME):
-        # It stands still while the guest waits.
+        # A CPU clock stands still while the guest waits.
         return _Wait(userdata, EVENT_CLOCK, errno=ENOTSUP)
     if clock not in _SYSTEM_CLOCKS or flags & ~ABSTIME:
         return _Wait(userdata, EVENT_CLOCK, errno=EINVAL)
@@ -194,8 +195,8 @@ def _clock_wait(context: WasiContext, userdata: int, clock: int, timeout_ns: int
 
 
 def _sleep(delay_ns: int) -> int:
-    # The nanoseconds that have passed, at least `delay_ns`. One sleep, however long: an invocation's
-    # deadline is kept from outside, by killing the worker.
+    # Returns the nanoseconds that have passed, at least `delay_ns`. One sleep is enough, however long:
+    # the server enforces the invocation's deadline by killing the worker.
     if not delay_ns:
         return 0
     start = time.monotonic_ns()

@@ -1,4 +1,4 @@
-"""What the WASI functions of one instance share."""
+"""The state that the WASI functions of one instance share."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ __all__ = ["WasiContext", "encode_strings", "query_arguments"]
 
 _FIRST_FILE = 3
 _DESCRIPTORS_LIMIT = 1024
-"""Linux's usual limit of a process; bounds what a guest makes us hold."""
+"""Limit on open descriptors, as usual for a Linux process. It bounds the memory they take."""
 
 
 def encode_strings(strings: Sequence[str]) -> bytes:
     """
-    Return each string ended by NUL, as ``args_get`` and ``environ_get`` copy them out.
+    Return the strings, each followed by NUL, in the layout of ``args_get`` and ``environ_get``.
     """
     return "".join([f"{string}\0" for string in strings]).encode("utf-8", "surrogateescape")
 
 
 def query_arguments(env: bytes) -> bytes:
     """
-    Return the parts of the query between "&", as they came, each ended by NUL.
+    Return the parts of the query between "&", not decoded, each followed by NUL.
 
-    Source: WAGI, whose modules get ``?a=1&b`` as the arguments "a=1" and "b"; nothing is decoded.
+    Source: WAGI, whose modules get ``?a=1&b`` as the arguments "a=1" and "b".
 
     Args:
-        env: ``NAME=value`` strings, each ended by NUL; the query is in ``QUERY_STRING``.
+        env: ``NAME=value`` strings, each followed by NUL. The query is in ``QUERY_STRING``.
     """
     name = b"QUERY_STRING="
     query = next((each[len(name) :] for each in env.split(b"\0") if each.startswith(name)), b"")
@@ -43,15 +43,15 @@ class WasiContext(Context):
     """
     An instance's arguments, environment and open descriptors.
 
-    Until `bind` there are none of them: an instance may be made before its invocation is known,
-    and a stream bound early could carry one invocation's bytes into the next.
+    All are empty before `bind`: an instance may be made before its invocation is known, and a stream bound
+    too early could carry one invocation's bytes into the next.
 
     Attributes:
-        args: The arguments, the program's name first, each ended by NUL.
-        env: ``NAME=value`` strings, each ended by NUL.
-        descriptors: What is open, by number.
-        cpu_zero_ns: CPU time of this thread when the invocation began; the guest's own clock
-            starts there, so that it learns nothing of those before it.
+        args: The arguments, the program's name first, each followed by NUL.
+        env: ``NAME=value`` strings, each followed by NUL.
+        descriptors: Open descriptors, by number.
+        cpu_zero_ns: CPU time of this thread when the invocation began. The guest's CPU clocks start
+            from there, so that it learns nothing about earlier invocations.
     """
 
     __slots__ = ("args", "cpu_zero_ns", "descriptors", "env")
@@ -73,7 +73,7 @@ class WasiContext(Context):
         preopens: Iterable[Descriptor] = (),
     ) -> None:
         """
-        Begin an invocation; called once.
+        Begin an invocation. Call it once.
 
         Args:
             args: See the attribute.
@@ -81,7 +81,7 @@ class WasiContext(Context):
             stdin: Descriptor 0.
             stdout: Descriptor 1.
             stderr: Descriptor 2.
-            preopens: Directories that are open from the start, from descriptor 3 on.
+            preopens: Directories that are open from the start, as descriptors 3 and up.
         """
         self.args = args
         self.env = env
@@ -92,7 +92,7 @@ class WasiContext(Context):
 
     def add(self, descriptor: Descriptor) -> int:
         """
-        Return a descriptor the lowest free number from 3 on.
+        Add a descriptor with the lowest free number from 3 up, and return the number.
 
         Raises:
             Refusal: EMFILE, too many are open.

@@ -1,4 +1,4 @@
-"""What a guest's file descriptor stands for, and those of streams."""
+"""Open descriptors of a guest: their base class, and those of the standard streams."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ class Descriptor:
     One open descriptor: its file type, rights and flags, and how to read or write it.
 
     `read` may be called only with ``RIGHT_FD_READ`` among the rights, `write` only with
-    ``RIGHT_FD_WRITE``. Both are attributes and not methods, so that the hot path enters the
-    stream's own function at once.
+    ``RIGHT_FD_WRITE``. Both are attributes and not methods, so that the hot path calls the
+    stream's own function directly.
 
     Attributes:
         read: As `Stdin.read`.
         write: As `Sink.write`.
-        rights: What the guest may still do with it; may shrink.
-        inheriting: Rights of what is opened through it.
+        rights: What the guest may do with it. It can only drop rights.
+        inheriting: Rights of descriptors that are opened through it.
         flags: ``fdflags``, as last set.
     """
 
@@ -53,30 +53,30 @@ class Descriptor:
 
     def close(self) -> None:
         """
-        Let go of what it holds; called once.
+        Release its resources. Call it once.
         """
 
     def set_flags(self, flags: int) -> None:
         """
-        Set its ``fdflags``, which are valid.
+        Set its ``fdflags``. The caller has checked them.
         """
         self.flags = flags
 
     def available(self) -> int | None:
         """
-        Return how many bytes can be read now, 0 at the end; ``None`` where a read would block.
+        Return how many bytes can be read now, 0 at the end; ``None`` if a read would block.
         """
         return 0
 
     def wait(self, timeout_ns: int | None) -> None:
         """
-        Wait until a read would not block, at most so many nanoseconds; of what never blocks return at once.
+        Wait until a read would not block, at most `timeout_ns`. Return at once if reads never block.
         """
 
 
 class InputStream(Descriptor):
     """
-    Standard input, or what it was renumbered to.
+    Standard input, possibly renumbered.
     """
 
     __slots__ = ("_stdin",)
@@ -101,17 +101,17 @@ class InputStream(Descriptor):
 
     def set_flags(self, flags: int) -> None:
         """
-        See `Descriptor.set_flags`: with ``NONBLOCK`` a read that would block is refused.
+        See `Descriptor.set_flags`. With ``NONBLOCK`` a read that would block fails with EAGAIN.
         """
         self.flags = flags
         stdin = self._stdin
-        # No method of this object: bound to it, it would be a cycle that holds the body.
+        # Not a method of this object: a bound method would make a cycle, which would keep the body alive.
         self.read = functools.partial(_read_now, stdin) if flags & FDFLAG_NONBLOCK else stdin.read
 
 
 class OutputStream(Descriptor):
     """
-    Standard output or error, or what they were renumbered to.
+    Standard output or standard error, possibly renumbered.
     """
 
     __slots__ = ()
@@ -124,7 +124,7 @@ class OutputStream(Descriptor):
 
 def _read_now(stdin: Stdin, limit: int) -> bytes | memoryview:
     if stdin.available() is None:
-        # A caller's input comes while the guest waits; one that only looks must wait for a moment too.
+        # Input arrives only while the guest waits, so a guest that polls must wait for a moment too.
         stdin.wait(0)
         if stdin.available() is None:
             raise Refusal(EAGAIN)

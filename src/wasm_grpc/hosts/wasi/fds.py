@@ -1,4 +1,4 @@
-"""``fd_*`` for what every descriptor has: its end, its number, rights, flags and attributes."""
+"""``fd_*`` for every kind of descriptor: close, renumber, rights, flags and attributes."""
 
 from __future__ import annotations
 
@@ -62,6 +62,7 @@ def _fd_fdstat_set_flags(context: WasiContext, fd: int, flags: int) -> None:
 
 def _fd_fdstat_set_rights(context: WasiContext, fd: int, rights: int, inheriting: int) -> None:
     descriptor = open_descriptor(context, fd)
+    # Rights can only be dropped, never regained.
     if rights & ~descriptor.rights or inheriting & ~descriptor.inheriting:
         raise Refusal(ENOTCAPABLE)
     descriptor.rights = rights
@@ -70,7 +71,7 @@ def _fd_fdstat_set_rights(context: WasiContext, fd: int, rights: int, inheriting
 
 def fd_filestat(context: WasiContext, fd: int) -> Filestat:
     """
-    Return the attributes of what a descriptor stands for.
+    Return the attributes of a descriptor's file, directory or stream.
 
     Raises:
         Refusal: EBADF, ENOTCAPABLE.
@@ -112,7 +113,7 @@ def _fd_prestat_dir_name(context: WasiContext, fd: int, at: int, length: int) ->
 def _preopen_name(context: WasiContext, fd: int) -> bytes:
     descriptor = open_descriptor(context, fd)
     if not isinstance(descriptor, OpenFolder) or descriptor.name is None:
-        # A libc asks for 3, 4, … until EBADF.
+        # A libc enumerates preopens from 3 up until EBADF.
         raise Refusal(EBADF)
     return descriptor.name
 

@@ -1,4 +1,4 @@
-"""``fd_*`` for files and directories alone: position, size, sync and listing."""
+"""``fd_*`` for files and directories only: position, size, sync and listing."""
 
 from __future__ import annotations
 
@@ -35,18 +35,19 @@ from wasm_grpc.hosts.wasi.opened import OpenFile, OpenFolder, open_file
 __all__ = ["FUNCTIONS", "fd_seek"]
 
 _OFFSET_LIMIT: Final = 1 << 63
-"""An offset is a signed 64-bit integer wherever a libc looks at it."""
+"""Libcs treat offsets as signed 64-bit integers."""
 
 _SELF_AND_ABOVE: Final = (b".", b"..")
 
 
 def fd_seek(context: WasiContext, fd: int, delta: int, whence: int, offset_at: int) -> None:
     """
-    See WASI's ``fd_seek``.
+    Run WASI's ``fd_seek``.
     """
-    # "fd_tell" alone lets a guest ask where it is (the standard's text on rights).
+    # The right "fd_tell" is enough to ask for the position (the standard's text on rights).
     asks_only = whence == WHENCE_CUR and not delta
     file = open_file(context, fd, RIGHT_FD_SEEK | (RIGHT_FD_TELL if asks_only else 0))
+    # `declare` passes unsigned numbers, but this one is signed.
     delta -= (delta >= _OFFSET_LIMIT) * (U64_MAX + 1)
     starts = {WHENCE_SET: 0, WHENCE_CUR: file.position, WHENCE_END: file.node.size}
     if whence not in starts:
@@ -105,7 +106,7 @@ def _fd_datasync(context: WasiContext, fd: int) -> None:
 
 
 def _check_sync(context: WasiContext, fd: int, right: int) -> None:
-    """What is in memory has nowhere to be written to: all that is asked is whether it may be."""
+    """Check the right only: files are in memory, and there is nothing to sync."""
     descriptor = open_descriptor(context, fd)
     if not isinstance(descriptor, (OpenFile, OpenFolder)):
         raise Refusal(EINVAL)
@@ -114,7 +115,7 @@ def _check_sync(context: WasiContext, fd: int, right: int) -> None:
 
 
 def _fd_readdir(context: WasiContext, fd: int, at: int, length: int, cookie: int, used_at: int) -> None:
-    # A cookie is the place in the names as they were at cookie 0: stable, whatever is made or removed since.
+    # A cookie is an index into the names as they were at cookie 0, so later changes don't shift it.
     opened = open_descriptor(context, fd)
     if not isinstance(opened, OpenFolder):
         raise Refusal(ENOTDIR)
@@ -133,7 +134,7 @@ def _fd_readdir(context: WasiContext, fd: int, at: int, length: int, cookie: int
         if node is None:
             continue
         entry = DIRENT.pack(cookie, node.inode, len(name), node.filetype) + name
-        # One that doesn't fit is cut: a full buffer is how the guest learns that there is more.
+        # Cut an entry that doesn't fit: a full buffer tells the guest that there is more.
         piece = entry[: length - used]
         target[used : used + len(piece)] = piece
         used += len(piece)

@@ -1,4 +1,4 @@
-"""The directories that are open from a guest's start: read once a worker, handed to each invocation."""
+"""The directories that are open when a guest starts: read once per worker, opened for each invocation."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from wasm_grpc.hosts.wasi.tree import File, Folder, Link, Node, Volume
 __all__ = ["SCRATCH", "FileSystem"]
 
 SCRATCH = "/tmp"  # noqa: S108 - the guest's, in memory
-"""Where a guest finds its scratch folder."""
+"""The guest's path of its scratch folder."""
 
 _SCRATCH_DEVICE = 1
 
 
 class FileSystem:
     """
-    What one function may see of files.
+    The files that one function can access.
 
-    What was granted read-only is one tree that all its invocations share: another costs nothing.
+    All invocations share one tree of each read-only mount, so another invocation costs no memory.
     """
 
     __slots__ = ("_mounts", "_scratch_bytes")
@@ -34,20 +34,20 @@ class FileSystem:
         Read the files of the mounts into memory.
 
         Args:
-            mounts: As the server checked them.
-            scratch_bytes: The most that each writable folder may take in one invocation.
+            mounts: The mounts, checked by the server.
+            scratch_bytes: Limit on each writable folder in one invocation.
 
         Raises:
-            HostError: A file isn't what the server checked.
+            HostError: A file has changed since the server checked it.
         """
         self._scratch_bytes = scratch_bytes
         self._mounts = [_ReadMount(mount, device) for device, mount in enumerate(mounts, _SCRATCH_DEVICE + 1)]
 
     def preopens(self) -> Iterator[OpenFolder]:
         """
-        Return the open directories of one invocation: the mounts in their order, then the scratch folder.
+        Yield the open directories of one invocation: the mounts in their order, then the scratch folder.
 
-        There is none where nothing may be put into it.
+        There is no scratch folder if its limit is 0.
         """
         wants_scratch = bool(self._scratch_bytes)
         for mount in self._mounts:
@@ -95,15 +95,15 @@ def _read(volume: Volume, guest: str, entry: MountEntry) -> Node:
 
 
 def _content(where: str, entry: MountEntry) -> bytes:
-    # Read, not mapped: a mapping of a file that is cut later kills the process that touches it.
+    # Read, not mapped: if a mapped file is truncated later, touching the mapping kills the process.
     try:
-        # Not blocking: it may have become a pipe since.
+        # Non-blocking, since the file may have been replaced by a pipe.
         with os.fdopen(os.open(entry.host, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
             content = file.read(entry.size + 1)
     except OSError as exc:
         raise HostError(
-            f"file {where!r}: can't be read: {exc.strerror}; expected what was there at the start"
+            f"file {where!r}: can't be read: {exc.strerror}; expected the file as it was at the start"
         ) from exc
     if hashlib.sha256(content).hexdigest() != entry.sha256:
-        raise HostError(f"file {where!r}: changed since the start; expected what was there at the start")
+        raise HostError(f"file {where!r}: changed since the start; expected the file as it was at the start")
     return content

@@ -1,4 +1,4 @@
-"""What a descriptor of a file or directory stands for."""
+"""Descriptors of open files and directories."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class OpenFile(Descriptor):
 
     Attributes:
         node: The file.
-        volume: What it belongs to.
-        position: Offset of the next byte that is read or written.
+        volume: The file's volume.
+        position: Offset of the next byte to read or write.
     """
 
     __slots__ = ("node", "position", "volume")
@@ -45,19 +45,19 @@ class OpenFile(Descriptor):
 
     def close(self) -> None:
         """
-        See `Descriptor.close`: a file without a name goes with its last descriptor.
+        See `Descriptor.close`. A file without a name is freed with its last descriptor.
         """
         self.node.opened -= 1
         self.node.release(self.volume)
 
     def available(self) -> int:
         """
-        See `Descriptor.available`: up to the file's end.
+        See `Descriptor.available`: the bytes up to the file's end.
         """
         return max(0, self.node.size - self.position)
 
-    # Methods and no attributes, as of a stream: an attribute bound to its own object makes a cycle, and
-    # the file's memory would wait for the collector.
+    # Methods, not attributes as in streams: an attribute with a bound method of its own object would make
+    # a cycle, and the file's memory would be freed only by the garbage collector.
     def read(self, limit: int) -> memoryview:
         """
         See `Descriptor.read`.
@@ -99,7 +99,7 @@ class Cursor:
 
     def write(self, chunk: memoryview) -> None:
         """
-        See `Descriptor.write`; at the offset, even with ``append``, as POSIX has it.
+        See `Descriptor.write`. Writes at the offset even with ``append``, as POSIX requires.
         """
         self._file.node.write(self._file.volume, self._at, chunk)
         self._at += len(chunk)
@@ -111,9 +111,9 @@ class OpenFolder(Descriptor):
 
     Attributes:
         node: The directory.
-        volume: What it belongs to.
-        name: Where the guest finds it, if it was opened ahead.
-        names: What ``fd_readdir`` lists since it last began anew.
+        volume: The directory's volume.
+        name: The guest's path of a preopened directory; else None.
+        names: The names that ``fd_readdir`` lists, as of its last call with cookie 0.
     """
 
     __slots__ = ("name", "names", "node", "volume")
@@ -134,13 +134,13 @@ class OpenFolder(Descriptor):
 
 def open_file(context: WasiContext, fd: int, right: int, *, stream_errno: int = ESPIPE) -> OpenFile:
     """
-    Return the file that `fd` stands for.
+    Return the open file of `fd`.
 
     Args:
-        context: Of the instance.
-        fd: Its number.
-        right: What it must have among its rights.
-        stream_errno: The answer where it is a stream: POSIX's for a pipe.
+        context: The instance's context.
+        fd: The descriptor's number.
+        right: The right that it needs.
+        stream_errno: The errno if it is a stream; the default is POSIX's for a pipe.
 
     Raises:
         Refusal: EBADF, it is not open, a directory, or not open for this; ENOTCAPABLE, it lacks

@@ -1,4 +1,4 @@
-"""``path_open``: from a name to a descriptor."""
+"""``path_open``: open or create a file or directory."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ _READ_WRITE: Final = RIGHT_FD_READ | RIGHT_FD_WRITE
 
 
 @dataclass(frozen=True, slots=True)
-class _Wish:
+class _OpenRequest:
     """
-    What the guest asks for: ``oflags``, rights and ``fdflags``.
+    What the guest requests: ``oflags``, rights and ``fdflags``.
     """
 
     oflags: int
@@ -76,10 +76,10 @@ def _path_open(
     if rights & _READ_WRITE & ~base.inheriting:
         raise Refusal(ENOTCAPABLE)
     if oflags & OFLAG_EXCL and oflags & OFLAG_CREAT:
-        # With both, a link in the last place is not followed (POSIX, open).
+        # With both flags, a link as the last name is not followed (POSIX, open).
         lookup = 0
     place = find(context, base, at, length, lookup)
-    descriptor = _open(base, place, _Wish(oflags, rights, inheriting, fdflags))
+    descriptor = _open(base, place, _OpenRequest(oflags, rights, inheriting, fdflags))
     try:
         number = context.add(descriptor)
     except Refusal:
@@ -88,42 +88,46 @@ def _path_open(
     SIZE.pack_into(context.memory(), opened_at, number)
 
 
-def _open(base: OpenFolder, place: Place, wish: _Wish) -> Descriptor:
-    if wish.oflags & OFLAG_CREAT and place.wants_folder and place.name:
-        # Whatever is there: what would be made is a file.
+def _open(base: OpenFolder, place: Place, request: _OpenRequest) -> Descriptor:
+    if request.oflags & OFLAG_CREAT and place.wants_folder and place.name:
+        # A trailing slash asks for a directory, but O_CREAT would create a file.
         raise Refusal(EISDIR)
-    node = _make(base, place) if place.node is None and wish.oflags & OFLAG_CREAT else _existing(place, wish)
+    node = (
+        _create(base, place)
+        if place.node is None and request.oflags & OFLAG_CREAT
+        else _existing(place, request)
+    )
     if isinstance(node, Folder):
-        return _open_folder(base, node, wish)
+        return _open_folder(base, node, request)
     if not isinstance(node, File):
         raise Refusal(ELOOP)
-    if wish.rights & RIGHT_FD_WRITE and not base.volume.is_writable:
+    if request.rights & RIGHT_FD_WRITE and not base.volume.is_writable:
         raise Refusal(EROFS)
-    if wish.oflags & OFLAG_TRUNC:
+    if request.oflags & OFLAG_TRUNC:
         _truncate(base, node)
-    # Other rights than these two come along, asked for or not: toolchains ask for less than they use.
-    rights = FILE_RIGHTS & base.inheriting & (wish.rights | ~_READ_WRITE)
+    # Grant the other rights whether requested or not: toolchains request fewer rights than they use.
+    rights = FILE_RIGHTS & base.inheriting & (request.rights | ~_READ_WRITE)
     return OpenFile(
         base.volume,
         node,
         rights=rights,
-        inheriting=wish.inheriting & FILE_RIGHTS & rights,
-        flags=wish.fdflags,
+        inheriting=request.inheriting & FILE_RIGHTS & rights,
+        flags=request.fdflags,
     )
 
 
-def _existing(place: Place, wish: _Wish) -> Node:
+def _existing(place: Place, request: _OpenRequest) -> Node:
     node = place.existing()
-    if wish.oflags & OFLAG_CREAT and wish.oflags & OFLAG_EXCL:
+    if request.oflags & OFLAG_CREAT and request.oflags & OFLAG_EXCL:
         raise Refusal(EEXIST)
-    if wish.oflags & OFLAG_DIRECTORY and not isinstance(node, Folder):
+    if request.oflags & OFLAG_DIRECTORY and not isinstance(node, Folder):
         raise Refusal(ENOTDIR)
     if isinstance(node, Link):
         raise Refusal(ELOOP)
     return node
 
 
-def _make(base: OpenFolder, place: Place) -> File:
+def _create(base: OpenFolder, place: Place) -> File:
     if not base.rights & RIGHT_PATH_CREATE_FILE:
         raise Refusal(ENOTCAPABLE)
     if not base.volume.is_writable:
@@ -137,10 +141,10 @@ def _make(base: OpenFolder, place: Place) -> File:
     return node
 
 
-def _open_folder(base: OpenFolder, node: Folder, wish: _Wish) -> OpenFolder:
-    if wish.rights & RIGHT_FD_WRITE or wish.oflags & (OFLAG_CREAT | OFLAG_TRUNC):
+def _open_folder(base: OpenFolder, node: Folder, request: _OpenRequest) -> OpenFolder:
+    if request.rights & RIGHT_FD_WRITE or request.oflags & (OFLAG_CREAT | OFLAG_TRUNC):
         raise Refusal(EISDIR)
-    # A directory opened with less than it is used for is as common as a file.
+    # As for files: toolchains request fewer rights than they use.
     return OpenFolder(base.volume, node, rights=FOLDER_RIGHTS & base.rights, inheriting=base.inheriting)
 
 

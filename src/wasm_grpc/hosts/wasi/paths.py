@@ -1,4 +1,4 @@
-"""``path_*``: names below an open directory."""
+"""``path_*``: operations on names below an open directory."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ __all__ = ["FUNCTIONS", "find", "open_folder", "path_filestat"]
 
 def open_folder(context: WasiContext, fd: int, right: int) -> OpenFolder:
     """
-    Return the directory that `fd` stands for.
+    Return the open directory of `fd`.
 
     Raises:
         Refusal: EBADF, it is not open; ENOTDIR; ENOTCAPABLE, it lacks the right.
@@ -58,7 +58,7 @@ def open_folder(context: WasiContext, fd: int, right: int) -> OpenFolder:
 
 def find(context: WasiContext, opened: OpenFolder, at: int, length: int, lookup: int = 0) -> Place:
     """
-    Follow the path in guest memory from a directory; `lookup` is its ``lookupflags``.
+    Resolve a path in guest memory from a directory; `lookup` holds ``lookupflags``.
 
     Raises:
         Refusal: See `walk`; EINVAL, the flags are unknown.
@@ -75,7 +75,7 @@ def _find_to_change(context: WasiContext, opened: OpenFolder, at: int, length: i
 
 def _text(context: WasiContext, at: int, length: int) -> bytes:
     text = region(context.memory(), at, length)
-    # Before it is copied: a guest may call all of its memory a path.
+    # Checked before the copy: a guest may pass all of its memory as a path.
     if length > PATH_LIMIT_BYTES:
         raise Refusal(ENAMETOOLONG)
     return bytes(text)
@@ -91,10 +91,10 @@ def _path_create_directory(context: WasiContext, fd: int, at: int, length: int) 
 
 def path_filestat(context: WasiContext, fd: int, lookup: int, at: int, length: int) -> Filestat:
     """
-    Return the attributes of what a path leads to.
+    Return the attributes of the node at a path.
 
     Raises:
-        Refusal: As ``path_filestat_get`` answers.
+        Refusal: The errno of ``path_filestat_get``.
     """
     opened = open_folder(context, fd, RIGHT_PATH_FILESTAT_GET)
     return filestat_of(opened.volume, find(context, opened, at, length, lookup).existing())
@@ -135,7 +135,7 @@ def _path_link(
     source = open_folder(context, fd, RIGHT_PATH_LINK_SOURCE)
     target = open_folder(context, new_fd, RIGHT_PATH_LINK_TARGET)
     if lookup:
-        # As the standard's own tests expect (path_link): a link is linked to itself.
+        # As the standard's own tests expect (path_link): symbolic links are never followed here.
         raise Refusal(EINVAL)
     node = find(context, source, at, length).existing()
     place = _find_to_change(context, target, new_at, new_length)
@@ -195,7 +195,7 @@ def _path_rename(
     if new.node is node:
         return
     _check_replaceable(node, new)
-    # Before anything is removed, since there may be no room for the new name.
+    # Before anything is removed, since the new name may not fit into the volume.
     target.volume.take_name(new.name)
     if new.node is not None:
         _remove(target.volume, new, new.node)
@@ -242,7 +242,7 @@ def _open_both(context: WasiContext, fd: int, other: int) -> None:
 
 
 def _check_vacant(place: Place, *, makes_folder: bool = True) -> None:
-    # In POSIX's order: what is there comes before what the slash asks for.
+    # POSIX's order: an existing node is reported before a trailing slash.
     if place.node is not None:
         raise Refusal(EEXIST)
     if place.wants_folder and not makes_folder:
@@ -279,7 +279,7 @@ def _remove(volume: Volume, place: Place, node: Node) -> None:
 
 
 def _is_below(folder: Folder, above: Folder) -> bool:
-    # Downwards, since a folder doesn't know what holds it; only renaming a folder pays for it.
+    # Search downwards, since a folder doesn't know its parent. Only renaming a folder needs this.
     pending: list[Folder] = [above]
     while pending:
         one = pending.pop()

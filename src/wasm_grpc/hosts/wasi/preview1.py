@@ -1,4 +1,4 @@
-"""The whole of ``wasi_snapshot_preview1``, as the table of what a guest may import."""
+"""The table of all functions of ``wasi_snapshot_preview1``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MODULE: Final = "wasi_snapshot_preview1"
 
 FUNCTIONS: Final[HostModules] = {
     (MODULE, name): function
-    for room in (transfer, fds, files, paths, opening, sockets, clocks, program)
-    for name, function in room.FUNCTIONS.items()
+    for group in (transfer, fds, files, paths, opening, sockets, clocks, program)
+    for name, function in group.FUNCTIONS.items()
 }
-"""Called with a `WasiContext`."""
+"""The functions need a `WasiContext`."""

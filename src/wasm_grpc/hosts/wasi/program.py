@@ -1,4 +1,4 @@
-"""What a program asks about itself: arguments, environment, random bytes, its end."""
+"""Arguments, environment, random bytes and exit of a program."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def _proc_raise(context: WasiContext, signal: int) -> None:
 
 
 def _sched_yield(context: WasiContext) -> None:
-    """Nothing else runs in a worker."""
+    """Do nothing: a worker runs nothing else."""
 
 
 FUNCTIONS: Final = {

@@ -1,4 +1,4 @@
-"""How a WASI function answers with an errno from deep within."""
+"""The exception by which a WASI function returns an errno."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ __all__ = ["Refusal"]
 
 class Refusal(Exception):
     """
-    The function answers with this errno.
+    Return an errno to the guest.
     """
 
     def __init__(self, errno: int) -> None:

@@ -1,4 +1,4 @@
-"""``sock_*``: no descriptor is a socket."""
+"""``sock_*``: all fail, since no descriptor is a socket."""
 
 from __future__ import annotations
 

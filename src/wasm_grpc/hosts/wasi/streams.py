@@ -1,4 +1,4 @@
-"""Where a guest's standard streams come from and go to."""
+"""The sources and sinks of a guest's standard streams."""
 
 from __future__ import annotations
 
@@ -14,60 +14,60 @@ __all__ = ["BytesStdin", "CollectedStdout", "Sink", "Stderr", "Stdin", "Stdout",
 
 class Stdin(Protocol):
     """
-    What a guest reads.
+    The source of a guest's standard input.
     """
 
     def read(self, limit: int) -> bytes | memoryview:
         """
-        Return the next bytes, at least one and at most `limit` (over 0); b"" once there are no more.
+        Return the next bytes, at least one and at most `limit` (over 0); b"" at the end.
 
-        May block until there are some. A memoryview has one byte an item.
+        May block until there are some. A memoryview has items of one byte.
         """
         ...
 
     def available(self) -> int | None:
         """
-        Return how many bytes `read` gives without blocking, 0 at the end; ``None`` where it would block.
+        Return how many bytes `read` can return without blocking, 0 at the end; ``None`` if it would block.
         """
         ...
 
     def wait(self, timeout_ns: int | None) -> None:
         """
-        Wait until `read` would not block, but not longer than so many nanoseconds; ``None`` is without end.
+        Wait until `read` would not block, at most `timeout_ns`; ``None`` means no limit.
         """
         ...
 
 
 class Sink(Protocol):
     """
-    What a guest writes to.
+    The sink of a guest's output stream.
     """
 
     def write(self, chunk: memoryview) -> None:
         """
-        Take all of `chunk`, guest memory that is only lent for the call; may block.
+        Consume all of `chunk`, which is guest memory and valid only during the call. May block.
 
         Raises:
-            GuestStop: The guest may write no more.
+            GuestStop: The guest has reached its output limit.
         """
         ...
 
 
 class Stdout(Sink, Protocol):
     """
-    What takes a guest's result.
+    The sink of a guest's result.
     """
 
     def collected(self) -> bytes:
         """
-        Return what belongs into the outcome; b"" from one that hands each chunk on at once.
+        Return the result for the outcome; b"" if each chunk is forwarded at once.
         """
         ...
 
 
 class BytesStdin:
     """
-    A body that is there as a whole; reading it copies nothing.
+    A body that is complete in memory. Reading it copies nothing.
     """
 
     __slots__ = ("_at", "_body")
@@ -78,7 +78,7 @@ class BytesStdin:
 
     def read(self, limit: int) -> memoryview:
         """
-        See `Stdin.read`; never blocks.
+        See `Stdin.read`. Never blocks.
         """
         at = self._at
         chunk = self._body[at : at + limit]
@@ -87,22 +87,22 @@ class BytesStdin:
 
     def available(self) -> int:
         """
-        See `Stdin.available`: all that is left.
+        See `Stdin.available`: the rest of the body.
         """
         return len(self._body) - self._at
 
     def wait(self, timeout_ns: int | None) -> None:
         """
-        See `Stdin.wait`: there is nothing to wait for.
+        See `Stdin.wait`. Returns at once.
         """
 
 
 class CollectedStdout:
     """
-    Keeps all that is written, up to a limit in bytes; ``None`` is no limit.
+    Keeps everything that is written, up to a limit in bytes; ``None`` means no limit.
     """
 
-    # BytesIO copies once on the way in and not at all on the way out (2.4 times a list of chunks).
+    # BytesIO copies on write and not in `getvalue`: 2.4 times as fast as a list of chunks.
     __slots__ = ("_collected", "_limit_bytes", "_room", "_take")
 
     def __init__(self, limit_bytes: int | None) -> None:
@@ -116,7 +116,7 @@ class CollectedStdout:
         See `Sink.write`.
 
         Raises:
-            GuestStop: All that was written is more than the limit.
+            GuestStop: The guest wrote more than the limit.
         """
         self._room -= len(chunk)
         if self._room < 0:
@@ -125,14 +125,14 @@ class CollectedStdout:
 
     def collected(self) -> bytes:
         """
-        See `Stdout.collected`: all that was written.
+        See `Stdout.collected`: everything that was written.
         """
         return self._collected.getvalue()
 
 
 class Stderr:
     """
-    Keeps the end of what is written; a flood costs no more memory than twice its limit.
+    Keeps the end of what is written. It never takes more memory than about twice the limit.
     """
 
     __slots__ = ("_limit_bytes", "_tail")
@@ -143,14 +143,14 @@ class Stderr:
 
     def write(self, chunk: memoryview) -> None:
         """
-        See `Sink.write`; never refuses.
+        See `Sink.write`. Never raises an error.
         """
         limit = self._limit_bytes
         tail = self._tail
         if len(chunk) > limit:
             chunk = chunk[len(chunk) - limit :]
         tail += chunk
-        # At twice the limit, not at each write: a flood of single bytes stays linear.
+        # Cut at twice the limit, not at each write, so that many small writes take linear time.
         if len(tail) > 2 * limit:
             del tail[: len(tail) - limit]
 
@@ -163,7 +163,7 @@ class Stderr:
 
 def refuse_output(limit_bytes: int) -> GuestStop:
     """
-    Return what stops a guest that wrote more than so many bytes.
+    Return the exception that stops a guest which wrote more than `limit_bytes`.
     """
     return GuestStop(
         Reason.OUTPUT_LIMIT,

@@ -1,4 +1,4 @@
-"""``fd_read`` and ``fd_write``, which every request pays for, and the same at an offset."""
+"""``fd_read`` and ``fd_write``, the hot path of every request, and ``fd_pread`` and ``fd_pwrite``."""
 
 from __future__ import annotations
 
@@ -24,10 +24,13 @@ from wasm_grpc.hosts.wasi.opened import Cursor, open_file
 
 __all__ = ["FUNCTIONS"]
 
+# Looked up once here, since these two run in every call of the hot path.
 _unpack_vector = VECTOR.unpack_from
 _pack_size = SIZE.pack_into
 
 
+# `_fd_read` and `_fd_write` are written out for speed: they mask the signed arguments and check bounds
+# themselves, and the usual single vector takes a short path.
 def _fd_read(context: WasiContext, fd: int, vectors: int, count: int, read_at: int) -> int:
     descriptor = context.descriptors.get(fd & U32_MAX)
     if descriptor is None or not descriptor.rights & RIGHT_FD_READ:
@@ -85,12 +88,12 @@ def _fd_write(context: WasiContext, fd: int, vectors: int, count: int, written_a
 def _read_many(
     read: Callable[[int], bytes | memoryview], memory: memoryview, vectors: int, count: int, read_at: int
 ) -> int:
-    # A copy: what is read may be put over the vectors themselves.
+    # A copy, since the data read may overwrite the vectors themselves.
     listed = bytes(memory[vectors : vectors + 8 * count])
     total, errno = _total(listed, len(memory))
     if errno:
         return errno
-    # One read for all: with a second one a stream could block though there is something to give.
+    # One read for all vectors: a second one could block although there already is data to return.
     try:
         chunk = memoryview(read(total)) if total else memoryview(b"")
     except Refusal as refusal:
@@ -119,7 +122,7 @@ def _write_many(
             try:
                 write(memory[at : at + length])
             except Refusal as refusal:
-                # What was written stays written, and is told: the next call meets the errno.
+                # Report what was written so far. The next call gets the errno.
                 if not written:
                     return refusal.errno
                 break
@@ -156,7 +159,7 @@ def _checked_memory(context: WasiContext, vectors: int, count: int, size_at: int
 
 
 def _total(vectors: bytes | memoryview, size: int) -> tuple[int, int]:
-    # (bytes in all vectors, 0), or (0, errno) before a byte is moved.
+    # Returns (bytes in all vectors, 0), or (0, errno) before any byte is copied.
     total = 0
     for at, length in VECTOR.iter_unpack(vectors):
         if at + length > size:

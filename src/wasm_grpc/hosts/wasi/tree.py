@@ -1,4 +1,4 @@
-"""The files that a guest sees: nodes in memory, and the volumes that bound them."""
+"""The files that a guest sees: nodes in memory, and volumes that limit their size."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from wasm_grpc.hosts.wasi.refusal import Refusal
 __all__ = ["NAME_BYTES", "NODE_BYTES", "File", "Folder", "Link", "Node", "Volume"]
 
 NODE_BYTES = 320
-"""What a node counts against its volume beside its contents and its names: about what Python takes for it."""
+"""What a node costs in its volume, besides contents and names: about what Python allocates for it."""
 NAME_BYTES = 192
-"""What each name of a node counts beside its own bytes: about what Python takes for it in a folder."""
+"""What a name costs in its volume, besides its own bytes: about what Python allocates for a dict entry."""
 _SPARSE = 4
-"""A folder with fewer than one in so many of the names that it held is made anew: a dict never shrinks."""
+"""If fewer than 1 in 4 of a folder's peak number of names remain, rebuild its dict: dicts never shrink."""
 _SMALL = 64
 
 
 class Volume:
     """
-    What holds the nodes of one mount together.
+    The nodes of one mount together: their inodes and their size.
 
     Attributes:
-        device: Number of the device, as ``filestat`` tells it.
-        is_writable: False for what was granted read-only; then it is shared by all invocations.
-        room_bytes: What may still be added to it.
+        device: The device number in ``filestat``.
+        is_writable: False for a read-only mount, which all invocations share.
+        room_bytes: How many bytes may still be added.
     """
 
     __slots__ = ("_inode", "device", "is_writable", "room_bytes")
@@ -43,14 +43,14 @@ class Volume:
 
     def next_inode(self) -> int:
         """
-        Return the number of a new node.
+        Return the inode of a new node.
         """
         self._inode += 1
         return self._inode
 
     def take_name(self, name: bytes, *, for_node: int = 0) -> None:
         """
-        Count a name, and the node that is made for it, of so many bytes.
+        Charge for a name, and for a new node of `for_node` bytes.
 
         Raises:
             Refusal: ENOSPC.
@@ -59,16 +59,16 @@ class Volume:
 
     def give_back_name(self, name: bytes) -> None:
         """
-        Count a name no more.
+        Refund a name.
         """
         self.take(-NAME_BYTES - len(name))
 
     def take(self, size: int) -> None:
         """
-        Count so many bytes more; gives them back where `size` is negative.
+        Charge for `size` bytes, or refund them if `size` is negative.
 
         Raises:
-            Refusal: ENOSPC, there is no room for them.
+            Refusal: ENOSPC, they don't fit.
         """
         if size > self.room_bytes:
             raise Refusal(ENOSPC)
@@ -81,7 +81,7 @@ class Node:
 
     Attributes:
         inode: Unique in its volume.
-        links: How many names it has.
+        links: Number of names.
         accessed_ns, modified_ns, changed_ns: Times, in nanoseconds since 1970.
     """
 
@@ -98,13 +98,13 @@ class Node:
     @property
     def size(self) -> int:
         """
-        Its size as ``filestat`` tells it.
+        The size in ``filestat``.
         """
         return 0
 
     def copy(self, volume: Volume) -> Node:
         """
-        Return a copy for another volume, contents shared until one is written to.
+        Return a copy for another volume. Contents are shared until a write.
         """
         raise NotImplementedError
 
@@ -114,8 +114,8 @@ class File(Node):
     A regular file.
 
     Attributes:
-        content: ``bytes`` until it is first written to; those may be shared by several files.
-        opened: How many descriptors are open on it.
+        content: ``bytes`` before the first write; they may be shared with other files.
+        opened: Number of open descriptors.
     """
 
     __slots__ = ("content", "opened")
@@ -142,7 +142,7 @@ class File(Node):
 
     def write(self, volume: Volume, at: int, chunk: memoryview) -> None:
         """
-        Put `chunk` at an offset; what lies before it and wasn't written is zero.
+        Write `chunk` at an offset. A gap before it is filled with zeros.
 
         Raises:
             Refusal: ENOSPC.
@@ -155,7 +155,7 @@ class File(Node):
 
     def resize(self, volume: Volume, size: int) -> None:
         """
-        Cut it, or lengthen it with zeros.
+        Truncate the file, or extend it with zeros.
 
         Raises:
             Refusal: ENOSPC.
@@ -172,7 +172,7 @@ class File(Node):
 
     def release(self, volume: Volume) -> None:
         """
-        Return back its room once it has neither a name nor a descriptor.
+        Refund its size and drop its contents, once it has neither a name nor a descriptor.
         """
         if volume.is_writable and not self.links and not self.opened:
             volume.take(-NODE_BYTES - len(self.content))
@@ -235,7 +235,7 @@ class Folder(Node):
 
     def listing(self) -> tuple[bytes, ...]:
         """
-        Return its names as they are now; one tuple as long as they stay.
+        Return its names as they are now. The tuple is cached until they change.
         """
         if self._listing is None:
             self._listing = tuple(self.entries)
@@ -243,7 +243,7 @@ class Folder(Node):
 
     def put(self, name: bytes, node: Node) -> None:
         """
-        Return `node` a name here, in place of what had it.
+        Give `node` a name in this folder, replacing any node of that name.
         """
         self.entries[name] = node
         self._most = max(self._most, len(self.entries))

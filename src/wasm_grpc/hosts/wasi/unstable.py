@@ -1,8 +1,8 @@
 """
-The whole of ``wasi_unstable``, preview 1's predecessor, which toolchains made until the end of 2019.
+The table of all functions of ``wasi_unstable``, preview 1's predecessor, used by toolchains until 2019.
 
-It is preview 1 with four differences: the order of ``whence``, 32 bits for a file's links, and a clock's
-name in a subscription. Source: the ``snapshot_0`` of WASI's repository beside its ``snapshot_1``.
+It differs from preview 1 in the order of ``whence``, the 32 bits for a file's links, and the identifier of
+a clock in a subscription. Source: the ``snapshot_0`` of WASI's repository beside its ``snapshot_1``.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ __all__ = ["FUNCTIONS", "MODULE"]
 MODULE: Final = "wasi_unstable"
 
 _WHENCES: Final = (WHENCE_CUR, WHENCE_END, WHENCE_SET)
-"""Of preview 1, by the number that they had."""
+"""The values of preview 1, indexed by those of ``wasi_unstable``."""
 
 
 def _fd_seek(context: WasiContext, fd: int, delta: int, whence: int, offset_at: int) -> None:
-    # What is none stays none.
+    # An invalid value stays invalid.
     fd_seek(context, fd, delta, _WHENCES[whence] if whence < len(_WHENCES) else whence, offset_at)
 
 
@@ -52,4 +52,4 @@ _DIFFERENT: Final[dict[str, HostFunction]] = {
 FUNCTIONS: Final[HostModules] = {
     (MODULE, name): _DIFFERENT.get(name, function) for (_, name), function in preview1.FUNCTIONS.items()
 }
-"""Called with a `WasiContext`."""
+"""The functions need a `WasiContext`."""

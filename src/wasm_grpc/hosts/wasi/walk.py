@@ -1,4 +1,4 @@
-"""From a guest's path to a node: names are followed below one directory and never out of it."""
+"""Resolve a guest's path to a node, below one directory and never out of it."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ from wasm_grpc.hosts.wasi.tree import Folder, Link, Node
 __all__ = ["PATH_LIMIT_BYTES", "Place", "check_text", "walk"]
 
 PATH_LIMIT_BYTES = 4096
-"""Of a path, and of a link's target: Linux's ``PATH_MAX``."""
+"""Limit on a path and on a link's target: Linux's ``PATH_MAX``."""
 
 _NAME_LIMIT_BYTES = 255
-"""Of one name: Linux's ``NAME_MAX``."""
+"""Limit on one name: Linux's ``NAME_MAX``."""
 
 _LINKS_LIMIT = 40
-"""Links followed on one path, as on Linux; a loop ends here."""
+"""Limit on links followed in one path, as on Linux. It ends loops."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
     """
-    Where a path led.
+    The result of resolving a path.
 
     Attributes:
-        above: The folders from the directory that the path began at down to the one it ended in.
-        name: The last name, to be made or removed in the last folder; b"" where the path ends in
-            the folder itself (".", or "..").
-        node: What is there now, if anything is.
-        wants_folder: The path ended with a slash.
+        above: The folders from the starting directory down to the one that holds the last name.
+        name: The last name, in the last folder; b"" if the path denotes that folder itself ("." or
+            "..").
+        node: The node of that name; None if there is none.
+        wants_folder: The path ends with a slash.
     """
 
     above: tuple[Folder, ...]
@@ -55,10 +55,10 @@ class Place:
 
     def existing(self) -> Node:
         """
-        Return what is there.
+        Return the node.
 
         Raises:
-            Refusal: ENOENT; ENOTDIR, where the path ended with a slash.
+            Refusal: ENOENT; ENOTDIR, if the path ends with a slash and the node is not a directory.
         """
         if self.node is None:
             raise Refusal(ENOENT)
@@ -69,25 +69,25 @@ class Place:
 
 def walk(base: Folder, path: bytes, *, follows_last: bool, is_changed: bool = False) -> Place:
     """
-    Follow `path` from `base`; only the last name need not be there.
+    Resolve `path` from `base`. Only the last name need not exist.
 
-    A path that ends with a slash has its last link followed, whatever `follows_last` says, unless
-    `is_changed`.
+    If the path ends with a slash, its last link is followed whatever `follows_last` says, unless
+    `is_changed` is set.
     Leaving `base`, by "..", an absolute path or a link's target, is EPERM, as the standard's own
     tests expect (``interesting_paths``).
 
     Args:
-        base: Where it begins.
-        path: As the guest gave it.
-        follows_last: Whether a link in the last place is followed.
-        is_changed: The last name itself is to be made, removed or moved.
+        base: The starting directory.
+        path: The guest's path.
+        follows_last: Whether to follow a link that is the last name.
+        is_changed: The last name itself is to be created, removed or renamed.
 
     Raises:
-        Refusal: The errno of what is wrong.
+        Refusal: The path is invalid or leads nowhere.
     """
     check_text(path)
     above = [base]
-    # The names to come, the next one last.
+    # The remaining names, in reverse order.
     names = _names(path)
     wants_folder = path.endswith(b"/")
     links = 0
@@ -103,6 +103,7 @@ def walk(base: Folder, path: bytes, *, follows_last: bool, is_changed: bool = Fa
                 raise Refusal(ELOOP)
             _check_relative(node.target)
             wants_folder = wants_folder or (not names and node.target.endswith(b"/"))
+            # The link's target takes the place of its name. `links` above bounds the work.
             names += _names(node.target)
         elif not names:
             return Place(tuple(above), name, node, wants_folder)
@@ -128,7 +129,7 @@ def _folder(node: Node | None) -> Folder:
 
 def check_text(path: bytes) -> None:
     """
-    Hold a path to what every path must be.
+    Check a path.
 
     Raises:
         Refusal: ENOENT, it is empty; EILSEQ, it is not UTF-8; EINVAL, it has a NUL;

@@ -1,4 +1,4 @@
-// Pictures made here: two samples, and what a person draws.
+// Pictures made in the browser: two samples, and the user's drawing.
 
 const INK = "#111111";
 const PAPER = "#ffffff";
@@ -40,7 +40,7 @@ export async function paintLandscape() {
   return encoded(made, "image/jpeg");
 }
 
-/** A digit as a person writes it, another one each time, as a PNG of 280 x 280 pixels. */
+/** A handwritten digit, a different one each time, as a PNG of 280 x 280 pixels. */
 export async function paintDigit() {
   const [made, pen] = canvas(280, 280);
   pen.fillStyle = PAPER;
