@@ -311,6 +311,58 @@ def _transpose(graph: Graph, axes: Sequence[int]) -> tuple[list[int], list[int]]
     return ([given] if axes else [given, order]), [answer]
 
 
+def transpose_that(change: Callable[[Graph, int], list[int]]) -> Callable[[], Model]:
+    """
+    Return the maker of a model whose permutation looks constant and right, and isn't what the operator reads.
+
+    `change` gets the graph and the permutation's tensor, and returns the model's further inputs.
+    """
+
+    def make() -> Model:
+        model = Model()
+        graph = model.graph()
+        inputs, outputs = _transpose(graph, (0, 1, 2))
+        more = change(graph, graph.operators[0].inputs[1])
+        graph.finish([*inputs, *more], outputs)
+        return model
+
+    return make
+
+
+def _is_given(_: Graph, axes: int) -> list[int]:
+    """The caller writes it."""
+    return [axes]
+
+
+def _is_written(graph: Graph, axes: int) -> list[int]:
+    """Another operator writes it, before it is read."""
+    a, b = (graph.tensor(name, TYPES.INT32, (3,)) for name in ("a", "b"))
+    graph.run(OPS.ADD, [a, b], [axes], schema.AddOptionsT(), OPTIONS.AddOptions)
+    graph.operators.reverse()
+    return [a, b]
+
+
+def _is_shared(graph: Graph, axes: int) -> list[int]:
+    """Its contents are those of another tensor, which the caller writes."""
+    twin = graph.tensor("twin", TYPES.INT32, (3,))
+    graph.tensors[twin].buffer = graph.tensors[axes].buffer
+    return [twin]
+
+
+def _is_nothing(graph: Graph, axes: int) -> list[int]:
+    """It has the contents that stand for none."""
+    graph.model.root.buffers[0].data = list(i32(0, 1, 2))
+    graph.tensors[axes].buffer = 0
+    return [axes]
+
+
+def _is_wide(graph: Graph, axes: int) -> list[int]:
+    """Its numbers have 64 bits; the operator reads the halves."""
+    graph.tensors[axes].type = TYPES.INT64
+    graph.model.root.buffers[graph.tensors[axes].buffer].data = list(struct.pack("<3q", 0, 1, 2))
+    return []
+
+
 def transpose_within() -> Model:
     """A permutation that names an axis twice, in a graph that another one calls."""
     model = Model()
@@ -419,9 +471,14 @@ MODELS: dict[str, Callable[[], Model]] = {
     "transpose": transpose(2, 0, 1),
     "transpose-computed": transpose(),
     "transpose-from-the-end": transpose(-1, -3, -2),
+    "transpose-given": transpose_that(_is_given),
+    "transpose-nothing": transpose_that(_is_nothing),
     "transpose-outside": transpose(0, 1, 3),
+    "transpose-shared": transpose_that(_is_shared),
     "transpose-twice": transpose(0, 0, 1),
+    "transpose-wide": transpose_that(_is_wide),
     "transpose-within": transpose_within,
+    "transpose-written": transpose_that(_is_written),
     "unwritten": unwritten,
     "words": words,
 }

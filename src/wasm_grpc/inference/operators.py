@@ -7,6 +7,9 @@ below were found by running each operator that takes indexes, sizes or axes with
 backends, in the versions of the lock files. Their parameters must be constants that are in range, since a
 computed value is known only when it is too late.
 
+Constants must also stay constant. Backends prepare operators for the values that constants have at first, but
+write into such a tensor as into any other. So no caller and no operator may write to one, in any model.
+
 Source of the layout: TensorFlow Lite's ``schema.fbs``.
 """
 
@@ -36,11 +39,13 @@ class _Operator:
     Attributes:
         code: Its number in ``BuiltinOperator``.
         shapes: Shape of each input; ``None`` for an omitted one.
+        types: ``TensorType`` of each input; ``None`` for an omitted one.
         constants: Values of each input; ``None`` if they are computed.
     """
 
     code: int
     shapes: tuple[tuple[int, ...] | None, ...]
+    types: tuple[int | None, ...]
     constants: tuple[tuple[int, ...] | None, ...]
 
 
@@ -60,9 +65,16 @@ def check_operators(content: bytes | mmap.mmap, rules: Rules) -> None:
     Check the operators of a model that a backend has opened.
 
     Raises:
-        ModelError: An operator may access memory outside its tensors, or the content is not a model.
+        ModelError: An operator may access memory outside its tensors or write over a constant, or the
+            content is not a model.
     """
     try:
+        written = next(_written_contents(content), None)
+        if written is not None:
+            raise ModelError(
+                f"has a tensor {written!r} with contents that are written over; "
+                "expected none in what the caller or an operator writes"
+            )
         for operator in _operators(content, rules):
             name, is_right = rules[operator.code]
             if not is_right(operator):
@@ -76,7 +88,8 @@ def check_operators(content: bytes | mmap.mmap, rules: Rules) -> None:
 
 def _is_permutation(operator: _Operator) -> bool:
     axes = operator.constants[1]
-    if axes is None:
+    # Its kernel takes every type, and reads 32 bits of each.
+    if axes is None or operator.types[1] != _INT32:
         return False
     return sorted(axis % len(axes) for axis in axes if -len(axes) <= axis < len(axes)) == [*range(len(axes))]
 
@@ -119,7 +132,8 @@ _RULES_OF_TFLITE_RUNTIME: Final[dict[int, tuple[str, Callable[[_Operator], bool]
 }
 """Rules for `tflite-runtime` only, whose last release is from 2023. `ai-edge-litert` checks these itself."""
 
-_NUMBERS: Final = {2: "i", 4: "q"}
+_INT32: Final = 2
+_NUMBERS: Final = {_INT32: "i", 4: "q"}
 """Formats of the ``TensorType`` INT32 and INT64, the types of parameters."""
 
 
@@ -142,6 +156,19 @@ class _Table:
             return default
         (value,) = struct.unpack_from(f"<{kind}", self._table.Bytes, self._table.Pos + offset)
         return int(value)
+
+    def length(self, field: int) -> int:
+        """
+        Return the length of a vector; 0 where there is none.
+        """
+        offset = self._table.Offset(4 + 2 * field)
+        return int(self._table.VectorLen(offset)) if offset else 0
+
+    def text(self, field: int) -> str:
+        """
+        Return a string; "" where there is none.
+        """
+        return bytes(self.numbers(field, "B") or ()).decode("utf-8", "replace")
 
     def numbers(self, field: int, kind: str) -> tuple[int, ...] | None:
         """
@@ -166,9 +193,37 @@ class _Table:
         return [_Table(content, self._table.Indirect(place)) for place in places]
 
 
-def _operators(content: bytes | mmap.mmap, rules: Rules) -> Iterator[_Operator]:
+def _model(content: bytes | mmap.mmap) -> _Table:
     (root,) = struct.unpack_from("<I", content)
-    model = _Table(content, root)
+    return _Table(content, root)
+
+
+def _written_contents(content: bytes | mmap.mmap) -> Iterator[str]:
+    """
+    Return the names of tensors that have contents, though a caller or an operator writes to them.
+    """
+    model = _model(content)
+    buffers = model.tables(4)
+    for graph in model.tables(2):
+        tensors = graph.tables(0)
+        written = {*(graph.numbers(1, "i") or ())}
+        for operator in graph.tables(3):
+            written.update(operator.numbers(2, "i") or ())
+        for index in sorted(written):
+            if index >= 0 and _has_contents(tensors[index], buffers):
+                yield tensors[index].text(3)
+
+
+def _has_contents(tensor: _Table, buffers: Sequence[_Table]) -> bool:
+    index = tensor.integer(2, "I")
+    # Contents may lie behind the tables, at an offset, or in another file.
+    return bool(tensor.integer(10, "I")) or bool(
+        index and (buffers[index].length(0) or buffers[index].integer(1, "Q") > 1)
+    )
+
+
+def _operators(content: bytes | mmap.mmap, rules: Rules) -> Iterator[_Operator]:
+    model = _model(content)
     # Old writers only know the one-byte field. New ones write both.
     codes = [max(code.integer(0, "b"), code.integer(3, "i")) for code in model.tables(1)]
     if not rules.keys() & set(codes):
@@ -183,6 +238,7 @@ def _operators(content: bytes | mmap.mmap, rules: Rules) -> Iterator[_Operator]:
                 yield _Operator(
                     code,
                     tuple(None if tensor is None else _shape(tensor) for tensor in given),
+                    tuple(None if tensor is None else tensor.integer(1, "b") for tensor in given),
                     tuple(None if tensor is None else _constant(tensor, buffers) for tensor in given),
                 )
 
@@ -195,7 +251,9 @@ def _shape(tensor: _Table) -> tuple[int, ...]:
 
 def _constant(tensor: _Table, buffers: Sequence[_Table]) -> tuple[int, ...] | None:
     kind = _NUMBERS.get(tensor.integer(1, "b"))
-    content = buffers[tensor.integer(2, "I")].numbers(0, "B")
+    index = tensor.integer(2, "I")
+    # The first one stands for no contents, whatever it holds.
+    content = buffers[index].numbers(0, "B") if index else None
     if kind is None or not content:
         return None
     size = struct.calcsize(kind)

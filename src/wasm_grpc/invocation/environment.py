@@ -15,7 +15,7 @@ from functools import lru_cache
 
 from wasm_grpc import __version__
 from wasm_grpc.core.errors import InvocationError
-from wasm_grpc.core.metadata import separator
+from wasm_grpc.core.metadata import is_key, separator
 from wasm_grpc.core.model import Reason
 from wasm_grpc.invocation.cloud_event import Trace
 from wasm_grpc.invocation.event import Event
@@ -41,8 +41,8 @@ _GATEWAY = {
 }
 """Variables that RFC 3875, 4.1 requires and that are the same for every request."""
 _USER_AGENT = "HTTP_USER_AGENT"
-_OWN_AGENT = re.compile(r"(?:^|\s+)grpc-\S+/.*$", re.DOTALL)
-"""The part of a user agent that gRPC libraries append to the application's own, if it sets one
+_OWN_AGENT = re.compile(r"(?<!\S)grpc-\S+/")
+"""Begins the part of a user agent that gRPC libraries append to the application's own, if it sets one
 (``PROTOCOL-HTTP2.md``, "User Agents"). Behind daprd it describes daprd, which drops the client's."""
 _HOST = re.compile(r"(?P<name>[0-9A-Za-z._~-]+|\[[0-9A-Fa-f:.]+\])(?::(?P<port>[0-9]{1,5}))?")
 _DEFAULT_HOST = "localhost"
@@ -180,8 +180,11 @@ def trace_of(metadata: Metadata) -> Trace:
 
 
 def _add(env: dict[str, str], name: str, value: str) -> None:
-    if name == _USER_AGENT and not (value := _OWN_AGENT.sub("", value)):
-        return
+    if name == _USER_AGENT and (match := _OWN_AGENT.search(value)):
+        # Cut here and not by the pattern, which would try each blank of a long run as the first one.
+        value = value[: match.start()].rstrip()
+        if not value:
+            return
     if name in env:
         value = f"{env[name]}{separator(name.removeprefix('HTTP_').lower())}{value}"
     env[name] = value
@@ -205,6 +208,8 @@ def _variable(key: str) -> str:
     """
     Return the variable name of a metadata key, or "" if the key is withheld.
     """
+    if not is_key(key):
+        return ""
     canonical = key.replace("_", "-").replace(".", "-")
     stripped = canonical.removeprefix("dapr-")
     name = stripped if stripped in _HTTP_HEADERS else canonical

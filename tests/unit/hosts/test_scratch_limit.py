@@ -155,6 +155,20 @@ def keep_removed_files_open(guest: ScratchGuest) -> None:
             break
 
 
+def list_under_other_names(guest: ScratchGuest) -> None:
+    """Begin to list a folder through many descriptors, and rename all that is in it between them."""
+    others = names(250)
+    files = list(itertools.islice(others, 200))
+    assert {guest.make(file) for file in files} == {SUCCESS}
+    for _ in range(100):
+        guest.put(1000, b".")
+        assert guest.call("path_open", TMP, 0, 1000, 1, 0, RIGHT_FD_READ, ALL_RIGHTS, 0, 64) == SUCCESS
+        assert guest.call("fd_readdir", guest.u32(64), 2000, 100, 0, 68) == SUCCESS
+        renamed = list(itertools.islice(others, len(files)))
+        assert {guest.rename(*pair) for pair in zip(files, renamed, strict=True)} == {SUCCESS}
+        files = renamed
+
+
 @contextmanager
 def _measured() -> Iterator[None]:
     tracemalloc.start()
@@ -173,6 +187,7 @@ TRICKS: list[Callable[[ScratchGuest], None]] = [
     leave_emptied_folders,
     shorten_files,
     keep_removed_files_open,
+    list_under_other_names,
 ]
 
 

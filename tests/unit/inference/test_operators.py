@@ -31,8 +31,15 @@ RIGHT = (
 WRONG = {
     "transpose-twice": "TRANSPOSE",
     "transpose-computed": "TRANSPOSE",
+    "transpose-nothing": "TRANSPOSE",
     "transpose-outside": "TRANSPOSE",
+    "transpose-wide": "TRANSPOSE",
     "transpose-within": "TRANSPOSE",
+}
+WRITTEN = {
+    "transpose-given": "order",
+    "transpose-shared": "twin",
+    "transpose-written": "order",
 }
 WRONG_ON_TFLITE_RUNTIME = {
     "slice-outside": "SLICE",
@@ -59,6 +66,19 @@ def test_operators_that_no_backend_checks(name: str, distribution: str) -> None:
     assert str(caught.value) == MESSAGE.format(WRONG[name])
 
 
+@pytest.mark.parametrize("name", WRITTEN)
+@pytest.mark.parametrize("distribution", ["ai-edge-litert", "tflite-runtime"])
+def test_contents_that_are_written(name: str, distribution: str) -> None:
+    """What operators were prepared for must stay: no contents lie where a caller or an operator writes."""
+    with pytest.raises(ModelError) as caught:
+        check_operators(model_bytes(name), rules_for(distribution))
+
+    assert str(caught.value) == (
+        f"has a tensor '{WRITTEN[name]}' with contents that are written over; "
+        "expected none in what the caller or an operator writes"
+    )
+
+
 @pytest.mark.parametrize("name", WRONG_ON_TFLITE_RUNTIME)
 def test_operators_that_the_older_backend_does_not_check(name: str) -> None:
     """They are refused on the backend that would read or write out of bounds, and on no other."""
@@ -70,7 +90,17 @@ def test_operators_that_the_older_backend_does_not_check(name: str) -> None:
 
 
 @pytest.mark.parametrize("as_file", [False, True], ids=["contents", "file"])
-@pytest.mark.parametrize("name", ["transpose-twice", "transpose-computed", "transpose-within"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "transpose-twice",
+        "transpose-computed",
+        "transpose-within",
+        *WRITTEN,
+        "transpose-nothing",
+        "transpose-wide",
+    ],
+)
 def test_the_backend_opens_none(backend: Backend, name: str, *, as_file: bool) -> None:
     """Whoever opens a model has it checked."""
     with pytest.raises(ModelError):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from wasm_grpc import __version__
@@ -85,6 +87,7 @@ METADATA: dict[str, tuple[list[tuple[str, str | bytes]], dict[str, str]]] = {
     "binary key": ([("trace-bin", b"\1")], {}),
     "binary key, text": ([("trace-bin", "text")], {}),
     "bytes": ([("x", b"bytes")], {}),
+    "no keys of gRPC's": ([("", "1"), ("a=b", "1"), ("a b", "1"), ("caf\u00e9", "1"), ("a\0", "1")], {}),
     "gRPC's own": ([("grpc-timeout", "1S"), ("te", "trailers"), (":path", "/")], {}),
 }
 
@@ -189,8 +192,19 @@ def test_a_caller_under_two_names(key: str) -> None:
         ("grpc-go/1.80.0", None),
         ("shop/2.1 grpc-python/1.84.0 grpc-c/49.0.0 (linux; chttp2)", "shop/2.1"),
         ("Mozilla/5.0 (X11; Linux x86_64)", "Mozilla/5.0 (X11; Linux x86_64)"),
+        ("shop/2.1 (not grpc-like) grpc-go/1.80.0", "shop/2.1 (not grpc-like)"),
+        ("shop \t grpc-go/1.80.0", "shop"),
+        ("mygrpc-go/1.80.0", "mygrpc-go/1.80.0"),
     ],
-    ids=["Python's gRPC", "daprd's", "a program's, and gRPC's", "a browser's"],
+    ids=[
+        "Python's gRPC",
+        "daprd's",
+        "a program's, and gRPC's",
+        "a browser's",
+        "gRPC in its words",
+        "white space",
+        "a name that ends so",
+    ],
 )
 def test_the_user_agent_is_the_clients_own_word(sent: str, expected: str | None) -> None:
     """What a library of gRPC says of itself isn't it."""
@@ -206,3 +220,15 @@ def test_the_user_agent_is_the_clients_own_word(sent: str, expected: str | None)
     )
 
     assert env.get("HTTP_USER_AGENT") == expected
+
+
+@pytest.mark.parametrize("piece", [" ", "\t", "grpc-", " grpc-", " grpc-/", "grpc- "])
+def test_a_hostile_user_agent_costs_little(piece: str) -> None:
+    """The server's loop reads it: 64 KiB, the most that is taken, held it up for 18 s."""
+    sent = "shop/2.1 " + piece * (64 * 1024 // len(piece)) + " x"
+    begun = time.process_time()
+
+    env = environment(("user-agent", sent))
+
+    assert time.process_time() - begun < 0.5
+    assert env["HTTP_USER_AGENT"] == sent

@@ -124,11 +124,13 @@ def _fd_readdir(context: WasiContext, fd: int, at: int, length: int, cookie: int
     memory = context.memory()
     target = region(memory, at, length)
     region(memory, used_at, SIZE.size)
-    if not cookie or opened.names is None:
-        opened.names = (*_SELF_AND_ABOVE, *opened.node.listing())
+    if not cookie or opened.listing is None or opened.listing.names is None:
+        opened.listing = opened.node.listing(opened.volume)
+    names = opened.listing.names or ()
     used = 0
-    while used < length and cookie < len(opened.names):
-        name = opened.names[cookie]
+    while used < length and cookie < len(_SELF_AND_ABOVE) + len(names):
+        above = cookie - len(_SELF_AND_ABOVE)
+        name = names[above] if above >= 0 else _SELF_AND_ABOVE[cookie]
         cookie += 1
         node = opened.node if name in _SELF_AND_ABOVE else opened.node.entries.get(name)
         if node is None:

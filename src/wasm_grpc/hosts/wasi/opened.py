@@ -15,7 +15,7 @@ from wasm_grpc.hosts.wasi.abi import (
 from wasm_grpc.hosts.wasi.calls import Refusal, open_descriptor
 from wasm_grpc.hosts.wasi.context import WasiContext
 from wasm_grpc.hosts.wasi.descriptors import Descriptor
-from wasm_grpc.hosts.wasi.tree import File, Folder, Volume
+from wasm_grpc.hosts.wasi.tree import File, Folder, Listing, Volume
 
 __all__ = ["Cursor", "OpenFile", "OpenFolder", "open_file"]
 
@@ -113,10 +113,10 @@ class OpenFolder(Descriptor):
         node: The directory.
         volume: The directory's volume.
         name: The guest's path of a preopened directory; else None.
-        names: The names that ``fd_readdir`` lists, as of its last call with cookie 0.
+        listing: The names that ``fd_readdir`` lists, as of its last call with cookie 0.
     """
 
-    __slots__ = ("name", "names", "node", "volume")
+    __slots__ = ("listing", "name", "node", "volume")
 
     filetype = FILETYPE_DIRECTORY
 
@@ -126,7 +126,7 @@ class OpenFolder(Descriptor):
         self.volume = volume
         self.node = node
         self.name = name
-        self.names: tuple[bytes, ...] | None = None
+        self.listing: Listing | None = None
         self.rights = rights
         self.inheriting = inheriting
         self.flags = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from weakref import WeakKeyDictionary
 
 from wasm_grpc.hosts.wasi.abi import (
     ENOSPC,
@@ -12,7 +13,7 @@ from wasm_grpc.hosts.wasi.abi import (
 )
 from wasm_grpc.hosts.wasi.refusal import Refusal
 
-__all__ = ["NAME_BYTES", "NODE_BYTES", "File", "Folder", "Link", "Node", "Volume"]
+__all__ = ["NAME_BYTES", "NODE_BYTES", "File", "Folder", "Link", "Listing", "Node", "Volume"]
 
 NODE_BYTES = 320
 """What a node costs in its volume, besides contents and names: about what Python allocates for it."""
@@ -21,6 +22,24 @@ NAME_BYTES = 192
 _SPARSE = 4
 """If fewer than 1 in 4 of a folder's peak number of names remain, rebuild its dict: dicts never shrink."""
 _SMALL = 64
+_LISTED_BYTES = 48
+"""What each name of a listing costs, besides its own bytes, once the folder no longer has it."""
+_LISTED_SHARE = 2
+"""Listings may hold 1 in 2 bytes of a volume's room. A listing of everything that fits takes less."""
+
+
+class Listing:
+    """
+    The names of a folder as they were once.
+
+    Attributes:
+        names: In order; ``None`` once the listing was discarded to make room for others.
+    """
+
+    __slots__ = ("__weakref__", "names")
+
+    def __init__(self, names: tuple[bytes, ...]) -> None:
+        self.names: tuple[bytes, ...] | None = names
 
 
 class Volume:
@@ -33,13 +52,16 @@ class Volume:
         room_bytes: How many bytes may still be added.
     """
 
-    __slots__ = ("_inode", "device", "is_writable", "room_bytes")
+    __slots__ = ("_inode", "_listings", "_listings_bytes", "device", "is_writable", "room_bytes")
 
     def __init__(self, device: int, *, is_writable: bool, room_bytes: int = 0) -> None:
         self.device = device
         self.is_writable = is_writable
         self.room_bytes = room_bytes
         self._inode = 0
+        # Of few invocations, and each has a volume.
+        self._listings: WeakKeyDictionary[Listing, int] | None = None
+        self._listings_bytes = room_bytes // _LISTED_SHARE
 
     def next_inode(self) -> int:
         """
@@ -62,6 +84,27 @@ class Volume:
         Refund a name.
         """
         self.take(-NAME_BYTES - len(name))
+
+    def keep(self, names: tuple[bytes, ...]) -> Listing:
+        """
+        Return a listing of names. It lives as long as somebody holds it and there is room for it.
+
+        A guest may hold many listings of one folder, each with names that are gone from the folder. If they
+        take too much, the oldest are discarded, and whoever reads on in one continues with the current names.
+        """
+        listing = Listing(names)
+        if self.is_writable:
+            if self._listings is None:
+                self._listings = WeakKeyDictionary()
+            self._listings[listing] = sum(map(len, names)) + _LISTED_BYTES * len(names)
+            surplus = sum(self._listings.values()) - self._listings_bytes
+            for other, size in list(self._listings.items()):
+                if surplus <= 0 or other is listing:
+                    break
+                other.names = None
+                del self._listings[other]
+                surplus -= size
+        return listing
 
     def take(self, size: int) -> None:
         """
@@ -221,7 +264,7 @@ class Folder(Node):
     def __init__(self, volume: Volume, modified_ns: int | None = None) -> None:
         super().__init__(volume, modified_ns)
         self.entries: dict[bytes, Node] = {}
-        self._listing: tuple[bytes, ...] | None = None
+        self._listing: Listing | None = None
         self._most = 0
 
     def copy(self, volume: Volume) -> Folder:
@@ -233,12 +276,12 @@ class Folder(Node):
         twin.entries = {name: node.copy(volume) for name, node in self.entries.items()}
         return twin
 
-    def listing(self) -> tuple[bytes, ...]:
+    def listing(self, volume: Volume) -> Listing:
         """
-        Return its names as they are now. The tuple is cached until they change.
+        Return its names as they are now. The listing is cached until they change.
         """
-        if self._listing is None:
-            self._listing = tuple(self.entries)
+        if self._listing is None or self._listing.names is None:
+            self._listing = volume.keep(tuple(self.entries))
         return self._listing
 
     def put(self, name: bytes, node: Node) -> None:
