@@ -1,5 +1,5 @@
 """
-An engine for tests. A module contains a short script, which Python executes.
+An engine for tests: a module contains a short script, which Python executes.
 
 `write_fake` makes the module: a valid core binary with the imports of a small WASI command, so that
 checks and limits treat it like any other. A custom section holds the script. Each line of a script is a

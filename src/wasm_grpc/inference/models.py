@@ -1,4 +1,4 @@
-"""The models that one worker holds. Functions that use the same model share it."""
+"""The models that one worker holds, shared by the functions that use them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Read the types of functions, memories and tables. Unknown newer forms are skipped where possible."""
+"""Read the types of functions, memories and tables, and skip unknown newer forms where possible."""
 
 from __future__ import annotations
 
