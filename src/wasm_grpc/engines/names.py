@@ -1,8 +1,11 @@
-"""Demangle function names: Rust's legacy mangling, and plain names of C++."""
+"""Demangle function names: both manglings of Rust, and C++'s."""
 
 from __future__ import annotations
 
 import re
+
+from wasm_grpc.engines.itanium import path_of
+from wasm_grpc.engines.rust_v0 import demangle_v0
 
 __all__ = ["demangle"]
 
@@ -26,27 +29,16 @@ _ESCAPES = {
 }
 """Escapes of Rust's legacy mangling (rustc's ``legacy`` symbol names)."""
 _ESCAPE = re.compile("|".join(map(re.escape, _ESCAPES)))
-_LENGTH = re.compile(r"[1-9][0-9]{0,3}")
 
 
 def demangle(name: str) -> str:
     """
     Return a function's path without its types. A name in another mangling, or in none, stays unchanged.
     """
-    # Itanium mangling: "_ZN" <length><name>... "E" for a path, "_Z" <length><name> for a plain name.
-    nested = re.match(r"_ZNK?|_Z", name)
-    if nested is None:
-        return name
-    parts, position = [], nested.end()
-    while (length := _LENGTH.match(name, position)) is not None:
-        end = length.end() + int(length[0])
-        parts.append(name[length.end() : end])
-        if end > len(name):
-            return name
-        position = end
-        if nested[0] == "_Z":
-            break
-    if not parts or (nested[0] != "_Z" and name[position : position + 1] != "E"):
+    if (path := demangle_v0(name)) is not None:
+        return path
+    parts = path_of(name)
+    if parts is None:
         return name
     # Rust appends a hash to each path, which says nothing to people.
     if len(parts) > 1 and _RUST_HASH.fullmatch(parts[-1]):
