@@ -155,28 +155,30 @@ class Session:
 
 
 async def _greet(process: WorkerProcess, runtime: Runtime) -> EngineOpened:
-    hello = await _receive(process, runtime, "it said hello")
+    worker = f"worker interpreter {runtime.python}"
+    hello = await process.connection.receive()
+    if hello is None:
+        code = await process.wait_exit()
+        raise WorkerStartError(
+            f"{worker}: ended with {exit_text(code)} before it said hello; "
+            f"expected one with the package wasm-grpc {__version__}"
+        )
     if not isinstance(hello, Hello):
         raise ProtocolError(f"{hello.kind.name} frame where HELLO was expected")
     if hello != Hello(__version__, WIRE_VERSION):
         raise WorkerStartError(
-            f"worker interpreter {runtime.python}: has wasm-grpc {hello.package} (wire {hello.wire}); "
+            f"{worker}: has wasm-grpc {hello.package} (wire {hello.wire}); "
             f"expected {__version__} (wire {WIRE_VERSION})"
         )
-    opened = await _receive(process, runtime, f"engine {runtime.engine.value} was open")
+    opened = await process.connection.receive()
+    if opened is None:
+        code = await process.wait_exit()
+        raise WorkerStartError(
+            f"{worker}: ended with {exit_text(code)} while it opened engine {runtime.engine.value}; "
+            "expected it to open"
+        )
     if isinstance(opened, EngineFailed):
-        raise EngineUnavailableError(f"worker interpreter {runtime.python}: {opened.error}")
+        raise EngineUnavailableError(f"{worker}: {opened.error}")
     if not isinstance(opened, EngineOpened):
         raise ProtocolError(f"{opened.kind.name} frame where ENGINE_OPENED was expected")
     return opened
-
-
-async def _receive(process: WorkerProcess, runtime: Runtime, event: str) -> Message:
-    message = await process.connection.receive()
-    if message is None:
-        code = await process.wait_exit()
-        raise WorkerStartError(
-            f"worker interpreter {runtime.python}: ended with {exit_text(code)} before {event}; "
-            f"expected one with the package wasm-grpc {__version__}"
-        )
-    return message

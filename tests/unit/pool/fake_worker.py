@@ -47,9 +47,11 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--at-start", type=_Fault, help=f"instead of the hello: {fault}")
     parser.add_argument("--package", default=__version__, help="the version that it says it has")
     parser.add_argument("--engine-error", help="why it has no engine")
+    parser.add_argument("--at-engine", type=_Fault, help=f"instead of ENGINE_OPENED: {fault}")
     parser.add_argument("--print", action="append", default=[], help="a piece to print on standard error")
     parser.add_argument("--at-load", type=_Fault, help=f"instead of LOADED: {fault}")
     parser.add_argument("--at-load-of", help="at the LOAD of this function alone")
+    parser.add_argument("--at-task", type=_Fault, help=f"instead of an answer to COMPILE or INSPECT: {fault}")
     parser.add_argument("--load-s", type=float, default=0, help="seconds that each LOAD takes")
     parser.add_argument("--at-invoke", type=_Fault, help=f"instead of RESULT: {fault}")
     parser.add_argument("--is-begun", action="store_true", help="the fault comes after a guest has begun")
@@ -92,6 +94,8 @@ class _FakeWorker:
         if options.at_start:
             options.at_start.happen(self._socket)
         self._send(Hello(options.package, WIRE_VERSION))
+        if options.at_engine:
+            options.at_engine.happen(self._socket)
         self._send(EngineFailed(options.engine_error) if options.engine_error else _OPENED)
         for piece in options.print:
             sys.stderr.write(piece)
@@ -103,6 +107,8 @@ class _FakeWorker:
                 self._load(message)
             elif isinstance(message, Invoke):
                 self._invoke(message)
+            elif options.at_task:
+                options.at_task.happen(self._socket)
 
     def _load(self, message: Load) -> None:
         options = self._options

@@ -5,16 +5,14 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import os
-import shlex
 import socket
-import stat
 import struct
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from unit.pool.faults import FakeWorker, sent
 from wasm_grpc import __version__
 from wasm_grpc.core.errors import InvocationError, WasmGrpcError, WorkerStartError
 from wasm_grpc.core.model import (
@@ -41,15 +39,11 @@ from wasm_grpc.core.observers import (
 from wasm_grpc.core.settings import Settings, make_settings
 from wasm_grpc.core.wire import (
     WIRE_VERSION,
-    Hello,
     Kind,
     Loaded,
-    Message,
     Output,
-    Pieces,
     Result,
     Resume,
-    encode,
     pack,
 )
 from wasm_grpc.pool.functions import PoolFunction
@@ -60,37 +54,6 @@ pytestmark = pytest.mark.asyncio
 
 INVOCATION = Invocation(id="1", function="f", body=b"body")
 OK = Outcome(reason=Reason.OK, body=b"body")
-
-FAKE_WORKER = Path(__file__).parent / "fake_worker.py"
-
-FakeWorker = Callable[..., Runtime]
-
-
-@pytest.fixture
-def fake_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeWorker:
-    """Return a maker of runtimes whose workers are fake; see its module for what they may be told."""
-    monkeypatch.setattr("wasm_grpc.pool.process._END_S", 0.1)
-    launcher = tmp_path / "worker"
-    path = os.pathsep.join(path for path in sys.path if path)
-
-    def make(*arguments: str) -> Runtime:
-        command = shlex.join([sys.executable, str(FAKE_WORKER), *arguments])
-        launcher.write_text(f'#!/bin/sh\nPYTHONPATH={shlex.quote(path)} exec {command} "$@"\n')
-        launcher.chmod(launcher.stat().st_mode | stat.S_IXUSR)
-        return Runtime(EngineName.FAKE, str(launcher))
-
-    return make
-
-
-def sent(*frames: Message | Pieces | bytes) -> str:
-    """Return the fault of a worker that sends these where something else is expected."""
-    return f"send:{b''.join(map(_packed, frames)).hex()}"
-
-
-def _packed(frame: Message | Pieces | bytes) -> bytes:
-    if isinstance(frame, bytes):
-        return frame
-    return b"".join(frame if isinstance(frame, tuple) else encode(frame))
 
 
 def function(
@@ -290,15 +253,28 @@ async def _are_fewer(before: set[str], count: int) -> bool:
         ),
         (f"--at-start={sent(Result(OK))}", "RESULT frame where HELLO was expected"),
         (
-            f"--at-start={sent(Hello(__version__, WIRE_VERSION), Resume())}",
+            f"--at-engine={sent(Resume())}",
             "RESUME frame where ENGINE_OPENED was expected",
+        ),
+        (
+            "--at-engine=exit:3",
+            "worker interpreter {python}: ended with exit code 3 while it opened engine fake; "
+            "expected it to open",
         ),
         (
             f"--at-start={sent(pack(Kind.HELLO, b'{}'))}",
             "HELLO frame: package: missing field; expected one",
         ),
     ],
-    ids=["silent", "another version", "no engine", "another frame", "no word of its engine", "half a hello"],
+    ids=[
+        "silent",
+        "another version",
+        "no engine",
+        "another frame",
+        "no word of its engine",
+        "dies of its engine",
+        "half a hello",
+    ],
 )
 async def test_a_pool_that_no_worker_comes_up_for(
     fake_worker: FakeWorker, one_slot: Settings, argument: str, error: str
