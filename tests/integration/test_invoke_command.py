@@ -103,7 +103,10 @@ async def test_nobody_answers() -> None:
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [
-        (["echo", "--data", "missing"], "wasm-grpc invoke: --data missing: No such file or directory"),
+        (
+            ["echo", "--data", "missing"],
+            "wasm-grpc invoke: --data missing: No such file or directory; expected a readable file",
+        ),
         (
             ["echo", "--header", "X-A=b"],
             "wasm-grpc invoke: argument --header: 'X-A=b' is not a header; "
