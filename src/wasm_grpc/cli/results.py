@@ -114,6 +114,7 @@ class FileResult:
                 self._part = self._path.with_name(f"{self._path.name}.part")
             self._file = io.FileIO(self._part, "w")
             if is_file:
+                # Replacing the file must not change its permissions.
                 shutil.copymode(self._path, self._part)
         except OSError as exc:
             self._part = self._path
