@@ -40,7 +40,7 @@ async def test_what_is_no_response_is_a_failure(app: App) -> None:
 
     assert failure_of(reply) == Failure(
         status=500,
-        message="function 'cgi': its response: line 'hello' is no header; "
+        message="function 'cgi': its response: line 'hello' is not a header; "
         "expected 'Name: value', then an empty line",
         reason="BAD_RESPONSE",
         function="cgi",

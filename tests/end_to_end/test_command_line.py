@@ -122,7 +122,7 @@ async def test_a_missing_file_is_a_usage_error(app: App, tmp_path: Path) -> None
 
     ended = await invoke(app, "direct", "grayscale", "--data", missing)
 
-    line = f"wasm-grpc invoke: --data {missing}: No such file or directory"
+    line = f"wasm-grpc invoke: --data {missing}: No such file or directory; expected a readable file"
     assert ended == Ended(code=2, stderr=(line,))
 
 

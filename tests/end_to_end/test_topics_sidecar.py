@@ -76,8 +76,8 @@ async def test_a_sidecar_with_another_token(cache_environment: dict[str, str], t
 
         assert (ended.code, ended.errors[-1]) == (
             2,
-            f"wasm-grpc serve: the sidecar at {sidecar.grpc_address} refuses the token; "
-            "expected DAPR_API_TOKEN to be its own",
+            f"wasm-grpc serve: the sidecar at {sidecar.grpc_address} refused the token; "
+            "expected its own in DAPR_API_TOKEN",
         )
 
 

@@ -91,8 +91,7 @@ FAILURES: dict[str, tuple[str, bytes, Failure]] = {
         b"Status: 200\ngrpc-status: 0\n\n",
         Failure(
             code=grpc.StatusCode.INTERNAL,
-            message="function 'cgi': its response: header 'grpc-status' is reserved; "
-            "expected one of the function's own",
+            message="function 'cgi': its response: header 'grpc-status' is reserved; expected another name",
             reason="BAD_RESPONSE",
             function="cgi",
         ),

@@ -103,7 +103,10 @@ async def test_nobody_answers() -> None:
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [
-        (["echo", "--data", "missing"], "wasm-grpc invoke: --data missing: No such file or directory"),
+        (
+            ["echo", "--data", "missing"],
+            "wasm-grpc invoke: --data missing: No such file or directory; expected a readable file",
+        ),
         (
             ["echo", "--header", "X-A=b"],
             "wasm-grpc invoke: argument --header: 'X-A=b' is not a header; "
@@ -122,7 +125,7 @@ async def test_nobody_answers() -> None:
         (
             ["echo", "--header", "a-bin=b"],
             "wasm-grpc invoke: argument --header: 'a-bin=b' is a binary header; "
-            "expected key=value with another key than -bin",
+            "expected key=value with a key that doesn't end with -bin",
         ),
         ([], "wasm-grpc invoke: the following arguments are required: METHOD"),
     ],

@@ -287,10 +287,13 @@ async def test_nobody_answers(flags: list[str], expected: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [
-        (["--data", "missing"], "--data missing: No such file or directory"),
-        (["--data", "."], "--data .: Is a directory"),
-        (["--output", "missing/file"], "--output missing/file: No such file or directory"),
-        (["--output", "."], "--output .: Is a directory"),
+        (["--data", "missing"], "--data missing: No such file or directory; expected a readable file"),
+        (["--data", "."], "--data .: Is a directory; expected a readable file"),
+        (
+            ["--output", "missing/file"],
+            "--output missing/file: No such file or directory; expected a writable file",
+        ),
+        (["--output", "."], "--output .: Is a directory; expected a writable file"),
         (["--header", "X-A=b"], "argument --header: 'X-A=b' is not a header; expected"),
         (["--app-id", ""], "--app-id: is empty; expected the id of an app"),
         (["--address", "ftp://host"], "address: 'ftp://host' is not an endpoint (invalid scheme 'ftp'"),

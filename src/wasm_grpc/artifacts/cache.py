@@ -51,6 +51,7 @@ def artifact_key(
         target: Instruction set and CPU features.
         settings: Everything else that changes the result: limits written into the module, flags.
     """
+    # Sorted keys: the same settings always give the same key.
     rest = json.dumps([ARTIFACT_FORMAT, engine, version, target, settings], sort_keys=True).encode()
     return hashlib.sha256(hashlib.sha256(wasm).digest() + rest).digest()
 
@@ -148,6 +149,7 @@ class ArtifactCache:
         return write(self._private_folder())
 
     def _private_folder(self) -> ArtifactFolder:
+        # Several threads may store modules, but must share one temporary folder.
         with self._lock:
             if self._private is None:
                 self._temporary = _temporary_folder()

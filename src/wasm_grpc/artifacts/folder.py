@@ -168,6 +168,7 @@ class ArtifactFolder:
             header, digest = pack_entry(kind, key=key, payload=payload, minimum_bytes=minimum_bytes)
             with self._temporary(header, payload) as temporary:
                 found = self._publish(temporary, key)
+            # The folder too, which holds the new name.
             self._sync()
         except OSError as exc:
             raise HostError(
@@ -188,6 +189,7 @@ class ArtifactFolder:
                 file.write(header)
                 file.write(payload)
                 file.flush()
+                # On disk before it gets its name, so that a crash can't leave a truncated entry.
                 os.fsync(file.fileno())
             yield path
         finally:

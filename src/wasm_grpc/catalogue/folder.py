@@ -99,6 +99,7 @@ def _read_documents(folder: Path) -> list[tuple[Path, Document]]:
         raise ConfigError(f"{place}: can't be read: {exc.strerror}; expected {_EXPECTED}") from exc
     if not places:
         raise ConfigError(f"{folder}: no {MANIFEST_NAME} here or one folder below; expected {_EXPECTED}")
+    # One reader for all files, since building pydantic's validator takes longer than reading a file.
     reader = DocumentReader()
     return [(place, reader.read(place)) for place in places]
 
@@ -148,6 +149,7 @@ def _repeated_methods(functions: Sequence[Function]) -> Iterator[str]:
     for function in functions:
         for index, trigger in enumerate(function.manifest.trigger.invoke):
             method = str(trigger.method)
+            # `first` may be this very function, if it declares a method twice.
             first = seen.get(method)
             seen.setdefault(method, function)
             if first is not None:

@@ -70,9 +70,11 @@ def file_below(folder: Path, name: str) -> Path:
     """
     path = folder / name
     try:
+        # Resolved first, so that a link can't lead out of the folder.
         target = path.resolve(strict=True)
     except FileNotFoundError:
         raise ConfigError(f"no file {name!r}; expected it below the function's folder") from None
+    # RuntimeError: a loop of links, up to CPython 3.12.
     except (OSError, RuntimeError):
         raise ConfigError(f"{name!r} can't be reached; expected a file below the function's folder") from None
     if not target.is_relative_to(folder.resolve()):
@@ -106,6 +108,7 @@ def read_module(function: Function) -> bytes:
 def _read(path: Path, name: str) -> bytes:
     try:
         with path.open("rb") as file:
+            # One byte more than allowed shows that a file is too large, whatever its size.
             wasm = file.read(_MODULE_LIMIT_BYTES + 1)
     except OSError as exc:
         raise ConfigError(f"{name!r} can't be read: {exc.strerror}; expected a readable file") from exc

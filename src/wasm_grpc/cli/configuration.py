@@ -116,6 +116,7 @@ def read_settings(flags: Mapping[str, Any], environ: Mapping[str, str] = os.envi
         values["dapr_grpc_endpoint"] = endpoint
     for name, kind in _SETTINGS.items():
         text = environ.get(variable := _PREFIX + name.upper())
+        # An empty variable counts as unset, and Kubernetes' service address is not a port.
         if text and not _SERVICE_ADDRESS.fullmatch(text):
             values[name] = _parse(variable, text, kind)
     values.update(flags)

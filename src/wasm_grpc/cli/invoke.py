@@ -121,6 +121,7 @@ def _call(
 
 def _read_body(name: str) -> bytes:
     if name == "-":
+        # Without a pipe or file the body is empty: waiting for a terminal would look like a hang.
         return b"" if sys.stdin is None or sys.stdin.isatty() else sys.stdin.buffer.read()
     try:
         return Path(name).read_bytes()

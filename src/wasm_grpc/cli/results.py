@@ -114,12 +114,14 @@ class FileResult:
                 self._part = self._path.with_name(f"{self._path.name}.part")
             self._file = io.FileIO(self._part, "w")
             if is_file:
+                # Replacing the file must not change its permissions.
                 shutil.copymode(self._path, self._part)
         except OSError as exc:
             self._part = self._path
-            raise ConfigError(f"--output {self._name}: {exc.strerror}") from exc
+            raise ConfigError(f"--output {self._name}: {exc.strerror}; expected a writable file") from exc
         except RuntimeError as exc:
-            raise ConfigError(f"--output {self._name}: {os.strerror(errno.ELOOP)}") from exc
+            reason = os.strerror(errno.ELOOP)
+            raise ConfigError(f"--output {self._name}: {reason}; expected a writable file") from exc
 
     def write(self, chunk: bytes) -> None:
         """

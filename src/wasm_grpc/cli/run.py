@@ -207,6 +207,7 @@ def _named_path(text: str) -> tuple[str, str]:
 
 
 def _mount(text: str) -> tuple[str, str]:
+    # The last colon, since a path of this machine may have one.
     host, colon, guest = text.rpartition(":")
     if not colon or not host or not guest:
         raise argparse.ArgumentTypeError(

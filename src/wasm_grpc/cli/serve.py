@@ -73,6 +73,7 @@ def execute(options: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int:
     """
     log_to(stderr)
     settings = read_settings(setting_flags(options))
+    # Logs go through a thread, so that a slow reader can't block the event loop.
     with logging_in_background():
         asyncio.run(serve(Path(options.folder), settings, lambda line: print(line, file=stdout, flush=True)))
     # Ignore further signals, which would turn a clean exit into a failure.

@@ -79,7 +79,7 @@ class _Body(io.FileIO):
             else:
                 super().__init__(sys.stdin.fileno(), closefd=False)
         except OSError as exc:
-            raise ConfigError(f"{self._shown}: {exc.strerror}") from exc
+            raise ConfigError(f"{self._shown}: {exc.strerror}; expected a readable file") from exc
 
     def read(self, size: int | None = -1, /) -> bytes:
         """
@@ -91,7 +91,7 @@ class _Body(io.FileIO):
         try:
             piece = super().read(size)
         except OSError as exc:
-            raise ConfigError(f"{self._shown}: {exc.strerror}") from exc
+            raise ConfigError(f"{self._shown}: {exc.strerror}; expected a readable file") from exc
         self.taken += len(piece or b"")
         return piece
 

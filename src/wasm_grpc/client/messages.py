@@ -106,6 +106,7 @@ def request_header(
     Return the first message of a call.
     """
     pairs = metadata.items() if isinstance(metadata, Mapping) else metadata
+    # A protobuf map has one value for each key: values of a repeated name are joined.
     joined = join_values((name.lower(), value) for name, value in pairs)
     return functions_pb2.InvokeRequest(
         header=functions_pb2.RequestHeader(

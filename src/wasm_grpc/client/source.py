@@ -46,6 +46,7 @@ class Source:
         Raises:
             TypeError: It is not a body.
         """
+        # A str is iterable too, but its pieces are not bytes.
         if isinstance(body, str) or not (hasattr(body, "read") or isinstance(body, Iterable)):
             raise TypeError(
                 f"body: is {type(body).__name__}; expected bytes, a binary file or an iterable of bytes"
@@ -90,6 +91,7 @@ class _Wait:
             if not self._wake:
                 self._wake = list(os.pipe())
             woken = self._wake[0]
+        # Not `select`, which can't watch descriptors above 1023.
         poll = select.poll()
         poll.register(woken, select.POLLIN)
         poll.register(descriptor, select.POLLIN)

@@ -39,6 +39,7 @@ def bulk_events(request: pb.TopicEventBulkRequest) -> list[Event]:
 
 
 def _bulk_event(request: pb.TopicEventBulkRequest, entry: pb.TopicEventBulkRequestEntry) -> Event:
+    # Lower case, like the metadata of a gRPC call: both become variables in the same way.
     metadata = tuple((key.lower(), value) for key, value in entry.metadata.items())
     if not entry.HasField("cloud_event"):
         return Event(
@@ -78,6 +79,7 @@ def _attributes(extensions: struct_pb2.Struct) -> Iterator[tuple[str, str]]:
             yield name, "true" if value.bool_value else "false"
         elif kind == "number_value":
             number = value.number_value
+            # A protobuf Struct has only doubles; CloudEvents has integers.
             yield name, str(int(number)) if number.is_integer() else repr(number)
         elif kind in {"struct_value", "list_value"}:
             yield name, json.dumps(json_format.MessageToDict(value), separators=(",", ":"))

@@ -48,6 +48,7 @@ class Sidecar:
                 metadata_pb2.GetMetadataRequest(),
                 timeout=seconds,
                 metadata=self._metadata,
+                # The sidecar starts at the same time as the app: don't fail on a refused connection.
                 wait_for_ready=True,
             )
         except grpc.aio.AioRpcError as exc:

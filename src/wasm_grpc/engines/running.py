@@ -70,6 +70,7 @@ def bind_host(running: Running, name: str, host: HostFunction) -> Callable[..., 
             value = host.call(running.context, *args)
             return narrow(value, results[0]) if results else None
         except BaseException as exc:  # noqa: BLE001 - none may pass through the engine's frames
+            # Engines turn an exception into a trap and lose its type, so it is kept aside.
             running.end(name, exc)
             raise HostCallEnded from None
 

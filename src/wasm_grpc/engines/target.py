@@ -33,5 +33,6 @@ def _read_features(cpuinfo: Path) -> str:
     for line in lines:
         name, _, value = line.partition(":")
         if name.strip() in _FEATURE_LINES:
+            # The first core stands for all, and the order of the flags means nothing.
             return " ".join(sorted(value.split()))
     return platform.processor()

@@ -188,10 +188,12 @@ class WasmerInstance:
 
 
 def _as_guest_trap(failure: BaseException) -> GuestTrap:
+    # Traps are RuntimeErrors. Anything else is a panic of Wasmer, and its state is unknown.
     if not isinstance(failure, RuntimeError):
         return GuestTrap(f"engine failed with {type(failure).__name__}", is_process_tainted=True)
     first, *rest = str(failure).split("\n", _MAX_LINES)
     cause = first.removeprefix("RuntimeError: ")
+    # A trap that is not in the table, such as a stack overflow, taints the process (see `GuestTrap`).
     kind = _KINDS.get(cause)
     names = (match[1] for match in map(_FRAME.match, rest) if match and match[1] != "<unnamed>")
     return GuestTrap(traps.describe_trap(kind or cause, names), is_process_tainted=kind is None)

@@ -32,6 +32,7 @@ def read_model(name: str, path: Path, shown_path: str, *, threads: int = 1) -> M
             while piece := file.read(_PIECE_BYTES):
                 size += len(piece)
                 digest.update(piece)
+                # Checked while reading, since the file may still grow.
                 if size >= _SIZE_LIMIT_BYTES:
                     limit = format_size(_SIZE_LIMIT_BYTES)
                     raise ConfigError(f"{shown(shown_path)} is too large; expected less than {limit}")

@@ -70,6 +70,7 @@ class Command:
         problems = list(check_imports(module, self.hosts))
         problems += check_function_export(module, _START, _START_TYPE)
         problems += check_memory_export(module)
+        # One line about the wrong toolchain says more than many about single imports.
         foreign = foreign_build(module) if problems else None
         return [foreign] if foreign is not None else problems
 
@@ -117,6 +118,7 @@ class ReadyCommand:
                 end = _call_start(self._instance)
                 memory_bytes = self._instance.memory_bytes()
         finally:
+            # Also after a bug of ours: the linear memory must not stay allocated.
             self.close()
         return conclude(
             end, stdout=call.stdout, stderr=call.stderr, memory_bytes=memory_bytes, limits=call.limits

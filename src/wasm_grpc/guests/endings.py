@@ -68,6 +68,7 @@ def _cause(end: GuestEnd) -> tuple[Reason, str, str]:
     if isinstance(end, GuestStop):
         return end.reason, str(end), end.limit
     if isinstance(end, GuestExit):
+        # The one exit code with a meaning of its own: the caller's fault, not the function's.
         if end.code == EX_DATAERR:
             return Reason.REJECTED, f"guest rejected its input (exit code {EX_DATAERR})", ""
         return Reason.EXITED, f"exit code {end.code}", ""

@@ -70,6 +70,7 @@ class Models:
         key = (model.sha256, model.threads)
         session = self._named.get(key)
         if session is None:
+            # By content and threads, so that functions with the same model share one session.
             session = self._named[key] = open_mapped(self.backend, model)
             warm(session)
         return session
@@ -87,6 +88,7 @@ class Models:
         if known is not None:
             self._supplied.move_to_end(key)
             return known.session
+        # One thread: a guest's own model must not take more cores than its run slot.
         session = self.backend.open(content, threads=1)
         self._supplied[key] = _Supplied(session, len(content))
         self._supplied_bytes += len(content)

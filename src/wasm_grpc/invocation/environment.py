@@ -120,6 +120,7 @@ def request_environment(
     for key, value in metadata:
         if "_" in key or "." in key or not isinstance(value, str) or not (name := _variable(key)):
             continue
+        # Which of the two values is daprd's can't be told, so the call is refused.
         if name in env and key in _STAMPED:
             raise InvocationError(
                 Reason.INVALID_REQUEST, f"metadata {key}: appears twice; expected only the sidecar's value"
@@ -203,6 +204,7 @@ def _server(host: str) -> dict[str, str]:
     return {"SERVER_NAME": name, "SERVER_PORT": port or _DEFAULT_PORT}
 
 
+# Cached, since calls repeat the same few keys. Bounded, since callers choose the keys.
 @lru_cache(maxsize=1024)
 def _variable(key: str) -> str:
     """
@@ -229,4 +231,5 @@ def _attribute(key: str) -> str:
 
 
 def _without_nul(value: str) -> str:
+    # WASI ends each variable with NUL.
     return value.replace("\0", "") if "\0" in value else value

@@ -120,6 +120,7 @@ def verdict_on(
     """
     kind = _kind(error)
     if kind is None:
+        # No fault of the message or the function, such as a draining server.
         return Verdict.RETRY
     retry = _choice(policy, kind) is Retry.RETRY
     if kind is _Kind.CRASH and retry and crashes.is_second(message):

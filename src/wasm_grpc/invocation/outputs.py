@@ -95,6 +95,7 @@ class Outputs:
                 "its result could not be published: no sidecar is configured; expected DAPR_GRPC_PORT",
             )
         pubsub, topic = (_filled(text, response, cause) for text in (output.pubsub, output.topic))
+        # A relative URI reference, which CloudEvents allows as a source.
         source = f"wasm-grpc/{self._app_id}/{cause.name}"
         event = cloud_event(response.body, response.content_type, source=source, trace=cause.trace)
         await self._publisher.publish(pubsub, topic, event, CLOUD_EVENT_TYPE)

@@ -133,6 +133,7 @@ class Runner:
         finally:
             self._running -= 1
             if not self._running:
+                # Wakes `drain`.
                 self._idle.set()
 
     async def _run(

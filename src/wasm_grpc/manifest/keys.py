@@ -78,6 +78,7 @@ def _relative(text: str) -> str:
     expected = "a path below the function's folder, such as 'model/model.tflite'"
     if path.is_absolute():
         raise wrong(f"{shown(text)} is an absolute path", expected)
+    # Refused here as text. Links are followed and checked when the file is read.
     if ".." in path.parts:
         raise wrong(f"{shown(text)} has a '..'", expected)
     if not path.parts or "\0" in text or "\\" in text:
@@ -145,6 +146,7 @@ def _query_keyword(value: object) -> object:
     return value
 
 
+# A tagged union: without tags pydantic would report the errors of both alternatives.
 def _arguments_tag(value: object) -> str:
     return "<word>" if isinstance(value, str) else "<list>"
 

@@ -35,6 +35,7 @@ def problem_lines(error: ValidationError) -> tuple[str, ...]:
     """
     Return one line for each error: ``<key>: <what is wrong>; expected <what>``.
     """
+    # Built only if there are errors, since it takes longer than reading a valid manifest.
     schema = KeySchema()
     return tuple(_line(details, schema) for details in error.errors(include_url=False))
 

@@ -41,6 +41,7 @@ def format_duration(seconds: float) -> str:
     """
     Format a duration for `parse_duration`, to the millisecond.
     """
+    # Whole milliseconds, since sums of floats such as 0.1 are not exact.
     rest = round(seconds * 1000)
     text = ""
     for unit, milliseconds in _MILLISECONDS.items():

@@ -35,6 +35,7 @@ class Answers:
         """
         Wait until every call that has begun by now is answered. Later calls are not waited for.
         """
+        # Numbers only grow, so a number below this one belongs to a call that began earlier.
         last = next(self._numbers)
         while self._open and next(iter(self._open)) < last:
             self._one_was_sent.clear()

@@ -50,6 +50,7 @@ class TokenCheck:
         raise InvocationError(Reason.UNAUTHENTICATED, message)
 
     def _is_expected(self, value: str | bytes) -> bool:
+        # Takes the same time wherever the values differ, so that the token can't be guessed byte by byte.
         return hmac.compare_digest(value.encode() if isinstance(value, str) else value, self._expected)
 
     def _log(self, line: str) -> None:

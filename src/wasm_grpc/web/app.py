@@ -114,6 +114,7 @@ async def _read(request: web.Request) -> bytes:
             continue
         pieces.clear()
         if size > _DRAINED_BYTES:
+            # Far too large: close the connection, even if the browser then shows no sentence.
             break
     if size > BODY_LIMIT_BYTES:
         raise ApiError(413, f"The picture is too large; expected at most {BODY_LIMIT_BYTES // MIB} MiB.")
@@ -154,6 +155,7 @@ async def _answer(request: web.Request, handler: _Handler) -> web.StreamResponse
 def _error(status: int, sentence: str, reason: str = "") -> web.Response:
     content = {"error": sentence, "reason": reason} if reason else {"error": sentence}
     response = web.json_response(content, status=status)
+    # The rest of the body is still on the way, so the connection can't be reused.
     if status in {408, 413}:
         response.force_close()
     return response

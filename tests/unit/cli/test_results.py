@@ -105,7 +105,7 @@ def test_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, rea
     monkeypatch.chdir(tmp_path)
 
     result = FileResult(name)
-    with pytest.raises(ConfigError, match=f"^--output {name}: {reason}$"):
+    with pytest.raises(ConfigError, match=f"^--output {name}: {reason}; expected a writable file$"):
         result.open()
 
     assert result.close() == ""

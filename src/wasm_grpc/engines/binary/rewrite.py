@@ -61,6 +61,7 @@ def defer_start(wasm: bytes) -> bytes:
     kept = Cursor(wasm, exports.content, exports.end)
     content = encode_u32(kept.u32() + 1) + entry + kept.take(kept.end - kept.position)
     section = bytes([SectionId.EXPORT]) + encode_u32(len(content)) + content
+    # The start section is dropped, or the engine would run the function at instantiation.
     return replace_sections(wasm, module, {SectionId.EXPORT: section, SectionId.START: b""})
 
 

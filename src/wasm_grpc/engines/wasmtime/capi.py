@@ -245,6 +245,7 @@ class CApiInstance:
         c.wasmtime_store_delete(owned)
 
     def __del__(self) -> None:
+        # The store is native memory, which no garbage collector frees.
         self.close()
 
     def _export(self, name: str) -> c.wasmtime_extern_t:

@@ -63,4 +63,5 @@ def _first_line(error: Exception) -> str:
 
 def _reasons(error: WasmtimeError) -> list[str]:
     lines = str(error).strip().splitlines()
+    # Wasmtime numbers the chain of causes: "0: ...".
     return [re.sub(r"^\s*\d+:\s*", "", line) for line in lines if line.strip() not in ("", "Caused by:")]

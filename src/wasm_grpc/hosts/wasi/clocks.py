@@ -111,6 +111,7 @@ def _system_clock(clock: int) -> int:
 
 def _now_ns(context: WasiContext, clock: int) -> int:
     now = time.clock_gettime_ns(_system_clock(clock))
+    # CPU clocks begin at 0 with each invocation.
     return now if clock <= CLOCK_MONOTONIC else now - context.cpu_zero_ns
 
 
@@ -142,6 +143,7 @@ def _poll(
         raise Refusal(EINVAL)
     memory = context.memory()
     subscriptions = region(memory, waits_at, count * subscription.size)
+    # Check both outputs before waiting, so that a bad pointer fails at once.
     region(memory, events_at, count * EVENT.size)
     region(memory, ready_at, SIZE.size)
     # Read all subscriptions before writing an event: the guest may have overlaid the two arrays.

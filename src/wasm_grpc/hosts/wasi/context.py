@@ -99,6 +99,7 @@ class WasiContext(Context):
         """
         if len(self.descriptors) >= _DESCRIPTORS_LIMIT:
             raise Refusal(EMFILE)
+        # POSIX requires the lowest free number. 0 to 2 are never reused, even after `fd_close`.
         fd = _FIRST_FILE
         while fd in self.descriptors:
             fd += 1

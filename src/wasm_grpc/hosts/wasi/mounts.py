@@ -70,6 +70,7 @@ class _ReadMount:
         for entry in mount.entries:
             above, _, name = entry.path.rpartition("/")
             node = _read(self._volume, mount.guest, entry)
+            # Parents come before their entries in `mount.entries`.
             folders[above].entries[name.encode()] = node
             if isinstance(node, Folder):
                 folders[entry.path] = node

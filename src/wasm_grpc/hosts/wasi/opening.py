@@ -68,6 +68,7 @@ def _path_open(
     opened_at: int,
 ) -> None:
     base = open_folder(context, fd, RIGHT_PATH_OPEN)
+    # Before anything is opened or created, so that a bad pointer has no effect.
     region(context.memory(), opened_at, SIZE.size)
     if oflags & ~_OFLAGS or fdflags & ~FDFLAGS:
         raise Refusal(EINVAL)

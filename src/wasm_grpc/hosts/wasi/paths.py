@@ -193,6 +193,7 @@ def _path_rename(
     if new.wants_folder and not isinstance(node, Folder):
         raise Refusal(ENOTDIR)
     if new.node is node:
+        # Two names of one file: POSIX's rename does nothing.
         return
     _check_replaceable(node, new)
     # Before anything is removed, since the new name may not fit into the volume.

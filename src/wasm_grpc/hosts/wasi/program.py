@@ -31,6 +31,7 @@ def _environ_sizes_get(context: WasiContext, count_at: int, size_at: int) -> Non
 
 
 def _put_strings(memory: memoryview, strings: bytes, pointers_at: int, strings_at: int) -> None:
+    # Both regions are checked before either is written.
     target = region(memory, strings_at, len(strings))
     pointers = []
     at = strings_at

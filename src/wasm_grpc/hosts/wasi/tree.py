@@ -204,8 +204,10 @@ class File(Node):
             Refusal: ENOSPC.
         """
         content = self.content
+        # First the volume: if it is full, the file must not change.
         volume.take(size - len(content))
         if not isinstance(content, bytearray):
+            # The first write makes a private copy of content that may be shared.
             self.content = content = bytearray(content)
         if size < len(content):
             del content[size:]
