@@ -37,7 +37,7 @@ class Runner:
     def __init__(self, pool: Pool, outputs: Outputs) -> None:
         self._pool = pool
         self._outputs = outputs
-        self._is_draining = False
+        self._draining = asyncio.Event()
         self._running = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -49,8 +49,15 @@ class Runner:
         """
         Refuse every call from now on, and wait for those that run.
         """
-        self._is_draining = True
+        self._draining.set()
         await self._idle.wait()
+
+    async def refusal(self) -> InvocationError:
+        """
+        Wait until every call is refused; return what each is told.
+        """
+        await self._draining.wait()
+        return _draining()
 
     def stop(self) -> None:
         """
@@ -123,8 +130,8 @@ class Runner:
 
     @contextlib.contextmanager
     def _counted(self) -> Iterator[None]:
-        if self._is_draining:
-            raise InvocationError(Reason.DRAINING, "the server is draining; expected to be called elsewhere")
+        if self._draining.is_set():
+            raise _draining()
         self._running += 1
         self._idle.clear()
         try:
@@ -186,3 +193,7 @@ def _last_lines(stderr: bytes) -> tuple[int, list[bytes]]:
     if len(lines) <= _LOGGED_LINES:
         return 0, lines
     return lines[0].count(b"\n") + 1, lines[1:]
+
+
+def _draining() -> InvocationError:
+    return InvocationError(Reason.DRAINING, "the server is draining; expected to be called elsewhere")
