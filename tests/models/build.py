@@ -363,6 +363,18 @@ def _is_wide(graph: Graph, axes: int) -> list[int]:
     return []
 
 
+def set_diagonal() -> Model:
+    """The diagonal of a matrix of 200x200 numbers, set by one number: 199 lie behind it."""
+    model = Model()
+    graph = model.graph()
+    given, answer = (graph.tensor(name, TYPES.FLOAT32, (200, 200)) for name in ("x", "y"))
+    diagonal = graph.tensor("diagonal", TYPES.FLOAT32, (1,))
+    options = schema.MatrixSetDiagOptionsT()
+    graph.run(OPS.MATRIX_SET_DIAG, [given, diagonal], [answer], options, OPTIONS.MatrixSetDiagOptions)
+    graph.finish([given, diagonal], [answer])
+    return model
+
+
 def transpose_within() -> Model:
     """A permutation that names an axis twice, in a graph that another one calls."""
     model = Model()
@@ -465,6 +477,7 @@ MODELS: dict[str, Callable[[], Model]] = {
     "reshape-u8": reshape(TYPES.UINT8),
     "scatter": scatter(5),
     "scatter-outside": scatter(2**31 - 1),
+    "set-diagonal": set_diagonal,
     "slice": slice_of(2, 4),
     "slice-computed": slice_of(0, 0, is_computed=True),
     "slice-outside": slice_of(7, 4),

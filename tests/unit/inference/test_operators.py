@@ -29,6 +29,7 @@ RIGHT = (
     "transpose-from-the-end",
 )
 WRONG = {
+    "set-diagonal": "MATRIX_SET_DIAG",
     "transpose-twice": "TRANSPOSE",
     "transpose-computed": "TRANSPOSE",
     "transpose-nothing": "TRANSPOSE",
