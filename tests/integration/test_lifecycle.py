@@ -20,6 +20,7 @@ from integration.client import Caller, Failure, connect, failure_of
 from integration.conftest import StartServer
 from integration.guests import write_functions
 from integration.processes import busy_worker, children, is_alive, settled, until
+from integration.stream_calls import open_call
 from rig import Server, child
 
 pytestmark = pytest.mark.asyncio
@@ -122,6 +123,30 @@ async def test_ctrl_c_reaches_the_group(server: Server) -> None:
 
         assert (await running).body == b"done"
     assert await server.process.wait(timeout_s=5) == 0
+
+
+async def test_a_stream_that_has_not_named_its_function_is_refused(
+    start_server: StartServer, functions: Path
+) -> None:
+    """A stream whose header has not come runs nothing: it is told so at once, and holds up no drain."""
+    async with start_server(functions, "--drain", "1h") as server:
+        async with connect(server.address) as caller, open_call(caller, None) as stream:
+            await stream.call.wait_for_connection()
+            # On the same connection, so the server has the stream when it answers.
+            await caller.invoke("echo")
+
+            server.process.signal(signal.SIGTERM)
+
+            assert await stream.failure() == (
+                b"",
+                Failure(
+                    code=CODES.UNAVAILABLE,
+                    message="the server is draining; expected a retry on another server",
+                    reason="DRAINING",
+                ),
+            )
+        assert await server.process.wait(timeout_s=5) == 0
+        assert not [line for line in server.process.stderr.lines if "internal error" in line]
 
 
 async def test_a_drain_has_a_limit(start_server: StartServer, functions: Path) -> None:

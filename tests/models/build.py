@@ -363,6 +363,38 @@ def _is_wide(graph: Graph, axes: int) -> list[int]:
     return []
 
 
+def pick(begin: int | None) -> Callable[[], Model]:
+    """Return the maker of a model that picks one of four numbers; by its second input without any."""
+
+    def make() -> Model:
+        model = Model()
+        graph = model.graph()
+        given, answer = graph.tensor("x", TYPES.FLOAT32, (4,)), graph.tensor("y", TYPES.FLOAT32, ())
+        first = graph.tensor("begin", TYPES.INT32, (1,), None if begin is None else i32(begin))
+        last = graph.tensor("end", TYPES.INT32, (1,), i32(0 if begin is None else begin + 1))
+        step = graph.tensor("step", TYPES.INT32, (1,), i32(1))
+        options = schema.StridedSliceOptionsT()
+        options.shrinkAxisMask = 1
+        inputs = [given, first, last, step]
+        graph.run(OPS.STRIDED_SLICE, inputs, [answer], options, OPTIONS.StridedSliceOptions)
+        graph.finish([given, first] if begin is None else [given], [answer])
+        return model
+
+    return make
+
+
+def set_diagonal() -> Model:
+    """The diagonal of a matrix of 200x200 numbers, set by one number: 199 lie behind it."""
+    model = Model()
+    graph = model.graph()
+    given, answer = (graph.tensor(name, TYPES.FLOAT32, (200, 200)) for name in ("x", "y"))
+    diagonal = graph.tensor("diagonal", TYPES.FLOAT32, (1,))
+    options = schema.MatrixSetDiagOptionsT()
+    graph.run(OPS.MATRIX_SET_DIAG, [given, diagonal], [answer], options, OPTIONS.MatrixSetDiagOptions)
+    graph.finish([given, diagonal], [answer])
+    return model
+
+
 def transpose_within() -> Model:
     """A permutation that names an axis twice, in a graph that another one calls."""
     model = Model()
@@ -453,6 +485,9 @@ MODELS: dict[str, Callable[[], Model]] = {
     "future": future,
     "mirror-pad": mirror_pad(3, 7),
     "mirror-pad-outside": mirror_pad(3, 20),
+    "pick": pick(3),
+    "pick-computed": pick(None),
+    "pick-outside": pick(1000),
     "remember": remember,
     "reshape-bool": reshape(TYPES.BOOL),
     "reshape-f16": reshape(TYPES.FLOAT16),
@@ -465,6 +500,7 @@ MODELS: dict[str, Callable[[], Model]] = {
     "reshape-u8": reshape(TYPES.UINT8),
     "scatter": scatter(5),
     "scatter-outside": scatter(2**31 - 1),
+    "set-diagonal": set_diagonal,
     "slice": slice_of(2, 4),
     "slice-computed": slice_of(0, 0, is_computed=True),
     "slice-outside": slice_of(7, 4),

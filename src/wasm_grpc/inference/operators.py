@@ -41,12 +41,14 @@ class _Operator:
         shapes: Shape of each input; ``None`` for an omitted one.
         types: ``TensorType`` of each input; ``None`` for an omitted one.
         constants: Values of each input; ``None`` if they are computed.
+        options: The built-in options, if it has any.
     """
 
     code: int
     shapes: tuple[tuple[int, ...] | None, ...]
     types: tuple[int | None, ...]
     constants: tuple[tuple[int, ...] | None, ...]
+    options: _Table | None
 
 
 Rules = Mapping[int, tuple[str, Callable[[_Operator], bool]]]
@@ -122,8 +124,34 @@ def _is_scatter(operator: _Operator) -> bool:
     )
 
 
+def _is_strided_slice(operator: _Operator) -> bool:
+    options = operator.options
+    mask = 0 if options is None else options.integer(4, "i")
+    if options is None or not mask:
+        # All is clamped but an axis that is to vanish.
+        return True
+    shape, begins = operator.shapes[0], operator.constants[1]
+    if shape is None or begins is None or options.integer(2, "i") or options.integer(3, "i"):
+        return False
+    if len(begins) > len(shape):
+        return False
+    return all(
+        -max(length, 1) <= begin < max(length, 1)
+        for axis, (length, begin) in enumerate(zip(shape, begins, strict=False))
+        if mask >> axis & 1
+    )
+
+
+def _is_never_sure(_: _Operator) -> bool:
+    return False
+
+
 _RULES_OF_ALL: Final[dict[int, tuple[str, Callable[[_Operator], bool]]]] = {
     39: ("TRANSPOSE", _is_permutation),
+    45: ("STRIDED_SLICE", _is_strided_slice),
+    # A diagonal that is too short is read past its end, and its shape in the file says nothing where it is
+    # computed. No classifier has one.
+    115: ("MATRIX_SET_DIAG", _is_never_sure),
 }
 _RULES_OF_TFLITE_RUNTIME: Final[dict[int, tuple[str, Callable[[_Operator], bool]]]] = {
     65: ("SLICE", _is_slice),
@@ -179,6 +207,13 @@ class _Table:
             return None
         count, start = self._table.VectorLen(offset), self._table.Vector(offset)
         return struct.unpack_from(f"<{count}{kind}", self._table.Bytes, start)
+
+    def table(self, field: int) -> _Table | None:
+        """
+        Return a table; ``None`` where there is none.
+        """
+        offset = self._table.Offset(4 + 2 * field)
+        return _Table(self._table.Bytes, self._table.Indirect(self._table.Pos + offset)) if offset else None
 
     def tables(self, field: int) -> Sequence[_Table]:
         """
@@ -240,6 +275,7 @@ def _operators(content: bytes | mmap.mmap, rules: Rules) -> Iterator[_Operator]:
                     tuple(None if tensor is None else _shape(tensor) for tensor in given),
                     tuple(None if tensor is None else tensor.integer(1, "b") for tensor in given),
                     tuple(None if tensor is None else _constant(tensor, buffers) for tensor in given),
+                    operator.table(4),
                 )
 
 

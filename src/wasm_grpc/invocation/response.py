@@ -114,7 +114,9 @@ def _tail(stderr: bytes) -> str:
     Return the end of a guest's standard error as one line of valid text.
     """
     text = stderr[-_STDERR_LIMIT_BYTES:].decode("utf-8", "replace")
-    return _one_line("…" + text if len(stderr) > _STDERR_LIMIT_BYTES else text)
+    if len(stderr) > _STDERR_LIMIT_BYTES and _one_line(text):
+        text = "…" + text
+    return _one_line(text)
 
 
 def _text(body: bytes) -> str:

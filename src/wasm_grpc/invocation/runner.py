@@ -32,7 +32,7 @@ class Runner:
         self._pool = pool
         self._outputs = outputs
         self._observers = observers
-        self._is_draining = False
+        self._draining = asyncio.Event()
         self._running = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -44,8 +44,15 @@ class Runner:
         """
         Refuse new calls from now on, and wait until the running ones end.
         """
-        self._is_draining = True
+        self._draining.set()
         await self._idle.wait()
+
+    async def refusal(self) -> InvocationError:
+        """
+        Wait until the server drains, and return the error that new calls get from then on.
+        """
+        await self._draining.wait()
+        return _draining()
 
     def stop(self) -> None:
         """
@@ -120,10 +127,8 @@ class Runner:
 
     @contextlib.contextmanager
     def _counted(self, function: FunctionManifest, invocation_id: str) -> Iterator[None]:
-        if self._is_draining:
-            raise InvocationError(
-                Reason.DRAINING, "the server is draining; expected a retry on another server"
-            )
+        if self._draining.is_set():
+            raise _draining()
         if InvocationReceived in self._observers:
             self._observers.tell(InvocationReceived(invocation_id=invocation_id, function=function.name))
         self._running += 1
@@ -162,3 +167,7 @@ def _check_env(function: FunctionManifest, env: tuple[tuple[str, str], ...]) -> 
             f"{size} characters; expected at most {_ENV_CHARACTERS}",
             function=function.name,
         )
+
+
+def _draining() -> InvocationError:
+    return InvocationError(Reason.DRAINING, "the server is draining; expected a retry on another server")

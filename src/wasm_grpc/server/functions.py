@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping
+from typing import Any, TypeVar
 
 import grpc
 
@@ -37,6 +38,7 @@ _RESERVED_PREFIXES = ("dapr-", "grpc-")
 """Keys that only daprd and gRPC may set, since they identify the caller."""
 
 _Requests = AsyncIterator[pb.InvokeRequest]
+_Result = TypeVar("_Result")
 
 
 class Functions:
@@ -68,7 +70,7 @@ class Functions:
             metadata = tuple(context.invocation_metadata() or ())
             self._token.check(metadata, "Functions.Invoke")
             requests = aiter(requests)
-            request = _request(await _header(requests), metadata)
+            request = _request(await self._header(requests), metadata)
             # Leaving this block for any reason stops the guest.
             async with self._streams.open(request, invocation_id) as call:
                 await call.started()
@@ -86,8 +88,37 @@ class Functions:
                         await _write(context, pb.InvokeResponse(chunk=chunk))
         except InvocationError as exc:
             await abort(context, exc, invocation_id, has_answered=has_answered)
+        except grpc.aio.BaseError as exc:
+            # The call is over, since its caller is gone or the server has stopped: nobody hears more of it.
+            raise asyncio.CancelledError from exc
         except Exception:  # noqa: BLE001 - the edge
             await abort(context, internal_error(invocation_id), invocation_id, has_answered=has_answered)
+
+    async def _header(self, requests: _Requests) -> pb.RequestHeader:
+        """
+        Return the header, which is the first message.
+
+        Raises:
+            InvocationError: It is none, or did not come in time or before the server drains: a stream without
+                one runs nothing that a drain would wait for.
+        """
+        async with _owned(anext(requests, None)) as coming, _owned(self._streams.refusal()) as refusal:
+            either: list[asyncio.Future[Any]] = [coming, refusal]
+            await asyncio.wait(either, timeout=_HEADER_S, return_when=asyncio.FIRST_COMPLETED)
+            if not coming.done():
+                if refusal.done():
+                    raise refusal.result()
+                raise InvocationError(
+                    Reason.INVALID_REQUEST,
+                    f"no header came within {_HEADER_S:g} s; expected it as the first message",
+                )
+            first = coming.result()
+        if first is None or first.WhichOneof("part") != "header":
+            what = "no message came" if first is None else "the first message has no header"
+            raise InvocationError(
+                Reason.INVALID_REQUEST, f"{what}; expected a header with the method, then chunks"
+            )
+        return first.header
 
 
 def add_functions(functions: Functions, server: grpc.aio.Server) -> None:
@@ -101,6 +132,22 @@ def add_functions(functions: Functions, server: grpc.aio.Server) -> None:
         response_serializer=pb.InvokeResponse.SerializeToString,
     )
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, {"Invoke": invoke}),))
+
+
+@contextlib.asynccontextmanager
+async def _owned(work: Awaitable[_Result]) -> AsyncIterator[asyncio.Future[_Result]]:
+    """
+    Do `work` beside; what is left of it at the end is cancelled.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+        if not task.cancelled():
+            # Else asyncio would log it as one that nobody has seen.
+            task.exception()
 
 
 @contextlib.asynccontextmanager
@@ -136,6 +183,8 @@ async def _feed(call: StreamedCall, requests: _Requests, context: Context, invoc
                 return
         await _rule_out_cancellation(context)
         await call.end_input()
+    except grpc.aio.BaseError:
+        call.stop(Reason.CANCELLED, "its caller is gone")
     except Exception:  # noqa: BLE001 - the edge of its task
         internal_error(invocation_id)
         call.stop(Reason.INTERNAL, "internal error")
@@ -164,21 +213,6 @@ async def _rule_out_cancellation(context: Context) -> None:
     await context.read()
     for _ in range(_CANCELLATION_TURNS):
         await asyncio.sleep(0)
-
-
-async def _header(requests: _Requests) -> pb.RequestHeader:
-    try:
-        first = await asyncio.wait_for(anext(requests, None), _HEADER_S)
-    except asyncio.TimeoutError as exc:
-        raise InvocationError(
-            Reason.INVALID_REQUEST, f"no header came within {_HEADER_S:g} s; expected it as the first message"
-        ) from exc
-    if first is None or first.WhichOneof("part") != "header":
-        what = "no message came" if first is None else "the first message has no header"
-        raise InvocationError(
-            Reason.INVALID_REQUEST, f"{what}; expected a header with the method, then chunks"
-        )
-    return first.header
 
 
 def _request(header: pb.RequestHeader, metadata: Metadata) -> Request:

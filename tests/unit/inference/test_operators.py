@@ -23,12 +23,16 @@ RIGHT = (
     "count-up",
     "remember",
     "mirror-pad",
+    "pick",
     "scatter",
     "slice",
     "transpose",
     "transpose-from-the-end",
 )
 WRONG = {
+    "pick-computed": "STRIDED_SLICE",
+    "pick-outside": "STRIDED_SLICE",
+    "set-diagonal": "MATRIX_SET_DIAG",
     "transpose-twice": "TRANSPOSE",
     "transpose-computed": "TRANSPOSE",
     "transpose-nothing": "TRANSPOSE",

@@ -138,8 +138,16 @@ def test_a_message_fits(text: str) -> None:
             Outcome(reason=Reason.EXITED, message="exit code 1", stderr=b"\x1b[31mred\x00\xff\xfe"),
             "function 'f': exit code 1; it said: [31mred��",
         ),
+        (
+            Outcome(reason=Reason.EXITED, message="exit code 1", stderr=b" \n" * 100_000),
+            "function 'f': exit code 1",
+        ),
+        (
+            Outcome(reason=Reason.REJECTED, message="guest rejected its input", stderr=b"\n" * 100_000),
+            "function 'f': rejected the input: guest rejected its input",
+        ),
     ],
-    ids=["silent", "lines", "rejected", "rejected in silence", "no text"],
+    ids=["silent", "lines", "rejected", "rejected in silence", "no text", "blank", "rejected, blank"],
 )
 def test_what_a_guest_said(outcome: Outcome, message: str) -> None:
     """A failure carries what its guest said on standard error, as one line of valid text."""

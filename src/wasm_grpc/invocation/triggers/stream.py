@@ -134,6 +134,12 @@ class Streams:
         """
         return self._runner.next_id()
 
+    async def refusal(self) -> InvocationError:
+        """
+        Wait until every stream is refused; return what each is told.
+        """
+        return await self._runner.refusal()
+
     @contextlib.asynccontextmanager
     async def open(self, request: Request, invocation_id: str) -> AsyncIterator[StreamedCall]:
         """
