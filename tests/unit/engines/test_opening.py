@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import logging
 
 import pytest
@@ -15,6 +16,7 @@ wasmtime = pytest.importorskip("wasmtime")
 from wasm_grpc.engines.wasmtime import capi, opening  # noqa: E402
 from wasm_grpc.engines.wasmtime.opening import WasmtimeApi, open_wasmtime  # noqa: E402
 from wasm_grpc.engines.wasmtime.public import PublicEngine  # noqa: E402
+from wasm_grpc.engines.wasmtime.settings import wasmtime_version  # noqa: E402
 
 
 def _break_values(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,3 +103,8 @@ def test_without_addresses_the_public_classes_serve(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(capi, "_POOL_SIZES", (1 << 20,))
 
     assert isinstance(open_wasmtime(), PublicEngine)
+
+
+def test_the_version_is_that_of_the_installed_package() -> None:
+    """The version in an artifact's key is what the package's metadata says."""
+    assert wasmtime_version() == importlib.metadata.version("wasmtime")
