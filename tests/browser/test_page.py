@@ -235,6 +235,32 @@ async def test_a_dropped_file(visit: Visit) -> None:
     await expect(page.get_by_role("button", name="Read a digit")).to_be_enabled()
 
 
+async def test_a_stroke_that_is_encoded_late_stops_no_call(visit: Visit) -> None:
+    """Of two strokes the first may be encoded after the second: it is not chosen, and the call goes on."""
+    page = visit.page
+    await page.evaluate(
+        """() => {
+            const encode = HTMLCanvasElement.prototype.toBlob;
+            const delays = [1000, 0];
+            document.body.dataset.encoded = "";
+            HTMLCanvasElement.prototype.toBlob = function (take, ...options) {
+                const delay = delays.shift() ?? 0;
+                const late = (blob) => setTimeout(() => { take(blob); document.body.dataset.encoded += "."; }, delay);
+                encode.call(this, late, ...options);
+            };
+        }"""
+    )
+    await page.locator("#draw").click()
+    await page.keyboard.press("Shift+ArrowDown")
+    await page.keyboard.press("Shift+ArrowDown")
+
+    await page.locator("#grayscale").click()
+
+    await expect(page.locator("body")).to_have_attribute("data-encoded", "..")
+    await expect(page.locator("#shown")).to_have_attribute("data-shows", "grey")
+    assert visit.said == []
+
+
 async def test_by_keyboard_alone(visit: Visit) -> None:
     """A person without a mouse takes a sample, draws a stroke, and has the result read out."""
     page = visit.page

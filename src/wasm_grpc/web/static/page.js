@@ -16,9 +16,11 @@ let name = ""; // name of its file
 let pictureUrl = "";
 let greyUrl = "";
 let running = null; // the AbortController of the running call
+let drawing = null; // the picture of the last stroke, while it is encoded
 
 function choose(blob, file, { isOnDisk = true, shows = "picture" } = {}) {
   stop();
+  drawing = null;
   if (blob.size > LIMIT_BYTES || blob.size === 0) {
     forget();
     const fault = blob.size ? `is too large: it has ${mebibytes(blob.size)} MiB; at most 16 are taken.` : "is empty.";
@@ -43,7 +45,7 @@ function choose(blob, file, { isOnDisk = true, shows = "picture" } = {}) {
 }
 
 function forget() {
-  picture = null;
+  picture = drawing = null;
   compare("");
   stage("nothing");
   $("chosen-name").textContent = "No picture yet";
@@ -269,9 +271,12 @@ $("sample-landscape").addEventListener("click", async () =>
 $("sample-digit").addEventListener("click", async () => choose(await paintDigit(), "digit.png", { isOnDisk: false }));
 
 // A stroke replaces any chosen picture: the functions get the drawing.
-const board = new Board($("board"), async () =>
-  choose(await board.blob(), "drawing.png", { isOnDisk: false, shows: "board" }),
-);
+const board = new Board($("board"), async () => {
+  const stroke = (drawing = board.blob());
+  const blob = await stroke;
+  // Strokes may be encoded out of order, and only the last one has all of the drawing.
+  if (stroke === drawing) choose(blob, "drawing.png", { isOnDisk: false, shows: "board" });
+});
 $("draw").addEventListener("click", () => {
   stop();
   if (board.isBlank) forget();
@@ -287,4 +292,10 @@ $("draw-clear").addEventListener("click", () => {
 });
 
 stage("nothing");
-for (const button of functions) button.addEventListener("click", () => call(button.id));
+for (const button of functions) {
+  button.addEventListener("click", async () => {
+    // Choosing the last stroke's picture would stop this call.
+    if (drawing) await drawing;
+    call(button.id);
+  });
+}
