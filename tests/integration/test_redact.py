@@ -724,6 +724,24 @@ def test_it_does_not_matter_where_in_a_line_a_secret_is(
     assert (there.stdout, there.stderr) == (before + elsewhere.stdout[2:], elsewhere.stderr)
 
 
+@pytest.mark.parametrize(
+    ("secrets", "before_border"),
+    [
+        (b" TOKEN=y\0TOKEN=y ", 14),
+        (b" 553=bob\1password=x\x0135=A'o'neill@example.org' ", 32),
+        (b" PASSWORD=x\0USER=bob\0TOKEN=y ", 26),
+    ],
+)
+def test_a_separator_at_a_border_is_one(secrets: bytes, before_border: int) -> None:
+    """A control character between two settings separates them also where the first is gone from the buffer."""
+    before = b"z" * (BUFFER_BYTES - 4096 - before_border)
+    text = secrets + b"z" * BUFFER_BYTES
+
+    elsewhere, there = run_in_chunks(MODULE, [b"zz" + text]), run_in_chunks(MODULE, [before + text])
+
+    assert there.stdout == before + elsewhere.stdout[2:]
+
+
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def caller(start_server: StartServer) -> AsyncIterator[Caller]:
     """Call the function of the repository."""

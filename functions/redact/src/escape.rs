@@ -86,9 +86,9 @@ fn may_begin(first: u8, second: u8) -> bool {
 }
 
 /// The unit that begins here, where `next` found it. `before` is the byte shown last. If `is_whole`, the bytes
-/// end with a line or the input.
-pub fn unit(raw: &[u8], at: usize, before: Option<u8>, is_whole: bool) -> Unit {
-    let source = Source { raw, is_whole };
+/// end with a line or the input. `follows_setting` is what `is_behind_setting` said of where they begin.
+pub fn unit(raw: &[u8], at: usize, before: Option<u8>, is_whole: bool, follows_setting: bool) -> Unit {
+    let source = Source { raw, is_whole, follows_setting };
     match raw[at] {
         _ if !is_whole && raw.len() - at < ESCAPE_BYTES => Unit::Partial,
         b'\\' => source.escape(at),
@@ -103,9 +103,22 @@ pub fn unit(raw: &[u8], at: usize, before: Option<u8>, is_whole: bool) -> Unit {
     }
 }
 
+/// Whether the word before this place is a name with its value.
+///
+/// `follows_setting` says it of the place where `raw` begins: what stood before may be gone.
+pub fn is_behind_setting(raw: &[u8], at: usize, follows_setting: bool) -> bool {
+    raw[..at]
+        .iter()
+        .rev()
+        .take(VALUE_BYTES)
+        .find(|&&byte| byte <= b' ' || matches!(byte, b'=' | b':'))
+        .map_or(follows_setting && at < VALUE_BYTES, |byte| matches!(byte, b'=' | b':'))
+}
+
 struct Source<'a> {
     raw: &'a [u8],
     is_whole: bool,
+    follows_setting: bool,
 }
 
 impl Source<'_> {
@@ -274,21 +287,11 @@ impl Source<'_> {
             return Unit::Partial;
         }
         let is_before_name = end > at + 1 && matches!(self.at(end), Some(b'=' | b':'));
-        if is_before_name && self.is_behind_setting(at) {
+        if is_before_name && is_behind_setting(self.raw, at, self.follows_setting) {
             Unit::Plain { len: 1 }
         } else {
             Unit::Hidden { len: 1 }
         }
-    }
-
-    /// Whether the word before this place is a name with its value.
-    fn is_behind_setting(&self, at: usize) -> bool {
-        self.raw[..at]
-            .iter()
-            .rev()
-            .take(VALUE_BYTES)
-            .find(|&&byte| byte <= b' ' || matches!(byte, b'=' | b':'))
-            .map_or(false, |byte| matches!(byte, b'=' | b':'))
     }
 
     /// A character of several bytes.

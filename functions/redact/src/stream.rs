@@ -53,6 +53,7 @@ pub fn redact(redactor: &mut Redactor, mut input: impl Read, output: impl Write)
                 let raw_done = if is_whole { ready } else { view.raw_end(done).max(raw_written) };
                 redactor.copy(&buffer, &view, raw_written, raw_done, &mut output);
                 scanned = reached.max(done) - done;
+                view.leave(&buffer, raw_done);
                 buffer.copy_within(raw_done..filled, 0);
                 raw_done
             };

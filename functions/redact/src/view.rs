@@ -25,6 +25,8 @@ pub struct View {
     /// How many raw bytes it is of.
     raw_len: usize,
     has_messages: bool,
+    /// Whether what stood before the raw bytes, and is gone, ended with a name and its value.
+    follows_setting: bool,
     /// The last answer of `count_before`.
     last: Cell<usize>,
 }
@@ -36,6 +38,7 @@ impl View {
             edits: Vec::with_capacity(MOST_EDITS),
             raw_len: 0,
             has_messages: false,
+            follows_setting: false,
             last: Cell::new(0),
         }
     }
@@ -47,8 +50,14 @@ impl View {
             edits: Vec::new(),
             raw_len: raw.len(),
             has_messages: false,
+            follows_setting: false,
             last: Cell::new(0),
         }
+    }
+
+    /// Remembers what it takes to show the raw bytes from `place` on alone.
+    pub fn leave(&mut self, raw: &[u8], place: usize) {
+        self.follows_setting = escape::is_behind_setting(raw, place, self.follows_setting);
     }
 
     /// Shows these bytes, if `is_whole` to their end, which is that of a line or of the input.
@@ -68,7 +77,7 @@ impl View {
                 break;
             }
             let before = if at > plain { Some(raw[at - 1]) } else { self.bytes.last().copied() };
-            let unit = escape::unit(raw, at, before, is_whole);
+            let unit = escape::unit(raw, at, before, is_whole, self.follows_setting);
             match unit {
                 Unit::Plain { len } => {
                     at += len;
