@@ -43,6 +43,20 @@ def test_standard_input_goes_through(engine: str, guest: Path, env: dict[str, st
     assert (ended.stdout, ended.stderr, ended.code) == (body, "", 0)
 
 
+def test_a_run_starts_one_process(guest: Path, env: dict[str, str], tmp_path: Path) -> None:
+    """A module whose code is cached takes a worker alone: nobody is asked beforehand, none is replaced."""
+    python, starts = tmp_path / "python", tmp_path / "starts"
+    python.write_text(f'#!/bin/sh\necho started >>{starts}\nexec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    command = ("run", "--engine", "wasmtime", "--worker-python", python, guest / "exit.wasm")
+    run_command(*command, stdin=b"\0", env=env)
+    starts.unlink()
+
+    ended = run_command(*command, stdin=b"\0", env=env)
+
+    assert (ended.code, starts.read_text()) == (0, "started\n")
+
+
 @pytest.mark.parametrize(
     ("name", "stdin", "flags", "code", "errors"),
     [

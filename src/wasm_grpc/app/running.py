@@ -17,6 +17,7 @@ from wasm_grpc.core import wire
 from wasm_grpc.core.errors import ConfigError, ManifestError, ModelError, ModuleError
 from wasm_grpc.core.model import (
     KIB,
+    MIB,
     EngineName,
     GuestKind,
     Inference,
@@ -36,6 +37,8 @@ from wasm_grpc.pool.session import ProcessEnded, Session
 __all__ = ["GuestProgram", "Streams", "run_once"]
 
 _FRAME_LIMIT_BYTES = 1 << 31
+_CODE_BYTES = MIB
+"""Bytes of native code that a module of any size has; seen are some 10 KiB for an empty one."""
 _CODE_FACTOR = 12
 """Bytes of native code for each byte of a module, at most; seen are 4 to 10."""
 _READ_BYTES = 256 * KIB
@@ -151,7 +154,7 @@ async def _start(
         room += code_bytes([(engine, "", code_size)])
         return await start_worker(engine, settings, memory_bytes=room, body_limit=_FRAME_LIMIT_BYTES)
 
-    room_for_code = _CODE_FACTOR * len(wasm)
+    room_for_code = _CODE_BYTES + _CODE_FACTOR * len(wasm)
     found, session = await start(room_for_code)
     try:
         compiler = ModuleCompiler(settings, cache, {engine: found})
