@@ -32,7 +32,7 @@ class OurRuntime:
 
 def our_runtimes(tell: Callable[[str], None]) -> list[OurRuntime]:
     """
-    Return the engines that can be had; of the others `tell` is told why they can't.
+    Return the engines that are installed, and tell `tell` why each of the others is not.
     """
     runtimes = []
     settings = make_settings({})

@@ -102,7 +102,7 @@ async def caller(
     write_classifier(functions, "modelless", model=None, labels=SAMPLES, env=U8)
     marked = b"\xef\xbb\xbf" + "\r\n".join([*SAMPLES, "", ""]).encode()
     write_classifier(functions, "windows", model=model, labels=marked, env=U8)
-    # A function is taken up at its first call: of these few are called in one run of a test.
+    # A function is loaded at its first call: of these few are called in one run of a test.
     for manifest in functions.glob("*/function.toml"):
         manifest.write_text(manifest.read_text() + "[pool]\nmin = 0\n")
     async with start_server(functions, "--workers", "1") as server, connect(server.address) as channel:

@@ -1,4 +1,4 @@
-"""Every manifest and module of a folder, tried on every engine that can be had."""
+"""Every manifest and module of a folder, tried on every installed engine."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ async def check(folder: Path, settings: Settings) -> FolderReport:
 
     Raises:
         ManifestError: No manifest and module is right.
-        ConfigError: There is nothing to check, or no engine can be had.
+        ConfigError: There is nothing to check, or no engine is installed.
     """
     survey = await asyncio.to_thread(survey_functions, folder, settings.only)
     functions = survey.functions

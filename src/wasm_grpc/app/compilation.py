@@ -53,7 +53,7 @@ class ModuleCompiler:
     Attributes:
         settings: See `Settings`.
         cache: Where the native code is kept.
-        runtimes: The engines that can be had.
+        runtimes: The engines that are installed.
         on_compiled: Called with the name of each module that was compiled and not found compiled.
     """
 
@@ -117,7 +117,7 @@ class ModuleCompiler:
         Return a module's native code on the first of these engines that takes it.
 
         Raises:
-            EngineUnavailableError: None of them can be had here.
+            EngineUnavailableError: None of them is installed.
             ModuleError: None takes it; one line a reason.
         """
         had = [engine for engine in engines if engine in self.runtimes]
@@ -144,7 +144,7 @@ async def first_that_takes(
         name: The module's, for the log.
 
     Raises:
-        EngineUnavailableError: None of them can be had here.
+        EngineUnavailableError: None of them is installed.
         ModuleError: None takes it; one line a reason.
     """
     refusals: list[str] = []

@@ -66,7 +66,7 @@ class Preparer:
 
     Attributes:
         settings: See `Settings`.
-        compiler: Has the engines that can be had.
+        compiler: Knows the engines that are installed.
         inspector: Tries models.
     """
 
@@ -210,8 +210,8 @@ async def open_preparer(
     Find these engines, and the artifact cache. What was prepared can be loaded until the end.
 
     Raises:
-        ManifestError: None of them can be had, and there are these problems, which are the first to mend.
-        EngineUnavailableError: None of them can be had.
+        ManifestError: None of them is installed, and there are these problems, which come first.
+        EngineUnavailableError: None of them is installed.
     """
     try:
         runtimes = await find_runtimes(tuple(dict.fromkeys(engines)), settings)

@@ -37,7 +37,7 @@ class _Loaded:
 
 
 _Table = dict[int, "_Loaded | str"]
-"""By index: what was taken up, or why it could not be."""
+"""By index: the loaded function, or why it could not be loaded."""
 
 
 def serve(frames: FrameSocket, engine: Engine, counter: StartCounter) -> int:

@@ -20,6 +20,14 @@ def _look(context: Seen) -> None:
 HOSTS: HostModules = {("host", "look"): HostFunction(FuncType(()), _look)}
 
 
+@pytest.fixture
+def limiting_engine(engine: Engine) -> Engine:
+    """Return an engine that limits each instance; the others have the limit in the code, which other tests see."""
+    if not engine.limits_instances:
+        pytest.skip("this engine doesn't limit instances: their limit is in the code")
+    return engine
+
+
 def test_the_view_shows_what_the_module_brought(engine: Engine) -> None:
     """The view begins at address 0 and shows the data segments."""
     context = Seen()
@@ -79,11 +87,9 @@ def test_memory_grows_to_its_limit_and_not_beyond(engine: Engine) -> None:
     assert (answers, instance.memory_bytes()) == ([1, REFUSED, 16], MIB)
 
 
-def test_instances_of_one_module_have_limits_of_their_own(engine: Engine) -> None:
+def test_instances_of_one_module_have_limits_of_their_own(limiting_engine: Engine) -> None:
     """Where the engine limits instances, each memory grows to its own limit, whatever the code allows."""
-    if not engine.limits_instances:
-        pytest.skip("this engine has no limits of instances: they are written in the code")
-    prepared = load(engine, "memory", HOSTS, memory_bytes=64 * MIB)
+    prepared = load(limiting_engine, "memory", HOSTS, memory_bytes=64 * MIB)
     instances = [prepared.instantiate(Seen(), memory_bytes=size * MIB) for size in (1, 2)]
 
     answers = [[instance.call("grow", pages)[0] for pages in (15, 1)] for instance in instances]
@@ -91,11 +97,9 @@ def test_instances_of_one_module_have_limits_of_their_own(engine: Engine) -> Non
     assert answers == [[1, REFUSED], [1, 16]]
 
 
-def test_an_instance_that_begins_above_its_limit_is_a_trap(engine: Engine) -> None:
+def test_an_instance_that_begins_above_its_limit_is_a_trap(limiting_engine: Engine) -> None:
     """It is not made: functions are checked beforehand, so this is the last line."""
-    if not engine.limits_instances:
-        pytest.skip("this engine has no limits of instances: they are written in the code")
-    prepared = load(engine, "memory", HOSTS)
+    prepared = load(limiting_engine, "memory", HOSTS)
 
     with pytest.raises(GuestTrap):
         prepared.instantiate(Seen(), memory_bytes=0)

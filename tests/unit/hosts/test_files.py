@@ -106,7 +106,7 @@ def test_granted_file_is_read(mount: Mount) -> None:
 
 
 def test_granted_files_are_read_once(mount: Mount) -> None:
-    """Invocations share what was read when the function was taken up, though the file is gone since."""
+    """Invocations share what was read when the function was loaded, though the file is gone since."""
     files = FileSystem([mount], scratch_bytes=ROOM)
     Path(mount.entries[0].host).unlink()
 

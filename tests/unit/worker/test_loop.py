@@ -127,7 +127,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 
 def test_an_invocation(server: Server) -> None:
-    """A function that was taken up runs again and again, each run counted on the counter before it begins."""
+    """A loaded function runs again and again, and the start counter counts each run before it begins."""
     answer = server.load(0, "echo")
     outcomes = []
     for body in (b"one", b"two"):
@@ -186,7 +186,7 @@ def test_a_tainted_engine_ends_the_worker(server: Server) -> None:
 
 
 def test_a_function_that_can_not_be_taken_up(server: Server) -> None:
-    """What keeps a function from being taken up is told at once, and to whoever calls it; no path is in it."""
+    """The reason why a function can't be loaded is reported at once and to each caller, without a path."""
     answer = server.load(0, "echo", artifact="/no/such/artifact")
     server.invoke(0)
 
