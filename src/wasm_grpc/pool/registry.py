@@ -1,5 +1,5 @@
 """
-Which worker processes there are, and what each is at: the schedule's record, as pure as it.
+The workers that there are, each with its state: the schedule's record, as pure as the schedule itself.
 
 ============  ======================================  =================================
 state         event                                   next
@@ -10,7 +10,7 @@ IDLE          `take`                                  BUSY
 BUSY          `lend`                                  LENT
 LENT          `reclaim`                               BUSY
 BUSY, LENT    `rest`                                  IDLE
-IDLE          `stop`                                  gone
+IDLE          `retire`                                gone
 any           `lost`, `forget`                        gone
 ============  ======================================  =================================
 """
@@ -26,18 +26,18 @@ from wasm_grpc.core.model import Runtime
 __all__ = ["FAILED_START_PAUSE_S", "State", "WorkerKind", "WorkerRegistry"]
 
 FAILED_START_PAUSE_S = 1.0
-"""Wait after a worker that did not come up, so that a broken interpreter is no busy loop."""
+"""The pause after a worker that did not come up: a broken interpreter would be started again and again."""
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerKind:
     """
-    What makes workers interchangeable: an invocation may go to any of its function's kind.
+    What makes workers interchangeable: an invocation may go to any worker of its function's kind.
 
     Attributes:
         runtime: Engine and interpreter.
-        function: The only function whose invocations they run, each worker one of them; "" where they
-            run those of all functions of this runtime, one after another.
+        function: The only function that such workers run, each worker once; "" where they run all
+            functions of this runtime that have no kind of their own, one invocation after another.
     """
 
     runtime: Runtime
@@ -46,20 +46,20 @@ class WorkerKind:
     @property
     def is_exclusive(self) -> bool:
         """
-        Whether a worker serves one invocation and ends, because a guest could leave something behind.
+        Whether a worker runs one invocation and ends, because its guest could leave something behind.
         """
         return bool(self.function)
 
 
 class State(enum.Enum):
     """
-    What a worker is at.
+    What a worker does; see the table above.
     """
 
     STARTING = enum.auto()
     IDLE = enum.auto()
     BUSY = enum.auto()
-    # It runs a guest that waits for its peer.
+    # Its guest waits, and has lent its run slot.
     LENT = enum.auto()
 
 
@@ -77,13 +77,13 @@ class WorkerRegistry:
 
     def __init__(self, kinds: Iterable[WorkerKind], *, slots: int, max_workers: int, idle_s: float) -> None:
         """
-        Know no worker yet.
+        Begin without a worker.
 
         Args:
-            kinds: Of each function.
-            slots: Guests that compute at once.
-            max_workers: Processes, at the most.
-            idle_s: A worker that is idle so long beyond the floor is let go.
+            kinds: The kind of each function.
+            slots: How many guests compute at once.
+            max_workers: How many processes there are at most.
+            idle_s: A worker beyond the floor is stale once it has been idle for so many seconds.
         """
         self._max_workers = max_workers
         self._idle_s = idle_s
@@ -92,7 +92,7 @@ class WorkerRegistry:
         self._last = 0
         self._idle: dict[WorkerKind, list[int]] = {kind: [] for kind in self._floors}
         self._starting = dict.fromkeys(self._floors, 0)
-        # Those whose guests wait for their peers aside: a spare is kept beside them.
+        # Without those that lent their slot: a guest may wait for hours, and the floor is kept beside it.
         self._at_hand = dict.fromkeys(self._floors, 0)
         self._pause_until_s = dict.fromkeys(self._floors, 0.0)
 
@@ -102,38 +102,38 @@ class WorkerRegistry:
     @property
     def is_starting(self) -> bool:
         """
-        Whether a worker is on its way that has not come up yet.
+        Whether a worker has been started that is not ready yet.
         """
         return any(self._starting.values())
 
     def state(self, worker: int) -> State | None:
         """
-        Return what a worker is at; ``None`` where it is gone.
+        Return what a worker does; ``None`` where it is gone.
         """
         found = self._workers.get(worker)
         return None if found is None else found.state
 
     def has_idle(self, kind: WorkerKind) -> bool:
         """
-        Whether `take` gives one.
+        Whether `take` would find one.
         """
         return bool(self._idle[kind])
 
     def starting(self, kind: WorkerKind) -> int:
         """
-        Return how many are on their way.
+        Return how many have been started and are not ready yet.
         """
         return self._starting[kind]
 
     def is_paused(self, kind: WorkerKind, now_s: float) -> bool:
         """
-        Whether its last worker did not come up, just now.
+        Whether the last worker of this kind failed to start a moment ago.
         """
         return now_s < self._pause_until_s[kind]
 
     def start(self, kind: WorkerKind) -> int | None:
         """
-        Add one that is to be started; ``None`` where there are as many as there may be.
+        Add a worker that the caller will start, and return its number; ``None`` where no more are allowed.
         """
         if len(self._workers) >= self._max_workers:
             return None
@@ -145,7 +145,7 @@ class WorkerRegistry:
 
     def ready(self, worker: int, now_s: float) -> None:
         """
-        It came up.
+        Note that it takes tickets from now on.
         """
         kind = self._workers[worker].kind
         self._starting[kind] -= 1
@@ -154,7 +154,7 @@ class WorkerRegistry:
 
     def take(self, kind: WorkerKind) -> int:
         """
-        Return an idle one, the one that rested shortest: the others may retire.
+        Return the idle worker that was used last, so that the others can become stale.
         """
         worker = self._idle[kind].pop()
         self._workers[worker].state = State.BUSY
@@ -162,7 +162,7 @@ class WorkerRegistry:
 
     def lend(self, worker: int) -> None:
         """
-        Its guest waits for its peer.
+        Note that its guest waits.
         """
         found = self._workers[worker]
         found.state = State.LENT
@@ -170,7 +170,7 @@ class WorkerRegistry:
 
     def reclaim(self, worker: int) -> None:
         """
-        Its guest waits no more.
+        Note that its guest goes on.
         """
         found = self._workers[worker]
         found.state = State.BUSY
@@ -178,7 +178,7 @@ class WorkerRegistry:
 
     def rest(self, worker: int, now_s: float) -> None:
         """
-        Its guest ended.
+        Note that its guest has ended.
         """
         if self._workers[worker].state is State.LENT:
             self.reclaim(worker)
@@ -186,7 +186,7 @@ class WorkerRegistry:
 
     def lost(self, worker: int, now_s: float, *, pauses: bool = True) -> None:
         """
-        Its process ended by itself, or was killed; with `pauses` one that did not come up delays the next.
+        Forget one whose process has ended; with `pauses` one that was not ready yet delays the next.
         """
         found = self._workers[worker]
         if found.state is State.IDLE:
@@ -199,15 +199,15 @@ class WorkerRegistry:
 
     def forget(self, worker: int) -> None:
         """
-        Its process ends after its guest.
+        Forget one whose process ends by itself, because its guest has ended.
         """
         found = self._workers.pop(worker)
         if found.state is not State.LENT:
             self._at_hand[found.kind] -= 1
 
-    def stop(self, worker: int) -> None:
+    def retire(self, worker: int) -> None:
         """
-        An idle one is let go.
+        Forget an idle one, whose process the caller ends.
         """
         self._idle[self._workers[worker].kind].remove(worker)
         self.forget(worker)
@@ -223,7 +223,7 @@ class WorkerRegistry:
 
     def missing(self, now_s: float) -> list[WorkerKind]:
         """
-        Return the kind of each worker that is missing to what is always kept.
+        Return the kind of each worker that is missing to the floors.
         """
         return [
             kind
@@ -234,12 +234,12 @@ class WorkerRegistry:
 
     def stale(self, now_s: float) -> list[int]:
         """
-        Return those that have been idle too long beyond what is always kept.
+        Return the workers beyond the floors that have been idle too long.
         """
         found: list[int] = []
         for kind, idle in self._idle.items():
             surplus = self._at_hand[kind] - self._floors[kind]
-            # The longest idle stand first: `_make_idle` appends, `take` takes the last.
+            # The one that has been idle longest is first: `_make_idle` appends and `take` takes the last.
             found += [worker for worker in idle[: max(surplus, 0)] if self._is_stale(worker, now_s)]
         return found
 
@@ -255,10 +255,10 @@ class WorkerRegistry:
 
 def _floors(kinds: Iterable[WorkerKind], *, slots: int, max_workers: int) -> dict[WorkerKind, int]:
     """
-    Return how many workers are always kept of each kind.
+    Return how many workers of each kind are always kept: its *floor*.
 
-    One a slot and a spare where most functions run, one of each other kind. Exclusive kinds come last: as
-    many have one as the other processes leave room for.
+    That is one for each slot and a spare for the kind that most functions have, and one for each other kind.
+    Exclusive kinds come last, and get one only while `max_workers` allows it.
     """
     counts: dict[WorkerKind, int] = {}
     for kind in kinds:

@@ -1,21 +1,21 @@
 """
-Who runs where, decided purely: events go in, actions come out, nothing here waits or does I/O.
+Decide who runs where: events go in, actions come out, and nothing here waits or does I/O.
 
-Theory of operation. A *ticket* is an invocation that was handed in, a *worker* a process, a *run slot*
-the leave to compute; `registry` has the states of a worker. A function's tickets wait in two *queues*, its
-streams apart, so that neither waits behind the other. After every event `_dispatch` gives waiting
-tickets to workers:
+Theory of operation. A *ticket* is the number of an invocation that was submitted, a *worker* that of a
+process, a *run slot* the right to compute; `registry` has the states of a worker. The tickets of a function
+wait in two *queues*, those of streams in one of their own, so that neither kind waits behind the other.
+After every event `_dispatch` assigns waiting tickets to workers:
 
-* A function may run one more while it has fewer than its own ``max`` and the server has a run slot
-  left. A function with nothing computing may always start one, beyond the slots, so that a flooded
-  neighbour costs it a share of a core and not a place in a queue.
-* Among those that may, the function with the fewest computing goes first, then the ticket that
-  has waited longest.
-* A ticket is never reserved for a worker that is still starting: whoever comes first takes the
-  next idle worker. But no more workers are started than tickets wait for.
-* A stream whose guest waits for its peer lends its slot (`lend`) and asks for it again (`resume`). It
-  keeps its process meanwhile, so streams may have all processes but one a slot. Where guests that
-  resume and tickets both wait for a slot, they get it in turn.
+* A function may run one more while it runs fewer than its ``max`` and the server has a free run slot. A
+  function of which nothing computes may always start one, beyond the slots: so a neighbour that floods the
+  server costs it a share of a core, and not a place behind a thousand others.
+* Of those that may, the function with the fewest computing goes first, then the ticket that has waited
+  longest.
+* No ticket is reserved for a worker that is still starting: the ticket whose turn it is takes the next idle
+  worker. But no more workers are started than there are tickets for.
+* A guest that waits lends its slot (`lend`) and asks for it again (`reclaim`). It keeps its process
+  meanwhile, so streams may have all processes but one for each slot. Where guests that reclaim and tickets
+  both wait for a slot, they get one in turn.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from dataclasses import dataclass, field
 
 from wasm_grpc.pool.registry import State, WorkerKind, WorkerRegistry
 
-__all__ = ["Action", "FunctionPolicy", "Resume", "Run", "Schedule", "Start", "Stop"]
+__all__ = ["Action", "Assign", "FunctionPolicy", "Resume", "RetireWorker", "Schedule", "StartWorker"]
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
+class StartWorker:
     """
-    Start a worker process under this id.
+    Start a process for this worker.
     """
 
     worker: int
@@ -40,7 +40,7 @@ class Start:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class Assign:
     """
     Send this ticket's invocation to this worker.
     """
@@ -52,22 +52,22 @@ class Run:
 @dataclass(frozen=True, slots=True)
 class Resume:
     """
-    Let this worker's guest go on.
+    Let this worker's guest go on: it has its run slot again.
     """
 
     worker: int
 
 
 @dataclass(frozen=True, slots=True)
-class Stop:
+class RetireWorker:
     """
-    Let this idle worker go; it is forgotten here already.
+    End the process of this idle worker; the schedule has forgotten it.
     """
 
     worker: int
 
 
-Action = Start | Run | Resume | Stop
+Action = StartWorker | Assign | Resume | RetireWorker
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,8 +77,8 @@ class FunctionPolicy:
 
     Attributes:
         kind: The workers that may run it.
-        max: Concurrent invocations; ``None`` is one a run slot, streams that lent theirs not counted.
-        queue: Tickets that may wait, and streams as many.
+        max: Concurrent invocations; ``None`` allows one for each run slot, without guests that lent theirs.
+        queue: Tickets that may wait; as many streams may wait beside them.
     """
 
     kind: WorkerKind
@@ -90,7 +90,7 @@ class FunctionPolicy:
 class _Function:
     policy: FunctionPolicy
     running: int = 0
-    # Of these, those that have a run slot.
+    # Those of `running` that have a run slot.
     computing: int = 0
 
 
@@ -115,13 +115,13 @@ class Schedule:
         idle_s: float = 5.0,
     ) -> None:
         """
-        Know the functions, and no worker yet.
+        Begin without a worker.
 
         Args:
             functions: By name.
-            slots: Guests that compute at once.
-            max_workers: Processes, at the most.
-            idle_s: A worker that is idle so long beyond the floor is let go.
+            slots: How many guests compute at once.
+            max_workers: How many processes there are at most.
+            idle_s: A worker beyond the floor is retired once it has been idle for so many seconds.
         """
         self._slots = slots
         self._streams_limit = max(1, max_workers - slots)
@@ -151,7 +151,7 @@ class Schedule:
     @property
     def is_starting(self) -> bool:
         """
-        Whether a worker is on its way that has not come up yet.
+        Whether a worker has been started that is not ready yet.
         """
         return self._registry.is_starting
 
@@ -177,7 +177,7 @@ class Schedule:
 
     def withdraw(self, ticket: int) -> bool:
         """
-        Forget a ticket that still waits; false if it waits no more.
+        Forget a ticket that waits; return false if it no longer does.
         """
         queue = self._tickets.get(ticket)
         if queue is None:
@@ -187,23 +187,23 @@ class Schedule:
 
     def worker_ready(self, worker: int, now_s: float) -> list[Action]:
         """
-        A started worker takes work from now on.
+        A worker that was started takes tickets from now on.
         """
         self._registry.ready(worker, now_s)
         return self._dispatch(now_s)
 
     def lend(self, worker: int, now_s: float) -> list[Action]:
         """
-        A worker's guest waits for its peer: another may have its run slot.
+        A worker's guest waits: another may have its run slot.
         """
         self._registry.lend(worker)
         self._running[worker].function.computing -= 1
         self._busy -= 1
         return self._dispatch(now_s)
 
-    def resume(self, worker: int, now_s: float) -> list[Action]:
+    def reclaim(self, worker: int, now_s: float) -> list[Action]:
         """
-        The peer of a guest that lent its run slot came: a `Resume` will follow.
+        What a guest that lent its run slot waited for is here: a `Resume` will follow.
         """
         self._resuming[worker] = None
         return self._dispatch(now_s)
@@ -221,13 +221,13 @@ class Schedule:
 
     def worker_lost(self, worker: int, now_s: float, *, pauses: bool = True) -> list[Action]:
         """
-        A worker's process ended by itself or was killed; an id that is gone already is no error.
+        A worker's process did not start, ended by itself or was killed; one that is forgotten is no error.
 
         Args:
-            worker: Its id.
+            worker: Its number.
             now_s: The time.
-            pauses: One that had not come up delays the next start; false where its end is not the
-                interpreter's fault and will not happen again and again.
+            pauses: If it was not ready yet, delay the next start: the interpreter may be at fault, and
+                every other process would end in the same way.
         """
         if self._registry.state(worker) is None:
             return []
@@ -238,7 +238,7 @@ class Schedule:
 
     def run_again(self, ticket: int, function: str, now_s: float, *, is_stream: bool = False) -> list[Action]:
         """
-        Put a ticket whose worker was found dead before it began back to the front.
+        Put a ticket back to the front of its queue: its worker died before it began the invocation.
         """
         queue = self._queues[function, is_stream]
         self._wait(ticket, queue)
@@ -247,9 +247,9 @@ class Schedule:
 
     def tick(self, now_s: float) -> list[Action]:
         """
-        Let surplus idle workers go and make up for missing ones; call it every second or so.
+        Retire workers that have been idle too long, and start missing ones; call it every second or so.
         """
-        actions: list[Action] = [self._stop(worker) for worker in self._registry.stale(now_s)]
+        actions: list[Action] = [self._retire(worker) for worker in self._registry.stale(now_s)]
         return actions + self._dispatch(now_s) + self._fill(now_s)
 
     def _dispatch(self, now_s: float) -> list[Action]:
@@ -264,7 +264,7 @@ class Schedule:
             elif queue is None:
                 return actions
             elif self._registry.has_idle(queue.function.policy.kind):
-                actions.append(self._take(queue))
+                actions.append(self._assign(queue))
                 self._is_resumes_turn = True
             else:
                 kind = queue.function.policy.kind
@@ -305,7 +305,7 @@ class Schedule:
             return max(self._slots - function.computing, 0)
         return max(at_most - function.running, 0)
 
-    def _take(self, queue: _Queue) -> Run:
+    def _assign(self, queue: _Queue) -> Assign:
         ticket = next(iter(queue.waiting))
         self._unwait(ticket, queue)
         worker = self._registry.take(queue.function.policy.kind)
@@ -314,7 +314,7 @@ class Schedule:
         queue.function.computing += 1
         self._busy += 1
         self._streams += queue.is_stream
-        return Run(ticket, worker)
+        return Assign(ticket, worker)
 
     def _resume(self, worker: int) -> Resume:
         del self._resuming[worker]
@@ -325,10 +325,10 @@ class Schedule:
 
     def _call_for_worker(self, kind: WorkerKind, now_s: float) -> list[Action]:
         """
-        Start workers for the tickets that could run now but find none idle.
+        Start workers for the tickets that could run now but find no idle worker.
         """
         if self._registry.is_paused(kind, now_s):
-            # Nor may another kind's worker go for one that isn't started.
+            # Returning here also keeps workers of other kinds from being retired for nothing.
             return []
         actions: list[Action] = []
         for _ in range(self._runnable(kind) - self._registry.starting(kind)):
@@ -337,20 +337,21 @@ class Schedule:
                 other = self._registry.idle_of_another(kind)
                 if other is None:
                     break
-                actions.append(self._stop(other))
+                actions.append(self._retire(other))
                 worker = self._registry.start(kind)
             if worker is not None:
-                actions.append(Start(worker, kind))
+                actions.append(StartWorker(worker, kind))
         return actions
 
     def _runnable(self, kind: WorkerKind) -> int:
         """
-        Tickets of this kind that the slots and their functions' ``max`` let run now.
+        Return how many tickets of this kind the slots and their functions' ``max`` let run now.
         """
         queues = [queue for queue in self._pending if queue.function.policy.kind == kind]
         streams_left = self._streams_limit - self._streams
         places = {queue.function: self._places_of(queue.function) for queue in queues}
-        # First one of each function that may go beyond the slots: others' streams must not take its process.
+        # One ticket of each idle function comes first: it may go beyond the slots, and the streams of other
+        # functions must not take the process that it needs.
         starting: dict[_Function, _Queue] = {}
         for queue in queues:
             function = queue.function
@@ -373,18 +374,18 @@ class Schedule:
 
     def _fill(self, now_s: float) -> list[Action]:
         """
-        Start what is missing to each kind's floor, the spare included.
+        Start the workers that are missing to each kind's floor, the spare included.
         """
         actions: list[Action] = []
         for kind in self._registry.missing(now_s):
             worker = self._registry.start(kind)
             if worker is not None:
-                actions.append(Start(worker, kind))
+                actions.append(StartWorker(worker, kind))
         return actions
 
-    def _stop(self, worker: int) -> Stop:
-        self._registry.stop(worker)
-        return Stop(worker)
+    def _retire(self, worker: int) -> RetireWorker:
+        self._registry.retire(worker)
+        return RetireWorker(worker)
 
     def _wait(self, ticket: int, queue: _Queue) -> None:
         queue.waiting[ticket] = None

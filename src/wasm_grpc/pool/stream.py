@@ -5,11 +5,11 @@ Theory of operation. The caller `send`s and `receive`s; the pool tells what the 
 the guest before it has begun, so that an invocation whose worker was dead can go to another. From then on
 input goes ahead of what the guest asks for, as far as the socket takes it.
 
-A guest *waits* for its peer in two cases: it asked for input beyond all that was sent (`wanted`), or so
+A guest *waits* for its caller in two cases: it asked for input beyond all that was sent (`wanted`), or so
 much of its output is kept here that nothing more is read from its worker (*held*), which stops it in its
-own ``fd_write``. While it waits its run slot is lent; it gets input, or is read from again, when the
-schedule has given the slot back (`resumed`). A guest that polls may stop waiting without input, when its own
-timeout has passed (`waits_no_longer`): it goes on once it is told that it has its slot.
+own ``fd_write``. While it waits it lends its run slot (see `lease`); it gets input, or is read from again,
+once it holds the slot again. A guest that polls may stop waiting without input, when its own timeout has
+passed (`waits_no_longer`): it goes on once it is told that it has its slot.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from wasm_grpc.core.errors import ProtocolError
 from wasm_grpc.core.model import KIB, MIB, Limits, Outcome, Reason
 from wasm_grpc.core.wire import Input, Resumed
 from wasm_grpc.pool.connection import Connection
+from wasm_grpc.pool.lease import Lease
 
 __all__ = ["CHUNK_BYTES", "Stream"]
 
@@ -39,40 +40,36 @@ _PIECE_BYTES = 256 * KIB
 
 class Stream:
     """
-    A streaming invocation. One caller may send while another receives; made by `Pool.open_stream`.
+    A streaming invocation. One caller may send while another receives; see `Pool.open_stream`.
     """
 
     def __init__(
         self,
         outcome: asyncio.Future[Outcome],
         limits: Limits,
+        lease: Lease,
         *,
-        lend: Callable[[], None],
-        resume: Callable[[], None],
         stop: Callable[[Reason, str], None],
     ) -> None:
         """
         Wait for a worker.
 
         Args:
-            outcome: Set by the pool when the invocation has ended.
+            outcome: Set when the invocation has ended.
             limits: Of the function.
-            lend: Tells the schedule that the guest waits for its peer.
-            resume: Asks the schedule for the run slot; `resumed` answers.
+            lease: Its run slot.
             stop: Ends the guest.
         """
         self._outcome = outcome
         self._limits = limits
-        self._lend = lend
-        self._resume = resume
+        self._lease = lease
+        lease.on_held(self._resumed)
         self._stop = stop
         self._loop = outcome.get_loop()
         self._connection: Connection | None = None
         self._has_started = False
         # The guest has asked for something, or written: nobody else will run this invocation.
         self._has_begun = False
-        self._has_slot = False
-        self._is_resuming = False
         self._is_waiting_for_input = False
         self._is_waiting_for_slot = False
         self._is_held = False
@@ -148,7 +145,6 @@ class Stream:
         A worker has been sent the invocation.
         """
         self._connection = connection
-        self._has_slot = True
 
     def start(self, idle: Callable[[], None]) -> None:
         """
@@ -168,7 +164,7 @@ class Stream:
         if taken == self._sent_bytes and not self._has_sent_end:
             self._is_waiting_for_input = True
             if self._sender is None:
-                self._give_slot()
+                self._lease.lend()
         _wake(self._sender)
 
     def waits_no_longer(self) -> None:
@@ -177,10 +173,10 @@ class Stream:
         """
         self._is_waiting_for_input = False
         self._is_waiting_for_slot = True
-        if self._has_slot:
+        if self._lease.is_held:
             self._let_go_on()
         else:
-            self._ask_for_slot()
+            self._lease.reclaim()
 
     def written(self, chunk: bytes) -> None:
         """
@@ -202,18 +198,8 @@ class Stream:
         if self._kept_bytes() > _HELD_ABOVE_BYTES and not self._is_held and self._connection is not None:
             self._is_held = True
             self._connection.pause_reading()
-            self._give_slot()
+            self._lease.lend()
         _wake(self._receiver)
-        _wake(self._sender)
-
-    def resumed(self) -> None:
-        """
-        The guest has its run slot again.
-        """
-        self._has_slot = True
-        self._is_resuming = False
-        self._let_go_on()
-        self._release()
         _wake(self._sender)
 
     def ended(self) -> None:
@@ -226,6 +212,14 @@ class Stream:
         _wake(self._sender)
         _wake(self._receiver)
 
+    def _resumed(self) -> None:
+        """
+        Go on: the guest has its run slot again.
+        """
+        self._let_go_on()
+        self._release()
+        _wake(self._sender)
+
     def _let_go_on(self) -> None:
         if self._is_waiting_for_slot and self._connection is not None:
             self._is_waiting_for_slot = False
@@ -234,7 +228,7 @@ class Stream:
     async def _put(self, piece: bytes) -> bool:
         while not self._outcome.done():
             connection = self._connection
-            if connection is None or not (self._has_begun and self._has_slot):
+            if connection is None or not (self._has_begun and self._lease.is_held):
                 await self._wait_for_guest()
             elif connection.is_full:
                 await connection.wait_room()
@@ -249,8 +243,8 @@ class Stream:
 
     async def _wait_for_guest(self) -> None:
         if self._is_waiting_for_input and not self._is_held:
-            self._ask_for_slot()
-        if not (self._has_begun and self._has_slot):
+            self._lease.reclaim()
+        if not (self._has_begun and self._lease.is_held):
             await self._wait_as_sender()
 
     def _kept_bytes(self) -> int:
@@ -277,17 +271,7 @@ class Stream:
             self._release()
             _wake(self._sender)
         else:
-            self._ask_for_slot()
-
-    def _give_slot(self) -> None:
-        if self._has_slot:
-            self._has_slot = False
-            self._lend()
-
-    def _ask_for_slot(self) -> None:
-        if not self._is_resuming:
-            self._is_resuming = True
-            self._resume()
+            self._lease.reclaim()
 
     def _release(self) -> None:
         if self._is_held and self._connection is not None:

@@ -129,7 +129,7 @@ async def test_a_function_that_can_not_be_loaded_is_alone(
     fake_worker: FakeWorker, monkeypatch: pytest.MonkeyPatch, fault: str, reason: str, prepared: int
 ) -> None:
     """A function whose loading ends or holds up workers is refused; its neighbours are served."""
-    monkeypatch.setattr("wasm_grpc.pool.pool._LOAD_S", 0.3)
+    monkeypatch.setattr("wasm_grpc.pool.workers.LOAD_S", 0.3)
     runtime = fake_worker("--at-load-of=f", f"--at-load={fault}")
     functions = [function(runtime, name=name, prepared=prepared) for name in ("e", "f", "g")]
 
@@ -144,7 +144,7 @@ async def test_a_worker_that_does_not_begin(
     fake_worker: FakeWorker, one_slot: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """A call that an idle worker does not begin goes to another, though the function has no time limit."""
-    monkeypatch.setattr("wasm_grpc.pool.pool._BEGIN_S", 0.1)
+    monkeypatch.setattr("wasm_grpc.pool.run._BEGIN_S", 0.1)
     runtime = fake_worker(f"--once={tmp_path / 'mark'}", "--at-invoke=pause")
 
     async with open_pool([function(runtime, limits=Limits(timeout_s=None))], one_slot) as pool:
@@ -327,7 +327,7 @@ async def test_a_late_function_keeps_no_pool_from_opening(
     fake_worker: FakeWorker, one_slot: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A function that is not loaded in time is left out, and the workers take what else comes."""
-    monkeypatch.setattr("wasm_grpc.pool.pool._LOAD_S", 0.2)
+    monkeypatch.setattr("wasm_grpc.pool.workers.LOAD_S", 0.2)
     pooled = function(fake_worker("--at-load=pause"), prepared=1)
 
     async with open_pool([pooled], one_slot) as pool:
@@ -338,7 +338,7 @@ async def test_a_pool_does_not_wait_for_ever(
     fake_worker: FakeWorker, one_slot: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A pool whose workers need longer than a few time-outs opens without them."""
-    monkeypatch.setattr("wasm_grpc.pool.pool._LOAD_S", 0.2)
+    monkeypatch.setattr("wasm_grpc.pool.pool._START_S", 0.6)
     runtime = fake_worker("--load-s=0.15")
 
     pooled = [function(runtime, name=name, prepared=1) for name in "efghijkl"]

@@ -8,7 +8,7 @@ import pytest
 
 from wasm_grpc.core.model import EngineName, Runtime
 from wasm_grpc.pool.registry import WorkerKind
-from wasm_grpc.pool.schedule import FunctionPolicy, Resume, Run, Schedule, Start, Stop
+from wasm_grpc.pool.schedule import Assign, FunctionPolicy, Resume, RetireWorker, Schedule, StartWorker
 
 WASMTIME = WorkerKind(Runtime(EngineName.WASMTIME, "python"))
 WASMER = WorkerKind(Runtime(EngineName.WASMER, "python3.10"))
@@ -25,7 +25,7 @@ def ready_schedule(
     """Return a schedule whose first workers are up, the longest idle first in number."""
     schedule = Schedule(functions, slots=slots, max_workers=max_workers, idle_s=5)
     for action in schedule.start():
-        assert isinstance(action, Start)
+        assert isinstance(action, StartWorker)
         assert schedule.worker_ready(action.worker, 0) == []
     return schedule
 
@@ -39,7 +39,7 @@ def test_a_worker_a_slot_and_a_spare(slots: int, max_workers: int, workers: int)
     """At the start there is a worker for each run slot and one spare, as far as processes are allowed."""
     schedule = Schedule({"f": policy()}, slots=slots, max_workers=max_workers)
 
-    assert schedule.start() == [Start(number, WASMTIME) for number in range(1, workers + 1)]
+    assert schedule.start() == [StartWorker(number, WASMTIME) for number in range(1, workers + 1)]
 
 
 def test_each_runtime_has_a_worker() -> None:
@@ -48,10 +48,10 @@ def test_each_runtime_has_a_worker() -> None:
     schedule = Schedule(functions, slots=2, max_workers=8)
 
     assert schedule.start() == [
-        Start(1, WASMTIME),
-        Start(2, WASMTIME),
-        Start(3, WASMTIME),
-        Start(4, WASMER),
+        StartWorker(1, WASMTIME),
+        StartWorker(2, WASMTIME),
+        StartWorker(3, WASMTIME),
+        StartWorker(4, WASMER),
     ]
 
 
@@ -64,9 +64,9 @@ def test_the_last_worker_used_is_used_first() -> None:
     """A ticket goes to the worker that was used last, whose memory is warm."""
     schedule = ready_schedule({"f": policy()})
 
-    assert schedule.submit(1, "f", 0) == [Run(1, 3)]
+    assert schedule.submit(1, "f", 0) == [Assign(1, 3)]
     assert schedule.finished(3, 0) == []
-    assert schedule.submit(2, "f", 0) == [Run(2, 3)]
+    assert schedule.submit(2, "f", 0) == [Assign(2, 3)]
 
 
 def test_a_ticket_waits_for_a_worker_that_starts() -> None:
@@ -75,7 +75,7 @@ def test_a_ticket_waits_for_a_worker_that_starts() -> None:
     schedule.start()
 
     assert schedule.submit(1, "f", 0) == []
-    assert schedule.worker_ready(2, 0) == [Run(1, 2)]
+    assert schedule.worker_ready(2, 0) == [Assign(1, 2)]
     assert schedule.worker_ready(1, 0) == []
 
 
@@ -83,17 +83,17 @@ def test_no_more_than_the_function_may() -> None:
     """A function runs no more than its max, however many slots and workers are free."""
     schedule = ready_schedule({"f": policy(at_most=1)})
 
-    assert schedule.submit(1, "f", 0) == [Run(1, 3)]
+    assert schedule.submit(1, "f", 0) == [Assign(1, 3)]
     assert schedule.submit(2, "f", 0) == []
-    assert schedule.finished(3, 0) == [Run(2, 3)]
+    assert schedule.finished(3, 0) == [Assign(2, 3)]
 
 
 def test_no_more_than_the_slots() -> None:
     """Functions that already run don't run more than the slots together."""
     schedule = ready_schedule({"f": policy(at_most=9)})
 
-    assert schedule.submit(1, "f", 0) == [Run(1, 3)]
-    assert schedule.submit(2, "f", 0) == [Run(2, 2)]
+    assert schedule.submit(1, "f", 0) == [Assign(1, 3)]
+    assert schedule.submit(2, "f", 0) == [Assign(2, 2)]
     assert schedule.submit(3, "f", 0) == []
 
 
@@ -103,9 +103,9 @@ def test_a_function_with_nothing_running_goes_beyond_the_slots() -> None:
     for ticket in range(1, 20):
         schedule.submit(ticket, "flooded", 0)
 
-    assert schedule.submit(20, "calm", 0) == [Run(20, 1)]
-    assert schedule.submit(21, "third", 0) == [Start(4, WASMTIME)]
-    assert schedule.worker_ready(4, 0) == [Run(21, 4)]
+    assert schedule.submit(20, "calm", 0) == [Assign(20, 1)]
+    assert schedule.submit(21, "third", 0) == [StartWorker(4, WASMTIME)]
+    assert schedule.worker_ready(4, 0) == [Assign(21, 4)]
     assert schedule.submit(22, "calm", 0) == []
 
 
@@ -115,8 +115,8 @@ def test_the_function_with_fewest_running_goes_first() -> None:
     for ticket, name in enumerate("aaabaaab", start=1):
         schedule.submit(ticket, name, 0)
 
-    assert schedule.finished(5, 0) == [Run(8, 5)]
-    assert schedule.finished(4, 0) == [Run(5, 4)]
+    assert schedule.finished(5, 0) == [Assign(8, 5)]
+    assert schedule.finished(4, 0) == [Assign(5, 4)]
 
 
 @pytest.mark.parametrize(
@@ -156,9 +156,9 @@ def test_a_ticket_that_was_not_begun_goes_first() -> None:
     schedule.submit(3, "f", 0)
 
     assert schedule.withdraw(2)
-    assert schedule.worker_lost(3, 0) == [Run(3, 2), Start(4, WASMTIME)]
+    assert schedule.worker_lost(3, 0) == [Assign(3, 2), StartWorker(4, WASMTIME)]
     assert schedule.run_again(1, "f", 0) == []
-    assert schedule.finished(2, 0) == [Run(1, 2)]
+    assert schedule.finished(2, 0) == [Assign(1, 2)]
 
 
 def test_a_lost_worker_is_replaced() -> None:
@@ -166,8 +166,8 @@ def test_a_lost_worker_is_replaced() -> None:
     schedule = ready_schedule({"f": policy()})
     schedule.submit(1, "f", 0)
 
-    assert schedule.worker_lost(3, 0) == [Start(4, WASMTIME)]
-    assert schedule.worker_lost(1, 0) == [Start(5, WASMTIME)]
+    assert schedule.worker_lost(3, 0) == [StartWorker(4, WASMTIME)]
+    assert schedule.worker_lost(1, 0) == [StartWorker(5, WASMTIME)]
     assert schedule.worker_lost(3, 0) == []
 
 
@@ -177,7 +177,7 @@ def test_a_retiring_worker_is_replaced() -> None:
     schedule.submit(1, "f", 0)
     schedule.submit(2, "f", 0)
 
-    assert schedule.finished(2, 0, retires=True) == [Run(2, 1), Start(3, WASMTIME)]
+    assert schedule.finished(2, 0, retires=True) == [Assign(2, 1), StartWorker(3, WASMTIME)]
     assert schedule.worker_lost(2, 0) == []
 
 
@@ -188,7 +188,7 @@ def test_a_worker_that_does_not_start_is_tried_again_later() -> None:
 
     assert schedule.worker_lost(1, 10.0) == []
     assert schedule.tick(10.9) == []
-    assert schedule.tick(11.0) == [Start(3, WASMTIME)]
+    assert schedule.tick(11.0) == [StartWorker(3, WASMTIME)]
 
 
 def test_workers_beyond_the_floor_retire() -> None:
@@ -203,20 +203,20 @@ def test_workers_beyond_the_floor_retire() -> None:
         schedule.finished(worker, now_s)
 
     assert schedule.tick(5.9) == []
-    assert schedule.tick(7.0) == [Stop(5), Stop(4)]
-    assert schedule.tick(8.0) == [Stop(3)]
+    assert schedule.tick(7.0) == [RetireWorker(5), RetireWorker(4)]
+    assert schedule.tick(8.0) == [RetireWorker(3)]
     assert schedule.tick(1000.0) == []
 
 
 def test_an_idle_worker_makes_room_for_another_runtime() -> None:
     """Where processes are few, one that is idle goes for a function of another runtime."""
     schedule = Schedule({"a": policy(), "b": policy(kind=WASMER)}, slots=1, max_workers=2)
-    assert schedule.start() == [Start(1, WASMTIME), Start(2, WASMTIME)]
+    assert schedule.start() == [StartWorker(1, WASMTIME), StartWorker(2, WASMTIME)]
     schedule.worker_ready(1, 0)
     schedule.worker_ready(2, 0)
 
-    assert schedule.submit(1, "b", 0) == [Stop(1), Start(3, WASMER)]
-    assert schedule.worker_ready(3, 0) == [Run(1, 3)]
+    assert schedule.submit(1, "b", 0) == [RetireWorker(1), StartWorker(3, WASMER)]
+    assert schedule.worker_ready(3, 0) == [Assign(1, 3)]
 
 
 def test_a_function_of_a_rare_runtime_waits_for_no_flood_to_end() -> None:
@@ -229,10 +229,10 @@ def test_a_function_of_a_rare_runtime_waits_for_no_flood_to_end() -> None:
     actions = schedule.worker_ready(1, 0)
     while actions:
         for action in actions:
-            if isinstance(action, Run):
+            if isinstance(action, Assign):
                 served.append(action.ticket)
                 actions = schedule.finished(action.worker, 0)
-            elif isinstance(action, Start):
+            elif isinstance(action, StartWorker):
                 actions = schedule.worker_ready(action.worker, 0)
 
     assert served == [1, 2, 3, 4, 5, 6]
@@ -244,23 +244,23 @@ def test_no_worker_goes_for_one_that_is_not_started() -> None:
     schedule.start()
     schedule.worker_ready(1, 0)
     schedule.worker_ready(2, 0)
-    assert schedule.submit(1, "b", 0) == [Stop(1), Start(3, WASMER)]
+    assert schedule.submit(1, "b", 0) == [RetireWorker(1), StartWorker(3, WASMER)]
 
-    assert schedule.worker_lost(3, 0) == [Start(4, WASMTIME)]
+    assert schedule.worker_lost(3, 0) == [StartWorker(4, WASMTIME)]
     assert schedule.worker_ready(4, 0) == []
     assert schedule.tick(0.5) == []
-    assert schedule.tick(1.0) == [Stop(2), Start(5, WASMER)]
+    assert schedule.tick(1.0) == [RetireWorker(2), StartWorker(5, WASMER)]
 
 
 def streaming_schedule(count: int, *, slots: int = 1, at_most: int | None = None) -> Schedule:
     """Return a schedule of the function f with so many streams, on the workers 1, 2, …, all waiting for peers."""
     schedule = Schedule({"f": policy(at_most=at_most)}, slots=slots, max_workers=8, idle_s=5)
-    workers = [action.worker for action in schedule.start() if isinstance(action, Start)]
+    workers = [action.worker for action in schedule.start() if isinstance(action, StartWorker)]
     for ticket in range(1, count + 1):
         actions = schedule.submit(ticket, "f", 0, is_stream=True)
-        workers += [action.worker for action in actions if isinstance(action, Start)]
+        workers += [action.worker for action in actions if isinstance(action, StartWorker)]
         for action in schedule.worker_ready(workers.pop(0), 0):
-            assert isinstance(action, Run)
+            assert isinstance(action, Assign)
             assert schedule.lend(action.worker, 0) == []
     return schedule
 
@@ -269,22 +269,22 @@ def test_a_lent_slot_is_anothers() -> None:
     """While a stream's guest waits for its peer, another function computes in its slot."""
     functions = {"f": policy(), "g": policy()}
     schedule = ready_schedule(functions, slots=1)
-    assert schedule.submit(1, "f", 0, is_stream=True) == [Run(1, 2)]
-    assert schedule.submit(2, "g", 0) == [Run(2, 1)], "nothing of it runs"
+    assert schedule.submit(1, "f", 0, is_stream=True) == [Assign(1, 2)]
+    assert schedule.submit(2, "g", 0) == [Assign(2, 1)], "nothing of it runs"
     assert schedule.submit(3, "g", 0) == []
 
     schedule.worker_lost(1, 0)
-    assert schedule.worker_ready(3, 0) == [Run(3, 3)]
+    assert schedule.worker_ready(3, 0) == [Assign(3, 3)]
     assert schedule.submit(4, "g", 0) == []
     assert schedule.lend(2, 0) == [], "its slot was taken beyond the slots"
-    assert schedule.finished(3, 0) == [Run(4, 3)]
+    assert schedule.finished(3, 0) == [Assign(4, 3)]
 
 
 def test_a_guest_that_resumes_waits_for_a_slot() -> None:
     """A stream goes on once there is a run slot again."""
     schedule = streaming_schedule(2)
-    assert schedule.resume(1, 0) == [Resume(1)]
-    assert schedule.resume(2, 0) == []
+    assert schedule.reclaim(1, 0) == [Resume(1)]
+    assert schedule.reclaim(2, 0) == []
 
     assert schedule.lend(1, 0) == [Resume(2)]
 
@@ -294,15 +294,15 @@ def test_streams_that_resume_and_calls_take_turns() -> None:
     schedule = streaming_schedule(4)
     schedule.tick(0)
     schedule.worker_ready(6, 0)
-    assert schedule.resume(1, 0) == [Resume(1)]
+    assert schedule.reclaim(1, 0) == [Resume(1)]
     for worker in (2, 3, 4):
-        assert schedule.resume(worker, 0) == []
+        assert schedule.reclaim(worker, 0) == []
     for ticket in (11, 12):
         assert schedule.submit(ticket, "f", 0) == []
 
-    assert schedule.lend(1, 0) == [Run(11, 6)]
+    assert schedule.lend(1, 0) == [Assign(11, 6)]
     assert schedule.finished(6, 0) == [Resume(2)]
-    assert schedule.lend(2, 0) == [Run(12, 6)]
+    assert schedule.lend(2, 0) == [Assign(12, 6)]
     assert schedule.finished(6, 0) == [Resume(3)]
     assert schedule.lend(3, 0) == [Resume(4)]
 
@@ -312,8 +312,8 @@ def test_streams_leave_a_process_a_slot() -> None:
     schedule = streaming_schedule(6, slots=2)
 
     assert schedule.submit(7, "f", 0, is_stream=True) == []
-    assert schedule.submit(8, "f", 0) == [Start(7, WASMTIME)]
-    assert schedule.worker_ready(7, 0) == [Run(8, 7)]
+    assert schedule.submit(8, "f", 0) == [StartWorker(7, WASMTIME)]
+    assert schedule.worker_ready(7, 0) == [Assign(8, 7)]
 
 
 def test_streams_wait_in_a_queue_of_their_own() -> None:
@@ -321,7 +321,7 @@ def test_streams_wait_in_a_queue_of_their_own() -> None:
     schedule = Schedule({"f": policy(at_most=1, queue=1)}, slots=1, max_workers=2)
     schedule.start()
     assert schedule.worker_ready(1, 0) == []
-    assert schedule.submit(1, "f", 0, is_stream=True) == [Run(1, 1)]
+    assert schedule.submit(1, "f", 0, is_stream=True) == [Assign(1, 1)]
     assert schedule.submit(2, "f", 0, is_stream=True) == []
 
     assert not schedule.has_room("f", is_stream=True)
@@ -331,13 +331,13 @@ def test_streams_wait_in_a_queue_of_their_own() -> None:
 def test_streams_that_must_wait_take_no_process_from_others() -> None:
     """A function with nothing running gets a process for its stream, whoever's streams wait for a slot."""
     schedule = ready_schedule({name: policy(at_most=4) for name in "fgh"}, slots=1, max_workers=3)
-    assert schedule.submit(1, "f", 0) == [Run(1, 2)]
+    assert schedule.submit(1, "f", 0) == [Assign(1, 2)]
     for ticket in (2, 3):
         assert schedule.submit(ticket, "f", 0, is_stream=True) == []
-    assert schedule.submit(4, "g", 0, is_stream=True) == [Run(4, 1)]
+    assert schedule.submit(4, "g", 0, is_stream=True) == [Assign(4, 1)]
 
-    assert schedule.submit(5, "h", 0, is_stream=True) == [Start(3, WASMTIME)]
-    assert schedule.worker_ready(3, 0) == [Run(5, 3)]
+    assert schedule.submit(5, "h", 0, is_stream=True) == [StartWorker(3, WASMTIME)]
+    assert schedule.worker_ready(3, 0) == [Assign(5, 3)]
 
 
 def test_a_max_of_its_own_counts_streams_that_wait() -> None:
@@ -347,24 +347,24 @@ def test_a_max_of_its_own_counts_streams_that_wait() -> None:
     schedule.worker_ready(4, 0)
 
     assert schedule.submit(3, "f", 0) == []
-    assert schedule.finished(1, 0) == [Run(3, 1)]
+    assert schedule.finished(1, 0) == [Assign(3, 1)]
 
 
 def test_a_spare_is_kept_beside_streams() -> None:
     """Workers whose streams wait for their peers are made up for, so that a call finds one."""
     schedule = streaming_schedule(3)
 
-    assert [action for action in schedule.tick(1) if isinstance(action, Start)] == [
-        Start(4, WASMTIME),
-        Start(5, WASMTIME),
+    assert [action for action in schedule.tick(1) if isinstance(action, StartWorker)] == [
+        StartWorker(4, WASMTIME),
+        StartWorker(5, WASMTIME),
     ]
 
 
 def test_a_stream_may_end_while_its_slot_is_lent() -> None:
     """A worker whose stream ends is free, whether it has its slot, waits for it, or has lent it."""
     schedule = streaming_schedule(3)
-    assert schedule.resume(1, 0) == [Resume(1)]
-    assert schedule.resume(2, 0) == []
+    assert schedule.reclaim(1, 0) == [Resume(1)]
+    assert schedule.reclaim(2, 0) == []
 
     for worker in (2, 3, 1):
         assert schedule.finished(worker, 0) == []
@@ -389,7 +389,10 @@ def test_a_kind_of_its_own_has_one_worker() -> None:
     functions = {"own": policy(kind=BRINGS_MODELS), "f": policy()}
     schedule = Schedule(functions, slots=2, max_workers=8)
 
-    assert schedule.start() == [*(Start(number, WASMTIME) for number in (1, 2, 3)), Start(4, BRINGS_MODELS)]
+    assert schedule.start() == [
+        *(StartWorker(number, WASMTIME) for number in (1, 2, 3)),
+        StartWorker(4, BRINGS_MODELS),
+    ]
 
 
 def test_kinds_of_their_own_take_no_process_from_others() -> None:
@@ -397,14 +400,14 @@ def test_kinds_of_their_own_take_no_process_from_others() -> None:
     functions = {"own": policy(kind=BRINGS_MODELS), "f": policy()}
     schedule = ready_schedule(functions, slots=1, max_workers=2)
 
-    assert schedule.submit(1, "own", 0) == [Stop(1), Start(3, BRINGS_MODELS)]
+    assert schedule.submit(1, "own", 0) == [RetireWorker(1), StartWorker(3, BRINGS_MODELS)]
 
 
 def test_a_function_alone_on_its_kind_has_the_slots() -> None:
     """A server of nothing else keeps a worker a slot and a spare for it, since each serves once."""
     schedule = Schedule({"own": policy(kind=BRINGS_MODELS)}, slots=2, max_workers=8)
 
-    assert schedule.start() == [Start(number, BRINGS_MODELS) for number in (1, 2, 3)]
+    assert schedule.start() == [StartWorker(number, BRINGS_MODELS) for number in (1, 2, 3)]
 
 
 def test_a_worker_lost_to_a_function_delays_no_other() -> None:
@@ -412,4 +415,4 @@ def test_a_worker_lost_to_a_function_delays_no_other() -> None:
     schedule = Schedule({"f": policy()}, slots=1, max_workers=1)
     schedule.start()
 
-    assert schedule.worker_lost(1, 0, pauses=False) == [Start(2, WASMTIME)]
+    assert schedule.worker_lost(1, 0, pauses=False) == [StartWorker(2, WASMTIME)]

@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from wasm_grpc.core.model import EngineName, Runtime
 from wasm_grpc.pool.registry import WorkerKind
-from wasm_grpc.pool.schedule import Action, FunctionPolicy, Resume, Run, Schedule, Start
+from wasm_grpc.pool.schedule import Action, Assign, FunctionPolicy, Resume, Schedule, StartWorker
 
 KINDS = (
     WorkerKind(Runtime(EngineName.WASMTIME, "python")),
@@ -42,7 +42,7 @@ class ScheduledServer(RuleBasedStateMachine):
         ),
     )
     def open(self, slots: int, more_workers: int, policies: list[FunctionPolicy]) -> None:
-        """Start with any functions, slots and processes."""
+        """StartWorker with any functions, slots and processes."""
         self.slots = slots
         self.max_workers = slots + more_workers
         self.policies = {str(number): policy for number, policy in enumerate(policies)}
@@ -65,14 +65,14 @@ class ScheduledServer(RuleBasedStateMachine):
     def perform(self, actions: Sequence[Action]) -> None:
         """Do what the schedule says, and check that it can be done."""
         for action in actions:
-            if isinstance(action, Run):
+            if isinstance(action, Assign):
                 assert action.worker in self.idle
                 assert action.ticket in self.waiting, "run twice, or withdrawn"
                 assert self.workers[action.worker] == self.policies[self.function[action.ticket]].kind
                 self.idle.remove(action.worker)
                 self.waiting.remove(action.ticket)
                 self.busy[action.worker] = action.ticket
-            elif isinstance(action, Start):
+            elif isinstance(action, StartWorker):
                 assert action.worker not in self.workers
                 self.workers[action.worker] = action.kind
                 self.starting.add(action.worker)
@@ -140,7 +140,7 @@ class ScheduledServer(RuleBasedStateMachine):
         """The peer of a guest came."""
         worker = pick(sorted(self.lent - self.resuming), number)
         self.resuming.add(worker)
-        self.perform(self.schedule.resume(worker, self.now_s))
+        self.perform(self.schedule.reclaim(worker, self.now_s))
 
     def computing_streams(self) -> list[int]:
         """Return the workers whose streams have a run slot."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, cast
+from typing import cast
 
 import pytest
 
 from wasm_grpc.core.errors import ProtocolError
 from wasm_grpc.core.model import MIB, Limits, Outcome
 from wasm_grpc.pool.connection import Connection
+from wasm_grpc.pool.lease import Lease
 from wasm_grpc.pool.stream import CHUNK_BYTES, Stream
 
 pytestmark = pytest.mark.asyncio
@@ -33,24 +34,29 @@ class Pausing:
 
 
 class Scene:
-    """A stream whose worker has it, and whose slot is given back as soon as it is asked for."""
+    """A stream that a worker runs; it is the slots too, and grants each as soon as it is asked for."""
 
     def __init__(self, limits: Limits = UNLIMITED) -> None:
-        self.said: list[Any] = []
+        self.said: list[str] = []
         self.connection = Pausing()
         outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        self.stream = Stream(
-            outcome, limits, lend=lambda: self.said.append("lend"), resume=self._resume, stop=lambda *_: None
-        )
+        self._lease = Lease(self)
+        self.stream = Stream(outcome, limits, self._lease, stop=lambda *_: None)
+        self._lease.take(1)
         self.stream.attach(cast(Connection, self.connection))
+
+    def lend(self, worker: int) -> None:
+        """See `Slots`."""
+        self.said.append(f"lend {worker}")
+
+    def reclaim(self, worker: int) -> None:
+        """See `Slots`."""
+        self.said.append(f"reclaim {worker}")
+        self._lease.granted()
 
     def does_read(self) -> bool:
         """Say whether the worker is read from."""
         return self.connection.reads
-
-    def _resume(self) -> None:
-        self.said.append("resume")
-        self.stream.resumed()
 
 
 @pytest.mark.parametrize("size", [1, 2, 64, 4096, 256 * 1024])
@@ -66,7 +72,7 @@ async def test_what_is_kept_is_bounded_whatever_its_pieces(size: int) -> None:
         pieces += 1
 
     assert MIB - size - 64 <= len(written) + 64 * pieces <= MIB + size + 64
-    assert scene.said == ["lend"]
+    assert scene.said == ["lend 1"]
     read = b""
     while len(read) < len(written):
         chunk = await scene.stream.receive()
@@ -74,7 +80,7 @@ async def test_what_is_kept_is_bounded_whatever_its_pieces(size: int) -> None:
         read += chunk
     assert read == written
     assert scene.does_read()
-    assert scene.said == ["lend", "resume"]
+    assert scene.said == ["lend 1", "reclaim 1"]
     scene.stream.ended()
 
 

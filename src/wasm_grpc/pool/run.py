@@ -1,0 +1,343 @@
+"""
+One invocation in the pool, from its ticket to its outcome.
+
+Theory of operation. The pool makes a `Run` for each invocation, the schedule says when it is assigned to a
+worker, and the worker's messages come to it until it has an outcome. It owns every timer of the invocation.
+
+========  =============  =======================================================  =======
+state     event          meaning                                                  next
+========  =============  =======================================================  =======
+WAITING   `assign`       a worker that has loaded the function was sent it        RUNNING
+WAITING   `assign`       the worker has to load the function first                LOADING
+LOADING   `loaded`       the worker has loaded it; the guest's time runs now      RUNNING
+LOADING,  `worker_died`  the guest had not begun: another worker takes it         WAITING
+RUNNING
+LOADING,  `worker_died`  the guest had begun, was killed, or was tried too often  ENDED
+RUNNING
+RUNNING   `receive`      the worker sent its RESULT                               ENDED
+LOADING   `end`          no worker loads its function for now                     ENDED
+WAITING   `refuse`       it waited too long, or the server stops                  ENDED
+WAITING   `withdraw`     its caller is gone                                       ENDED
+========  =============  =======================================================  =======
+
+`kill` leaves the state as it is: it ends the worker, and the outcome it names is the invocation's once the
+process has been reaped. Until then nobody else may use that worker.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+import signal
+from collections.abc import Callable
+
+from wasm_grpc.core import wire
+from wasm_grpc.core.errors import InvocationError, ProtocolError
+from wasm_grpc.core.model import Invocation, Outcome, Reason, WorkerFunction
+from wasm_grpc.core.observers import InvocationFinished, InvocationQueued, InvocationStarted, Observers
+from wasm_grpc.pool.lease import Lease, Slots
+from wasm_grpc.pool.process import exit_text
+from wasm_grpc.pool.session import Session
+from wasm_grpc.pool.stream import Stream
+
+__all__ = ["Run", "State", "not_loadable"]
+
+_BEGIN_S = 2.0
+"""The longest that an idle worker may take to begin an invocation; it takes well under 1 ms."""
+_TRIES = 3
+"""Workers that may die before they begin an invocation; then it fails."""
+
+
+class State(enum.Enum):
+    """
+    Where an invocation is on its way; see the table above.
+    """
+
+    WAITING = enum.auto()
+    LOADING = enum.auto()
+    RUNNING = enum.auto()
+    ENDED = enum.auto()
+
+
+class Run:
+    """
+    One invocation in the pool. Used on the event loop's thread only.
+
+    Attributes:
+        ticket: Its number in the schedule.
+        index: The function's number in the messages to a worker.
+        function: What is run.
+        result: Its outcome, or the `InvocationError` that says why it was not run.
+        lease: Its run slot.
+        stream: Its input and output, where they are streamed.
+    """
+
+    def __init__(
+        self,
+        ticket: int,
+        index: int,
+        function: WorkerFunction,
+        invocation: Invocation,
+        *,
+        slots: Slots,
+        observers: Observers,
+    ) -> None:
+        self.ticket = ticket
+        self.index = index
+        self.function = function
+        self._invocation = invocation
+        self._observers = observers
+        self._loop = asyncio.get_running_loop()
+        self._taken_s = self._loop.time()
+        self._state = State.WAITING
+        self._session: Session | None = None
+        self._tries = 0
+        self._assigned_s = 0.0
+        self._killed: Outcome | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self.result: asyncio.Future[Outcome] = self._loop.create_future()
+        self.lease = Lease(slots)
+        self.stream: Stream | None = None
+
+    @property
+    def state(self) -> State:
+        """
+        Where it is on its way.
+        """
+        return self._state
+
+    @property
+    def is_killed(self) -> bool:
+        """
+        Whether `kill` has ended its worker.
+        """
+        return self._killed is not None
+
+    def open_stream(self) -> Stream:
+        """
+        Stream its input and output; call this before it is assigned.
+        """
+        self.stream = Stream(self.result, self.function.limits, self.lease, stop=self.kill)
+        return self.stream
+
+    def queued(self) -> None:
+        """
+        Tell the observers that the pool has taken it.
+        """
+        if InvocationQueued in self._observers:
+            self._observers.tell(
+                InvocationQueued(invocation_id=self._invocation.id, function=self.function.name)
+            )
+
+    def wait(self, on_late: Callable[[Run], None]) -> None:
+        """
+        Wait for a worker; call `on_late` when it has waited as long as the function allows.
+        """
+        self._arm(self.function.limits.queue_wait_s, lambda: on_late(self))
+
+    def assign(self, worker: int, session: Session, *, is_loaded: bool) -> None:
+        """
+        Send it to a worker.
+
+        Args:
+            worker: The worker's number in the schedule.
+            session: The worker.
+            is_loaded: The worker has loaded the function. It was sent LOAD just now otherwise, and `loaded`
+                follows; the caller limits how long that may take.
+        """
+        self._session = session
+        self._tries += 1
+        self._assigned_s = self._loop.time()
+        self.lease.take(worker)
+        if self.stream is not None:
+            self.stream.attach(session.connection)
+        if InvocationStarted in self._observers:
+            self._observers.tell(
+                InvocationStarted(
+                    invocation_id=self._invocation.id, function=self.function.name, worker=session.process.pid
+                )
+            )
+        self._disarm()
+        if is_loaded:
+            self._start()
+        else:
+            self._state = State.LOADING
+        session.send(
+            wire.Invoke(
+                self.index,
+                wire.encode_env(self._invocation.env),
+                self._invocation.body,
+                streams=self.stream is not None,
+            )
+        )
+
+    def loaded(self, *, is_loaded: bool) -> None:
+        """
+        Note that its worker has loaded the function, and starts the guest, or that it can't load it.
+        """
+        if self._state is not State.LOADING:
+            return
+        if is_loaded:
+            self._start()
+        else:
+            # No guest starts: the worker answers with its error at once.
+            self._state = State.RUNNING
+
+    def receive(self, message: wire.Message) -> None:
+        """
+        Take a message of its worker, RESULT aside; see `end`.
+
+        Raises:
+            ProtocolError: The worker may not send this message now.
+        """
+        stream = self.stream
+        if isinstance(message, wire.Output) and stream is not None:
+            stream.written(bytes(message.chunk))
+        elif isinstance(message, wire.Read) and stream is not None:
+            stream.wanted(message.taken)
+        elif isinstance(message, wire.Resume) and stream is not None:
+            stream.waits_no_longer()
+        else:
+            raise ProtocolError(f"{message.kind.name} frame: it came out of turn; expected RESULT")
+
+    def end(self, outcome: Outcome) -> None:
+        """
+        Give it its outcome.
+        """
+        if not self.result.done():
+            self.result.set_result(outcome)
+        self._ended(outcome)
+
+    def refuse(self, reason: Reason, message: str, limit: str = "") -> None:
+        """
+        End it without a worker; the schedule has forgotten its ticket.
+        """
+        name = self.function.name
+        if not self.result.done():
+            self.result.set_exception(
+                InvocationError(reason, f"function '{name}': {message}", function=name, limit=limit)
+            )
+        self._ended(Outcome(reason=reason, message=message, limit=limit))
+
+    def withdraw(self) -> None:
+        """
+        End it without a worker and without an answer: its caller is gone.
+        """
+        self._ended(_CALLER_IS_GONE)
+
+    def abandon(self) -> None:
+        """
+        Kill it because its caller is gone.
+        """
+        self._kill(_CALLER_IS_GONE)
+
+    def kill(self, reason: Reason, message: str, limit: str = "") -> None:
+        """
+        End its worker, if it has one; the first call names the outcome.
+        """
+        self._kill(Outcome(reason=reason, message=message, limit=limit))
+
+    def worker_died(self, code: int, *, blocked: str) -> bool:
+        """
+        Return whether another worker may take it; otherwise it has its outcome now.
+
+        A worker that died before the guest began has done nothing yet, so the call has not failed.
+
+        Args:
+            code: The worker's exit code, minus the signal if it was killed.
+            blocked: Why no worker loads the function for now; "" where one may.
+        """
+        if self._killed is not None:
+            self.end(self._killed)
+        elif self._state is State.LOADING and blocked:
+            self.end(not_loadable(blocked))
+        elif self._has_begun() or self._tries >= _TRIES:
+            self.end(_crash(self.function, code))
+        else:
+            self._disarm()
+            self._session = None
+            self._state = State.WAITING
+            return True
+        return False
+
+    def is_overdue(self, now_s: float) -> bool:
+        """
+        Return whether its worker should have begun it long ago.
+
+        Nothing of a guest runs between two invocations, so such a worker does not follow the protocol.
+        """
+        is_late = self._state is State.RUNNING and now_s - self._assigned_s > _BEGIN_S
+        return is_late and self._killed is None and not self._has_begun()
+
+    def _start(self) -> None:
+        self._state = State.RUNNING
+        limits = self.function.limits
+        if self.stream is not None:
+            self.stream.start(self._idled_too_long)
+        elif limits.timeout_s is None:
+            # "unlimited" is meant for streams. A plain call has no other end: daprd passes no deadline on.
+            self._arm(limits.idle_timeout_s, self._gave_nothing)
+            return
+        self._arm(limits.timeout_s, self._ran_too_long)
+
+    def _has_begun(self) -> bool:
+        return self._session is not None and self._session.has_begun()
+
+    def _ended(self, outcome: Outcome) -> None:
+        self._state = State.ENDED
+        self._disarm()
+        if self.stream is not None:
+            self.stream.ended()
+        if InvocationFinished in self._observers:
+            self._observers.tell(
+                InvocationFinished(
+                    invocation_id=self._invocation.id,
+                    function=self.function.name,
+                    outcome=outcome,
+                    duration_s=self._loop.time() - self._taken_s,
+                )
+            )
+
+    def _kill(self, outcome: Outcome) -> None:
+        if self._killed is None and self._session is not None and self._state is not State.ENDED:
+            self._killed = outcome
+            self._session.process.kill()
+
+    def _ran_too_long(self) -> None:
+        seconds = self.function.limits.timeout_s
+        self.kill(Reason.TIMEOUT, f"ran longer than {seconds:g} s", "limits.timeout")
+
+    def _idled_too_long(self) -> None:
+        seconds = self.function.limits.idle_timeout_s
+        self.kill(Reason.TIMEOUT, f"no chunk came or went for {seconds:g} s", "limits.idle_timeout")
+
+    def _gave_nothing(self) -> None:
+        seconds = self.function.limits.idle_timeout_s
+        self.kill(Reason.TIMEOUT, f"gave no result within {seconds:g} s", "limits.idle_timeout")
+
+    def _arm(self, seconds: float | None, on_late: Callable[[], None]) -> None:
+        self._disarm()
+        if seconds is not None:
+            self._timer = self._loop.call_later(seconds, on_late)
+
+    def _disarm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+_CALLER_IS_GONE = Outcome(reason=Reason.CANCELLED, message="the caller is gone")
+
+
+def not_loadable(reason: str) -> Outcome:
+    """
+    Return the outcome of an invocation whose function no worker loads for now.
+    """
+    return Outcome(reason=Reason.UNAVAILABLE, message=f"it can't be loaded: {reason}")
+
+
+def _crash(function: WorkerFunction, code: int) -> Outcome:
+    if code == -signal.SIGPROF and function.limits.cpu_s is not None:
+        message = f"used more than {function.limits.cpu_s:g} s of CPU time"
+        return Outcome(reason=Reason.CPU_LIMIT, message=message, limit="limits.cpu")
+    return Outcome(reason=Reason.CRASHED, message=f"its worker died while running it ({exit_text(code)})")

@@ -1,0 +1,323 @@
+"""
+The worker processes of one server: started, given functions to load, watched, and ended.
+
+Theory of operation. The schedule names a worker by a number before its process exists. A process that came
+up first loads every function that is loaded in advance (``pool.min``), and only then takes invocations, so
+that no guest's time is spent on it; other functions are loaded by the invocation that needs them first.
+One timer a worker limits the LOAD that it works on now, so that a function that is late is known by name.
+
+Whatever happens to a worker ends up in one of the calls of `Owner`. A worker that was killed still counts
+until its process has been reaped: it may have answered in its last moment, and its memory is taken.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from wasm_grpc.core import wire
+from wasm_grpc.core.errors import ProtocolError, WasmGrpcError
+from wasm_grpc.core.model import MIB, Reason
+from wasm_grpc.core.observers import Observers, WorkerLost, WorkerStarted
+from wasm_grpc.core.settings import Settings
+from wasm_grpc.pool.functions import PoolFunction, kind_bytes
+from wasm_grpc.pool.loading import BLOCKED_S, Loading
+from wasm_grpc.pool.memory import resident_bytes, result_bytes
+from wasm_grpc.pool.process import exit_text
+from wasm_grpc.pool.registry import WorkerKind
+from wasm_grpc.pool.run import Run, not_loadable
+from wasm_grpc.pool.session import Session
+
+__all__ = ["LOAD_S", "Owner", "Workers"]
+
+_log = logging.getLogger("wasm_grpc.pool")
+
+LOAD_S = 10.0
+"""The longest that a worker may take to load a function: a 20 MB artifact takes some 50 ms, a model 0.2 s."""
+
+
+class Owner(Protocol):
+    """
+    Who is told what becomes of the workers.
+    """
+
+    def worker_ready(self, worker: int) -> None:
+        """
+        It takes invocations from now on.
+        """
+        ...
+
+    def worker_answered(self, worker: int, *, retires: bool) -> None:
+        """
+        Its invocation has an outcome; with `retires` the process ends as well.
+        """
+        ...
+
+    def worker_lost(self, worker: int, *, pauses: bool, again: Run | None = None) -> None:
+        """
+        Its process did not start, or has ended.
+
+        Args:
+            worker: Its number.
+            pauses: If it had not become ready, the next one should not be started at once.
+            again: The invocation that it had not begun, for another worker.
+        """
+        ...
+
+
+@dataclass(slots=True, eq=False)
+class _Worker:
+    number: int
+    kind: WorkerKind
+    session: Session
+    run: Run | None = None
+    is_ready: bool = False
+    load_timer: asyncio.TimerHandle | None = None
+
+    @property
+    def pid(self) -> int:
+        return self.session.process.pid
+
+
+class Workers:
+    """
+    The worker processes of one server. Used on the event loop's thread only.
+    """
+
+    def __init__(
+        self, functions: Sequence[PoolFunction], settings: Settings, observers: Observers, owner: Owner
+    ) -> None:
+        self._functions = functions
+        self._loads = [wire.encode(wire.Load(index, each.function)) for index, each in enumerate(functions)]
+        self._observers = observers
+        self._owner = owner
+        self._worker_bytes = kind_bytes(functions, settings)
+        self._body_limit = result_bytes(each.function.limits for each in functions)
+        self._loading = Loading()
+        self._workers: dict[int, _Worker] = {}
+        self._starts: set[asyncio.Task[None]] = set()
+        self._start_error: WasmGrpcError | None = None
+        self._is_closing = False
+        self._loop = asyncio.get_running_loop()
+
+    def start(self, number: int, kind: WorkerKind) -> None:
+        """
+        Start a process in the background.
+        """
+        start = self._loop.create_task(self._start(number, kind))
+        self._starts.add(start)
+        start.add_done_callback(self._starts.discard)
+
+    async def wait_first(self) -> WasmGrpcError | None:
+        """
+        Wait until the first process has come up; return why none did.
+        """
+        while self._starts and not self._workers:
+            await asyncio.wait(self._starts, return_when=asyncio.FIRST_COMPLETED)
+        if self._workers:
+            return None
+        return self._start_error or ProtocolError("no worker came up")
+
+    def assign(self, number: int, run: Run) -> None:
+        """
+        Send an invocation to an idle worker, which loads its function first if it has to.
+        """
+        worker = self._workers[number]
+        is_loaded = self._loading.is_loaded(number, run.index)
+        if not is_loaded:
+            if reason := self._loading.blocked(run.index, self._loop.time()):
+                run.end(not_loadable(reason))
+                self._owner.worker_answered(number, retires=False)
+                return
+            self._load(worker, run.index)
+            self._time_load(worker)
+        worker.run = run
+        run.assign(number, worker.session, is_loaded=is_loaded)
+
+    def resume(self, number: int) -> None:
+        """
+        Give the guest of a worker its run slot back.
+        """
+        worker = self._workers.get(number)
+        if worker is not None and worker.run is not None:
+            worker.run.lease.granted()
+
+    def retire(self, number: int) -> None:
+        """
+        Let an idle worker end.
+        """
+        self._workers[number].session.process.retire()
+
+    def check(self) -> None:
+        """
+        End workers that take too much memory or do not begin what they were sent; call it every second or so.
+        """
+        now_s = self._loop.time()
+        for worker in self._workers.values():
+            if worker.run is not None and worker.run.is_overdue(now_s):
+                _log.warning("worker %d did not begin an invocation in time and is replaced", worker.pid)
+                worker.session.process.kill()
+            resident = resident_bytes(worker.pid)
+            if resident <= self._worker_bytes[worker.kind]:
+                continue
+            if worker.run is None:
+                _log.warning("idle worker %d holds %d MiB and is replaced", worker.pid, resident // MIB)
+                worker.session.process.kill()
+            else:
+                worker.run.kill(Reason.WORKER_MEMORY, f"its worker grew to {resident // MIB} MiB")
+
+    def begin_closing(self) -> None:
+        """
+        Tell the owner and the observers nothing of workers from now on: none is replaced.
+        """
+        self._is_closing = True
+
+    async def aclose(self) -> None:
+        """
+        Kill and reap every process.
+        """
+        self.begin_closing()
+        for worker in self._workers.values():
+            _cancel(worker.load_timer)
+        for start in self._starts:
+            start.cancel()
+        await asyncio.gather(*self._starts, return_exceptions=True)
+        await asyncio.gather(*(worker.session.process.end() for worker in self._workers.values()))
+
+    async def _start(self, number: int, kind: WorkerKind) -> None:
+        try:
+            session = await Session.start(
+                kind.runtime, memory_bytes=self._worker_bytes[kind], body_limit=self._body_limit
+            )
+        except WasmGrpcError as exc:
+            self._start_error = exc
+            _log.error("a worker did not start: %s", exc)
+            self._owner.worker_lost(number, pauses=True)
+            return
+        worker = self._workers[number] = _Worker(number, kind, session)
+        if WorkerStarted in self._observers:
+            self._observers.tell(WorkerStarted(worker=worker.pid, engine=kind.runtime.engine))
+        session.connection.on_message(lambda message: self._receive(worker, message))
+        session.process.on_exit(lambda code: self._exited(worker, code))
+        self._loading.add(number)
+        for index, each in enumerate(self._functions):
+            is_in_advance = each.kind == kind and each.policy.min
+            if is_in_advance and not self._loading.blocked(index, self._loop.time()):
+                self._load(worker, index)
+        self._get_ready(worker)
+
+    def _load(self, worker: _Worker, index: int) -> None:
+        worker.session.connection.send_encoded(self._loads[index])
+        self._loading.sent(worker.number, index)
+
+    def _get_ready(self, worker: _Worker) -> None:
+        """
+        Let a worker take invocations once it has answered every LOAD that it was sent in advance.
+        """
+        self._time_load(worker)
+        if worker.load_timer is None:
+            worker.is_ready = True
+            self._owner.worker_ready(worker.number)
+
+    def _time_load(self, worker: _Worker) -> None:
+        """
+        Limit the time of the LOAD that the worker works on now, if there is one.
+        """
+        _cancel(worker.load_timer)
+        worker.load_timer = None
+        if self._loading.current(worker.number) is not None:
+            worker.load_timer = self._loop.call_later(LOAD_S, self._loaded_too_long, worker)
+
+    def _loaded_too_long(self, worker: _Worker) -> None:
+        index = self._loading.current(worker.number)
+        if index is not None:
+            reason = f"its worker took longer than {LOAD_S:g} s to load it"
+            self._loading.blame_delay(index, reason, self._loop.time())
+            worker.session.process.kill()
+
+    def _receive(self, worker: _Worker, message: wire.Message) -> None:
+        run = worker.run
+        if isinstance(message, (wire.Loaded, wire.LoadFailed)):
+            self._loaded(worker, message)
+        elif run is None:
+            raise ProtocolError(f"{message.kind.name} frame: no invocation runs; expected an answer to LOAD")
+        elif isinstance(message, wire.Result):
+            worker.run = None
+            run.end(message.outcome)
+            retires = message.is_tainted or worker.kind.is_exclusive
+            if retires:
+                worker.session.process.retire()
+            self._owner.worker_answered(worker.number, retires=retires)
+        else:
+            run.receive(message)
+
+    def _loaded(self, worker: _Worker, message: wire.Loaded | wire.LoadFailed) -> None:
+        index, is_loaded = message.index, isinstance(message, wire.Loaded)
+        if not self._loading.answered(worker.number, index, is_loaded=is_loaded):
+            # A second LOADED must not set the guest's time back to its start.
+            return
+        if isinstance(message, wire.LoadFailed):
+            # The worker answers every call of the function with this error.
+            _log.error(
+                "function '%s': worker %d can't load it: %s", self._name(index), worker.pid, message.error
+            )
+        if not worker.is_ready:
+            self._get_ready(worker)
+            return
+        self._time_load(worker)
+        if worker.run is not None and worker.run.index == index:
+            worker.run.loaded(is_loaded=is_loaded)
+
+    def _exited(self, worker: _Worker, code: int) -> None:
+        del self._workers[worker.number]
+        _cancel(worker.load_timer)
+        run = worker.run
+        loading = self._loading.lost(worker.number)
+        if loading is not None and not self._is_closing and not (run is not None and run.is_killed):
+            self._blame_death(worker, loading, code)
+        again = None
+        if run is not None:
+            blocked = self._loading.blocked(run.index, self._loop.time())
+            again = run if run.worker_died(code, blocked=blocked) else None
+        if self._is_closing:
+            if again is not None:
+                again.refuse(Reason.DRAINING, "the server stopped before it ran")
+            return
+        if WorkerLost in self._observers:
+            self._observers.tell(
+                WorkerLost(
+                    worker=worker.pid,
+                    engine=worker.kind.runtime.engine,
+                    exit_code=code,
+                    was_idle=run is None and loading is None,
+                )
+            )
+        # The function that it was loading is to blame, not the interpreter: another may start at once.
+        self._owner.worker_lost(worker.number, pauses=loading is None, again=again)
+
+    def _blame_death(self, worker: _Worker, index: int, code: int) -> None:
+        now_s = self._loop.time()
+        if not self._loading.blocked(index, now_s):
+            reason = f"its worker died while loading it ({exit_text(code)})"
+            self._loading.blame_death(index, reason, now_s)
+        blocked = self._loading.blocked(index, now_s)
+        _log.error(
+            "function '%s': worker %d ended with %s while loading it; %s "
+            "(a worker may take %d MiB, which WASM_GRPC_WORKER_BYTES raises)",
+            self._name(index),
+            worker.pid,
+            exit_text(code),
+            f"its calls are refused for {BLOCKED_S:g} s ({blocked})" if blocked else "it is tried once more",
+            self._worker_bytes[worker.kind] // MIB,
+        )
+
+    def _name(self, index: int) -> str:
+        return self._functions[index].function.name
+
+
+def _cancel(timer: asyncio.TimerHandle | None) -> None:
+    if timer is not None:
+        timer.cancel()
