@@ -38,8 +38,12 @@ def test_code_for_an_engine_that_limits_instances_is_the_same_for_all(memory_byt
 @pytest.mark.parametrize(
     ("minimum", "limit", "message"),
     [
-        (80 * MIB, 64 * MIB, "module wants at least 80 MiB of memory; limits.memory is 64 MiB"),
-        (128 * KIB, 64 * KIB, "module wants at least 128 KiB of memory; limits.memory is 64 KiB"),
+        (80 * MIB, 64 * MIB, "module starts with 80 MiB of memory; expected at most 64 MiB (limits.memory)"),
+        (
+            128 * KIB,
+            64 * KIB,
+            "module starts with 128 KiB of memory; expected at most 64 KiB (limits.memory)",
+        ),
     ],
 )
 def test_a_minimum_above_the_limit_is_refused(minimum: int, limit: int, message: str) -> None:

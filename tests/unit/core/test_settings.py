@@ -42,7 +42,7 @@ def test_max_workers_follow_the_workers() -> None:
         ({"compile_s": 0.0}, "compile_s: got 0.0; expected a time over 0 s"),
         ({"compile_bytes": MIB}, "compile_bytes: got 1048576; expected 64 MiB or more"),
         ({"worker_bytes": MIB}, "worker_bytes: got 1048576; expected 64 MiB or more"),
-        ({"colour": 1, "shape": 2}, "colour: unknown setting"),
+        ({"colour": 1, "shape": 2}, "colour: unknown setting; expected a field of Settings"),
     ],
 )
 def test_a_value_out_of_its_range(values: dict[str, object], error: str) -> None:

@@ -192,7 +192,7 @@ def test_a_function_that_can_not_be_taken_up(server: Server) -> None:
 
     outcome, is_tainted = server.outcome()
 
-    error = "artifact: the file is gone; expected it until the server ends"
+    error = "artifact: the file is missing; expected it to exist while the server runs"
     assert answer == LoadFailed(0, error)
     assert outcome == Outcome(reason=Reason.UNAVAILABLE, message=f"it can't be loaded: {error}")
     assert not is_tainted
@@ -203,7 +203,7 @@ def test_an_artifact_with_another_digest_is_not_loaded(server: Server) -> None:
     answer = server.load(0, "echo", digest="0" * 64)
 
     assert isinstance(answer, LoadFailed)
-    assert "is another one" in answer.error
+    assert "was replaced" in answer.error
 
 
 def test_a_function_can_be_taken_up_again(server: Server) -> None:
