@@ -90,21 +90,34 @@ def test_a_large_body_is_not_copied() -> None:
 
 
 HOSTILE = {
-    "kind 0": struct.pack("<BBHIQ", 0, 0, 0, 0, 0),
-    "kind 255": struct.pack("<BBHIQ", 255, 0, 0, 0, 0),
-    "reserved bytes": struct.pack("<BBHIQ", Kind.RESULT, 0, 1, 0, 0),
-    "reserved byte": struct.pack("<BBHIQ", Kind.RESULT, 1, 0, 0, 0),
-    "head over its limit": struct.pack("<BBHIQ", Kind.RESULT, 0, 0, HEAD_LIMIT_BYTES + 1, 0),
-    "body over its limit": struct.pack("<BBHIQ", Kind.RESULT, 0, 0, 0, 101),
-    "body of 2^64-1": struct.pack("<BBHIQ", Kind.RESULT, 0, 0, 0, 2**64 - 1),
+    "kind 0": ((0, 0, 0), "frame: unknown kind 0; expected 1 to 20"),
+    "kind 255": ((255, 0, 0), "frame: unknown kind 255; expected 1 to 20"),
+    "kind over 16 bits": (
+        (Kind.RESULT | 1 << 16, 0, 0),
+        "frame: unknown kind 65550; expected 1 to 20",
+    ),
+    "head over its limit": (
+        (Kind.RESULT, HEAD_LIMIT_BYTES + 1, 0),
+        "RESULT frame: head of 4194305 bytes; expected at most 4194304",
+    ),
+    "body over its limit": (
+        (Kind.RESULT, 0, 101),
+        "RESULT frame: body of 101 bytes; expected at most 100",
+    ),
+    "body of 2^64-1": (
+        (Kind.RESULT, 0, 2**64 - 1),
+        "RESULT frame: body of 18446744073709551615 bytes; expected at most 100",
+    ),
 }
 
 
-@pytest.mark.parametrize("header", HOSTILE.values(), ids=HOSTILE)
-def test_a_hostile_header_is_refused(header: bytes) -> None:
-    """A header that the format does not allow is refused before anything is kept for it."""
-    with pytest.raises(ProtocolError):
-        list(FrameReader(body_limit=100).feed(header))
+@pytest.mark.parametrize(("header", "problem"), HOSTILE.values(), ids=HOSTILE)
+def test_a_hostile_header_is_refused(header: tuple[int, int, int], problem: str) -> None:
+    """A header that the format does not allow is refused before any memory is allocated for its frame."""
+    with pytest.raises(ProtocolError) as caught:
+        list(FrameReader(body_limit=100).feed(struct.pack("<IIQ", *header)))
+
+    assert str(caught.value) == problem
 
 
 def test_a_body_of_exactly_the_limit_is_taken() -> None:

@@ -324,7 +324,7 @@ WRONG_FIELDS: list[tuple[list[typing.Any], object, str]] = [
     (
         ["function", "limits", "timeout_s"],
         float("nan"),
-        "function.limits.timeout_s: not finite; expected a number",
+        "function.limits.timeout_s: not finite; expected a finite number",
     ),
     (["function", "limits", "body_bytes"], None, "function.limits.body_bytes: null; expected an integer"),
     (
@@ -384,7 +384,7 @@ PACKED = {
     "RESULT without a head": (Frame(Kind.RESULT, b"", b""), "head of 0 bytes; expected at least 24"),
     "RESULT with unknown reason": (
         Frame(Kind.RESULT, b"\xff" + bytes(23), b""),
-        f"outcome.reason: 255; expected less than {len(Reason)}",
+        f"outcome.reason: 255; expected at most {len(Reason) - 1}",
     ),
     "RESULT with unknown flags": (
         Frame(Kind.RESULT, b"\0\2" + bytes(22), b""),

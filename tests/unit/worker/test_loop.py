@@ -306,7 +306,7 @@ def test_a_frame_out_of_place(server: Server) -> None:
     server.link.send(Result(Outcome(reason=Reason.OK)))
     server.close()
 
-    assert str(server.error) == "RESULT frame where LOAD or INVOKE was expected"
+    assert str(server.error) == "RESULT frame: out of place; expected LOAD or INVOKE"
 
 
 def test_an_invocation_of_a_function_that_was_not_loaded(server: Server) -> None:
