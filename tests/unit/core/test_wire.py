@@ -1,4 +1,4 @@
-"""Frames: what is packed comes out again however it is cut, and nothing else gets through."""
+"""Frames: the reader restores what was packed, and refuses everything else."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def packed(frame: Frame) -> bytes:
 
 
 @given(frames=FRAMES, cuts=st.lists(st.integers(min_value=0, max_value=500)))
-def test_frames_come_out_however_they_are_cut(frames: list[Frame], cuts: list[int]) -> None:
-    """A reader gives the frames that were packed, whatever pieces their bytes arrive in."""
+def test_frames_may_arrive_in_any_pieces(frames: list[Frame], cuts: list[int]) -> None:
+    """A reader restores the frames that were packed, wherever their bytes are split."""
     stream = b"".join(map(packed, frames))
     places = [0, *sorted(min(cut, len(stream)) for cut in cuts), len(stream)]
     reader = FrameReader(body_limit=MIB)
@@ -44,7 +44,7 @@ def test_frames_come_out_however_they_are_cut(frames: list[Frame], cuts: list[in
 
 
 def test_every_split_of_two_frames() -> None:
-    """Two frames come out wherever the first piece ends, and byte by byte."""
+    """Two frames are restored at every split into two pieces, and byte by byte."""
     frames = [Frame(Kind.INVOKE, b"head", b"body"), Frame(Kind.RESULT, b"", b"")]
     stream = b"".join(map(packed, frames))
     splits = [[stream[:cut], stream[cut:]] for cut in range(len(stream) + 1)]
@@ -55,8 +55,8 @@ def test_every_split_of_two_frames() -> None:
         assert [frame for piece in pieces for frame in reader.feed(piece)] == frames
 
 
-def test_a_reader_may_stop_between_frames() -> None:
-    """A caller that takes one frame of a piece and goes on later misses none."""
+def test_a_caller_may_pause_between_frames() -> None:
+    """A caller that takes one frame of a piece, and the others later, gets all of them."""
     frames = [Frame(Kind.LOAD, b"%d" % number, b"") for number in range(3)]
     feeding = FrameReader(body_limit=MIB).feed(b"".join(map(packed, frames)))
 
@@ -64,7 +64,7 @@ def test_a_reader_may_stop_between_frames() -> None:
 
 
 def test_a_piece_may_be_overwritten() -> None:
-    """What a reader keeps of a piece is its own: the next one may come in the same memory."""
+    """A reader copies what it keeps of a piece, so the next piece may use the same memory."""
     frames = [Frame(Kind.OUTPUT, b"", bytes([number]) * 300) for number in range(9)]
     stream = b"".join(map(packed, frames))
     reader = FrameReader(body_limit=MIB)
@@ -80,7 +80,7 @@ def test_a_piece_may_be_overwritten() -> None:
 
 
 def test_a_large_body_is_not_copied() -> None:
-    """A large body is a piece of its own, the very object that was given."""
+    """A large body is a piece of its own: the same object that the message has."""
     body = bytes(MIB)
 
     pieces = encode(Invoke(0, b"", body))
@@ -120,16 +120,16 @@ def test_a_hostile_header_is_refused(header: tuple[int, int, int], problem: str)
     assert str(caught.value) == problem
 
 
-def test_a_body_of_exactly_the_limit_is_taken() -> None:
-    """The limit itself is allowed."""
+def test_a_body_of_exactly_the_limit_is_accepted() -> None:
+    """Only a longer body is refused."""
     frame = Frame(Kind.RESULT, b"", bytes(100))
 
     assert list(FrameReader(body_limit=100).feed(packed(frame))) == [frame]
 
 
 @given(st.binary(max_size=200))
-def test_any_bytes_are_frames_or_an_error(stream: bytes) -> None:
-    """Whatever a peer sends, a reader gives frames or raises ProtocolError."""
+def test_any_bytes_are_read_or_refused(stream: bytes) -> None:
+    """For any bytes, a reader yields frames within the limit or raises ProtocolError, and nothing else."""
     try:
         frames = list(FrameReader(body_limit=100).feed(stream))
     except ProtocolError:
