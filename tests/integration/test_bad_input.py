@@ -106,7 +106,7 @@ MODULES: Mapping[str, tuple[Callable[[Path], None], str]] = {
     ),
     "memory over the limit": (
         manifest(f'{HEAD}{ECHO}[limits]\nmemory = "64KiB"\n'),
-        "module wants at least 256 KiB of memory; limits.memory is 64 KiB",
+        "module starts with 256 KiB of memory; expected at most 64 KiB (limits.memory)",
     ),
 }
 
@@ -195,7 +195,7 @@ def test_every_fault_of_every_function_is_listed(
         "b/b.wasm: module is cut off or damaged at byte 100",
         "c/function.toml: line 4, column 9: cannot overwrite a value",
         f"d/function.toml: sha256: 'd.wasm' has digest {hashlib.sha256(assemble('echo')).hexdigest()}"[:64],
-        "f/f.wasm: module wants at least 256 KiB of memory",
+        "f/f.wasm: module starts with 256 KiB of memory",
         "g/function.toml: trigger.invoke[0].method: 'echo' is already served by function 'echo'"[:64],
     ]
     assert ended.code == 2

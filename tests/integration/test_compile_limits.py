@@ -68,6 +68,6 @@ def test_another_limit_on_memory_compiles_nothing_anew(engine: str, tmp_path: Pa
         ended = run_command("compile", folder / limit, "--engine", engine, env=env)
         states.append("compiled" if b"compiled" in ended.stdout else ended.stderr.strip())
 
-    too_small = "grown/grown.wasm: module wants at least 2 MiB of memory; limits.memory is 1 MiB"
+    too_small = "grown/grown.wasm: module starts with 2 MiB of memory; expected at most 1 MiB (limits.memory)"
     assert states[:3] == ["compiled", "", ""]
     assert too_small in states[4]

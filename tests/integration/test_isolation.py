@@ -1,4 +1,4 @@
-"""Child processes take modules from their installation alone, wherever a command is started."""
+"""Child processes import modules only from their installation, in whatever folder a command starts."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from rig import serve
 
 FUNCTIONS = ("wasmtime", "wasmer", "grpc", "dapr", "runpy", "argparse", "mmap", "pydantic")
 PACKAGES = (*FUNCTIONS, "wasm_grpc", "wasmer_compiler_cranelift")
-"""Names that a child, or the command itself, imports; the last two can't be a function's."""
+"""Names that a child or the command itself imports. The last two are not valid names of functions."""
 
 
 @pytest.fixture
 def trap(tmp_path: Path) -> Path:
-    """Return a folder of functions, each named as a package whose code leaves a mark when it is imported."""
+    """Return a folder of functions, each named like a package, with code that leaves a mark if it is imported."""
     for name in FUNCTIONS:
         write_function(tmp_path / "functions", name, guest="echo")
     for name in PACKAGES:
@@ -42,7 +42,7 @@ def _imported(trap: Path) -> list[str]:
 async def test_functions_named_as_packages(
     engine: str, cache_environment: dict[str, str], trap: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A server that is started among them imports none, and serves them."""
+    """A server that starts in their folder serves them, and imports none of them."""
     monkeypatch.chdir(trap)
 
     async with (
@@ -59,7 +59,7 @@ async def test_functions_named_as_packages(
 def test_commands_among_functions_named_as_packages(
     engine: str, cache_environment: dict[str, str], trap: Path, arguments: str
 ) -> None:
-    """No command imports one either."""
+    """No command imports a function from the working directory."""
     command, *rest = arguments.split()
     line = f"{shutil.which('wasm-grpc', path=str(Path(sys.executable).parent))} {command} --engine {engine}"
 
@@ -71,8 +71,8 @@ def test_commands_among_functions_named_as_packages(
 def test_python_m_among_functions_named_as_packages(
     engine: str, cache_environment: dict[str, str], trap: Path
 ) -> None:
-    """`python -m wasm_grpc` puts the working directory on the path, and takes it off again."""
-    # Of this name alone Python has taken the folder's package before any code of ours runs.
+    """`python -m wasm_grpc` removes the working directory, which Python puts on the path, from it."""
+    # Python itself imports these two from the working directory, before any of our code runs.
     shutil.rmtree(trap / "wasm_grpc")
     for name in ("wasm_grpc.py", "runpy.py"):
         (trap / name).unlink()
@@ -84,7 +84,7 @@ def test_python_m_among_functions_named_as_packages(
 
 
 def test_a_relative_python_path(engine: str, cache_environment: dict[str, str], trap: Path) -> None:
-    """An entry of PYTHONPATH that means the working directory does not reach a child."""
+    """Relative entries of PYTHONPATH, which mean the working directory, are not passed to children."""
     line = f"{sys.executable} -I -m wasm_grpc check . --engine {engine}"
     env = {**cache_environment, "PYTHONPATH": ":.:functions"}
 
@@ -96,7 +96,7 @@ def test_a_relative_python_path(engine: str, cache_environment: dict[str, str], 
 def test_an_installation_on_the_python_path(
     engine: str, cache_environment: dict[str, str], tmp_path: Path
 ) -> None:
-    """Absolute entries of PYTHONPATH reach the children: an installation may consist of them."""
+    """Absolute entries of PYTHONPATH are passed to children, since an installation may need them."""
     (tmp_path / "own" / "wasmtime").mkdir(parents=True)
     (tmp_path / "own" / "wasmer").mkdir()
     for name in ("wasmtime", "wasmer"):

@@ -299,8 +299,8 @@ async def test_an_artifact_that_is_gone(start_server: StartServer, functions: Pa
 
     assert failure == Failure(
         code=CODES.UNAVAILABLE,
-        message="function 'echo': it can't be loaded: artifact: the file is gone; "
-        "expected it until the server ends",
+        message="function 'echo': it can't be loaded: artifact: the file is missing; "
+        "expected it to exist while the server runs",
         reason="UNAVAILABLE",
         function="echo",
     )

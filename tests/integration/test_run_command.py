@@ -83,7 +83,9 @@ def test_a_run_starts_one_process(guest: Path, env: dict[str, str], tmp_path: Pa
             b"",
             ["--memory", "64KiB"],
             125,
-            ["wasm-grpc run: echo.wasm: module wants at least 256 KiB of memory; limits.memory is 64 KiB"],
+            [
+                "wasm-grpc run: echo.wasm: module starts with 256 KiB of memory; expected at most 64 KiB (limits.memory)"
+            ],
         ),
     ],
     ids=["0", "7", "65", "255", "300", "trap", "time limit", "no file", "no module", "memory"],

@@ -66,14 +66,20 @@ class ModuleCompiler:
         self, wasm: bytes, *, guest: GuestKind, limits: Limits, engine: EngineName, name: str = "module"
     ) -> Artifact:
         """
-        Return a module's native code, from the cache where it is there.
+        Return a module's native code, from the cache if it is there.
 
         Raises:
-            UnsupportedModuleError: Another engine may take it.
-            CompileLimitError: It took too much to compile; kept nowhere, so that the next try is a new one.
+            EngineUnavailableError: The engine is not available on this machine.
+            UnsupportedModuleError: Another engine may accept it.
+            CompileLimitError: It took too much to compile. This is not cached, so the next call tries again.
             ModuleError: It can't be a function.
         """
-        found = self.runtimes[engine]
+        found = self.runtimes.get(engine)
+        if found is None:
+            available = " or ".join(each.value for each in self.runtimes)
+            raise EngineUnavailableError(
+                f"{engine.value} is not available on this machine; expected {available}"
+            )
         code_memory_bytes = limit_in_code(
             limits.memory_bytes, is_set_by_instance=found.opened.limits_instances
         )
@@ -114,54 +120,55 @@ class ModuleCompiler:
         self, wasm: bytes, *, guest: GuestKind, limits: Limits, engines: Sequence[EngineName], name: str
     ) -> tuple[FoundRuntime, Artifact]:
         """
-        Return a module's native code on the first of these engines that takes it.
+        Return a module's native code for the first of these engines that accepts it.
 
         Raises:
-            EngineUnavailableError: None of them is installed.
-            ModuleError: None takes it; one line a reason.
+            EngineUnavailableError: None of them is available.
+            ModuleError: None accepts it; one line for each reason.
         """
-        had = [engine for engine in engines if engine in self.runtimes]
-        if not had:
-            names = " or ".join(engine.value for engine in engines)
-            raise EngineUnavailableError(f"{names} can't be had here; expected an engine that can")
 
         async def compile_on(engine: EngineName) -> tuple[FoundRuntime, Artifact]:
             artifact = await self.compile(wasm, guest=guest, limits=limits, engine=engine, name=name)
             return self.runtimes[engine], artifact
 
-        return await first_that_takes(had, compile_on, name=name)
+        return await first_that_takes(engines, compile_on, name=name)
 
 
 async def first_that_takes(
     engines: Sequence[EngineName], attempt: Callable[[EngineName], Awaitable[_T]], *, name: str
 ) -> _T:
     """
-    Return what came of the first engine that takes a module.
+    Return the result of the first engine that accepts a module.
 
     Args:
         engines: The preferred first.
-        attempt: Tries one; what it raises of the errors below is a reason to try the next.
+        attempt: Tries one engine. If it raises one of the errors below, the next engine is tried.
         name: The module's, for the log.
 
     Raises:
-        EngineUnavailableError: None of them is installed.
-        ModuleError: None takes it; one line a reason.
+        EngineUnavailableError: None of them is available.
+        ModuleError: None accepts it; one line for each reason.
     """
+    unavailable: list[str] = []
     refusals: list[str] = []
-    lacks: list[str] = []
+    limits: list[str] = []
     for engine in engines:
         try:
-            return await attempt(engine)
+            result = await attempt(engine)
         except EngineUnavailableError as exc:
-            lacks.append(str(exc))
+            unavailable.append(str(exc))
         except UnsupportedModuleError as exc:
             refusals.append(f"{engine.value}: {exc}")
             _log.info("%s: %s refuses it: %s", name, engine.value, exc)
         except CompileLimitError as exc:
             refusals.append(f"{engine.value}: {exc}")
-            if engine is not engines[-1]:
-                _log.warning("%s: %s: %s; another engine is tried for this run", name, engine.value, exc)
+            limits.append(f"{engine.value}: {exc}")
+        else:
+            # A warning, because the module runs on another engine than it will after the next start.
+            for line in limits:
+                _log.warning("%s: %s; uses %s for this run", name, line, engine.value)
+            return result
     if not refusals:
-        # An interpreter that can't be started at all is the same line for each engine.
-        raise EngineUnavailableError("; ".join(dict.fromkeys(lacks)))
+        # If no interpreter starts at all, each engine has the same line.
+        raise EngineUnavailableError("; ".join(dict.fromkeys(unavailable)))
     raise ModuleError("\n".join(refusals))

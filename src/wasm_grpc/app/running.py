@@ -29,7 +29,7 @@ from wasm_grpc.core.model import (
 )
 from wasm_grpc.core.settings import Settings
 from wasm_grpc.pool.connection import Connection
-from wasm_grpc.pool.memory import code_bytes, models_bytes
+from wasm_grpc.pool.memory import code_bytes, guest_bytes, models_bytes
 from wasm_grpc.pool.process import exit_text
 from wasm_grpc.pool.runtimes import FoundRuntime, find_runtimes, start_worker, wanted_engines
 from wasm_grpc.pool.session import ProcessEnded, Session
@@ -197,10 +197,9 @@ async def _inspect(program: GuestProgram, inspector: Inspector, engine: EngineNa
 
 
 def _worker_bytes(program: GuestProgram, settings: Settings) -> int:
-    # Files twice: one that is written to becomes a copy; scratch twice, what grows is moved.
-    files_bytes = sum(mount.size_bytes for mount in program.mounts)
-    limits = program.limits
-    return settings.worker_bytes + 2 * (limits.memory_bytes + limits.scratch_bytes + files_bytes)
+    # No request and no result: a run streams both. Files twice: the guest's first write to one copies it.
+    files_bytes = 2 * sum(mount.size_bytes for mount in program.mounts)
+    return settings.worker_bytes + guest_bytes(program.limits) + files_bytes
 
 
 async def _converse(

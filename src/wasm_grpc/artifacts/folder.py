@@ -245,5 +245,5 @@ class ArtifactFolder:
 def _read(path: Path, key: bytes) -> Entry:
     entry = read_entry(str(path))
     if entry.key != key:
-        raise HostError("artifact: its key is another one; expected the key in its file name")
+        raise HostError("artifact: has another key; expected the key in its file name")
     return entry

@@ -1,1 +1,1 @@
-"""What both towers share: frozen data, the error tree, the frames between them, settings."""
+"""What the server and the workers share: frozen data, errors, settings, and the frames between them."""

@@ -1,14 +1,14 @@
 """
-The file that holds one compiled module: a fixed header, then the payload to its end.
+Read and write the file of one compiled module: a fixed header, and the payload up to the end of the file.
 
 The header, 88 bytes, little-endian::
 
     8 magic | u16 format | u16 kind | u32 pages | 32 key | 32 digest | u64 payload length
 
-A payload is native code (kind 1) or the reason, as UTF-8, why an engine refuses the module (kind 2).
-The pages, of 64 KiB, are those of memory that an instance of native code starts with.
-The digest, SHA-256 of the pages and the payload, finds damage; that nobody else may write the file is
-for the folder's owner to see to.
+A payload is native code (kind 1), or the reason why an engine refuses the module, in UTF-8 (kind 2).
+"pages" is the initial memory of an instance of native code, in pages of 64 KiB.
+The digest is the SHA-256 of the pages and the payload. It detects damage, not an attack: whoever can write
+the file can write a matching digest. So a file that other users can write to is refused.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from wasm_grpc.core.model import PAGE_BYTES
 __all__ = ["ARTIFACT_FORMAT", "ArtifactKind", "Entry", "pack_entry", "read_entry", "read_payload"]
 
 ARTIFACT_FORMAT = 3
-"""Raised with every change of the file; a part of every key."""
+"""Increased with every change of the format. It is part of every key."""
 
 _MAGIC = b"WGRPCART"
 _HEADER = struct.Struct("<8sHHI32s32sQ")
@@ -36,7 +36,7 @@ _WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
 class ArtifactKind(enum.IntEnum):
     """
-    What a payload is.
+    Content of a payload.
     """
 
     NATIVE_CODE = 1
@@ -46,14 +46,14 @@ class ArtifactKind(enum.IntEnum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """
-    One file of the artifact cache, as read.
+    The content of one file of the artifact cache.
 
     Attributes:
-        kind: What the payload is.
-        key: SHA-256 of all that the payload depends on.
-        digest: Of the payload and its minimum, in hex.
-        payload: The native code, or the reason of a refusal.
-        minimum_bytes: The memory that each instance starts with.
+        kind: Content of the payload.
+        key: SHA-256 of everything that the payload depends on.
+        digest: SHA-256 of the pages and the payload, in hex.
+        payload: The native code, or the reason why the engine refuses the module.
+        minimum_bytes: Initial memory of each instance.
     """
 
     kind: ArtifactKind
@@ -67,7 +67,7 @@ def pack_entry(
     kind: ArtifactKind, *, key: bytes, payload: bytes, minimum_bytes: int = 0
 ) -> tuple[bytes, str]:
     """
-    Return a file's header, and its digest in hex.
+    Return the header of a file, and its digest in hex.
     """
     pages = minimum_bytes // PAGE_BYTES
     digest = _digest(pages, payload)
@@ -77,11 +77,11 @@ def pack_entry(
 
 def read_entry(path: str) -> Entry:
     """
-    Read a file of the artifact cache and check all that it says of itself.
+    Read a file of the artifact cache, and check its owner, format, length and digest.
 
     Raises:
-        FileNotFoundError: There is none.
-        HostError: It can't be read, isn't this user's alone, or isn't what its header says.
+        FileNotFoundError: The file does not exist.
+        HostError: The file can't be read, other users can write to it, or its content is wrong.
     """
     try:
         with io.FileIO(path, opener=_open) as file:
@@ -89,37 +89,37 @@ def read_entry(path: str) -> Entry:
             _check_owner(status)
             header = file.read(_HEADER.size)
             kind, pages, key, digest, length = _check_header(header)
-            # Asked before reading, so that a length of our own choosing is never allocated.
+            # Checked before reading, so that a file which grew to any size is not read into memory.
             if status.st_size != _HEADER.size + length:
-                raise HostError(f"artifact: {status.st_size} bytes; expected {_HEADER.size + length}")
+                raise HostError(f"artifact: has {status.st_size} bytes; expected {_HEADER.size + length}")
             payload = file.readall()
     except FileNotFoundError:
         raise
     except OSError as exc:
         raise HostError(f"artifact: can't be read: {exc.strerror}; expected a readable file") from exc
     if _digest(pages, payload) != digest:
-        raise HostError("artifact: its checksum differs; expected that of its header")
+        raise HostError("artifact: its content is damaged; expected the checksum in its header")
     minimum_bytes = pages * PAGE_BYTES
     return Entry(kind=kind, key=key, digest=digest.hex(), payload=payload, minimum_bytes=minimum_bytes)
 
 
 def read_payload(path: str, digest: str) -> bytes:
     """
-    Read the native code that an engine may load.
+    Read native code for an engine, which trusts it: only the code with this digest is returned.
 
     Args:
         path: The artifact's file.
-        digest: The one that it must have, in hex, from who compiled it.
+        digest: The digest that it must have, in hex, as the server knows it from the compilation.
 
     Raises:
-        HostError: The file is gone, damaged or another one.
+        HostError: The file is missing, damaged, or has another digest.
     """
     try:
         entry = read_entry(path)
     except FileNotFoundError as exc:
-        raise HostError("artifact: the file is gone; expected it until the server ends") from exc
+        raise HostError("artifact: the file is missing; expected it to exist while the server runs") from exc
     if entry.kind is not ArtifactKind.NATIVE_CODE or entry.digest != digest:
-        raise HostError("artifact: is another one; expected that with the digest that was asked for")
+        raise HostError("artifact: was replaced; expected the native code that the server has compiled")
     return entry.payload
 
 
@@ -130,21 +130,23 @@ def _digest(pages: int, payload: bytes) -> bytes:
 
 
 def _open(path: str, flags: int) -> int:
-    # O_NONBLOCK: a named pipe in the file's place must not hold us up.
+    # O_NONBLOCK: opening a named pipe in the file's place would wait for a writer.
     return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
 
 
 def _check_owner(status: os.stat_result) -> None:
     if not stat.S_ISREG(status.st_mode):
-        raise HostError("artifact: is no regular file; expected one")
+        raise HostError("artifact: is not a regular file; expected one")
     if status.st_uid != os.geteuid() or status.st_mode & _WRITABLE_BY_OTHERS:
-        raise HostError("artifact: others may write it; expected a file of this user alone")
+        raise HostError(
+            "artifact: other users can write to it; expected a file that only this user can write"
+        )
 
 
 def _check_header(header: bytes) -> tuple[ArtifactKind, int, bytes, bytes, int]:
     if len(header) != _HEADER.size:
-        raise HostError("artifact: is truncated; expected a whole header")
+        raise HostError(f"artifact: has {len(header)} bytes; expected a header of {_HEADER.size}")
     magic, version, kind, pages, key, digest, length = _HEADER.unpack(header)
     if magic != _MAGIC or version != ARTIFACT_FORMAT or kind not in list(ArtifactKind):
-        raise HostError(f"artifact: has another format; expected format {ARTIFACT_FORMAT} of this cache")
+        raise HostError(f"artifact: has another format; expected format {ARTIFACT_FORMAT}")
     return ArtifactKind(kind), pages, key, digest, length

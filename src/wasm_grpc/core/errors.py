@@ -1,12 +1,12 @@
 """
-Every error that crosses a room's border, sorted by whose fault it is.
+The errors that one package raises for another, grouped by cause.
 
 ``WasmGrpcError`` is the root. Below it:
 
-* ``ConfigError``: the person who wrote a flag, a manifest or a module is asked to mend it.
-* ``HostError``: this machine lacks something (an engine, a port, a file).
-* ``InvocationError``: one invocation ended without a result; the ``reason`` says how, and
-  ``server.status`` alone turns it into a gRPC status.
+* ``ConfigError``: a flag, a manifest or a module is wrong, and its author can correct it.
+* ``HostError``: this machine lacks something, such as a port or a file.
+* ``InvocationError``: one invocation ended without a result. Its ``reason`` says how. Only
+  ``server.status`` turns it into a gRPC status.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ __all__ = [
 
 class WasmGrpcError(Exception):
     """
-    Root of the tree; its text is one line that a person can act on.
+    Root of the tree. The text is one line that a person can act on.
     """
 
 
 class ConfigError(WasmGrpcError):
     """
-    A flag, a setting, a manifest or a module is wrong; the command line exits with 2.
+    A flag, a setting, a manifest or a module is wrong. The command line exits with 2.
     """
 
 
@@ -53,7 +53,7 @@ class ManifestError(ConfigError):
     One or more manifests or modules can't be served.
 
     Attributes:
-        problems: One line each, ``<folder>/function.toml: <key>: <what is wrong>; <what was expected>``.
+        problems: One line for each: ``<folder>/function.toml: <key>: <what is wrong>; expected <what>``.
     """
 
     def __init__(self, problems: Sequence[str]) -> None:
@@ -63,25 +63,25 @@ class ManifestError(ConfigError):
 
 class ModuleError(ConfigError):
     """
-    A module can't run as a function: not WebAssembly, a wrong import or export, over a limit.
+    A module can't run as a function: it is not WebAssembly, has a wrong import or export, or exceeds a limit.
     """
 
 
 class UnsupportedModuleError(ModuleError):
     """
-    A valid module uses a WebAssembly feature that this engine refuses; another engine may take it.
+    A valid module uses a WebAssembly feature that this engine lacks. Another engine may have it.
     """
 
 
 class CompileLimitError(ModuleError):
     """
-    Compiling a module took too long or ended the compile process; another time, or limit, it may succeed.
+    Compiling a module took too long, or ended the compile process. A later try, or a higher limit, may help.
     """
 
 
 class ModelError(ConfigError):
     """
-    A file or a guest's bytes are no model that can be run.
+    A file, or what a guest supplied, is not a model that can be run.
     """
 
 
@@ -93,43 +93,43 @@ class UnsupportedModelError(ModelError):
 
 class HostError(WasmGrpcError):
     """
-    This machine can't do what was asked, though the configuration is right; exit code 1.
+    This machine can't do what was asked, although the configuration is right. The command line exits with 1.
     """
 
 
 class PortInUseError(HostError):
     """
-    The address to listen on is taken.
+    The address to listen on is already in use.
     """
 
 
 class EngineUnavailableError(ConfigError):
     """
-    No interpreter was found that has the wanted engine; names what was tried and the remedy.
+    No interpreter has the wanted engine. The message says what was tried, and names the remedy.
     """
 
 
 class InferenceUnavailableError(ConfigError):
     """
-    An interpreter has no inference backend that works; names the remedy.
+    An interpreter has no working inference backend. The message names the remedy.
     """
 
 
 class WorkerStartError(HostError):
     """
-    A worker or compile process did not come up, or came up as another version.
+    A worker or compile process did not start, or has another version of this package.
     """
 
 
 class ProtocolError(HostError):
     """
-    A peer sent a frame that the wire format does not allow; the connection is closed.
+    A peer sent a frame that the protocol does not allow. The connection is closed.
     """
 
 
 class SidecarError(ConfigError):
     """
-    The sidecar that was configured can't be used: it did not answer in time, or refuses this app's token.
+    The configured sidecar did not answer in time, or refuses this app's token.
     """
 
 
@@ -138,9 +138,9 @@ class InvocationError(WasmGrpcError):
     One invocation ended without a result.
 
     Attributes:
-        reason: How it ended; also the ``reason`` of the ``google.rpc.ErrorInfo``.
-        function: The function's name, or "" where none was found.
-        limit: The manifest key of the limit that was met (``limits.timeout``), or "".
+        reason: How it ended. It is also the ``reason`` of the ``google.rpc.ErrorInfo``.
+        function: Name of the function, or "" if none was found.
+        limit: Manifest key of the limit that was reached, such as ``limits.timeout``, or "".
     """
 
     def __init__(self, reason: Reason, message: str, *, function: str = "", limit: str = "") -> None:
@@ -152,11 +152,11 @@ class InvocationError(WasmGrpcError):
 
 class GuestStatusError(InvocationError):
     """
-    The guest answered with an HTTP status that is no success (``response = "cgi"``).
+    The guest answered with an HTTP status other than success (``response = "cgi"``).
 
     Attributes:
         http_status: The status, 300 to 599.
-        headers: What the guest sends beside it, names in lower case.
+        headers: The guest's other headers, with names in lower case.
     """
 
     def __init__(

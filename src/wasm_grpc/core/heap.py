@@ -1,4 +1,4 @@
-"""How much freed memory a process keeps for its next request."""
+"""Let a process keep freed memory for its next request."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ __all__ = ["keep_freed_memory"]
 
 _M_TRIM_THRESHOLD = -1
 _M_MMAP_THRESHOLD = -3
-"""Parameters of mallopt(3)."""
+"""Parameters of ``mallopt(3)``."""
 _KEPT_BYTES = 64 * MIB
 _LARGEST_BYTES = 32 * MIB
-"""Of one block that comes from what is kept; glibc takes no more."""
+"""Size up to which a block may come from kept memory: the most that glibc accepts (``mallopt(3)``)."""
 
 
 def keep_freed_memory() -> None:
     """
-    Keep what is freed, up to some 64 MiB; nothing changes where the C library isn't glibc.
+    Keep up to some 64 MiB of freed memory in this process. This has an effect with glibc only.
 
-    By itself glibc gives the memory of a large body back to the kernel as soon as its request is over, and
-    the next request pays for each of its pages anew: that costs more than all copies of a body together.
+    By default, glibc returns the memory of a large body to the kernel as soon as the request is over. The
+    next request then takes a page fault for each page, which costs more than all copies of its body.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt

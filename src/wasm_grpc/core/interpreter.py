@@ -1,4 +1,4 @@
-"""How a child that runs Python is started, so that no folder but its own installation gives it modules."""
+"""Start a child that runs Python and imports modules from its own installation only."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ def isolated_command(python: str, module: str, environ: Mapping[str, str] = os.e
     """
     Return the command that runs `module` as `python -m` would, without the working directory on its path.
 
-    With ``-m`` alone, a folder of functions that holds one named `wasmtime` would be imported as the
-    engine, by a process that nothing confines yet. ``-I`` (isolated mode) leaves that folder out, and
-    with it ``PYTHONPATH`` and the user's own site-packages, on which an installation may depend: these
-    are put back here, the absolute ones only, since a relative one means the working directory again.
+    With ``-m`` alone, a function's folder named `wasmtime` would be imported as the engine, by a process
+    that is not in its sandbox yet. ``-I`` (isolated mode) leaves the working directory out. It also leaves
+    out ``PYTHONPATH`` and the user's own site-packages, on which an installation may depend, so these are
+    added again. A relative path in ``PYTHONPATH`` is not, since it means the working directory.
 
     Args:
         python: Path of the interpreter.
-        module: What to run; the command's further words are its arguments.
-        environ: Where ``PYTHONPATH`` is looked up.
+        module: Name of the module. Its arguments may be appended to the command.
+        environ: Environment with ``PYTHONPATH``.
     """
     before = [path for path in environ.get("PYTHONPATH", "").split(os.pathsep) if path.startswith(os.sep)]
     after = _user_packages() if python == sys.executable else []
@@ -35,6 +35,8 @@ def isolated_command(python: str, module: str, environ: Mapping[str, str] = os.e
 
 def _user_packages() -> list[str]:
     """
-    Return the user's site-packages where this process uses them: those of another version would not fit.
+    Return the user's site-packages, if this process uses them.
+
+    They are for the interpreter that runs this process: another version could not import them.
     """
     return [site.getusersitepackages()] if site.ENABLE_USER_SITE else []

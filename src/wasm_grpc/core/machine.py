@@ -1,4 +1,4 @@
-"""What this machine, or the container on it, has."""
+"""Measure the memory of this machine, or of the container in which this process runs."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ __all__ = ["machine_memory_bytes"]
 
 def machine_memory_bytes(root: Path = Path("/")) -> int | None:
     """
-    Return the memory that processes here may take together; None where it isn't known.
+    Return the memory that all processes may take together, in bytes; None if it is unknown.
 
     Source: Linux's ``proc_meminfo(5)``, and ``memory.max`` of its control groups, version 2.
 
     Args:
-        root: Where ``proc`` and ``sys`` are.
+        root: Folder with ``proc`` and ``sys``.
     """
     known = [_total(root), *_group_limits(root)]
     return min((size for size in known if size is not None), default=None)
@@ -37,6 +37,7 @@ def _group_limits(root: Path) -> list[int]:
     )
     if own is None:
         return []
+    # A limit of any group above this process's own applies too.
     group = Path(os.path.normpath(own))
     limits = (
         _read(root / "sys/fs/cgroup" / each.relative_to("/") / "memory.max").strip()

@@ -1,4 +1,4 @@
-"""How a limit on linear memory reaches the guest: in its native code, or with each instance."""
+"""Limit a guest's linear memory: in its native code, or at each instance."""
 
 from __future__ import annotations
 
@@ -8,22 +8,23 @@ from wasm_grpc.core.model import KIB, MIB, PAGE_BYTES
 __all__ = ["MAX_MEMORY_BYTES", "check_minimum", "limit_in_code"]
 
 MAX_MEMORY_BYTES = 65_535 * PAGE_BYTES
-"""One page short of 4 GiB: a memory of 65,536 pages shows as an empty buffer on Wasmer."""
+"""One page less than 4 GiB, because Wasmer shows a memory of 65,536 pages as an empty buffer."""
 
 _STEPS = 8
-"""Sizes of native code's limits between one power of two and the next."""
+"""Number of limits in native code from one power of two to the next."""
 
 
 def limit_in_code(memory_bytes: int, *, is_set_by_instance: bool) -> int:
     """
-    Return the limit that native code is compiled with, in bytes: a change of it compiles the module anew.
+    Return the memory limit that a module is compiled with, in bytes.
 
-    Where the engine can't limit an instance, it is the function's own, rounded up by at most an eighth, so
-    that a limit that is tried out meets few sizes.
+    Every other value of it needs another compilation. So it is the maximum if the engine limits each
+    instance. Otherwise it is the function's limit, rounded up by at most an eighth: somebody who tries
+    several values of `limits.memory` then needs few compilations.
 
     Args:
         memory_bytes: The function's limit.
-        is_set_by_instance: The engine limits each instance; then the code has none.
+        is_set_by_instance: Whether the engine limits each instance.
     """
     if is_set_by_instance:
         return MAX_MEMORY_BYTES
@@ -36,11 +37,11 @@ def check_minimum(minimum_bytes: int, memory_bytes: int) -> None:
     Check that a module starts with no more memory than its function may have.
 
     Raises:
-        ModuleError: It wants more.
+        ModuleError: It starts with more.
     """
     if minimum_bytes > memory_bytes:
-        wanted, allowed = _size(minimum_bytes), _size(memory_bytes)
-        raise ModuleError(f"module wants at least {wanted} of memory; limits.memory is {allowed}")
+        initial, limit = _size(minimum_bytes), _size(memory_bytes)
+        raise ModuleError(f"module starts with {initial} of memory; expected at most {limit} (limits.memory)")
 
 
 def _size(size_bytes: int) -> str:

@@ -1,4 +1,4 @@
-"""The frozen data that passes between rooms: limits, functions, invocations and their outcomes."""
+"""The frozen data that packages exchange: limits, functions, invocations and their outcomes."""
 
 from __future__ import annotations
 
@@ -33,6 +33,7 @@ GIB = 1024 * MIB
 PAGE_BYTES = 64 * KIB
 """One page of linear memory (WebAssembly core specification, 4.2.8)."""
 _UNLIMITED_RESULT_BYTES = 64 * MIB
+"""Limit on a collected result if the output is unlimited, since the whole result is kept in memory."""
 
 
 class EngineName(str, enum.Enum):
@@ -57,7 +58,7 @@ class GuestKind(str, enum.Enum):
 
 class ResponseKind(str, enum.Enum):
     """
-    How a guest's standard output becomes the reply.
+    How a guest's standard output becomes the response.
     """
 
     RAW = "raw"
@@ -75,11 +76,13 @@ class ReuseKind(str, enum.Enum):
 
 class Reason(str, enum.Enum):
     """
-    How an invocation ended; the values are the ``reason`` of ``google.rpc.ErrorInfo``.
+    How an invocation ended. The values are the ``reason`` of ``google.rpc.ErrorInfo``.
+
+    RESULT frames carry the position of a member in this list, so a new member changes the wire version.
     """
 
     OK = "OK"
-    # The caller's request never reached a guest.
+    # The request never reached a guest.
     UNKNOWN_METHOD = "UNKNOWN_METHOD"
     VERB_NOT_ALLOWED = "VERB_NOT_ALLOWED"
     BODY_TOO_LARGE = "BODY_TOO_LARGE"
@@ -103,10 +106,10 @@ class Reason(str, enum.Enum):
     DENIED = "DENIED"
     STATUS = "STATUS"
     BAD_RESPONSE = "BAD_RESPONSE"
-    # It ran well, and its result did not get where it belongs.
+    # The guest succeeded, but its result could not be sent on (`then`).
     THEN_FAILED = "THEN_FAILED"
     THEN_UNAVAILABLE = "THEN_UNAVAILABLE"
-    # Its worker failed it.
+    # The worker failed.
     CRASHED = "CRASHED"
     WORKER_MEMORY = "WORKER_MEMORY"
     INTERNAL = "INTERNAL"
@@ -115,21 +118,21 @@ class Reason(str, enum.Enum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """
-    The hard limits of one function (``[limits]``).
+    The limits of one function (``[limits]``).
 
-    ``None`` means unlimited and is allowed where the manifest allows "unlimited".
+    ``None`` means unlimited, and is allowed where the manifest allows "unlimited".
 
     Attributes:
         timeout_s: Wall time from the guest's start, in seconds.
         cpu_s: CPU time of one invocation, in seconds.
-        queue_wait_s: The longest wait for a worker, in seconds.
-        idle_timeout_s: The longest wait between two chunks of a stream, in seconds.
-        memory_bytes: The most that the guest's linear memories may hold together; whole pages.
-        output_bytes: The most that the guest may write to standard output.
-        body_bytes: The largest request body.
-        stderr_bytes: How much of the guest's standard error is kept (its tail).
-        scratch_bytes: The most that ``/tmp`` may hold; 0 is no ``/tmp``.
-        host_calls: The most calls to Dapr in one invocation.
+        queue_wait_s: Longest wait for a worker, in seconds.
+        idle_timeout_s: Longest wait between two chunks of a stream, in seconds.
+        memory_bytes: Limit on the guest's linear memories together. A multiple of `PAGE_BYTES`.
+        output_bytes: Limit on what the guest writes to standard output.
+        body_bytes: Limit on a request body.
+        stderr_bytes: How much of the end of the guest's standard error is kept.
+        scratch_bytes: Limit on the content of ``/tmp``. If it is 0, there is no ``/tmp``.
+        host_calls: Limit on the calls to Dapr in one invocation.
     """
 
     timeout_s: float | None = 5.0
@@ -146,7 +149,7 @@ class Limits:
     @property
     def result_bytes(self) -> int:
         """
-        The longest result that is gathered: "unlimited" is for streams, whose output is sent on as it comes.
+        Longest result that is collected. Unlimited output is for streams, which pass it on as it is written.
         """
         return _UNLIMITED_RESULT_BYTES if self.output_bytes is None else self.output_bytes
 
@@ -157,11 +160,11 @@ class PoolPolicy:
     How many invocations of one function run and wait on this server (``[pool]``).
 
     Attributes:
-        min: Prepared instances kept; 0 prepares nothing ahead.
-        max: Concurrent invocations; ``None`` takes the number of run slots.
-        queue: Invocations that may wait.
+        min: Number of prepared instances to keep. If it is 0, none is prepared.
+        max: Limit on concurrent invocations. ``None`` means the number of run slots.
+        queue: Limit on waiting invocations.
         reuse: Whether an instance serves one invocation or many.
-        max_invocations: After so many a warm instance retires.
+        max_invocations: Number of invocations after which a warm instance is replaced.
     """
 
     min: int = 1
@@ -178,7 +181,7 @@ class Runtime:
 
     Attributes:
         engine: The engine.
-        python: The worker interpreter's path. For logs of this server only, never for a caller.
+        python: Path of the worker interpreter. It may appear in logs, but not in an answer to a caller.
     """
 
     engine: EngineName
@@ -188,15 +191,15 @@ class Runtime:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MountEntry:
     """
-    A file, link or folder that a guest sees: a file has `host`, a link `link`, a folder neither.
+    A file, link or folder that a guest sees. A file has `host`, a link has `link`, a folder has neither.
 
     Attributes:
-        path: Below the mount, parts joined by "/"; what holds it stands before it.
-        host: Path of the file's contents on this machine.
-        size: Bytes of the file.
-        sha256: Digest of the file's contents, in hex; a worker takes no other.
-        link: Where a link leads, relative to the folder that holds it.
-        modified_ns: Time of its last change, in nanoseconds since 1970.
+        path: Path below the mount, with "/" between its parts. A folder comes before its entries.
+        host: Path of the file on this machine.
+        size: Size of the file in bytes.
+        sha256: Digest of the file's content, in hex. A worker refuses any other content.
+        link: Target of a link, relative to the folder with the link.
+        modified_ns: Time of the last change, in nanoseconds since 1970.
     """
 
     path: str
@@ -210,12 +213,12 @@ class MountEntry:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mount:
     """
-    A directory that is open from a guest's start.
+    A directory that is open when a guest starts.
 
     Attributes:
-        guest: Where the guest finds it.
-        entries: All that is below it.
-        is_writable: Each invocation gets a copy of its own, in memory, thrown away at its end.
+        guest: The guest's path of it.
+        entries: Everything below it.
+        is_writable: Whether each invocation gets its own copy, in memory, which is discarded at the end.
     """
 
     guest: str
@@ -225,7 +228,7 @@ class Mount:
     @property
     def size_bytes(self) -> int:
         """
-        Bytes of all its files.
+        Total size of its files, in bytes.
         """
         return sum(entry.size for entry in self.entries)
 
@@ -246,12 +249,12 @@ class Model:
     A model that a guest may run by its name.
 
     Attributes:
-        name: What the guest calls it.
+        name: The guest's name for it.
         host: Path of the file on this machine.
-        size: Bytes of the file.
-        sha256: Digest of the file, in hex; a worker takes no other.
-        threads: Threads of one inference.
-        memory_bytes: What it takes of a worker once it is loaded, the mapped file included.
+        size: Size of the file in bytes.
+        sha256: Digest of the file, in hex. A worker refuses any other content.
+        threads: Number of threads of one inference.
+        memory_bytes: Memory that it takes in a worker once it is loaded, with the mapped file.
     """
 
     name: str
@@ -265,12 +268,12 @@ class Model:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inference:
     """
-    What a function may ask of inference.
+    The models that a function may run.
 
     Attributes:
-        models: What it may run by name.
-        may_load: It may bring models of its own.
-        tensor_types: How the types of its tensors are read.
+        models: Models that it may run by name.
+        may_load: Whether it may bring its own models.
+        tensor_types: Which table of tensor types it uses.
     """
 
     models: tuple[Model, ...] = ()
@@ -280,7 +283,7 @@ class Inference:
     @property
     def is_granted(self) -> bool:
         """
-        Whether it may run any model at all.
+        Whether it may run any model.
         """
         return bool(self.models) or self.may_load
 
@@ -288,20 +291,20 @@ class Inference:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerFunction:
     """
-    What a worker must know to run one function.
+    Everything that a worker needs to run one function.
 
     Attributes:
-        name: The function's name.
+        name: Name of the function.
         guest: How the module is called.
         artifact: Path of the native code in the artifact cache.
-        digest: SHA-256 of the artifact's bytes, in hex; a worker loads nothing else.
+        digest: Digest of the artifact, in hex. A worker loads no other; see `read_payload`.
         args: The guest's arguments, without its name.
-        takes_query: Its arguments are the parts of each invocation's query instead.
-        env: Environment of every invocation; it wins over an invocation's own.
-        limits: The function's limits.
-        mounts: Directories that the guest may see, beside its scratch folder.
+        takes_query: Whether the parts of each invocation's query are appended to the arguments.
+        env: Environment of every invocation. It overrides the invocation's own.
+        limits: Limits of the function.
+        mounts: Directories that the guest sees, besides its scratch folder.
         inference: Models that the guest may run.
-        prepared: Keep an instance ready ahead of the next invocation.
+        prepared: Whether an instance is kept ready for the next invocation.
     """
 
     name: str
@@ -320,13 +323,13 @@ class WorkerFunction:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Invocation:
     """
-    One call of one function, as handed to the pool.
+    One call of one function, as it is passed to the pool.
 
     Attributes:
-        id: Opaque, unique on this server; the caller gets it too.
-        function: The function's name.
-        body: What the guest reads on standard input.
-        env: Environment variables of this invocation, names valid and values without NUL.
+        id: Opaque and unique on this server. The caller gets it too.
+        function: Name of the function.
+        body: The guest's standard input.
+        env: Environment variables of this invocation. The names are valid, and no value has a NUL.
     """
 
     id: str
@@ -341,13 +344,13 @@ class Outcome:
     How one invocation ended on a worker.
 
     Attributes:
-        reason: ``Reason.OK`` or what went wrong.
-        body: What the guest wrote to standard output; empty unless ``OK``.
-        message: What went wrong, one sentence; empty if ``OK``.
-        stderr: Tail of the guest's standard error, as it wrote it.
-        exit_code: The guest's exit code; 0 where it has none.
-        memory_bytes: The linear memory that the guest ended with.
-        limit: Manifest key of the limit that was met, or "".
+        reason: ``Reason.OK``, or what went wrong.
+        body: The guest's standard output; empty unless the reason is ``OK``.
+        message: What went wrong, in one sentence; empty if the reason is ``OK``.
+        stderr: End of the guest's standard error, unchanged.
+        exit_code: The guest's exit code, or 0 if it has none.
+        memory_bytes: Size of the guest's linear memory at the end.
+        limit: Manifest key of the limit that was reached, or "".
     """
 
     reason: Reason

@@ -1,4 +1,4 @@
-"""What happens to invocations and workers, told to whoever observes it: logs, metrics, traces."""
+"""Events of invocations and workers, and the observers that receive them: logs, metrics, traces."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ class InvocationReceived:
     Somebody called a function.
 
     Attributes:
-        invocation_id: The invocation's.
-        function: Its name.
+        invocation_id: Id of the invocation.
+        function: Name of the function.
     """
 
     invocation_id: str
@@ -42,11 +42,11 @@ class InvocationReceived:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InvocationQueued:
     """
-    The pool took an invocation; where a worker is idle, it starts at once.
+    The pool accepted an invocation. If a worker is idle, it starts at once.
 
     Attributes:
-        invocation_id: The invocation's.
-        function: Its name.
+        invocation_id: Id of the invocation.
+        function: Name of the function.
     """
 
     invocation_id: str
@@ -56,11 +56,11 @@ class InvocationQueued:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InvocationStarted:
     """
-    An invocation was sent to a worker. It comes again if that worker was dead before the guest began.
+    An invocation was sent to a worker. If the worker dies before the guest starts, the event is repeated.
 
     Attributes:
-        invocation_id: The invocation's.
-        function: Its name.
+        invocation_id: Id of the invocation.
+        function: Name of the function.
         worker: Process id of the worker.
     """
 
@@ -72,15 +72,15 @@ class InvocationStarted:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InvocationFinished:
     """
-    An invocation that the pool took has ended, or was refused.
+    An invocation has ended in the pool, or the pool refused it.
 
-    What its caller is told may still differ: its output may be no response, or its result may get nowhere.
+    Its caller may still get another error: the output may not be a valid response, or can't be sent on.
 
     Attributes:
-        invocation_id: The invocation's.
-        function: Its name.
+        invocation_id: Id of the invocation.
+        function: Name of the function.
         outcome: How it ended.
-        duration_s: Seconds since the pool took it.
+        duration_s: Seconds since the pool got it.
     """
 
     invocation_id: str
@@ -92,11 +92,11 @@ class InvocationFinished:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutputSent:
     """
-    A result is where the trigger's ``then`` sends it.
+    A result was published as the trigger's ``then`` says.
 
     Attributes:
-        invocation_id: The invocation's.
-        function: Its name.
+        invocation_id: Id of the invocation.
+        function: Name of the function.
     """
 
     invocation_id: str
@@ -106,11 +106,11 @@ class OutputSent:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerStarted:
     """
-    A worker is up; it may still load functions.
+    A worker has started. It may still be loading functions.
 
     Attributes:
         worker: Process id of the worker.
-        engine: What it runs.
+        engine: Its engine.
     """
 
     worker: int
@@ -120,13 +120,13 @@ class WorkerStarted:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerLost:
     """
-    A worker has ended, while the pool goes on.
+    A worker has ended while the pool is open.
 
     Attributes:
         worker: Process id of the worker.
-        engine: What it ran.
-        exit_code: Its exit code, minus the signal if it was killed.
-        was_idle: It ran no invocation and loaded no function.
+        engine: Its engine.
+        exit_code: Its exit code, or the negative number of the signal that killed it.
+        was_idle: Whether it was running no invocation and loading no function.
     """
 
     worker: int
@@ -148,19 +148,19 @@ Event = (
 
 class Observer(Protocol):
     """
-    What is told of events.
+    Receives events.
     """
 
     @property
     def wants(self) -> frozenset[type[Event]]:
         """
-        The types of the events that it is told of.
+        The types of events that it receives.
         """
         ...
 
     def observe(self, event: Event) -> None:
         """
-        Take an event. Called on the event loop, so it returns at once.
+        Receive an event. This runs on the event loop, so it must not block.
         """
         ...
 
@@ -169,7 +169,7 @@ class Observers:
     """
     The observers of one server.
 
-    An event that nobody wants is never made: ``if InvocationStarted in observers: observers.tell(…)``.
+    Events are on the hot path, so ask before making one: ``if InvocationStarted in observers: …``.
     """
 
     __slots__ = ("_by_type",)
@@ -185,10 +185,10 @@ class Observers:
 
     def tell(self, event: Event) -> None:
         """
-        Tell whoever wants this event. An observer that fails is logged, and fails nothing else.
+        Pass an event to every observer that wants it. If one raises, this is logged, and the others get it.
         """
         for observer in self._by_type.get(type(event), ()):
             try:
                 observer.observe(event)
-            except Exception:  # noqa: BLE001 - it may be anybody's
+            except Exception:  # noqa: BLE001 - an observer may be anybody's code
                 _log.exception("observer %s failed on %s", type(observer).__name__, type(event).__name__)

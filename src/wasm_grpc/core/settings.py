@@ -1,4 +1,4 @@
-"""The server's settings, flat and frozen, each checked once."""
+"""The server's settings: one flat, frozen object that is checked once."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ ENGINES = ("auto", "wasmer", "wasmtime")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """
-    Everything that a server can be told, made by `make_settings`.
+    All settings of a server. Made by `make_settings`.
 
     Attributes:
         host: Address to listen on.
-        port: TCP port; 0 takes any.
-        engine: "auto", "wasmer" or "wasmtime"; a name here wins over the manifests.
-        workers: Run slots, guests that compute at once; default one a core.
-        max_workers: Worker processes, at the most; default four a run slot.
-        worker_python: Interpreter of the workers; empty searches for one.
-        only: Names of the functions to serve; empty serves all.
-        routes: Further routes, each ``METHOD=NAME``.
-        drain_s: Seconds that running invocations get after SIGTERM.
-        cache_dir: Folder of the artifact cache; empty takes the user's.
-        compile_s: Wall seconds of one compile process.
-        compile_bytes: Writable memory of one compile process.
-        worker_bytes: Memory of a worker beyond what its functions' limits and native code need.
-        app_api_token: Token that daprd sends (``APP_API_TOKEN``); empty asks for none.
-        reflection: Describe the services to whoever asks (gRPC server reflection).
-        event_token: Ask event calls for the token too; daprd before 1.16.2 sends none there.
-        dapr_grpc_endpoint: Address of the sidecar's gRPC API (``DAPR_GRPC_ENDPOINT``, else
-            ``DAPR_GRPC_PORT`` on this machine); empty where there is none.
-        dapr_api_token: Token that the sidecar asks for (``DAPR_API_TOKEN``).
-        app_id: Name of this app in Dapr (``APP_ID``); empty asks the sidecar.
-        sidecar_wait_s: Longest wait for the sidecar at the start, where a function needs it.
+        port: TCP port; 0 means any free one.
+        engine: "auto", "wasmer" or "wasmtime". A name overrides the manifests.
+        workers: Number of run slots, which is how many guests compute at once. Default: one for each core.
+        max_workers: Limit on worker processes. Default: four for each run slot.
+        worker_python: Interpreter of the workers. If empty, one is searched for.
+        only: Names of the functions to serve. If empty, all are served.
+        routes: Additional routes, each ``METHOD=NAME``.
+        drain_s: Time for running invocations after SIGTERM, in seconds.
+        cache_dir: Folder of the artifact cache. If empty, the user's cache folder.
+        compile_s: Limit on the wall time of one compile process, in seconds.
+        compile_bytes: Limit on the writable memory of one compile process.
+        worker_bytes: Memory of a worker besides what its functions' limits and native code need.
+        app_api_token: Token that daprd must send (``APP_API_TOKEN``). If empty, none is required.
+        reflection: Whether to describe the services to clients (gRPC server reflection).
+        event_token: Whether events need the token too. Daprd before 1.16.2 sends none with them.
+        dapr_grpc_endpoint: Address of the sidecar's gRPC API (``DAPR_GRPC_ENDPOINT``, or
+            ``DAPR_GRPC_PORT`` on this machine). If empty, there is no sidecar.
+        dapr_api_token: Token that the sidecar requires (``DAPR_API_TOKEN``).
+        app_id: Name of this app in Dapr (``APP_ID``). If empty, the sidecar is asked.
+        sidecar_wait_s: Longest wait for the sidecar at the start, if a function needs it, in seconds.
     """
 
     host: str = "127.0.0.1"
@@ -70,14 +70,17 @@ class Settings:
 
 def make_settings(values: Mapping[str, Any]) -> Settings:
     """
-    Check values of the right types, fill in what depends on others and on this machine.
+    Return settings with these values, and with defaults that depend on other settings and on this machine.
+
+    Args:
+        values: Values by name. They must have the right types.
 
     Raises:
-        ConfigError: A value is out of its range, or there is no such setting.
+        ConfigError: A value is out of its range, or a setting does not exist.
     """
     unknown = set(values) - {field.name for field in fields(Settings)}
     if unknown:
-        raise ConfigError(f"{min(unknown)}: unknown setting")
+        raise ConfigError(f"{min(unknown)}: unknown setting; expected a field of Settings")
     workers = values.get("workers", _cores())
     settings = Settings(
         **{
@@ -110,7 +113,7 @@ def _expect(holds: object, name: str, value: object, expected: str) -> None:
 
 def _cores() -> int:
     """
-    Cores that this process may use, which in a container are fewer than the machine has.
+    Return the number of cores that this process may use. A container may have fewer than its machine.
     """
     affinity = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity else os.cpu_count() or 1

@@ -1,4 +1,4 @@
-"""The shared memory in which a worker counts the guests that it began."""
+"""The shared memory in which a worker counts the guests that it has started."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ _COUNT = struct.Struct("<Q")
 
 class StartCounter:
     """
-    Counts the guests that a worker began, in memory that it shares with the server.
+    Counts the guests that a worker has started, in memory that it shares with the server.
 
-    When a worker dies the server reads here whether the invocation it had sent was begun: if not,
-    another worker can take it. A frame that said so would cost every invocation a system call.
-    The worker alone writes, the server alone reads.
+    If a worker dies, the server reads here whether the guest of its last invocation had started. If not,
+    another worker can run the invocation. A frame for this would cost every invocation a system call.
+    Only the worker writes, and only the server reads.
     """
 
     SIZE = _COUNT.size
-    """Bytes of the memory: one little-endian u64."""
+    """Size of the memory in bytes: one little-endian u64."""
 
     def __init__(self, memory: mmap.mmap) -> None:
         self._memory = memory
@@ -28,14 +28,14 @@ class StartCounter:
 
     def begin(self) -> None:
         """
-        Count one more guest, before it begins.
+        Count a guest. Call this before the guest starts.
         """
         self._count += 1
         _COUNT.pack_into(self._memory, 0, self._count)
 
     def count(self) -> int:
         """
-        Return how many guests the worker began; the worker may be dead.
+        Return how many guests the worker has started. This also works after the worker has died.
         """
         (count,) = _COUNT.unpack_from(self._memory)
         return int(count)

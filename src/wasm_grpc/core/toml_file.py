@@ -1,4 +1,4 @@
-"""A TOML file that a person wrote: its table, or one sentence that says why there is none."""
+"""Read a TOML file that a person wrote, or explain in one sentence why it can't be read."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ else:
 __all__ = ["read_toml"]
 
 _LIMIT_BYTES = MIB
-"""Far above any file that a person writes."""
+"""Limit on the size of a file. No file that a person writes comes near it."""
 
 _POSITION = re.compile(r" \(at (line \d+, column \d+|end of document)\)$")
 
 
 def read_toml(path: Path) -> dict[str, Any]:
     """
-    Read a file of TOML 1.0; a byte order mark before it, which some editors write, is passed over.
+    Read a file in TOML 1.0. A byte order mark at its start, which some editors write, is skipped.
 
     Raises:
-        FileNotFoundError: There is none.
-        ConfigError: It can't be read as TOML; the text does not name the file.
+        FileNotFoundError: The file does not exist.
+        ConfigError: It can't be read, or is not valid TOML. The message does not name the file.
     """
     text = _decode(_read(path))
     try:
@@ -45,29 +45,29 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 def _read(path: Path) -> bytes:
     try:
-        # Not blocking: a named pipe in its place would hold us up for ever.
+        # O_NONBLOCK: opening a named pipe in the file's place would wait for a writer.
         with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise ConfigError("is no regular file; expected a file of TOML")
+                raise ConfigError("is not a regular file; expected a TOML file")
             content = file.read(_LIMIT_BYTES + 1)
     except FileNotFoundError:
         raise
     except OSError as exc:
         raise ConfigError(f"can't be read: {exc.strerror}; expected a readable file") from exc
     if len(content) > _LIMIT_BYTES:
-        raise ConfigError(f"is too long; expected at most {_LIMIT_BYTES // MIB}MiB")
+        raise ConfigError(f"is too long; expected at most {_LIMIT_BYTES // MIB} MiB")
     return content
 
 
 def _decode(content: bytes) -> str:
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise ConfigError("is UTF-16; expected UTF-8, as TOML is")
+        raise ConfigError("is UTF-16; expected UTF-8")
     try:
-        # A newline is LF or CRLF, which `tomllib` knows itself.
+        # Decoded as it is, since `tomllib` itself knows both kinds of newline that TOML allows, LF and CRLF.
         return content.removeprefix(codecs.BOM_UTF8).decode()
     except UnicodeDecodeError as exc:
         line = content.count(b"\n", 0, exc.start) + 1
-        raise ConfigError(f"line {line}: is not UTF-8; expected TOML, which is") from exc
+        raise ConfigError(f"line {line}: is not UTF-8; expected UTF-8") from exc
 
 
 def _syntax_problem(message: str) -> str:

@@ -12,6 +12,7 @@ from wasm_grpc.core.settings import Settings
 
 __all__ = [
     "code_bytes",
+    "guest_bytes",
     "loaded_code_bytes",
     "models_bytes",
     "resident_bytes",
@@ -72,6 +73,16 @@ def models_bytes(inferences: Iterable[Inference]) -> int:
     return sum(named.values()) + supplied
 
 
+def guest_bytes(limits: Limits) -> int:
+    """
+    Return what the guests of a function may take of a worker: the running one, and the one prepared next.
+
+    Linear memory counts for both, up to the limit in native code, which may exceed the function's
+    (see `limit_in_code`). The running guest's scratch folder counts twice, because growing a file copies it.
+    """
+    return 2 * (limit_in_code(limits.memory_bytes, is_set_by_instance=False) + limits.scratch_bytes)
+
+
 def worker_bytes(
     limits: Iterable[Limits],
     settings: Settings,
@@ -81,22 +92,20 @@ def worker_bytes(
     code_bytes: int = 0,
 ) -> int:
     """
-    Return what one worker may take: its own, a guest and one prepared beside it, a body and its result.
+    Return what one worker may take: its own memory, the largest guests, and a request and its result.
 
     Args:
         limits: Of its functions.
-        settings: The worker's own.
-        files_bytes: All files that its functions were granted.
+        settings: Set the worker's own memory.
+        files_bytes: Total size of the files that its functions were granted.
         models_bytes: See `models_bytes`.
         code_bytes: See `code_bytes`.
     """
-    memory = traffic = 0
+    guests = traffic = 0
     for limit in limits:
-        # Scratch twice too: what grows is moved.
-        code_memory_bytes = limit_in_code(limit.memory_bytes, is_set_by_instance=False)
-        memory = max(memory, code_memory_bytes + limit.scratch_bytes)
+        guests = max(guests, guest_bytes(limit))
         traffic = max(traffic, 2 * limit.body_bytes + 3 * limit.result_bytes)
-    return settings.worker_bytes + 2 * memory + traffic + files_bytes + models_bytes + code_bytes
+    return settings.worker_bytes + guests + traffic + files_bytes + models_bytes + code_bytes
 
 
 def resident_bytes(pid: int) -> int:

@@ -1,1 +1,1 @@
-"""The worker's tower: a process that runs guests one at a time for the server at its socket."""
+"""The worker: a process that runs guests, one at a time, for the server at the other end of its socket."""

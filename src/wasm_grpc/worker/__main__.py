@@ -1,8 +1,8 @@
 """
-Entry of a worker or compile process: ``python -m wasm_grpc.worker serve|compile --fd=N …``.
+Entry point of a worker or compile process: ``python -m wasm_grpc.worker serve|compile --fd=N …``.
 
-Started by the server only. It says HELLO over the inherited socket, then runs what it is sent
-until the socket closes, or compiles one module or tries one model.
+Only the server starts it. It sends HELLO over the inherited socket. Then a worker runs invocations until the
+socket closes, and a compile process compiles one module or tries one model.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import sys
 from collections.abc import Sequence
 
 from wasm_grpc import __version__
-from wasm_grpc.core.errors import ProtocolError, WasmGrpcError
+from wasm_grpc.core.errors import WasmGrpcError
 from wasm_grpc.core.heap import keep_freed_memory
 from wasm_grpc.core.model import EngineName
 from wasm_grpc.core.start_counter import StartCounter
@@ -27,6 +27,7 @@ from wasm_grpc.core.wire import (
     EngineOpened,
     Hello,
     Inspect,
+    out_of_place,
 )
 from wasm_grpc.engines.protocol import Engine
 from wasm_grpc.engines.registry import open_engine
@@ -37,15 +38,16 @@ from wasm_grpc.worker.loop import serve
 
 def main(argv: Sequence[str]) -> int:
     """
-    Serve until the server closes the socket; returns the exit code.
+    Serve until the server closes the socket, and return the exit code.
     """
-    # Not argparse, whose import would cost every worker's start 5 ms: the server alone writes these.
+    # Alternative not taken: argparse, whose import would add 5 ms to the start of every worker.
     job, *rest = argv
     flags = dict(flag.removeprefix("--").split("=", 1) for flag in rest)
     counter_fd = int(flags["counter"])
     confine(cpu_s=int(flags["cpu-s"]) if "cpu-s" in flags else None)
     keep_freed_memory()
     frames = FrameSocket(socket.socket(fileno=int(flags["fd"])))
+    # Before the engine, which may crash this process: the server then knows how far the process came.
     frames.send(Hello(__version__, WIRE_VERSION))
     try:
         engine = open_engine(EngineName(flags["engine"]))
@@ -62,7 +64,7 @@ def main(argv: Sequence[str]) -> int:
             limits_instances=engine.limits_instances,
         )
     )
-    # What lives now lives until the end: the collector needn't walk it at each round.
+    # All objects of now live until the process ends, so the garbage collector need not visit them again.
     gc.collect()
     gc.freeze()
     if job == "compile":
@@ -74,7 +76,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _do_one(frames: FrameSocket, engine: Engine) -> None:
-    # Not at the top: a worker that runs guests needs neither, and its imports are most of its start.
+    # Not at the top, because a worker needs neither of them, and imports take most of the time of its start.
     from wasm_grpc.worker.compiling import compile_one  # noqa: PLC0415
     from wasm_grpc.worker.inspecting import inspect_one  # noqa: PLC0415
 
@@ -84,7 +86,7 @@ def _do_one(frames: FrameSocket, engine: Engine) -> None:
     elif isinstance(task, Inspect):
         inspect_one(frames, task)
     elif task is not None:
-        raise ProtocolError(f"{task.kind.name} frame where COMPILE or INSPECT was expected")
+        raise out_of_place(task, "COMPILE or INSPECT")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""One job of a compile process: check a module, write its limits into it, compile it."""
+"""Compile a module in a compile process: check it, write its limits into it, compile it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["compile_one"]
 
 def compile_one(frames: FrameSocket, engine: Engine, task: Compile) -> None:
     """
-    Answer COMPILE with COMPILED, or with COMPILE_REFUSED and every problem found.
+    Answer COMPILE with COMPILED, or with COMPILE_REFUSED and every problem that was found.
     """
     try:
         module = read_module(task.module)

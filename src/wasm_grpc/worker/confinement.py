@@ -1,4 +1,4 @@
-"""What a worker or compile process takes from itself before it touches a module."""
+"""Confine a worker or compile process, for good, before it handles an untrusted module."""
 
 from __future__ import annotations
 
@@ -16,21 +16,22 @@ __all__ = ["confine", "sandbox", "writable_bytes"]
 _PR_SET_PDEATHSIG = 1
 """From <linux/prctl.h>."""
 _OPEN_FILES = 256
+"""Limit on open files, far above what a worker needs."""
 
 
 def confine(*, cpu_s: int | None = None) -> None:
     """
-    Return up, for good, what running a guest doesn't need.
+    Apply the limits that hold from the start of the process; `sandbox` applies the others.
 
-    Signals that reach the whole process group are left to the server. When the server is killed
-    this process is killed too, wherever it is. It leaves no core with a guest's secrets in it.
+    The process ignores signals for its whole process group, since the server handles them. If the server is
+    killed, the kernel kills this process. If it crashes, it leaves no core file with a guest's secrets.
 
     Args:
-        cpu_s: CPU time of the whole process.
+        cpu_s: Limit on the CPU time of the process, in seconds.
     """
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    # Python ignores it by default; the CPU limit of an invocation ends the process by it.
+    # The CPU limit of an invocation kills the process with SIGPROF, which a child may inherit as ignored.
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
@@ -42,18 +43,19 @@ def confine(*, cpu_s: int | None = None) -> None:
 
 def sandbox(*, memory_bytes: int) -> bool:
     """
-    Return up the rest once the engine is open: more memory than told, and every file to write to.
+    Limit the memory of this process, and forbid it to write files. Call this once the engine is open.
 
-    Memory is limited here and not before, because an engine's pools count from the start
-    (``RLIMIT_DATA``) though nothing is in them yet. ``RLIMIT_AS`` can't serve: an instance
-    reserves 6 GiB of addresses. Nor can ``RLIMIT_FSIZE`` for files: it counts the unnamed ones
-    that Wasmtime keeps a memory's first contents in.
+    ``RLIMIT_DATA`` counts the pools that an engine reserves when it opens, although they are still empty. So
+    the limit is set afterwards, on top of what is counted by then.
+    Alternatives not taken: ``RLIMIT_AS``, because an instance reserves 6 GiB of address space, and
+    ``RLIMIT_FSIZE`` against writing files, because Wasmtime keeps the initial content of a memory in an
+    unnamed file.
 
     Args:
-        memory_bytes: Writable memory beyond what is taken already.
+        memory_bytes: Writable memory in addition to what the process has already.
 
     Returns:
-        Whether the kernel refuses files from now on; see `give_up_writing`.
+        Whether the kernel now prevents writing; see `give_up_writing`.
     """
     _limit(resource.RLIMIT_DATA, writable_bytes() + memory_bytes)
     return give_up_writing()
@@ -61,7 +63,7 @@ def sandbox(*, memory_bytes: int) -> bool:
 
 def writable_bytes() -> int:
     """
-    Return what ``RLIMIT_DATA`` counts; 0 where there is no Linux to say it.
+    Return the memory that ``RLIMIT_DATA`` counts, in bytes; 0 if this is not Linux.
     """
     try:
         lines = Path("/proc/self/status").read_text("ascii").splitlines()
@@ -72,6 +74,7 @@ def writable_bytes() -> int:
 
 def _limit(which: int, value: int) -> None:
     _, hard = resource.getrlimit(which)
+    # A process without privileges may lower its hard limit, but not raise it.
     if hard != resource.RLIM_INFINITY:
         value = min(value, hard)
     resource.setrlimit(which, (value, value))

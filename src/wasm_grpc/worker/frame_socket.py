@@ -1,4 +1,4 @@
-"""The worker's end of the socket to the server: blocking, one message at a time."""
+"""The worker's end of the socket: send and receive messages, and stream a guest's input and output."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import socket
 import time
 from collections.abc import Iterator
 
-from wasm_grpc.core.errors import ProtocolError
 from wasm_grpc.core.model import KIB
 from wasm_grpc.core.wire import (
     Frame,
@@ -21,6 +20,7 @@ from wasm_grpc.core.wire import (
     Resumed,
     decode,
     encode,
+    out_of_place,
 )
 from wasm_grpc.hosts.wasi.streams import Stderr, refuse_output
 
@@ -28,14 +28,14 @@ __all__ = ["FrameSocket", "SocketStderr", "SocketStdin", "SocketStdout"]
 
 _PIECE_BYTES = 256 * KIB
 _LONGEST_WAIT_MS = 1 << 30
-"""`poll` takes no more than an int; a longer wait begins anew."""
+"""Below the largest timeout of ``poll(2)``, which is an int. A longer wait polls again."""
 _UNBOUNDED = 1 << 62
-"""The worker takes what its server sends: the server has checked the body's size."""
+"""The worker needs no limit on bodies: it trusts the server, which has checked their size."""
 
 
 class FrameSocket:
     """
-    Messages over a connected stream socket. Used by one thread.
+    A connected stream socket that carries messages. It blocks, and only one thread may use it.
     """
 
     def __init__(self, sock: socket.socket) -> None:
@@ -48,19 +48,19 @@ class FrameSocket:
 
     def send(self, message: Message) -> None:
         """
-        Send one message; blocks while the server does not read.
+        Send a message. This blocks while the server does not read.
         """
         pieces = encode(message)
         sent = self._sock.sendmsg(pieces)
         for piece in pieces:
             if sent < len(piece):
-                # A signal came between: Linux sends all otherwise.
+                # A signal interrupted the write. Otherwise Linux writes everything to a blocking socket.
                 self._sock.sendall(memoryview(piece)[sent:])
             sent = max(0, sent - len(piece))
 
     def receive(self) -> Message | None:
         """
-        Wait for the next message; ``None`` when the server has closed the connection.
+        Wait for the next message; return ``None`` if the server has closed the connection.
 
         Raises:
             ProtocolError: The peer broke the format.
@@ -75,7 +75,7 @@ class FrameSocket:
 
     def receive_now(self) -> Message | None:
         """
-        Return the next message if it has come already.
+        Return the next message if it has already arrived, else ``None``.
 
         Raises:
             ProtocolError: The peer broke the format.
@@ -88,18 +88,25 @@ class FrameSocket:
             except BlockingIOError:
                 return None
             if not size:
-                # `receive` will meet the end again.
+                # The connection is closed, which the next `receive` reports.
                 return None
             self._frames = self._reader.feed(self._piece[:size])
 
     def wait(self, timeout_ns: int | None) -> bool:
         """
-        Wait until something comes after what `receive_now` has returned; false if nothing did in time.
+        Wait until more can be received. Call this after `receive_now` has returned ``None``.
+
+        Args:
+            timeout_ns: Longest wait, in nanoseconds; ``None`` means no limit.
+
+        Returns:
+            False if nothing arrived in time.
         """
         end_ns = None if timeout_ns is None else time.monotonic_ns() + timeout_ns
         while True:
             left_ms = _LONGEST_WAIT_MS
             if end_ns is not None:
+                # Rounded up: a guest that sleeps must not be woken too early.
                 left_ms = min(left_ms, max(0, -(-(end_ns - time.monotonic_ns()) // 1_000_000)))
             if self._poll.poll(left_ms):
                 return True
@@ -109,7 +116,7 @@ class FrameSocket:
 
 class SocketStdin:
     """
-    Standard input of a streaming guest: what the server has sent, else what it is asked for.
+    Standard input of a streaming guest. It asks the server for input only if none has arrived.
     """
 
     def __init__(self, frames: FrameSocket) -> None:
@@ -120,7 +127,7 @@ class SocketStdin:
 
     def read(self, limit: int) -> memoryview:
         """
-        See `Stdin.read`; blocks while the caller sends nothing.
+        See `Stdin.read`. This blocks while the caller sends nothing.
         """
         if self.available() is None:
             self._frames.send(Read(limit, self._taken))
@@ -139,15 +146,16 @@ class SocketStdin:
 
     def wait(self, timeout_ns: int | None) -> None:
         """
-        See `Stdin.wait`; the server lends the guest's run slot to others meanwhile.
+        See `Stdin.wait`. Meanwhile the server lends the guest's run slot to another guest.
         """
         if self.available() is not None:
             return
         self._frames.send(Read(0, self._taken))
         if self._frames.wait(timeout_ns):
-            # The slot comes back with the input.
+            # With input, the server has also given the slot back.
             self._take(self._frames.receive())
             return
+        # Without input, the guest may go on once the server has a free slot. Input may arrive before that.
         self._frames.send(Resume())
         while not isinstance(message := self._frames.receive(), Resumed):
             if message is None:
@@ -156,19 +164,17 @@ class SocketStdin:
 
     def _take(self, message: Message | None) -> None:
         if not isinstance(message, Input):
-            raise ProtocolError(
-                f"{message.kind.name if message else 'end of stream'} where INPUT was expected"
-            )
+            raise out_of_place(message, "INPUT")
         chunk = message.chunk
         self._taken += len(chunk)
         self._has_ended = not chunk
-        # Two pieces may come while the guest waits for its slot.
+        # Several pieces may arrive while the guest waits for its slot.
         self._piece = memoryview(bytes(self._piece) + chunk) if self._piece else memoryview(chunk)
 
 
 class SocketStdout:
     """
-    Standard output of a streaming guest: sent as it is written, at the pace of its reader.
+    Standard output of a streaming guest. Each write is sent at once, and waits for a slow reader.
     """
 
     def __init__(self, frames: FrameSocket, limit_bytes: int | None) -> None:
@@ -178,10 +184,10 @@ class SocketStdout:
 
     def write(self, chunk: memoryview) -> None:
         """
-        See `Sink.write`; blocks while the caller takes nothing.
+        See `Sink.write`. This blocks while the caller does not read.
 
         Raises:
-            GuestStop: All that was written is more than the limit.
+            GuestStop: The guest has written more than its limit.
         """
         self._written += len(chunk)
         if self._limit_bytes is not None and self._written > self._limit_bytes:
@@ -191,14 +197,14 @@ class SocketStdout:
 
     def collected(self) -> bytes:
         """
-        Nothing: all was sent.
+        Return nothing, because everything has been sent.
         """
         return b""
 
 
 class SocketStderr(Stderr):
     """
-    Standard error that is followed: sent as it is written, its tail kept too.
+    Standard error of a guest whose log is followed. Each write is sent, and the end is also kept.
     """
 
     def __init__(self, frames: FrameSocket, limit_bytes: int) -> None:
@@ -207,7 +213,7 @@ class SocketStderr(Stderr):
 
     def write(self, chunk: memoryview) -> None:
         """
-        Send one chunk and keep its tail.
+        Keep a chunk, as far as the limit allows, and send it.
         """
         super().write(chunk)
         self._frames.send(Log(chunk))

@@ -1,4 +1,4 @@
-"""The other job of a compile process: try a model, which may crash what tries it."""
+"""Try a model in a compile process, because a bad model may crash the process that runs it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def inspect_one(frames: FrameSocket, task: Inspect) -> None:
         backend = open_backend()
         before = writable_bytes()
         if task.model is not None:
-            # Held until it is measured.
+            # The variable keeps the session open until its memory is measured.
             session = open_mapped(backend, task.model)
             warm(session)
         taken = writable_bytes() - before

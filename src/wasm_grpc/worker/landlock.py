@@ -1,8 +1,8 @@
 """
-Linux's Landlock: a process gives up, for good, what no guest's worker needs.
+Use Linux's Landlock to take rights from this process for good.
 
 Source: the kernel's ``Documentation/userspace-api/landlock.rst`` and ``include/uapi/linux/landlock.h``.
-The calls have no wrapper in the C library; their numbers are the same on every architecture.
+The C library has no wrapper for these system calls. Their numbers are the same on every architecture.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ _CREATE_RULESET = 444
 _RESTRICT_SELF = 446
 _VERSION_FLAG = 1
 _PR_SET_NO_NEW_PRIVS = 38
+"""From <linux/prctl.h>."""
 
+# Bits of ``LANDLOCK_ACCESS_FS_…``, ``LANDLOCK_ACCESS_NET_…`` and ``LANDLOCK_SCOPE_…``.
 _EXECUTE = 1 << 0
 _WRITE_FILE = 1 << 1
 _REMOVE_AND_MAKE = sum(1 << bit for bit in range(4, 13))
@@ -30,13 +32,13 @@ _SCOPE = 0b11
 
 def give_up_writing() -> bool:
     """
-    Refuse this process every file it would write, make, remove or execute.
+    Forbid this process to write, create, remove or execute files.
 
-    On newer kernels also every TCP connection, and every signal to a process outside.
-    What is open stays open, and files may still be read.
+    Newer kernels also forbid TCP connections (6.7), and signals to other processes (6.12). Files that are
+    open stay open, and other files can still be read.
 
     Returns:
-        Whether the kernel took it: it is older than 5.13, or a container forbids it, where not.
+        Whether the kernel has applied this. A kernel before 5.13 can't, and a container may forbid it.
     """
     if sys.platform != "linux":
         return False
@@ -48,7 +50,9 @@ def give_up_writing() -> bool:
     ruleset = libc.syscall(_CREATE_RULESET, rules, len(rules), 0)
     if ruleset < 0:
         return False
+    # No rule is added, so the ruleset allows nothing of what it handles.
     try:
+        # A process without privileges must first give up gaining any, such as by a setuid program.
         libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
         return bool(libc.syscall(_RESTRICT_SELF, ruleset, 0) == 0)
     finally:
@@ -57,7 +61,7 @@ def give_up_writing() -> bool:
 
 def _rules(version: int) -> bytes:
     """
-    Return ``struct landlock_ruleset_attr`` as this version of Landlock knows it.
+    Return a ``struct landlock_ruleset_attr`` for a version of Landlock, which refuses fields of later ones.
     """
     files = _EXECUTE | _WRITE_FILE | _REMOVE_AND_MAKE
     files |= _REFER if version >= 2 else 0

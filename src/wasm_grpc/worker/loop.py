@@ -1,4 +1,4 @@
-"""The worker's loop: take up functions, run invocations one at a time, answer each."""
+"""The worker's loop: load functions, run invocations one at a time, and answer each of them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from wasm_grpc.core.artifact import read_payload
 from wasm_grpc.core.errors import ProtocolError, WasmGrpcError
 from wasm_grpc.core.model import Inference, Outcome, Reason, WorkerFunction
 from wasm_grpc.core.start_counter import StartCounter
-from wasm_grpc.core.wire import Input, Invoke, Load, Loaded, LoadFailed, Result, encode_env
+from wasm_grpc.core.wire import Input, Invoke, Load, Loaded, LoadFailed, Result, encode_env, out_of_place
 from wasm_grpc.engines.protocol import Engine, Prepared
 from wasm_grpc.guests.protocol import Ending, Guest, GuestCall, ReadyGuest
 from wasm_grpc.guests.registry import guest_for
@@ -37,12 +37,20 @@ class _Loaded:
 
 
 _Table = dict[int, "_Loaded | str"]
-"""By index: the loaded function, or why it could not be loaded."""
+"""By index: a loaded function, or the reason why it could not be loaded."""
 
 
 def serve(frames: FrameSocket, engine: Engine, counter: StartCounter) -> int:
     """
-    Answer the server's frames until it closes the socket; returns the exit code.
+    Answer the server's messages until it closes the socket, and return the exit code.
+
+    Args:
+        frames: The socket to the server.
+        engine: The engine that runs the guests.
+        counter: Counts each guest before it starts.
+
+    Raises:
+        ProtocolError: The server broke the protocol.
     """
     loaded: _Table = {}
     models = Models(open_backend)
@@ -54,12 +62,12 @@ def serve(frames: FrameSocket, engine: Engine, counter: StartCounter) -> int:
         elif isinstance(message, Load):
             _load(frames, engine, models, loaded, message)
         elif isinstance(message, Input):
-            # For a guest that ended before it had read all.
+            # The guest has ended without reading this input, which was already on its way.
             continue
         elif message is None:
             return 0
         else:
-            raise ProtocolError(f"{message.kind.name} frame where LOAD or INVOKE was expected")
+            raise out_of_place(message, "LOAD or INVOKE")
 
 
 def _load(frames: FrameSocket, engine: Engine, models: Models, loaded: _Table, message: Load) -> None:
@@ -73,6 +81,7 @@ def _load(frames: FrameSocket, engine: Engine, models: Models, loaded: _Table, m
         files = FileSystem(function.mounts, scratch_bytes=function.limits.scratch_bytes)
         inference = _grants(function.inference, models)
         entry = _Loaded(function, args, encode_env(function.env), guest, prepared, files, inference)
+        # An instance that can't be made is reported now, and not to the first caller.
         _prepare(entry)
     except (WasmGrpcError, OSError, MemoryError) as exc:
         error = loaded[index] = str(exc) or type(exc).__name__
@@ -84,7 +93,7 @@ def _load(frames: FrameSocket, engine: Engine, models: Models, loaded: _Table, m
 
 def _loaded_before(loaded: _Table, function: WorkerFunction) -> Prepared | None:
     """
-    Return what another function of the same native code and the same kind of guest runs on.
+    Return the loaded module of another function, if it has the same native code and guest interface.
     """
     for entry in loaded.values():
         if (
@@ -99,7 +108,7 @@ def _loaded_before(loaded: _Table, function: WorkerFunction) -> Prepared | None:
 def _grants(inference: Inference, models: Models) -> InferenceGrants:
     if not inference.is_granted:
         return InferenceGrants()
-    # Also where the guest brings its model: its first call need not wait for the backend.
+    # Open the backend now, so that the first call of a guest that brings its own model does not wait for it.
     _ = models.backend
     return InferenceGrants(
         models={model.name: models.named(model) for model in inference.models},
@@ -110,17 +119,19 @@ def _grants(inference: Inference, models: Models) -> InferenceGrants:
 
 def _invoke(frames: FrameSocket, counter: StartCounter, loaded: _Table, message: Invoke) -> bool:
     """
-    Run one invocation and answer it; true if this process must end.
+    Run an invocation and answer it. Return true if this process must end.
     """
     entry = loaded.get(message.index)
     if entry is None:
         raise ProtocolError(f"INVOKE frame: index: {message.index}; expected that of a LOAD frame")
+    # Even if no guest will start: the server compares the count with the number of invocations that it sent.
     counter.begin()
     if isinstance(entry, str):
         frames.send(Result(Outcome(reason=Reason.UNAVAILABLE, message=f"it can't be loaded: {entry}")))
         return False
     ending = _run(frames, entry, message)
     frames.send(Result(ending.outcome, ending.is_process_tainted))
+    # After the answer, so that the caller does not wait for the next instance.
     if not ending.is_process_tainted:
         _prepare(entry)
     return ending.is_process_tainted
@@ -155,9 +166,10 @@ def _run(frames: FrameSocket, entry: _Loaded, message: Invoke) -> Ending:
     except MemoryError:
         outcome = Outcome(reason=Reason.WORKER_MEMORY, message="its worker ran out of memory")
     except Exception as exc:  # noqa: BLE001 - the edge
-        # The edge of the loop: a fault of ours ends this invocation and, to be safe, this process.
+        # A bug of ours: it ends this invocation and, since the state is unknown, this process.
         outcome = Outcome(reason=Reason.INTERNAL, message=f"internal error: {type(exc).__name__}: {exc}")
     finally:
+        # Disarm the timer, or it would kill this process during a later invocation.
         if limits.cpu_s is not None:
             signal.setitimer(signal.ITIMER_PROF, 0)
     return Ending(outcome=outcome, is_process_tainted=True)
@@ -165,7 +177,7 @@ def _run(frames: FrameSocket, entry: _Loaded, message: Invoke) -> Ending:
 
 def _prepare(entry: _Loaded) -> None:
     """
-    Make the next instance ahead of its invocation, while nobody waits for it.
+    Make the instance for the next invocation, while no caller is waiting.
     """
     if entry.function.prepared:
         entry.ready = _instance_of(entry)

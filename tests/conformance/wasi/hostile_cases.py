@@ -1,9 +1,9 @@
 """
-What a guest gets for pointers, lengths and names that are wrong: a guest for each function.
+Calls with wrong pointers, lengths and names: one guest for each function.
 
-Each call is right but for one argument. A pointer or length that reaches out of memory is EFAULT;
-one at 0 or unaligned may do what it will, as long as the guest goes on. Descriptors are those of
-`file_cases`; the first that is opened reads and writes /tmp/file.
+Each call has one wrong argument. A pointer or length that reaches beyond the memory gives EFAULT.
+For one that is 0 or unaligned, any result is right, as long as the guest continues. Descriptors are
+those of `file_cases`; the first one that is opened reads and writes /tmp/file.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ READ_WRITE = abi.RIGHT_FD_READ | abi.RIGHT_FD_WRITE
 MAKE_FILE: Step = (0, "path_open", TMP, 0, "file", abi.OFLAG_CREAT, READ_WRITE, 0, 0, RESULT)
 
 END = 2 * 65_536
-"""Of the memory that the guests of these cases have."""
+"""Size of the memory of these guests."""
 OUTSIDE = (END, END + 1, (1 << 32) - 1)
 INSIDE = (0, 4097)
 
 AT, THERE, NAME = 4096, 8192, "file"
 
-# What every function is called with, and which of it points (p) or counts bytes (n).
+# The right arguments of every function, and which of them are pointers (p) or lengths (n).
 POINTERS: dict[str, tuple[str, tuple[int | str, ...]]] = {
     "args_get": ("pp", (AT, THERE)),
     "args_sizes_get": ("pp", (AT, THERE)),
@@ -63,14 +63,14 @@ POINTERS: dict[str, tuple[str, tuple[int | str, ...]]] = {
     "sock_send": (".pn.p", (1, AT, 1, 0, RESULT)),
 }
 
-# Answered before memory is looked at.
+# Errors that are found before the memory is read.
 OTHERWISE = {
     ("poll_oneoff", "n"): abi.EINVAL,
     **{(name, kind): abi.ENOTSOCK for name in ("sock_accept", "sock_recv", "sock_send") for kind in "pn"},
 }
 
 LONGEST = "d/" * 2047 + "ee"
-"""4,096 bytes: what a path may have, and 2,048 folders that aren't there."""
+"""A path of 4,096 bytes, which is the limit, through 2,048 folders that don't exist."""
 
 WRONG_NAMES: dict[str, tuple[bytes, int]] = {
     "4096-bytes": (LONGEST.encode(), abi.ENOENT),
@@ -83,7 +83,7 @@ WRONG_NAMES: dict[str, tuple[bytes, int]] = {
     "surrogate": (b"\xed\xa0\x80", abi.EILSEQ),
 }
 
-# Where a name stands among the arguments of every function that takes one.
+# The arguments of every function that takes a name; None is the place of the name.
 NAMED: dict[str, tuple[int | str | None, ...]] = {
     "path_create_directory": (TMP, None),
     "path_filestat_get": (TMP, 0, None, AT),
@@ -103,7 +103,7 @@ NAMED_SECOND: dict[str, tuple[int | str | None, ...]] = {
 
 
 def _sweep(name: str, kinds: str, args: tuple[int | str, ...]) -> Iterator[Step]:
-    """Put each value into each pointer and length in turn."""
+    """Yield calls with each wrong value in place of each pointer and length."""
     places = list(_flat(args))
     for place, kind in enumerate(kinds):
         if kind == ".":
@@ -123,7 +123,7 @@ def _flat(args: tuple[int | str, ...]) -> Iterator[int]:
             yield arg
 
 
-# Beyond all that an argument at 0 or unaligned makes a function write.
+# Placed where no call writes, not even one with an argument that is 0 or unaligned.
 TEXTS = {text: 100_000 + 16 * place for place, text in enumerate(["file", "folder", "new", "up"])}
 SEGMENTS = "".join(f'(data (i32.const {at}) "{text}")' for text, at in TEXTS.items())
 

@@ -9,7 +9,7 @@ import pytest
 
 from wasm_grpc.app.compilation import ModuleCompiler
 from wasm_grpc.artifacts.cache import ArtifactCache
-from wasm_grpc.core.errors import CompileLimitError
+from wasm_grpc.core.errors import CompileLimitError, EngineUnavailableError
 from wasm_grpc.core.model import EngineName, GuestKind, Limits, Runtime
 from wasm_grpc.core.settings import make_settings
 from wasm_grpc.core.wire import Compiled, EngineOpened
@@ -55,5 +55,24 @@ def test_a_limit_on_the_preferred_engine_leads_to_the_next(
 
     assert (first, second) == (WASMTIME, WASMER)
     assert caplog.messages == [
-        "f: wasmer: compiling it took longer than 1 s; expected less; another engine is tried for this run"
+        "f: wasmer: compiling it took longer than 1 s; expected less; uses wasmtime for this run"
     ]
+
+
+def test_engines_that_are_not_available(tmp_path: Path) -> None:
+    """Without any engine that may run a module, the error names those that are available."""
+    runtime = FoundRuntime(
+        Runtime(WASMTIME, "python"),
+        EngineOpened(python="CPython 3", version="1", target="here", is_sealed=True, limits_instances=True),
+    )
+
+    with ArtifactCache(tmp_path / "cache") as cache:
+        compiler = ModuleCompiler(make_settings({}), cache, {WASMTIME: runtime})
+        compiling = compiler.compile_on_first(
+            b"wasm", guest=GuestKind.WASI_COMMAND, limits=Limits(), engines=(WASMER,), name="f"
+        )
+
+        with pytest.raises(EngineUnavailableError) as caught:
+            asyncio.run(compiling)
+
+    assert str(caught.value) == "wasmer is not available on this machine; expected wasmtime"

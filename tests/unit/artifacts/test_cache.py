@@ -116,23 +116,29 @@ def test_writers_at_once_agree(tmp_path: Path) -> None:
 
 
 DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
-    "empty": (lambda path: path.write_bytes(b""), "is truncated; expected a whole header"),
-    "truncated header": (lambda path: os.truncate(path, 87), "is truncated; expected a whole header"),
+    "empty": (lambda path: path.write_bytes(b""), "has 0 bytes; expected a header of 88"),
+    "truncated header": (lambda path: os.truncate(path, 87), "has 87 bytes; expected a header of 88"),
     "truncated payload": (
         lambda path: os.truncate(path, HEADER_BYTES + 5),
-        "93 bytes; expected 1188",
+        "has 93 bytes; expected 1188",
     ),
-    "longer": (lambda path: path.write_bytes(path.read_bytes() + b"x"), "1189 bytes; expected 1188"),
+    "longer": (lambda path: path.write_bytes(path.read_bytes() + b"x"), "has 1189 bytes; expected 1188"),
     "foreign": (
         lambda path: path.write_bytes(b"\x7fELF" * 100),
-        "has another format; expected format 3 of this cache",
+        "has another format; expected format 3",
     ),
-    "other format": (lambda path: _flip(path, 8), "has another format; expected format 3 of this cache"),
-    "unknown kind": (lambda path: _flip(path, 11), "has another format; expected format 3 of this cache"),
-    "other minimum": (lambda path: _flip(path, 12), "its checksum differs; expected that of its header"),
-    "other key": (lambda path: _flip(path, 16), "its key is another one; expected the key in its file name"),
-    "other digest": (lambda path: _flip(path, 48), "its checksum differs; expected that of its header"),
-    "payload": (lambda path: _flip(path, -1), "its checksum differs; expected that of its header"),
+    "other format": (lambda path: _flip(path, 8), "has another format; expected format 3"),
+    "unknown kind": (lambda path: _flip(path, 11), "has another format; expected format 3"),
+    "other minimum": (
+        lambda path: _flip(path, 12),
+        "its content is damaged; expected the checksum in its header",
+    ),
+    "other key": (lambda path: _flip(path, 16), "has another key; expected the key in its file name"),
+    "other digest": (
+        lambda path: _flip(path, 48),
+        "its content is damaged; expected the checksum in its header",
+    ),
+    "payload": (lambda path: _flip(path, -1), "its content is damaged; expected the checksum in its header"),
     "link": (
         _move_below_a_link,
         "can't be read: Too many levels of symbolic links; expected a readable file",
@@ -141,10 +147,10 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda path: _replace(path, Path.mkdir),
         "can't be read: Is a directory; expected a readable file",
     ),
-    "pipe": (lambda path: _replace(path, os.mkfifo), "is no regular file; expected one"),
+    "pipe": (lambda path: _replace(path, os.mkfifo), "is not a regular file; expected one"),
     "others may write": (
         lambda path: path.chmod(0o660),
-        "others may write it; expected a file of this user alone",
+        "other users can write to it; expected a file that only this user can write",
     ),
 }
 
@@ -400,15 +406,18 @@ def test_default_folder(environ: dict[str, str], folder: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (Path.unlink, "artifact: the file is gone; expected it until the server ends"),
-        (lambda path: _flip(path, -1), "artifact: its checksum differs; expected that of its header"),
+        (Path.unlink, "artifact: the file is missing; expected it to exist while the server runs"),
+        (
+            lambda path: _flip(path, -1),
+            "artifact: its content is damaged; expected the checksum in its header",
+        ),
         (
             lambda path: _store_another(path.parent),
-            "artifact: is another one; expected that with the digest that was asked for",
+            "artifact: was replaced; expected the native code that the server has compiled",
         ),
         (
             lambda path: _store_refusal(path.parent),
-            "artifact: is another one; expected that with the digest that was asked for",
+            "artifact: was replaced; expected the native code that the server has compiled",
         ),
     ],
     ids=["gone", "damaged", "another", "refusal"],

@@ -1,4 +1,4 @@
-"""What is known of the machine's memory."""
+"""The memory of a machine or container."""
 
 from __future__ import annotations
 
@@ -53,17 +53,17 @@ def write(root: Path, files: dict[str, str]) -> Path:
                 "sys/fs/cgroup/memory.max": f"{64 * GIB}\n",
             },
             8 * GIB,
-            id="a group that is not seen from here",
+            id="a group outside the mount",
         ),
     ],
 )
 def test_the_smallest_limit_counts(tmp_path: Path, files: dict[str, str], expected: int | None) -> None:
-    """The machine's memory, or what its control groups leave of it."""
+    """The result is the machine's memory, or the lowest limit of this process's control groups."""
     assert machine_memory_bytes(write(tmp_path, files)) == expected
 
 
-def test_this_machine_is_known() -> None:
-    """Where the tests run there is at least so much."""
+def test_the_memory_of_this_machine_is_plausible() -> None:
+    """If it is known, it is more than 64 MiB."""
     found = machine_memory_bytes()
 
     assert found is None or found > 64 * MIB

@@ -1,4 +1,4 @@
-"""Observers: who is told of what."""
+"""Which observers receive which events."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SENT = OutputSent(invocation_id="1", function="f")
 
 
 class Notebook:
-    """An observer that keeps what it is told."""
+    """An observer that keeps its events."""
 
     def __init__(self, *wants: type[Event]) -> None:
         self.wants = frozenset(wants)
@@ -29,15 +29,15 @@ class Notebook:
 
 
 class Broken(Notebook):
-    """An observer that fails."""
+    """An observer that raises."""
 
     def observe(self, event: Event) -> None:
         """See `Observer.observe`."""
         raise RuntimeError("no")
 
 
-def test_each_is_told_of_what_it_wants() -> None:
-    """Nobody is told of anything else, and what nobody wants need not be made."""
+def test_each_observer_gets_the_events_that_it_wants() -> None:
+    """It gets no others, and `in` says whether any observer wants a type of event."""
     first, second = Notebook(InvocationReceived), Notebook(InvocationReceived, OutputSent)
     observers = Observers([first, second])
 
@@ -50,8 +50,8 @@ def test_each_is_told_of_what_it_wants() -> None:
     assert OutputSent not in Observers()
 
 
-def test_one_that_fails_fails_nothing_else(caplog: pytest.LogCaptureFixture) -> None:
-    """It is logged, and the others are told."""
+def test_an_observer_that_raises_does_not_affect_others(caplog: pytest.LogCaptureFixture) -> None:
+    """The exception is logged, and the other observers get the event."""
     notebook = Notebook(OutputSent)
 
     Observers([Broken(OutputSent), notebook]).tell(SENT)

@@ -12,7 +12,7 @@ from wasm_grpc.core.settings import make_settings
 
 
 def test_workers_follow_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    """By default there is a run slot for each core that this process may use, and four processes a slot."""
+    """The default is one run slot for each core that this process may use, and four processes for each slot."""
     monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 3, 5}, raising=False)
 
     settings = make_settings({})
@@ -21,7 +21,7 @@ def test_workers_follow_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_max_workers_follow_the_workers() -> None:
-    """Four processes a run slot, whatever the machine has."""
+    """The default is four processes for each run slot, however many cores the machine has."""
     assert make_settings({"workers": 5}).max_workers == 20
 
 
@@ -42,11 +42,11 @@ def test_max_workers_follow_the_workers() -> None:
         ({"compile_s": 0.0}, "compile_s: got 0.0; expected a time over 0 s"),
         ({"compile_bytes": MIB}, "compile_bytes: got 1048576; expected 64 MiB or more"),
         ({"worker_bytes": MIB}, "worker_bytes: got 1048576; expected 64 MiB or more"),
-        ({"colour": 1, "shape": 2}, "colour: unknown setting"),
+        ({"colour": 1, "shape": 2}, "colour: unknown setting; expected a field of Settings"),
     ],
 )
 def test_a_value_out_of_its_range(values: dict[str, object], error: str) -> None:
-    """It is refused in one line that names the setting, the value and what was expected."""
+    """The error is one line that names the setting, the value and what was expected."""
     with pytest.raises(ConfigError) as caught:
         make_settings(values)
 

@@ -1,4 +1,4 @@
-"""Frames: what is packed comes out again however it is cut, and nothing else gets through."""
+"""Frames: the reader restores what was packed, and refuses everything else."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def packed(frame: Frame) -> bytes:
 
 
 @given(frames=FRAMES, cuts=st.lists(st.integers(min_value=0, max_value=500)))
-def test_frames_come_out_however_they_are_cut(frames: list[Frame], cuts: list[int]) -> None:
-    """A reader gives the frames that were packed, whatever pieces their bytes arrive in."""
+def test_frames_may_arrive_in_any_pieces(frames: list[Frame], cuts: list[int]) -> None:
+    """A reader restores the frames that were packed, wherever their bytes are split."""
     stream = b"".join(map(packed, frames))
     places = [0, *sorted(min(cut, len(stream)) for cut in cuts), len(stream)]
     reader = FrameReader(body_limit=MIB)
@@ -44,7 +44,7 @@ def test_frames_come_out_however_they_are_cut(frames: list[Frame], cuts: list[in
 
 
 def test_every_split_of_two_frames() -> None:
-    """Two frames come out wherever the first piece ends, and byte by byte."""
+    """Two frames are restored at every split into two pieces, and byte by byte."""
     frames = [Frame(Kind.INVOKE, b"head", b"body"), Frame(Kind.RESULT, b"", b"")]
     stream = b"".join(map(packed, frames))
     splits = [[stream[:cut], stream[cut:]] for cut in range(len(stream) + 1)]
@@ -55,8 +55,8 @@ def test_every_split_of_two_frames() -> None:
         assert [frame for piece in pieces for frame in reader.feed(piece)] == frames
 
 
-def test_a_reader_may_stop_between_frames() -> None:
-    """A caller that takes one frame of a piece and goes on later misses none."""
+def test_a_caller_may_pause_between_frames() -> None:
+    """A caller that takes one frame of a piece, and the others later, gets all of them."""
     frames = [Frame(Kind.LOAD, b"%d" % number, b"") for number in range(3)]
     feeding = FrameReader(body_limit=MIB).feed(b"".join(map(packed, frames)))
 
@@ -64,7 +64,7 @@ def test_a_reader_may_stop_between_frames() -> None:
 
 
 def test_a_piece_may_be_overwritten() -> None:
-    """What a reader keeps of a piece is its own: the next one may come in the same memory."""
+    """A reader copies what it keeps of a piece, so the next piece may use the same memory."""
     frames = [Frame(Kind.OUTPUT, b"", bytes([number]) * 300) for number in range(9)]
     stream = b"".join(map(packed, frames))
     reader = FrameReader(body_limit=MIB)
@@ -80,7 +80,7 @@ def test_a_piece_may_be_overwritten() -> None:
 
 
 def test_a_large_body_is_not_copied() -> None:
-    """A large body is a piece of its own, the very object that was given."""
+    """A large body is a piece of its own: the same object that the message has."""
     body = bytes(MIB)
 
     pieces = encode(Invoke(0, b"", body))
@@ -90,33 +90,46 @@ def test_a_large_body_is_not_copied() -> None:
 
 
 HOSTILE = {
-    "kind 0": struct.pack("<BBHIQ", 0, 0, 0, 0, 0),
-    "kind 255": struct.pack("<BBHIQ", 255, 0, 0, 0, 0),
-    "reserved bytes": struct.pack("<BBHIQ", Kind.RESULT, 0, 1, 0, 0),
-    "reserved byte": struct.pack("<BBHIQ", Kind.RESULT, 1, 0, 0, 0),
-    "head over its limit": struct.pack("<BBHIQ", Kind.RESULT, 0, 0, HEAD_LIMIT_BYTES + 1, 0),
-    "body over its limit": struct.pack("<BBHIQ", Kind.RESULT, 0, 0, 0, 101),
-    "body of 2^64-1": struct.pack("<BBHIQ", Kind.RESULT, 0, 0, 0, 2**64 - 1),
+    "kind 0": ((0, 0, 0), "frame: unknown kind 0; expected 1 to 20"),
+    "kind 255": ((255, 0, 0), "frame: unknown kind 255; expected 1 to 20"),
+    "kind over 16 bits": (
+        (Kind.RESULT | 1 << 16, 0, 0),
+        "frame: unknown kind 65550; expected 1 to 20",
+    ),
+    "head over its limit": (
+        (Kind.RESULT, HEAD_LIMIT_BYTES + 1, 0),
+        "RESULT frame: head of 4194305 bytes; expected at most 4194304",
+    ),
+    "body over its limit": (
+        (Kind.RESULT, 0, 101),
+        "RESULT frame: body of 101 bytes; expected at most 100",
+    ),
+    "body of 2^64-1": (
+        (Kind.RESULT, 0, 2**64 - 1),
+        "RESULT frame: body of 18446744073709551615 bytes; expected at most 100",
+    ),
 }
 
 
-@pytest.mark.parametrize("header", HOSTILE.values(), ids=HOSTILE)
-def test_a_hostile_header_is_refused(header: bytes) -> None:
-    """A header that the format does not allow is refused before anything is kept for it."""
-    with pytest.raises(ProtocolError):
-        list(FrameReader(body_limit=100).feed(header))
+@pytest.mark.parametrize(("header", "problem"), HOSTILE.values(), ids=HOSTILE)
+def test_a_hostile_header_is_refused(header: tuple[int, int, int], problem: str) -> None:
+    """A header that the format does not allow is refused before any memory is allocated for its frame."""
+    with pytest.raises(ProtocolError) as caught:
+        list(FrameReader(body_limit=100).feed(struct.pack("<IIQ", *header)))
+
+    assert str(caught.value) == problem
 
 
-def test_a_body_of_exactly_the_limit_is_taken() -> None:
-    """The limit itself is allowed."""
+def test_a_body_of_exactly_the_limit_is_accepted() -> None:
+    """Only a longer body is refused."""
     frame = Frame(Kind.RESULT, b"", bytes(100))
 
     assert list(FrameReader(body_limit=100).feed(packed(frame))) == [frame]
 
 
 @given(st.binary(max_size=200))
-def test_any_bytes_are_frames_or_an_error(stream: bytes) -> None:
-    """Whatever a peer sends, a reader gives frames or raises ProtocolError."""
+def test_any_bytes_are_read_or_refused(stream: bytes) -> None:
+    """For any bytes, a reader yields frames within the limit or raises ProtocolError, and nothing else."""
     try:
         frames = list(FrameReader(body_limit=100).feed(stream))
     except ProtocolError:

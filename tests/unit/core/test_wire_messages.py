@@ -1,4 +1,4 @@
-"""Messages: each comes out as it went in, and nothing that is none does."""
+"""Messages: each survives its frame unchanged, and everything else is refused."""
 
 from __future__ import annotations
 
@@ -178,16 +178,16 @@ def refusal(kind: Kind, head: object, body: bytes = b"") -> str:
 
 @settings(max_examples=500, deadline=None)
 @given(message=MESSAGES)
-def test_a_message_comes_out_as_it_went_in(message: Message) -> None:
-    """Every message survives the round trip through its frame, all its fields with their types."""
+def test_a_message_survives_its_frame(message: Message) -> None:
+    """A decoded message is equal to the one that was encoded, and its fields have the same types."""
     found = received(message)
 
     assert found == message
     assert repr(found) == repr(message)
 
 
-def test_every_kind_has_its_message() -> None:
-    """Each kind of message has one dataclass, which is frozen and says who sends it and when."""
+def test_every_kind_has_one_message_class() -> None:
+    """Each kind has one frozen dataclass, whose docstring says which side sends it."""
     classes = typing.get_args(Message)
 
     assert sorted(cls.kind for cls in classes) == sorted(Kind)
@@ -198,8 +198,8 @@ def test_every_kind_has_its_message() -> None:
 
 @settings(max_examples=200, deadline=None)
 @given(messages=st.lists(MESSAGES, min_size=1, max_size=3), seed=st.integers(min_value=0))
-def test_mutated_bytes_are_messages_or_an_error(messages: list[Message], seed: int) -> None:
-    """Whatever becomes of some 10,000 byte strings on their way, they are messages or a ProtocolError."""
+def test_mutated_bytes_are_read_or_refused(messages: list[Message], seed: int) -> None:
+    """Some 10,000 frames with changed bytes are read as messages, or refused with ProtocolError."""
     whole = b"".join(piece for message in messages for piece in encode(message))
     chance = random.Random(seed)
     for _ in range(50):
@@ -241,10 +241,8 @@ JSON = st.recursive(
 
 @settings(max_examples=500, deadline=None)
 @given(message=CONTROL_MESSAGES, value=JSON, chance=st.randoms(use_true_random=False))
-def test_a_changed_value_is_a_message_or_an_error(
-    message: Message, value: object, chance: random.Random
-) -> None:
-    """A control frame with another value at some place is a message of its kind or a ProtocolError."""
+def test_a_changed_value_is_read_or_refused(message: Message, value: object, chance: random.Random) -> None:
+    """A control frame with one changed value is read as its kind of message, or refused with ProtocolError."""
     head = place = head_of(message)
     while True:
         key = chance.choice(list(place) if isinstance(place, dict) else range(len(place)))
@@ -263,8 +261,8 @@ def test_a_changed_value_is_a_message_or_an_error(
 
 @settings(deadline=None)
 @given(st.sampled_from(Kind), BYTES, BYTES)
-def test_any_frame_is_a_message_or_an_error(kind: Kind, head: bytes, body: bytes) -> None:
-    """Whatever a frame's head and body are, they are read or refused with ProtocolError."""
+def test_any_frame_is_read_or_refused(kind: Kind, head: bytes, body: bytes) -> None:
+    """A frame with any head and body is read, or refused with ProtocolError."""
     try:
         message = decode(Frame(kind, head, body))
     except ProtocolError:
@@ -291,7 +289,7 @@ EXAMPLES: list[Message] = [
 
 @pytest.mark.parametrize("message", EXAMPLES, ids=lambda message: message.kind.name)
 def test_a_missing_or_unknown_field_is_named(message: Message) -> None:
-    """Each field of a control message is required, and none is allowed beside them."""
+    """A control message needs all of its fields, and may have no others."""
     kind, head = message.kind, head_of(message)
 
     for name in head:
@@ -324,7 +322,7 @@ WRONG_FIELDS: list[tuple[list[typing.Any], object, str]] = [
     (
         ["function", "limits", "timeout_s"],
         float("nan"),
-        "function.limits.timeout_s: not finite; expected a number",
+        "function.limits.timeout_s: not finite; expected a finite number",
     ),
     (["function", "limits", "body_bytes"], None, "function.limits.body_bytes: null; expected an integer"),
     (
@@ -341,8 +339,8 @@ WRONG_FIELDS: list[tuple[list[typing.Any], object, str]] = [
 
 
 @pytest.mark.parametrize(("path", "value", "problem"), WRONG_FIELDS, ids=range(len(WRONG_FIELDS)))
-def test_a_field_of_another_type_is_named(path: list[typing.Any], value: object, problem: str) -> None:
-    """A value that a field can't have is refused with the field's place, however deep it is."""
+def test_a_field_of_the_wrong_type_is_named(path: list[typing.Any], value: object, problem: str) -> None:
+    """The error gives the path of a wrong value, at any depth."""
     head = place = head_of(LOAD)
     for key in path[:-1]:
         place = place[key]
@@ -351,15 +349,15 @@ def test_a_field_of_another_type_is_named(path: list[typing.Any], value: object,
     assert refusal(Kind.LOAD, head) == f"LOAD frame: {problem}"
 
 
-def test_what_a_limit_in_whole_seconds_is() -> None:
-    """A number of seconds may be an integer."""
+def test_a_limit_in_seconds_may_be_an_integer() -> None:
+    """JSON writes 5.0 seconds as 5, which a field of type float accepts."""
     message = replace(LOAD, function=replace(LOAD.function, limits=Limits(timeout_s=5)))
 
     assert received(message) == message
 
 
 def test_a_hello_of_another_version_is_read() -> None:
-    """Fields that another wire version adds to its hello hide neither version."""
+    """Fields that another wire version adds are ignored, so the server can report that version."""
     hello = {"package": "0.1.0", "wire": WIRE_VERSION - 1, "python": "CPython 3.11", "sealed": True}
 
     assert decode(Frame(Kind.HELLO, json.dumps(hello).encode(), b"")) == Hello("0.1.0", WIRE_VERSION - 1)
@@ -368,10 +366,10 @@ def test_a_hello_of_another_version_is_read() -> None:
 @pytest.mark.parametrize(
     "head",
     [b"", b"{", b"[]", b"1", b"\xff", b"[" * 100_000, b'{"index":' + b"9" * 10_000 + b"}"],
-    ids=["empty", "cut", "array", "number", "no text", "deep", "long number"],
+    ids=["empty", "truncated", "array", "number", "not UTF-8", "deep", "long number"],
 )
-def test_a_control_head_that_is_no_object_is_refused(head: bytes) -> None:
-    """A control frame's head is a JSON object or an error, however deep it is nested."""
+def test_a_control_head_that_is_not_an_object_is_refused(head: bytes) -> None:
+    """A control frame whose head is not a JSON object is refused, also if it is nested too deeply to parse."""
     with pytest.raises(ProtocolError, match="LOADED frame: head is not"):
         decode(Frame(Kind.LOADED, head, b""))
 
@@ -384,7 +382,7 @@ PACKED = {
     "RESULT without a head": (Frame(Kind.RESULT, b"", b""), "head of 0 bytes; expected at least 24"),
     "RESULT with unknown reason": (
         Frame(Kind.RESULT, b"\xff" + bytes(23), b""),
-        f"outcome.reason: 255; expected less than {len(Reason)}",
+        f"outcome.reason: 255; expected at most {len(Reason) - 1}",
     ),
     "RESULT with unknown flags": (
         Frame(Kind.RESULT, b"\0\2" + bytes(22), b""),
@@ -404,23 +402,23 @@ PACKED = {
 
 
 @pytest.mark.parametrize(("frame", "problem"), PACKED.values(), ids=PACKED)
-def test_a_frame_of_another_layout_is_refused(frame: Frame, problem: str) -> None:
-    """A head or a body that its kind does not have is refused, with what it has."""
+def test_a_frame_with_the_wrong_layout_is_refused(frame: Frame, problem: str) -> None:
+    """The error says what head or body the frame has, and which its kind has."""
     with pytest.raises(ProtocolError) as caught:
         decode(frame)
 
     assert str(caught.value) == f"{frame.kind.name} frame: {problem}"
 
 
-def test_a_long_field_name_is_cut() -> None:
-    """An unknown field's name is in the error, as far as a log may have it."""
+def test_a_long_field_name_is_shortened() -> None:
+    """The error has the first 64 characters of an unknown field's name, escaped for a log."""
     text = refusal(Kind.LOADED, {"index": 1, "\n" * 1000: 1})
 
     assert text == "LOADED frame: " + "\\n" * 64 + ": unknown field; expected index"
 
 
-def test_a_message_that_is_no_text_is_made_one() -> None:
-    """A message with a lone surrogate, which UTF-8 has no bytes for, still goes through."""
+def test_a_lone_surrogate_is_replaced() -> None:
+    """An outcome's message may hold one, which UTF-8 can't encode. It arrives as a question mark."""
     outcome = Outcome(reason=Reason.TRAPPED, message="a\ud800b")
 
     found = received(Result(outcome))
@@ -428,14 +426,14 @@ def test_a_message_that_is_no_text_is_made_one() -> None:
     assert found == Result(replace(outcome, message="a?b"))
 
 
-def test_an_environment_is_what_wasi_copies_out() -> None:
-    """Each variable is ended by NUL, in UTF-8."""
+def test_an_environment_is_encoded_for_wasi() -> None:
+    """Each variable is in UTF-8, with a NUL at its end."""
     assert encode_env((("A", "1"), ("B", "é"))) == b"A=1\0B=\xc3\xa9\0"
 
 
 @pytest.mark.parametrize("size", [0, 1, 16 * 1024, 16 * 1024 + 1, MIB])
 def test_a_body_of_any_size(size: int) -> None:
-    """Bodies that are joined to their head and those that stay a piece of their own are read alike."""
+    """A short body, which is joined to its head, is read like a long one, which is a piece of its own."""
     body = bytes(size)
     messages: list[Message] = [
         Invoke(0, b"A=1\0", body),

@@ -37,9 +37,13 @@ def test_a_memory_gets_the_lower_maximum(given_max: int | None, memory_bytes: in
 @pytest.mark.parametrize(
     ("pages", "memory_bytes", "message"),
     [
-        (1280, 64 * MIB, "module wants at least 80 MiB of memory; limits.memory is 64 MiB"),
-        (2, 64 * KIB, "module wants at least 128 KiB of memory; limits.memory is 64 KiB"),
-        (65_536, 8192 * MIB, "module wants at least 4096 MiB of memory; limits.memory is 4194240 KiB"),
+        (1280, 64 * MIB, "module starts with 80 MiB of memory; expected at most 64 MiB (limits.memory)"),
+        (2, 64 * KIB, "module starts with 128 KiB of memory; expected at most 64 KiB (limits.memory)"),
+        (
+            65_536,
+            8192 * MIB,
+            "module starts with 4096 MiB of memory; expected at most 4194240 KiB (limits.memory)",
+        ),
     ],
 )
 def test_a_minimum_above_the_limit_is_refused(pages: int, memory_bytes: int, message: str) -> None:

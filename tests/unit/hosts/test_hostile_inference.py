@@ -1,4 +1,4 @@
-"""Whatever a guest passes to wasi-nn, and whatever lies in its memory, it gets an errno."""
+"""A guest gets an errno from every wasi-nn function, for any arguments and any content of its memory."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ MODEL_AT = 60_000
 
 
 class Echo:
-    """A session that hands its one input on."""
+    """A session that returns its input."""
 
     inputs: tuple[TensorInfo, ...] = (TensorInfo(name="x", type=TensorType.U8, shape=(2, 2), size_bytes=4),)
     outputs = inputs
 
     def run(self, inputs: Sequence[bytes], *, owner: int) -> tuple[bytes, ...]:
-        """Hand it on."""
+        """See `Session.run`."""
         return tuple(inputs)
 
 
 class Guest(Context):
-    """One page of memory, a graph, a context and their handles."""
+    """A guest with some pages of memory, a loaded graph, and an execution context."""
 
     __slots__ = ("content", "inference", "known", "lines")
 
@@ -46,14 +46,14 @@ class Guest(Context):
         self.known = [graph, self.inference.add_context(self.inference.graph(graph))]
 
     def call(self, name: str, *args: int) -> object:
-        """Call a function; what it answers is its errno."""
+        """Call a function, and return its errno."""
         return ephemeral.FUNCTIONS[ephemeral.MODULE, name].call(self, *args)
 
 
 def load(content: bytes) -> Echo:
-    """Take models that begin with "m"."""
+    """Load a model. It is valid if it begins with "m"."""
     if not content.startswith(b"m"):
-        raise ModelError("is none")
+        raise ModelError("is not a model")
     return Echo()
 
 
@@ -69,8 +69,8 @@ CALLS = st.lists(st.tuples(st.sampled_from(NAMES), st.lists(ARGUMENTS, min_size=
 
 @settings(max_examples=1000, deadline=None)
 @given(st.binary(max_size=400), CALLS)
-def test_errno_and_nothing_else(memory: bytes, calls: list[tuple[str, list[int | str]]]) -> None:
-    """No function raises, and none answers with what is no errno; what isn't 0 leaves one line."""
+def test_any_call_returns_an_errno(memory: bytes, calls: list[tuple[str, list[int | str]]]) -> None:
+    """No function raises, and each returns a valid errno. Every errno but 0 adds one line to standard error."""
     guest = Guest()
     guest.content[: len(memory)] = memory
     refusals = 0
@@ -87,8 +87,8 @@ def test_errno_and_nothing_else(memory: bytes, calls: list[tuple[str, list[int |
     assert all(line.startswith("wasi-nn: ") and "\n" not in line for line in guest.lines)
 
 
-def test_another_instance_s_handles_are_unknown() -> None:
-    """Handles of two instances have nothing to do with each other."""
+def test_the_handles_of_another_instance_are_refused() -> None:
+    """A handle is valid only in the instance that got it."""
     one, other = Guest(), Guest()
     graph, context = one.known
 
@@ -101,16 +101,16 @@ def test_another_instance_s_handles_are_unknown() -> None:
     ]
 
 
-def test_without_memory() -> None:
-    """An instance that exports no memory, or has none, is told so by the interface's own errno."""
+def test_a_guest_without_memory() -> None:
+    """A guest that exports no memory gets the errno "missing_memory"."""
     guest = Guest(pages=0)
 
     assert guest.call("load_by_name", 0, 0, 0) == 3
     assert guest.lines == ["wasi-nn: load_by_name: the module has no memory; expected an export 'memory'"]
 
 
-def test_a_model_over_the_bound() -> None:
-    """A guest's model of more than 64 MiB is too large, and is not copied out of its memory."""
+def test_a_model_over_the_size_limit() -> None:
+    """A guest's own model of more than 64 MiB is refused, and is not copied."""
     guest = Guest(pages=1025)
     guest.content[0:8] = (0).to_bytes(4, "little") + (64 * 1024 * 1024 + 1).to_bytes(4, "little")
 

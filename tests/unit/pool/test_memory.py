@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from wasm_grpc.core.model import MIB, EngineName, Inference, Limits, Model
 from wasm_grpc.core.settings import make_settings
-from wasm_grpc.pool.memory import code_bytes, models_bytes, worker_bytes
+from wasm_grpc.pool.memory import code_bytes, guest_bytes, models_bytes, worker_bytes
 
 __all__ = []
 
@@ -52,3 +52,18 @@ def test_native_code_is_part_of_a_worker() -> None:
     settings = make_settings({})
 
     assert worker_bytes([Limits()], settings, code_bytes=MIB) - worker_bytes([Limits()], settings) == MIB
+
+
+def test_guests_may_take_what_their_native_code_allows() -> None:
+    """Native code for 257 MiB allows 288 MiB. Two instances have it, and scratch is counted twice."""
+    limits = Limits(memory_bytes=257 * MIB, scratch_bytes=5 * MIB)
+
+    assert guest_bytes(limits) == 2 * (288 + 5) * MIB
+
+
+def test_a_worker_has_room_for_the_largest_guests() -> None:
+    """It runs one function at a time, so functions of a smaller limit need no memory of their own."""
+    settings = make_settings({})
+    small, large = Limits(), Limits(memory_bytes=256 * MIB)
+
+    assert worker_bytes([small, large], settings) == worker_bytes([large], settings)

@@ -1,4 +1,4 @@
-"""What a worker gives up, tried in a process of its own."""
+"""What a confined process can't do, tried in a process of its own."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ def run(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
-def test_signals_of_the_group_are_left_to_the_server(name: str) -> None:
-    """A signal that reaches the whole process group doesn't end a worker."""
+def test_signals_for_the_process_group_are_ignored(name: str) -> None:
+    """A signal for the whole process group doesn't end a worker, since the server handles it."""
     ended = run(f"import os, signal\nos.kill(os.getpid(), signal.{name})\nprint('alive')")
 
     assert (ended.stdout, ended.returncode) == ("alive\n", 0)
 
 
 def test_memory_is_limited() -> None:
-    """More memory than it was told to have is refused."""
+    """A confined process gets MemoryError if it allocates more than it was given."""
     ended = run("try:\n    bytearray(1 << 30)\nexcept MemoryError:\n    print('refused')")
 
     assert ended.stdout == "refused\n"
 
 
-def test_nothing_is_written(tmp_path: Path) -> None:
-    """No file can be written where the kernel has Landlock; one can still be read."""
+def test_files_can_be_read_but_not_written(tmp_path: Path) -> None:
+    """Where the kernel has Landlock, a confined process can't write files, but can read them."""
     file = tmp_path / "file"
     file.write_text("content")
     code = """
@@ -64,8 +64,8 @@ for path in (sys.argv[1], sys.argv[1] + ".new"):
     assert file.read_text() == "content"
 
 
-def test_no_core_is_left() -> None:
-    """A worker that dies leaves no memory image with a guest's secrets."""
+def test_a_crash_leaves_no_core_file() -> None:
+    """The limit on core files is 0, so that no guest's secrets reach a disk."""
     ended = run("import resource\nprint(resource.getrlimit(resource.RLIMIT_CORE))")
 
     assert ended.stdout == "(0, 0)\n"

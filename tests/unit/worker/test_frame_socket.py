@@ -1,4 +1,4 @@
-"""The worker's streams over a real socket."""
+"""A streaming guest's input and output over a real socket."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from wasm_grpc.core.errors import ProtocolError
 from wasm_grpc.core.model import KIB, MIB
 from wasm_grpc.core.wire import Frame, FrameReader, Input, Kind, encode
 from wasm_grpc.worker.frame_socket import FrameSocket, SocketStdin, SocketStdout
@@ -31,8 +32,8 @@ def read_all(end: socket.socket, into: list[Frame]) -> None:
         into.extend(reader.feed(piece))
 
 
-def test_a_long_write_goes_out_in_pieces(ends: tuple[socket.socket, socket.socket]) -> None:
-    """However much a guest writes at once, no frame of its output is longer than 256 KiB."""
+def test_a_long_write_is_sent_in_several_frames(ends: tuple[socket.socket, socket.socket]) -> None:
+    """Each frame has at most 256 KiB of output, however much a guest writes at once."""
     ours, theirs = ends
     body = random.Random(1).randbytes(3 * MIB + 1)
     frames: list[Frame] = []
@@ -48,8 +49,8 @@ def test_a_long_write_goes_out_in_pieces(ends: tuple[socket.socket, socket.socke
     assert max(len(frame.body) for frame in frames) == 256 * KIB
 
 
-def test_reads_cut_what_came(ends: tuple[socket.socket, socket.socket]) -> None:
-    """A read gives no more than it asked for, and no byte twice; after the end it gives nothing."""
+def test_reads_return_every_byte_once(ends: tuple[socket.socket, socket.socket]) -> None:
+    """A read returns at most as much as it asks for, from one INPUT; after the end it returns nothing."""
     ours, theirs = ends
     for piece in (b"abcdefgh", b"i", b""):
         ours.sendall(b"".join(encode(Input(piece))))
@@ -63,3 +64,12 @@ def test_reads_cut_what_came(ends: tuple[socket.socket, socket.socket]) -> None:
         b"",
         b"",
     ]
+
+
+def test_a_read_from_a_closed_connection(ends: tuple[socket.socket, socket.socket]) -> None:
+    """If the server closes the connection while a guest waits for input, the read is a protocol error."""
+    ours, theirs = ends
+    ours.shutdown(socket.SHUT_WR)
+
+    with pytest.raises(ProtocolError, match=r"^connection: closed; expected INPUT$"):
+        SocketStdin(FrameSocket(theirs)).read(1)

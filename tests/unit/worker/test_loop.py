@@ -1,4 +1,4 @@
-"""The worker's loop over a socket, with the fake engine in place of a real one."""
+"""The worker's loop over a socket, with the fake engine."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from wasm_grpc.worker.loop import serve
 
 
 class Server:
-    """The server's end of a worker that runs on a thread."""
+    """The server's end of the socket to a worker, which runs on a thread."""
 
     def __init__(self, folder: Path) -> None:
         ours, theirs = socket.socketpair()
@@ -58,7 +58,7 @@ class Server:
                 self.error = exc
 
     def load(self, index: int, script: str, **fields: Any) -> Message:
-        """Send a LOAD of a script, and give its answer."""
+        """Send a LOAD of a script, and return the answer."""
         payload = write_fake(script)
         header, digest = pack_entry(ArtifactKind.NATIVE_CODE, key=bytes(32), payload=payload)
         artifact = self._folder / f"{index}.artifact"
@@ -77,12 +77,12 @@ class Server:
         self.link.send(Invoke(index, encode_env(()), body, streams=streams, follows_log=follows_log))
 
     def send_input(self, *pieces: bytes) -> None:
-        """Send an INPUT a piece; an empty one is its end."""
+        """Send an INPUT for each piece. An empty piece ends the input."""
         for piece in pieces:
             self.link.send(Input(piece))
 
     def stream(self, index: int, *pieces: bytes, follows_log: bool = False) -> list[Message]:
-        """Send an INVOKE and all its input at once, and give the messages of its answer, RESULT the last."""
+        """Send an INVOKE with all its input at once, and return the answers up to RESULT."""
         invoke = Invoke(index, encode_env(()), b"", streams=True, follows_log=follows_log)
         frames: list[Message] = [invoke, *map(Input, pieces)]
         self.socket.sendall(b"".join(part for message in frames for part in encode(message)))
@@ -102,11 +102,11 @@ class Server:
         return read_result(self.receive())
 
     def begun(self) -> int:
-        """Return how many guests the worker says it began."""
+        """Return how many guests the worker has started, as its counter says."""
         return StartCounter(self.counter).count()
 
     def close(self) -> None:
-        """Close the socket and wait for the worker's end."""
+        """Close the socket, and wait until the worker has ended."""
         self.socket.close()
         self._worker.join(10)
         assert not self._worker.is_alive()
@@ -126,8 +126,8 @@ def server(tmp_path: Path) -> Iterator[Server]:
     running.close()
 
 
-def test_an_invocation(server: Server) -> None:
-    """A loaded function runs again and again, and the start counter counts each run before it begins."""
+def test_a_function_runs_many_times(server: Server) -> None:
+    """A function is loaded once and invoked twice, and the start counter counts both runs."""
     answer = server.load(0, "echo")
     outcomes = []
     for body in (b"one", b"two"):
@@ -142,8 +142,8 @@ def test_an_invocation(server: Server) -> None:
     assert server.begun() == 2
 
 
-def test_several_functions(server: Server) -> None:
-    """Functions are told apart by their index."""
+def test_an_index_selects_the_function(server: Server) -> None:
+    """An invocation runs the function that was loaded with its index."""
     server.load(0, "print zero")
     server.load(5, "print five")
 
@@ -161,8 +161,10 @@ def test_several_functions(server: Server) -> None:
         ("trap unreachable", (Reason.TRAPPED, b"", 0)),
     ],
 )
-def test_a_guest_that_fails(server: Server, script: str, outcome: tuple[Reason, bytes, int]) -> None:
-    """How a guest ended is in the outcome, and the worker goes on."""
+def test_a_worker_survives_a_guest_that_fails(
+    server: Server, script: str, outcome: tuple[Reason, bytes, int]
+) -> None:
+    """The outcome says how the guest ended, and the worker is not tainted."""
     server.load(0, script)
     server.invoke(0)
 
@@ -173,7 +175,7 @@ def test_a_guest_that_fails(server: Server, script: str, outcome: tuple[Reason, 
 
 
 def test_a_tainted_engine_ends_the_worker(server: Server) -> None:
-    """After an end that an engine does not get over the worker says so, and ends with exit code 1."""
+    """If a trap leaves the engine in an unknown state, the worker reports this and ends with exit code 1."""
     server.load(0, "taint unreachable")
     server.invoke(0)
 
@@ -185,29 +187,29 @@ def test_a_tainted_engine_ends_the_worker(server: Server) -> None:
     assert server.code == 1
 
 
-def test_a_function_that_can_not_be_taken_up(server: Server) -> None:
-    """The reason why a function can't be loaded is reported at once and to each caller, without a path."""
+def test_a_function_that_can_not_be_loaded(server: Server) -> None:
+    """LOAD_FAILED and each RESULT give the reason, without a path."""
     answer = server.load(0, "echo", artifact="/no/such/artifact")
     server.invoke(0)
 
     outcome, is_tainted = server.outcome()
 
-    error = "artifact: the file is gone; expected it until the server ends"
+    error = "artifact: the file is missing; expected it to exist while the server runs"
     assert answer == LoadFailed(0, error)
     assert outcome == Outcome(reason=Reason.UNAVAILABLE, message=f"it can't be loaded: {error}")
     assert not is_tainted
 
 
 def test_an_artifact_with_another_digest_is_not_loaded(server: Server) -> None:
-    """A worker loads nothing but the bytes whose digest the server told it."""
+    """A worker loads only native code with the digest that the server sent."""
     answer = server.load(0, "echo", digest="0" * 64)
 
     assert isinstance(answer, LoadFailed)
-    assert "is another one" in answer.error
+    assert "was replaced" in answer.error
 
 
-def test_a_function_can_be_taken_up_again(server: Server) -> None:
-    """A LOAD of an index that failed before puts it right."""
+def test_a_function_can_be_loaded_after_a_failure(server: Server) -> None:
+    """A second LOAD replaces one that failed."""
     server.load(0, "echo", digest="0" * 64)
 
     assert server.load(0, "echo") == Loaded(0)
@@ -216,7 +218,7 @@ def test_a_function_can_be_taken_up_again(server: Server) -> None:
 
 
 def test_the_output_limit(server: Server) -> None:
-    """A guest that writes over its limit is stopped there."""
+    """A guest that writes more than its limit is stopped, and its output is discarded."""
     server.load(0, "flood 5000", limits=Limits(output_bytes=4096))
     server.invoke(0)
 
@@ -225,8 +227,8 @@ def test_the_output_limit(server: Server) -> None:
     assert (outcome.reason, outcome.body, outcome.limit) == (Reason.OUTPUT_LIMIT, b"", "limits.output")
 
 
-def test_a_stream(server: Server) -> None:
-    """A streaming guest's input is asked for where none came, and its output sent as it comes."""
+def test_a_stream_asks_for_input(server: Server) -> None:
+    """A streaming guest asks for input when it has none, and each of its writes is sent at once."""
     server.load(0, "log hello\necho")
     server.invoke(0, streams=True, follows_log=True)
     seen: list[tuple[type[Message], object]] = []
@@ -251,8 +253,8 @@ def test_a_stream(server: Server) -> None:
     assert (outcome.reason, outcome.body, outcome.stderr) == (Reason.OK, b"", b"hello")
 
 
-def test_input_that_is_there_is_not_asked_for(server: Server) -> None:
-    """A streaming guest reads what came ahead of its reads without a word to the server."""
+def test_input_that_has_arrived_is_not_asked_for(server: Server) -> None:
+    """A streaming guest sends no READ for input that is already there."""
     server.load(0, "echo")
 
     messages = server.stream(0, b"one", b"two", b"")
@@ -260,8 +262,8 @@ def test_input_that_is_there_is_not_asked_for(server: Server) -> None:
     assert messages[:-1] == [Output(b"one"), Output(b"two")]
 
 
-def test_a_log_that_nobody_follows(server: Server) -> None:
-    """Standard error is in the outcome alone where it was not asked for as it comes."""
+def test_a_log_is_sent_only_if_it_is_followed(server: Server) -> None:
+    """Without `follows_log`, standard error is only in the outcome."""
     server.load(0, "log hello\necho")
 
     messages = server.stream(0, b"")
@@ -270,8 +272,8 @@ def test_a_log_that_nobody_follows(server: Server) -> None:
     assert read_result(messages[-1])[0].stderr == b"hello"
 
 
-def test_input_that_a_guest_left(server: Server) -> None:
-    """What a guest did not read is no part of the next invocation."""
+def test_unread_input_is_discarded(server: Server) -> None:
+    """Input that a guest did not read does not reach the next invocation."""
     server.load(0, "exit 3")
     server.load(1, "echo")
 
@@ -283,7 +285,7 @@ def test_input_that_a_guest_left(server: Server) -> None:
 
 
 def test_the_output_limit_of_a_stream(server: Server) -> None:
-    """A streaming guest is stopped before it writes over its limit; what it wrote before is sent."""
+    """A streaming guest is stopped at the write that exceeds its limit. Earlier writes are sent."""
     server.load(0, "echo", limits=Limits(output_bytes=5))
 
     *messages, result = server.stream(0, b"four", b"more", b"")
@@ -293,24 +295,24 @@ def test_the_output_limit_of_a_stream(server: Server) -> None:
     assert (outcome.reason, outcome.limit) == (Reason.OUTPUT_LIMIT, "limits.output")
 
 
-def test_a_server_that_goes(server: Server) -> None:
-    """A worker whose server closes the socket ends with exit code 0."""
+def test_a_worker_ends_when_the_server_closes_the_socket(server: Server) -> None:
+    """Its exit code is 0."""
     server.socket.shutdown(socket.SHUT_WR)
     server.close()
 
     assert server.code == 0
 
 
-def test_a_frame_out_of_place(server: Server) -> None:
-    """A frame that no server sends then is an error of the protocol."""
+def test_a_message_out_of_place(server: Server) -> None:
+    """A message that only workers send is a protocol error."""
     server.link.send(Result(Outcome(reason=Reason.OK)))
     server.close()
 
-    assert str(server.error) == "RESULT frame where LOAD or INVOKE was expected"
+    assert str(server.error) == "RESULT frame: out of place; expected LOAD or INVOKE"
 
 
 def test_an_invocation_of_a_function_that_was_not_loaded(server: Server) -> None:
-    """An INVOKE of an index without a LOAD is an error of the protocol, and begins no guest."""
+    """An INVOKE with an index that no LOAD had is a protocol error, and starts no guest."""
     server.load(0, "echo")
     server.invoke(1)
     server.close()

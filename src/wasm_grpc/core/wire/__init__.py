@@ -1,45 +1,46 @@
 """
-The messages between the server's tower and the worker's, over one stream socket.
+The messages between the server and a worker, over one stream socket.
 
-Theory of operation. A message is a frozen dataclass (`messages`). The codec turns it into a *frame* and back:
-a fixed header, a *head* and a *body*::
+Theory of operation. A message is a frozen dataclass (`messages`). The codec encodes it as a *frame*: a fixed
+header, a *head* and a *body*. Integers are little-endian::
 
     u32 kind | u32 length of head | u64 length of body | head | body
 
-little-endian. The head of a control message is a JSON object of its fields, but for the one field that is its
-body. The messages of the hot path, `INVOKE`, `RESULT`, `READ`, `INPUT` and `OUTPUT`, have a packed head or
-none instead, because JSON would cost more than the rest of the exchange. The reader cuts what a socket gives
-into frames.
+The head of a control message is a JSON object of its fields, except for one large field, which is the body.
+The messages of an invocation (`INVOKE`, `RESULT`, `READ`, `RESUME`, `RESUMED`, `INPUT`, `OUTPUT`, `LOG`)
+have a packed head or none, because JSON would cost more than the rest of the exchange. The reader splits the
+bytes that arrive at a socket into frames.
 
-Nothing here unpickles: a worker whose engine was escaped from may send any bytes, and the worst that they may
-do is a `ProtocolError`. A field that is missing, unknown or of another type is one too, and is named in it.
+Nothing here uses pickle. If a guest breaks out of its engine, its worker may send any bytes, and the worst
+that they can do is raise `ProtocolError`. A field that is missing, unknown or of the wrong type raises it
+too, and the error names the field.
 
-What is sent when:
+When each message is sent:
 
 ================================  ======  =================================================================
 message                           from    meaning
 ================================  ======  =================================================================
-HELLO                             worker  first message: package and wire version
-ENGINE_OPENED / ENGINE_FAILED     worker  second message: the engine and its target / why it can't be opened
-LOAD                              server  load a function under an index
-LOADED / LOAD_FAILED              worker  it is ready / it can't be loaded
-INVOKE                            server  run the function of that index; one at a time
+HELLO                             worker  first message: versions of the package and of the protocol
+ENGINE_OPENED / ENGINE_FAILED     worker  second message: the engine and its target / why it doesn't open
+LOAD                              server  load a function and give it an index
+LOADED / LOAD_FAILED              worker  the function is loaded / why it can't be loaded
+INVOKE                            server  run the function of an index; one invocation at a time
 READ                              worker  a streaming guest waits for input
-RESUME                            worker  it waits no longer, though no input came: a timeout has passed
-RESUMED                           server  it may go on: it has its run slot; input may come before this
-INPUT                             server  input, asked for or not; empty means its end
-OUTPUT / LOG                      worker  a streaming guest wrote to standard output / error
-RESULT                            worker  the invocation ended
-COMPILE                           server  check, limit and compile a module
+RESUME                            worker  a guest stopped waiting without input, because its timeout is over
+RESUMED                           server  the guest has its run slot back; INPUT may come before this
+INPUT                             server  input, with or without a READ; empty at the end
+OUTPUT / LOG                      worker  a streaming guest wrote to standard output / standard error
+RESULT                            worker  the invocation has ended
+COMPILE                           server  check a module, write limits into it, compile it
 COMPILED / COMPILE_REFUSED        worker  the native code / why there is none
-INSPECT                           server  try a model, or the inference backend alone
-INSPECTED / INSPECT_REFUSED       worker  the backend, and the model's memory / why it can't be run
+INSPECT                           server  try a model, or only the inference backend
+INSPECTED / INSPECT_REFUSED       worker  the backend and the model's memory / why the model can't be run
 ================================  ======  =================================================================
 """
 
 from __future__ import annotations
 
-from wasm_grpc.core.wire.codec import decode, encode
+from wasm_grpc.core.wire.codec import decode, encode, out_of_place
 from wasm_grpc.core.wire.frames import HEAD_LIMIT_BYTES, WIRE_VERSION, Frame, Kind, Pieces, pack
 from wasm_grpc.core.wire.messages import (
     Compile,
@@ -98,5 +99,6 @@ __all__ = [
     "decode",
     "encode",
     "encode_env",
+    "out_of_place",
     "pack",
 ]

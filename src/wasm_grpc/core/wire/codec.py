@@ -1,4 +1,4 @@
-"""Messages to frames and back."""
+"""Encode messages as frames, and decode them."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ from wasm_grpc.core.wire.messages import (
     Resumed,
 )
 
-__all__ = ["decode", "encode"]
+__all__ = ["decode", "encode", "out_of_place"]
 
 _T = TypeVar("_T", bound=Message)
 
@@ -53,7 +53,7 @@ _RESULT_FORMAT = "BBHIQII"
 _INVOKE = struct.Struct("<" + _INVOKE_FORMAT)
 _READ = struct.Struct("<" + _READ_FORMAT)
 _RESULT = struct.Struct("<" + _RESULT_FORMAT)
-# A frame's header and packed head at once; bound once, as every message takes them.
+# These pack a frame's header and head in one call. They are looked up once, because every message uses them.
 _pack_header = HEADER.pack
 _pack_invoke = struct.Struct(HEADER_FORMAT + _INVOKE_FORMAT).pack
 _pack_read = struct.Struct(HEADER_FORMAT + _READ_FORMAT).pack
@@ -67,25 +67,39 @@ _INVOKE_SIZE = _INVOKE.size
 _READ_SIZE = _READ.size
 _RESULT_SIZE = _RESULT.size
 _INVOKE_FLAGS = ((False, False), (True, False), (False, True), (True, True))
-"""`streams` is bit 0, `follows_log` bit 1."""
+"""Values of `streams` (bit 0) and `follows_log` (bit 1), by the byte that encodes both."""
 _TAINTED = 1
+"""The only flag of RESULT: `is_tainted`."""
 
 
 def encode(message: Message) -> Pieces:
     """
-    Return a message's frame, as `pack` does.
+    Return the frame of a message, in the form that `pack` returns.
     """
     return _ENCODERS[type(message)](message)
 
 
 def decode(frame: Frame) -> Message:
     """
-    Return a frame's message.
+    Return the message of a frame.
 
     Raises:
-        ProtocolError: A field is missing, unknown or of another type; the text names it.
+        ProtocolError: A field is missing, unknown or of the wrong type. The error names it.
     """
     return _DECODERS[frame[0]](frame)
+
+
+def out_of_place(message: Message | None, expected: str) -> ProtocolError:
+    """
+    Return the error for a message that the protocol does not allow now.
+
+    Args:
+        message: What was received; ``None`` if the peer has closed the connection.
+        expected: Names of the messages that it allows now.
+    """
+    if message is None:
+        return ProtocolError(f"connection: closed; expected {expected}")
+    return ProtocolError(f"{message.kind.name} frame: out of place; expected {expected}")
 
 
 def _encode_invoke(message: Invoke) -> Pieces:
@@ -123,6 +137,7 @@ def _decode_read(frame: Frame) -> Read:
 def _encode_result(message: Result) -> Pieces:
     outcome = message.outcome
     stderr, body = outcome.stderr, outcome.body
+    # A guest's text may hold a lone surrogate, which UTF-8 can't encode.
     text = outcome.message.encode("utf-8", "replace")
     limit = outcome.limit.encode()
     body_len = len(body)
@@ -149,13 +164,14 @@ def _decode_result(frame: Frame) -> Result:
         raise _wrong_head(frame, f"at least {_RESULT_SIZE}")
     code, flags, limit_len, exit_code, memory, text_len, stderr_len = _unpack_result(head)
     if code >= len(_REASONS):
-        raise ProtocolError(f"RESULT frame: outcome.reason: {code}; expected less than {len(_REASONS)}")
+        raise ProtocolError(f"RESULT frame: outcome.reason: {code}; expected at most {len(_REASONS) - 1}")
     if flags > _TAINTED:
         raise ProtocolError(f"RESULT frame: flags: {flags}; expected at most {_TAINTED}")
     text_at = _RESULT_SIZE + limit_len
     stderr_at = text_at + text_len
     if len(head) != stderr_at + stderr_len:
         raise _wrong_head(frame, str(stderr_at + stderr_len))
+    # A shortcut for a guest that succeeded and logged nothing: three strings need not be made.
     if len(head) == _RESULT_SIZE:
         outcome = Outcome(reason=_REASONS[code], body=body, exit_code=exit_code, memory_bytes=memory)
     else:
@@ -216,6 +232,7 @@ def _decode_fields(cls: Callable[..., _T], body: str) -> Callable[[Frame], _T]:
             raise _unwanted_body(frame)
         try:
             values = read_object(frame.head)
+            # Ignore fields that another version adds, so that the server can report that version.
             if cls is Hello and values.get("wire") != WIRE_VERSION:
                 values = {name: values[name] for name in Hello.__slots__ if name in values}
             fields = read_fields(cls, values, without=body)  # type: ignore[arg-type] # a class
@@ -250,7 +267,7 @@ _CONTROL: dict[type[Any], str] = {
     Inspected: "",
     InspectRefused: "",
 }
-"""The messages whose head is JSON, and the field that is the body."""
+"""The messages with JSON as their head, each with the name of the field that is its body, or ""."""
 
 _ENCODERS: dict[type[Message], Callable[[Any], Pieces]] = {
     Invoke: _encode_invoke,

@@ -1,8 +1,8 @@
 """
-Frozen dataclasses to JSON objects and back.
+Convert frozen dataclasses to JSON objects and back.
 
-The types of a dataclass's fields say what its object may hold. There are no optional keys: both ends run the
-same version, so a key that is missing or unknown is a mistake, or an attack.
+The types of a dataclass's fields define what its object may contain. No key is optional: both ends run the
+same version, so a missing or unknown key is a bug or an attack.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ _Read = Callable[[object], object]
 
 class FieldError(Exception):
     """
-    A value that a field can't have.
+    A field has a wrong value.
 
     Attributes:
-        path: Where: names of fields and indexes of arrays, the innermost first.
-        problem: What is wrong; expected what.
+        path: Names of fields and indexes of arrays that lead to the value, the innermost first.
+        problem: Text like "a string; expected a number".
     """
 
     def __init__(self, problem: str) -> None:
@@ -43,7 +43,7 @@ class FieldError(Exception):
 
 def write_object(values: Mapping[str, object]) -> bytes:
     """
-    Return a JSON object; its values may be, or hold, dataclasses.
+    Return a JSON object. Its values may be, or contain, dataclasses.
     """
     text = json.dumps(values, separators=(",", ":"), allow_nan=False, default=_own_fields)
     return text.encode()
@@ -54,28 +54,28 @@ def read_object(head: bytes) -> dict[str, Any]:
     Read a JSON object.
 
     Raises:
-        FieldError: It is none.
+        FieldError: It is not a JSON object.
     """
     try:
         value = json.loads(head)
     except (ValueError, RecursionError) as exc:
-        raise FieldError("head is not JSON") from exc
+        raise FieldError("head is not JSON; expected a JSON object") from exc
     if not isinstance(value, dict):
-        raise FieldError("head is not a JSON object")
+        raise FieldError("head is not an object; expected a JSON object")
     return value
 
 
 def read_fields(cls: type, values: Mapping[str, object], *, without: str = "") -> dict[str, Any]:
     """
-    Check a JSON object against a dataclass and return the arguments to make one.
+    Check a JSON object against a dataclass, and return the arguments for the dataclass.
 
     Args:
         cls: The dataclass.
         values: The object.
-        without: A field that the object does not hold.
+        without: A field of the dataclass that the object does not have.
 
     Raises:
-        FieldError: A field is missing, unknown or of another type.
+        FieldError: A field is missing, unknown or of the wrong type.
     """
     readers = _field_readers(cls, without)
     if values.keys() != readers.keys():
@@ -103,7 +103,7 @@ def _wrong_keys(values: Mapping[str, object], readers: Mapping[str, _Read]) -> F
     unknown = next(name for name in values if name not in readers)
     known = ", ".join(readers) or "none"
     error = FieldError(f"unknown field; expected {known}")
-    # A peer may send any name.
+    # A peer may send any name, so it is shortened and escaped before it reaches a log.
     error.path.append(ascii(unknown[:_NAME_LENGTH])[1:-1])
     return error
 
@@ -111,7 +111,7 @@ def _wrong_keys(values: Mapping[str, object], readers: Mapping[str, _Read]) -> F
 _NAME_LENGTH = 64
 
 
-# Worked out at the first message of each class: a process meets few of them.
+# Computed at the first message of a class, since a process uses few of the classes.
 @functools.cache
 def _field_readers(cls: type, without: str) -> dict[str, _Read]:
     hints = typing.get_type_hints(cls)
@@ -121,7 +121,7 @@ def _field_readers(cls: type, without: str) -> dict[str, _Read]:
 
 def _reader(hint: Any) -> _Read:
     """
-    Return what reads a value of this type.
+    Return the function that reads a value of this type.
     """
     if hint in _PLAIN:
         return _PLAIN[hint]
@@ -161,7 +161,7 @@ def _read_number(value: object) -> float:
     if not isinstance(value, (int, float)) or isinstance(value, bool):
         raise _refuse(value, "a number")
     if isinstance(value, float) and not math.isfinite(value):
-        raise FieldError("not finite; expected a number")
+        raise FieldError("not finite; expected a finite number")
     return value
 
 
@@ -195,7 +195,7 @@ def _read_array(read: _Read, value: object) -> tuple[object, ...]:
 def _read_row(readers: list[_Read], value: object) -> tuple[object, ...]:
     if not isinstance(value, list) or len(value) != len(readers):
         raise _refuse(value, f"an array of {len(readers)}")
-    return tuple(read(each) for read, each in zip(readers, value))  # noqa: B905 - of one length
+    return tuple(read(each) for read, each in zip(readers, value))  # noqa: B905 - same length
 
 
 def _read_optional(read: _Read, value: object) -> object:

@@ -1,4 +1,4 @@
-"""The bytes of one frame: header, head and body."""
+"""Pack the bytes of one frame: header, head and body."""
 
 from __future__ import annotations
 
@@ -21,28 +21,28 @@ __all__ = [
 ]
 
 WIRE_VERSION = 6
-"""Raised with every change of a message; both sides must agree."""
+"""Increased with every change of a message. Both sides must have the same."""
 
 HEAD_LIMIT_BYTES = 4 * MIB
-"""The longest head that a reader takes: an environment, or the kept tail of standard error."""
+"""The longest head that a reader accepts. The longest are an environment and the end of standard error."""
 
 JOIN_LIMIT_BYTES = 16 * KIB
-"""A longer body stays a piece of its own, so that it is not copied."""
+"""A shorter body is joined to its head, which saves a piece. A longer one is not, which saves a copy."""
 
 HEADER_FORMAT = "<IIQ"
-"""Kind, length of the head, length of the body; a packed head follows without padding."""
+"""Kind, length of the head, length of the body. A packed head follows without padding."""
 
 HEADER = struct.Struct(HEADER_FORMAT)
 
 Pieces = tuple[bytes | memoryview, ...]
-"""A packed frame: what is to be written, in this order."""
+"""A packed frame: the pieces to write, in this order."""
 
 
 class Kind(enum.IntEnum):
     """
-    Kinds of message; the table in the package's docstring says who sends which.
+    Kinds of messages. A table in the package's docstring says which side sends which.
 
-    HELLO keeps its number for ever, so that two versions can tell each other apart.
+    HELLO always keeps its number, so that each version can recognise any other.
     """
 
     HELLO = 1
@@ -69,7 +69,7 @@ class Kind(enum.IntEnum):
 
 class Frame(NamedTuple):
     """
-    One frame as received. A tuple, because it is made and thrown away for every message.
+    One received frame. It is a tuple, because every message needs one, and tuples are made fastest.
     """
 
     kind: Kind
@@ -79,9 +79,9 @@ class Frame(NamedTuple):
 
 def pack(kind: Kind, head: bytes = b"", body: bytes | memoryview = b"") -> Pieces:
     """
-    Return a frame as one or two pieces to be written one after the other.
+    Return a frame as one or two pieces, to be written one after the other.
 
-    A large body stays a piece of its own, so that it is not copied.
+    A body over `JOIN_LIMIT_BYTES` is a piece of its own, so that it is not copied.
     """
     prefix = HEADER.pack(kind, len(head), len(body)) + head
     if len(body) <= JOIN_LIMIT_BYTES:

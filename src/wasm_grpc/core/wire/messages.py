@@ -1,4 +1,4 @@
-"""The messages: one frozen dataclass each, which says who sends it and when."""
+"""The messages, one frozen dataclass for each. Its docstring says which side sends it, and when."""
 
 from __future__ import annotations
 
@@ -36,7 +36,9 @@ __all__ = [
 
 def encode_env(env: tuple[tuple[str, str], ...]) -> bytes:
     """
-    Return ``NAME=value`` strings, each ended by NUL: what WASI's ``environ_get`` copies out.
+    Return ``NAME=value`` strings, each with a NUL at its end, as WASI's ``environ_get`` returns them.
+
+    The server encodes them once, so that the worker only copies them to the guest.
     """
     return "".join([f"{name}={value}\0" for name, value in env]).encode("utf-8", "surrogateescape")
 
@@ -46,11 +48,11 @@ class Hello:
     """
     Sent by every process as its first message, before it opens the engine.
 
-    These two fields stay for ever. Those that another wire version adds are not looked at, so that the
-    server can say which version it met.
+    Every version has these two fields. Fields that another wire version adds are ignored, so that the
+    server can report which version the process has.
 
     Attributes:
-        package: Version of the package that the process runs.
+        package: Version of the package in the process.
         wire: Its `WIRE_VERSION`.
     """
 
@@ -66,11 +68,11 @@ class EngineOpened:
     Sent by every process as its second message, once its engine is open and it is in its sandbox.
 
     Attributes:
-        python: Implementation and version of its interpreter ("CPython 3.10.13").
-        version: The engine's.
-        target: What native code of this engine depends on.
-        is_sealed: The kernel keeps it from writing files (Landlock).
-        limits_instances: The engine limits the memory of each instance, whatever its code says.
+        python: Implementation and version of its interpreter, such as "CPython 3.10.13".
+        version: Version of the engine.
+        target: Everything that the engine's native code depends on; see `Engine.target`.
+        is_sealed: Whether the kernel prevents it from writing files (Landlock).
+        limits_instances: Whether the engine limits the memory of each instance, besides that in its code.
     """
 
     kind: ClassVar[Kind] = Kind.ENGINE_OPENED
@@ -85,10 +87,10 @@ class EngineOpened:
 @dataclass(frozen=True, slots=True)
 class EngineFailed:
     """
-    Sent by a process instead of ENGINE_OPENED where its interpreter lacks the engine; it then ends.
+    Sent by a process instead of ENGINE_OPENED if the engine doesn't open. The process then ends.
 
     Attributes:
-        error: Why, in one line.
+        error: The reason, in one line.
     """
 
     kind: ClassVar[Kind] = Kind.ENGINE_FAILED
@@ -99,11 +101,11 @@ class EngineFailed:
 @dataclass(frozen=True, slots=True)
 class Load:
     """
-    Sent by the server before the first INVOKE of a function; LOADED or LOAD_FAILED answers it.
+    Sent by the server before the first INVOKE of a function. LOADED or LOAD_FAILED answers it.
 
     Attributes:
-        index: Names the function in every later message; an earlier function of this index is replaced.
-        function: What the worker must know of it.
+        index: Index of the function in all later messages. It replaces an earlier function of this index.
+        function: Everything that the worker needs to run it.
     """
 
     kind: ClassVar[Kind] = Kind.LOAD
@@ -118,7 +120,7 @@ class Loaded:
     Sent by a worker when it has loaded a function, in the order of the LOAD messages.
 
     Attributes:
-        index: The function's, from its LOAD.
+        index: Index of the function, from its LOAD.
     """
 
     kind: ClassVar[Kind] = Kind.LOADED
@@ -129,11 +131,11 @@ class Loaded:
 @dataclass(frozen=True, slots=True)
 class LoadFailed:
     """
-    Sent by a worker instead of LOADED; it answers each INVOKE of the function with the same reason.
+    Sent by a worker instead of LOADED. The worker answers every INVOKE of the function with the same error.
 
     Attributes:
-        index: The function's, from its LOAD.
-        error: Why, in one line without a path of this machine.
+        index: Index of the function, from its LOAD.
+        error: The reason, in one line, without paths of this machine.
     """
 
     kind: ClassVar[Kind] = Kind.LOAD_FAILED
@@ -145,14 +147,14 @@ class LoadFailed:
 @dataclass(frozen=True, slots=True)
 class Invoke:
     """
-    Sent by the server to a worker that runs nothing; RESULT ends the invocation.
+    Sent by the server to an idle worker. RESULT ends the invocation.
 
     Attributes:
-        index: The function's, from its LOAD.
-        env: The environment, as `encode_env` made it.
-        body: The input; not used where it is streamed.
-        streams: Input comes as INPUT and output is sent as OUTPUT, instead of in `body` and in the result.
-        follows_log: Standard error is sent as LOG too.
+        index: Index of the function, from its LOAD.
+        env: Environment, encoded by `encode_env`.
+        body: Input. Ignored if the input is streamed.
+        streams: Whether input arrives as INPUT and output is sent as OUTPUT, not in `body` and RESULT.
+        follows_log: Whether standard error is also sent as LOG.
     """
 
     kind: ClassVar[Kind] = Kind.INVOKE
@@ -167,11 +169,12 @@ class Invoke:
 @dataclass(frozen=True, slots=True)
 class Read:
     """
-    Sent by a worker whose streaming guest waits for input, all that was sent having been taken.
+    Sent by a worker if its streaming guest waits for input, and has read everything that arrived.
 
     Attributes:
-        limit: Bytes that the guest takes at once; 0 if it waits for input without reading it.
-        taken: Bytes of input that it has had so far; if more were sent, they have crossed this message.
+        limit: Length of the guest's read, in bytes; 0 if it waits for input without reading it.
+        taken: Number of bytes of input that have arrived so far. If the server has sent more, then the rest
+            crossed this message, and the guest does not wait.
     """
 
     kind: ClassVar[Kind] = Kind.READ
@@ -183,7 +186,7 @@ class Read:
 @dataclass(frozen=True, slots=True)
 class Resume:
     """
-    Sent by a worker whose streaming guest waits no longer, though no input came: a timeout has passed.
+    Sent by a worker if its streaming guest stops waiting without input, because its timeout is over.
     """
 
     kind: ClassVar[Kind] = Kind.RESUME
@@ -192,7 +195,7 @@ class Resume:
 @dataclass(frozen=True, slots=True)
 class Resumed:
     """
-    Sent by the server in answer to RESUME, once the guest has its run slot; INPUT may come before it.
+    Sent by the server as the answer to RESUME, once the guest has a run slot. INPUT may come before it.
     """
 
     kind: ClassVar[Kind] = Kind.RESUMED
@@ -201,10 +204,10 @@ class Resumed:
 @dataclass(frozen=True, slots=True)
 class Input:
     """
-    Sent by the server while a streaming guest runs, whether it was asked for input or not.
+    Sent by the server while a streaming guest runs, with or without a READ.
 
     Attributes:
-        chunk: The next bytes; empty at the end of the input.
+        chunk: The next bytes. Empty at the end of the input.
     """
 
     kind: ClassVar[Kind] = Kind.INPUT
@@ -215,10 +218,10 @@ class Input:
 @dataclass(frozen=True, slots=True)
 class Output:
     """
-    Sent by a worker whose streaming guest wrote to standard output.
+    Sent by a worker when its streaming guest has written to standard output.
 
     Attributes:
-        chunk: What it wrote; `bytes` where it was received.
+        chunk: What it wrote. The receiver gets `bytes`.
     """
 
     kind: ClassVar[Kind] = Kind.OUTPUT
@@ -229,10 +232,10 @@ class Output:
 @dataclass(frozen=True, slots=True)
 class Log:
     """
-    Sent by a worker whose guest wrote to standard error, where its INVOKE asks for it.
+    Sent by a worker when its guest has written to standard error, if INVOKE asked for it.
 
     Attributes:
-        chunk: What it wrote; `bytes` where it was received.
+        chunk: What it wrote. The receiver gets `bytes`.
     """
 
     kind: ClassVar[Kind] = Kind.LOG
@@ -243,11 +246,11 @@ class Log:
 @dataclass(frozen=True, slots=True)
 class Result:
     """
-    Sent by a worker when an invocation has ended; it may be sent the next one.
+    Sent by a worker when an invocation has ended. The worker is then ready for the next one.
 
     Attributes:
         outcome: How the invocation ended.
-        is_tainted: The worker ends after this message.
+        is_tainted: Whether the worker's state is unknown now, so that it ends after this message.
     """
 
     kind: ClassVar[Kind] = Kind.RESULT
@@ -259,13 +262,13 @@ class Result:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compile:
     """
-    Sent by the server to a compile process, once; COMPILED or COMPILE_REFUSED answers it.
+    Sent by the server to a compile process, once. COMPILED or COMPILE_REFUSED answers it.
 
     Attributes:
-        guest: Which interface the module has to have.
-        memory_bytes: The function's limit on memory.
-        code_memory_bytes: The limit on memory that is written into the code.
-        module: The module.
+        guest: The guest interface that the module must have.
+        memory_bytes: The function's memory limit.
+        code_memory_bytes: The memory limit to write into the code; see `limit_in_code`.
+        module: The module, as WebAssembly binary.
     """
 
     kind: ClassVar[Kind] = Kind.COMPILE
@@ -283,7 +286,7 @@ class Compiled:
 
     Attributes:
         code: The native code.
-        minimum_bytes: The memory that each instance starts with.
+        minimum_bytes: Initial memory of each instance.
     """
 
     kind: ClassVar[Kind] = Kind.COMPILED
@@ -295,11 +298,11 @@ class Compiled:
 @dataclass(frozen=True, slots=True)
 class CompileRefused:
     """
-    Sent by a compile process instead of COMPILED where the module can't be a function of its kind.
+    Sent by a compile process instead of COMPILED if the module can't be a function.
 
     Attributes:
-        problems: Every problem found, one line each.
-        is_unsupported: The module is valid, but this engine lacks a feature; another may do.
+        problems: Every problem that was found, one line for each.
+        is_unsupported: Whether the module is valid but needs a feature that this engine lacks.
     """
 
     kind: ClassVar[Kind] = Kind.COMPILE_REFUSED
@@ -311,10 +314,10 @@ class CompileRefused:
 @dataclass(frozen=True, slots=True)
 class Inspect:
     """
-    Sent by the server to a compile process, once; INSPECTED or INSPECT_REFUSED answers it.
+    Sent by the server to a compile process, once. INSPECTED or INSPECT_REFUSED answers it.
 
     Attributes:
-        model: The model to open and run once; ``None`` opens the inference backend alone.
+        model: The model to open and run once. If ``None``, only the inference backend is opened.
     """
 
     kind: ClassVar[Kind] = Kind.INSPECT
@@ -325,11 +328,11 @@ class Inspect:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inspected:
     """
-    Sent by a compile process whose inference backend works, and ran the model.
+    Sent by a compile process if the inference backend works, and has run the model.
 
     Attributes:
         backend: Name and version of the backend.
-        memory_bytes: Writable memory that the model took.
+        memory_bytes: Writable memory that the model takes.
     """
 
     kind: ClassVar[Kind] = Kind.INSPECTED
@@ -341,11 +344,11 @@ class Inspected:
 @dataclass(frozen=True, slots=True)
 class InspectRefused:
     """
-    Sent by a compile process instead of INSPECTED where the model can't be run.
+    Sent by a compile process instead of INSPECTED if the model can't be run.
 
     Attributes:
-        reason: Why, in one line; it follows on the model's name.
-        is_unavailable: The backend is missing or does not load; the model may be good.
+        reason: The reason, in one line that continues the model's name.
+        is_unavailable: Whether the backend is missing or does not load. The model may be valid then.
     """
 
     kind: ClassVar[Kind] = Kind.INSPECT_REFUSED

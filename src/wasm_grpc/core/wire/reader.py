@@ -1,4 +1,4 @@
-"""What a socket gives, cut into frames."""
+"""Split the bytes that arrive at a socket into frames."""
 
 from __future__ import annotations
 
@@ -12,33 +12,34 @@ __all__ = ["FrameReader"]
 
 _KINDS = {int(kind): kind for kind in Kind}
 _HEADER_SIZE = HEADER.size
-# Bound once, as every frame takes them; the second is a named tuple's own without a call in Python.
+# These are looked up once, because every frame uses them. `tuple.__new__` makes a named tuple without a call
+# of its own `__new__`, which is written in Python.
 _unpack_header = HEADER.unpack_from
 _new_frame = tuple.__new__
 
 
 class FrameReader:
     """
-    Turns received pieces into frames; holds no socket.
+    Splits received pieces into frames. It has no socket: the caller reads, and feeds it.
 
-    A piece may be overwritten once its frames were taken: what is kept of it is copied, once. A long body
-    is gathered as it comes, so that its pieces need not be kept and joined.
+    The caller may overwrite a piece after taking its frames, since the reader copies what it keeps, once.
+    A long body is collected as it arrives, so that its pieces need not be kept and joined.
     """
 
     __slots__ = ("_begun", "_body", "_body_limit", "_head", "_kind", "_missing", "_needed")
 
     def __init__(self, *, body_limit: int) -> None:
         """
-        Expect a frame's first byte.
+        Expect the first byte of a frame.
 
         Args:
-            body_limit: The longest body to take, in bytes.
+            body_limit: Length of the longest body that is accepted, in bytes.
         """
         self._body_limit = body_limit
-        # Of a frame whose head is not all there, and how many bytes it takes to read on.
+        # A partial header or head, and the length at which it can be read.
         self._begun = bytearray()
         self._needed = _HEADER_SIZE
-        # Of a frame whose body is not all there.
+        # A frame with a partial body, and the number of bytes that are missing.
         self._kind = Kind.HELLO
         self._head = b""
         self._body = io.BytesIO()
@@ -46,10 +47,10 @@ class FrameReader:
 
     def feed(self, piece: bytes | memoryview) -> Iterator[Frame]:
         """
-        Take one piece and give the frames that it completes; all are to be taken before the next piece.
+        Yield the frames that a piece completes. Take all of them before feeding the next piece.
 
         Raises:
-            ProtocolError: The peer broke the format; nothing more may be fed.
+            ProtocolError: The peer broke the format. Nothing may be fed after that.
         """
         view = memoryview(piece)
         if self._missing:
@@ -60,7 +61,8 @@ class FrameReader:
             view = view[taken:]
             yield self._gathered()
         if self._begun:
-            # Tried again only once it is enough: a peer may send it byte by byte.
+            # Parse again only when enough has arrived: otherwise a head of n bytes that arrives byte by byte
+            # would take n² steps.
             self._begun += view
             if len(self._begun) < self._needed:
                 return
@@ -89,14 +91,17 @@ class FrameReader:
             self._begun += view[at:]
 
     def _gathered(self) -> Frame:
-        # `getvalue` copies nothing.
+        # `getvalue` shares the buffer, so the body is not copied.
         frame = Frame(self._kind, self._head, self._body.getvalue())
         self._body = io.BytesIO()
         return frame
 
     def _refusal(self, number: int, head_len: int, body_len: int) -> ProtocolError:
         if number not in _KINDS:
-            return ProtocolError(f"unknown frame kind {number}")
+            return ProtocolError(f"frame: unknown kind {number}; expected 1 to {max(_KINDS)}")
+        kind = _KINDS[number].name
         if head_len > HEAD_LIMIT_BYTES:
-            return ProtocolError(f"frame head of {head_len} bytes; at most {HEAD_LIMIT_BYTES} are taken")
-        return ProtocolError(f"frame body of {body_len} bytes; at most {self._body_limit} are taken")
+            return ProtocolError(
+                f"{kind} frame: head of {head_len} bytes; expected at most {HEAD_LIMIT_BYTES}"
+            )
+        return ProtocolError(f"{kind} frame: body of {body_len} bytes; expected at most {self._body_limit}")
