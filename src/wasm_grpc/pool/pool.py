@@ -11,6 +11,7 @@ from wasm_grpc.core.errors import InvocationError
 from wasm_grpc.core.model import Invocation, Outcome, Reason
 from wasm_grpc.core.observers import Observers
 from wasm_grpc.core.settings import Settings
+from wasm_grpc.pool.blame import LOAD_S
 from wasm_grpc.pool.functions import PoolFunction
 from wasm_grpc.pool.run import Run, State
 from wasm_grpc.pool.schedule import (
@@ -23,7 +24,7 @@ from wasm_grpc.pool.schedule import (
     StartWorker,
 )
 from wasm_grpc.pool.stream import Stream
-from wasm_grpc.pool.workers import LOAD_S, Workers
+from wasm_grpc.pool.workers import Workers
 
 __all__ = ["Pool", "open_pool"]
 
@@ -117,11 +118,14 @@ class Pool:
         """
         self._perform(self._schedule.start())
         self._tick_handle = self._loop.call_later(_TICK_S, self._tick)
-        if self._functions and (error := await self._workers.wait_first()):
-            raise error
         with contextlib.suppress(asyncio.TimeoutError):
             # A function that is late, or broken, does not keep the others from being served.
-            await asyncio.wait_for(self._all_up.wait(), _START_S)
+            await asyncio.wait_for(self._wait_all_up(), _START_S)
+
+    async def _wait_all_up(self) -> None:
+        if self._functions and (error := await self._workers.wait_first()):
+            raise error
+        await self._all_up.wait()
 
     def stop(self, reason: Reason, message: str) -> None:
         """

@@ -11,15 +11,16 @@ import os
 import signal
 import socket
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import BinaryIO
 
-from wasm_grpc.core.errors import WorkerStartError
 from wasm_grpc.core.model import KIB
 from wasm_grpc.core.start_counter import StartCounter
+from wasm_grpc.pool.child import Child, SpawnedChild
 from wasm_grpc.pool.connection import Connection
 
-__all__ = ["WorkerProcess", "exit_text"]
+__all__ = ["ProcessEnds", "WorkerProcess", "exit_text", "spawn"]
 
 _log = logging.getLogger(__name__)
 
@@ -37,55 +38,76 @@ _NEUTRAL_FOLDER = "/"
 """A worker's working directory: not the server's, which may be a folder that others write to."""
 
 
+@dataclass(frozen=True, slots=True)
+class ProcessEnds:
+    """
+    The descriptors that a new process is given.
+
+    Attributes:
+        connection: Its end of the socket to the server.
+        stderr: Where its standard error goes.
+        counter: The memory of its `StartCounter`.
+    """
+
+    connection: int
+    stderr: int
+    counter: int
+
+
 class WorkerProcess:
     """
-    A process that has been started. Used on the event loop's thread only; made by `spawn`.
+    A process that has been started. Used on the event loop's thread only; made by `start`.
 
     Attributes:
         connection: Messages to and from it.
     """
 
     def __init__(
-        self, process: asyncio.subprocess.Process, connection: Connection, counter: StartCounter
+        self, child: Child, connection: Connection, counter: StartCounter, stderr: asyncio.StreamReader
     ) -> None:
         self.connection = connection
-        self._process = process
+        self._child = child
         self._counter = counter
+        self._stderr = stderr
         self._deadline: asyncio.TimerHandle | None = None
         connection.on_lost(self._expect_end)
-        self._reaper = asyncio.create_task(self._reap(), name=f"reap worker {process.pid}")
+        self._reaper = asyncio.create_task(self._reap(), name=f"reap worker {child.pid}")
 
     @classmethod
-    async def spawn(cls, argv: Sequence[str], *, body_limit: int) -> WorkerProcess:
+    async def start(
+        cls, start: Callable[[ProcessEnds], Awaitable[Child]], *, body_limit: int
+    ) -> WorkerProcess:
         """
-        Start a process that is told its end of a connection by two more flags.
+        Start a process that is given its ends of a connection and the rest that it shares with this one.
 
         Args:
-            argv: The interpreter and what it is to run.
+            start: Starts it; the ends are closed here once it returns. Its errors are passed on.
             body_limit: The longest frame body that is taken from it.
 
         Raises:
-            WorkerStartError: It can't be started.
+            OSError: This process has no descriptor left.
         """
-        try:
-            with _counter_file() as file:
-                counter = StartCounter(mmap.mmap(file.fileno(), StartCounter.SIZE))
-                connection, process = await _start_connected(
-                    argv, counter=file.fileno(), body_limit=body_limit
-                )
-        except OSError as exc:
-            reason = exc.strerror or type(exc).__name__
-            raise WorkerStartError(
-                f"worker interpreter {argv[0]}: can't be started: {reason}; expected a Python"
-            ) from exc
-        return cls(process, connection, counter)
+        with contextlib.ExitStack() as given, contextlib.ExitStack() as on_failure:
+            ours, theirs = socket.socketpair()
+            given.enter_context(theirs)
+            connection = await Connection.open(ours, body_limit=body_limit)
+            on_failure.callback(connection.abort)
+            file = given.enter_context(_counter_file())
+            counter = StartCounter(mmap.mmap(file.fileno(), StartCounter.SIZE))
+            stderr, write_end = await _stderr_pipe()
+            given.callback(os.close, write_end)
+            child = await start(
+                ProcessEnds(connection=theirs.fileno(), stderr=write_end, counter=file.fileno())
+            )
+            on_failure.pop_all()
+        return cls(child, connection, counter, stderr)
 
     @property
     def pid(self) -> int:
         """
         Its process id.
         """
-        return self._process.pid
+        return self._child.pid
 
     def begun(self) -> int:
         """
@@ -103,9 +125,7 @@ class WorkerProcess:
         """
         Kill it at once; it is reaped in the background.
         """
-        if self._process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                self._process.kill()
+        self._child.kill()
 
     def retire(self) -> None:
         """
@@ -136,11 +156,10 @@ class WorkerProcess:
         """
         Log what the process prints on standard error (an engine's panic, say) and reap it.
         """
-        if self._process.stderr is not None:
-            async for line in _lines(self._process.stderr):
-                level = logging.DEBUG if line.startswith(_SMALL_TALK) else logging.WARNING
-                _log.log(level, "worker %d: %s", self.pid, line)
-        code = await self._process.wait()
+        async for line in _lines(self._stderr):
+            level = logging.DEBUG if line.startswith(_SMALL_TALK) else logging.WARNING
+            _log.log(level, "worker %d: %s", self.pid, line)
+        code = await self._child.wait()
         # Whoever held it up: nothing more comes than is in the socket.
         self.connection.resume_reading()
         await self.connection.wait_lost(_LAST_FRAMES_S)
@@ -162,31 +181,44 @@ def exit_text(code: int) -> str:
         return f"signal {-code}"
 
 
-async def _start_connected(
-    argv: Sequence[str], *, counter: int, body_limit: int
-) -> tuple[Connection, asyncio.subprocess.Process]:
+async def spawn(argv: Sequence[str], ends: ProcessEnds, *, inherits: Sequence[int] = ()) -> Child:
     """
-    Start a process that inherits the other end of the connection; nothing is left of either if it can't be.
+    Start a program that is told its ends by two more flags.
+
+    Args:
+        argv: The interpreter and what it is to run.
+        ends: What it is given.
+        inherits: Further descriptors.
+
+    Raises:
+        OSError: It can't be started.
     """
-    ours, theirs = socket.socketpair()
-    with theirs:
-        connection = await Connection.open(ours, body_limit=body_limit)
-        try:
-            process = await asyncio.create_subprocess_exec(
-                *argv,
-                f"--fd={theirs.fileno()}",
-                f"--counter={counter}",
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.DEVNULL,
-                stderr=asyncio.subprocess.PIPE,
-                pass_fds=(theirs.fileno(), counter),
-                cwd=_NEUTRAL_FOLDER,
-                env={name: os.environ[name] for name in _INHERITED if name in os.environ},
-            )
-        except BaseException:
-            connection.abort()
-            raise
-    return connection, process
+    return SpawnedChild(
+        await asyncio.create_subprocess_exec(
+            *argv,
+            f"--fd={ends.connection}",
+            f"--counter={ends.counter}",
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=ends.stderr,
+            pass_fds=(ends.connection, ends.counter, *inherits),
+            cwd=_NEUTRAL_FOLDER,
+            env={name: os.environ[name] for name in _INHERITED if name in os.environ},
+        )
+    )
+
+
+async def _stderr_pipe() -> tuple[asyncio.StreamReader, int]:
+    """
+    Return what a process prints on standard error, and the descriptor that it prints to.
+    """
+    loop = asyncio.get_running_loop()
+    read_end, write_end = os.pipe()
+    reader = asyncio.StreamReader()
+    await loop.connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(read_end, "rb", buffering=0)
+    )
+    return reader, write_end
 
 
 async def _lines(stream: asyncio.StreamReader) -> AsyncIterator[str]:

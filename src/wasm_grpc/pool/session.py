@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
 from typing import TypeVar
 
 from wasm_grpc import __version__
 from wasm_grpc.core.errors import EngineUnavailableError, ProtocolError, WorkerStartError
 from wasm_grpc.core.interpreter import isolated_command
-from wasm_grpc.core.model import Runtime
+from wasm_grpc.core.model import KIB, Runtime
 from wasm_grpc.core.wire import (
     WIRE_VERSION,
     EngineFailed,
@@ -18,12 +19,16 @@ from wasm_grpc.core.wire import (
     Invoke,
     Message,
 )
-from wasm_grpc.pool.process import WorkerProcess, exit_text
+from wasm_grpc.pool.child import Child
+from wasm_grpc.pool.process import ProcessEnds, WorkerProcess, exit_text, spawn
 
-__all__ = ["ProcessEnded", "Session"]
+__all__ = ["CONTROL_BYTES", "ProcessEnded", "Session"]
 
 _START_S = 20.0
 """The longest that a process may take to open its engine; a cold disk needs a few seconds."""
+
+CONTROL_BYTES = 64 * KIB
+"""The longest frame body that is taken from a template, whose messages have none."""
 
 _A = TypeVar("_A", bound=Message)
 _B = TypeVar("_B", bound=Message)
@@ -71,7 +76,7 @@ class Session:
         compiles: bool = False,
     ) -> Session:
         """
-        Start a process and wait until its engine is open.
+        Start a worker or compile process, and wait until its engine is open.
 
         Args:
             runtime: Engine and interpreter.
@@ -84,12 +89,46 @@ class Session:
             EngineUnavailableError: The interpreter lacks the engine.
             WorkerStartError: It can't be started, is of another version, or took too long.
         """
-        argv = isolated_command(runtime.python, "wasm_grpc.worker")
-        argv.append("compile" if compiles else "serve")
-        argv += [f"--engine={runtime.engine.value}", f"--memory-bytes={memory_bytes}"]
+        flags = [f"--memory-bytes={memory_bytes}"]
         if cpu_s is not None:
-            argv.append(f"--cpu-s={cpu_s}")
-        process = await WorkerProcess.spawn(argv, body_limit=body_limit)
+            flags.append(f"--cpu-s={cpu_s}")
+        argv = _command(runtime, "compile" if compiles else "serve", flags)
+
+        async def start(ends: ProcessEnds) -> Child:
+            return await spawn(argv, ends)
+
+        return await cls._open(runtime, start, body_limit)
+
+    @classmethod
+    async def start_template(cls, runtime: Runtime, *, forks: int) -> Session:
+        """
+        Start a template, and wait until its engine is open.
+
+        Args:
+            runtime: Engine and interpreter.
+            forks: Descriptor of its end of the socket that brings the descriptors of what it forks.
+
+        Raises:
+            EngineUnavailableError, WorkerStartError: See `start`.
+        """
+        argv = _command(runtime, "template", [f"--forks={forks}"])
+
+        async def start(ends: ProcessEnds) -> Child:
+            return await spawn(argv, ends, inherits=[forks])
+
+        return await cls._open(runtime, start, CONTROL_BYTES)
+
+    @classmethod
+    async def _open(
+        cls, runtime: Runtime, start: Callable[[ProcessEnds], Awaitable[Child]], body_limit: int
+    ) -> Session:
+        try:
+            process = await WorkerProcess.start(start, body_limit=body_limit)
+        except OSError as exc:
+            reason = exc.strerror or type(exc).__name__
+            raise WorkerStartError(
+                f"worker interpreter {runtime.python}: can't be started: {reason}; expected a Python"
+            ) from exc
         try:
             opened = await asyncio.wait_for(_greet(process, runtime), _START_S)
         except asyncio.TimeoutError as exc:
@@ -152,6 +191,11 @@ class Session:
         Whether the guest of the last INVOKE sent was begun, be the process alive or dead.
         """
         return self.process.begun() >= self._sent
+
+
+def _command(runtime: Runtime, job: str, flags: Sequence[str]) -> list[str]:
+    command = isolated_command(runtime.python, "wasm_grpc.worker")
+    return [*command, job, f"--engine={runtime.engine.value}", *flags]
 
 
 async def _greet(process: WorkerProcess, runtime: Runtime) -> EngineOpened:

@@ -1,10 +1,11 @@
 """
 The worker processes of one server: started, given functions to load, watched, and ended.
 
-Theory of operation. The schedule names a worker by a number before its process exists. A process that came
-up first loads every function that is loaded in advance (``pool.min``), and only then takes invocations, so
-that no guest's time is spent on it; other functions are loaded by the invocation that needs them first.
-One timer a worker limits the LOAD that it works on now, so that a function that is late is known by name.
+Theory of operation. The schedule names a worker by a number before its process exists. The process is forked
+from a template that has loaded the functions that are loaded in advance (``pool.min``). What the template
+could not load for it, it loads before it takes invocations, so that no guest's time is spent on that. Every
+other function is loaded by the first invocation that needs it. One timer for each worker limits the LOAD that
+it works on, so that a function that is late is known by its name.
 
 Whatever happens to a worker ends up in one of the calls of `Owner`. A worker that was killed still counts
 until its process has been reaped: it may have answered in its last moment, and its memory is taken.
@@ -23,20 +24,19 @@ from wasm_grpc.core.errors import ProtocolError, WasmGrpcError
 from wasm_grpc.core.model import MIB, Reason
 from wasm_grpc.core.observers import Observers, WorkerLost, WorkerStarted
 from wasm_grpc.core.settings import Settings
+from wasm_grpc.pool import blame
+from wasm_grpc.pool.blame import Blames
 from wasm_grpc.pool.functions import PoolFunction, kind_bytes
-from wasm_grpc.pool.loading import BLOCKED_S, Loading
+from wasm_grpc.pool.loading import Loading
 from wasm_grpc.pool.memory import resident_bytes, result_bytes
-from wasm_grpc.pool.process import exit_text
 from wasm_grpc.pool.registry import WorkerKind
 from wasm_grpc.pool.run import Run, not_loadable
 from wasm_grpc.pool.session import Session
+from wasm_grpc.pool.templates import Templates, is_forkable
 
-__all__ = ["LOAD_S", "Owner", "Workers"]
+__all__ = ["Owner", "Workers"]
 
 _log = logging.getLogger("wasm_grpc.pool")
-
-LOAD_S = 10.0
-"""The longest that a worker may take to load a function: a 20 MB artifact takes some 50 ms, a model 0.2 s."""
 
 
 class Owner(Protocol):
@@ -95,7 +95,13 @@ class Workers:
         self._observers = observers
         self._owner = owner
         self._worker_bytes = kind_bytes(functions, settings)
-        self._body_limit = result_bytes(each.function.limits for each in functions)
+        self._blames = Blames([each.function.name for each in functions])
+        self._templates = Templates(
+            functions,
+            self._blames,
+            worker_bytes=self._worker_bytes,
+            body_limit=result_bytes(each.function.limits for each in functions),
+        )
         self._loading = Loading()
         self._workers: dict[int, _Worker] = {}
         self._starts: set[asyncio.Task[None]] = set()
@@ -128,7 +134,7 @@ class Workers:
         worker = self._workers[number]
         is_loaded = self._loading.is_loaded(number, run.index)
         if not is_loaded:
-            if reason := self._loading.blocked(run.index, self._loop.time()):
+            if reason := self._blames.blocked(run.index, self._loop.time()):
                 run.end(not_loadable(reason))
                 self._owner.worker_answered(number, retires=False)
                 return
@@ -185,13 +191,12 @@ class Workers:
         for start in self._starts:
             start.cancel()
         await asyncio.gather(*self._starts, return_exceptions=True)
+        await self._templates.aclose()
         await asyncio.gather(*(worker.session.process.end() for worker in self._workers.values()))
 
     async def _start(self, number: int, kind: WorkerKind) -> None:
         try:
-            session = await Session.start(
-                kind.runtime, memory_bytes=self._worker_bytes[kind], body_limit=self._body_limit
-            )
+            session, loaded = await self._templates.fork(kind)
         except WasmGrpcError as exc:
             self._start_error = exc
             _log.error("a worker did not start: %s", exc)
@@ -202,10 +207,10 @@ class Workers:
             self._observers.tell(WorkerStarted(worker=worker.pid, engine=kind.runtime.engine))
         session.connection.on_message(lambda message: self._receive(worker, message))
         session.process.on_exit(lambda code: self._exited(worker, code))
-        self._loading.add(number)
+        self._loading.add(number, loaded)
         for index, each in enumerate(self._functions):
-            is_in_advance = each.kind == kind and each.policy.min
-            if is_in_advance and not self._loading.blocked(index, self._loop.time()):
+            is_for_worker = each.kind == kind and each.policy.min and not is_forkable(each)
+            if is_for_worker and not self._blames.blocked(index, self._loop.time()):
                 self._load(worker, index)
         self._get_ready(worker)
 
@@ -229,13 +234,12 @@ class Workers:
         _cancel(worker.load_timer)
         worker.load_timer = None
         if self._loading.current(worker.number) is not None:
-            worker.load_timer = self._loop.call_later(LOAD_S, self._loaded_too_long, worker)
+            worker.load_timer = self._loop.call_later(blame.LOAD_S, self._loaded_too_long, worker)
 
     def _loaded_too_long(self, worker: _Worker) -> None:
         index = self._loading.current(worker.number)
         if index is not None:
-            reason = f"its worker took longer than {LOAD_S:g} s to load it"
-            self._loading.blame_delay(index, reason, self._loop.time())
+            self._blames.delayed(index, self._loop.time())
             worker.session.process.kill()
 
     def _receive(self, worker: _Worker, message: wire.Message) -> None:
@@ -261,9 +265,10 @@ class Workers:
             return
         if isinstance(message, wire.LoadFailed):
             # The worker answers every call of the function with this error.
-            _log.error(
-                "function '%s': worker %d can't load it: %s", self._name(index), worker.pid, message.error
-            )
+            self._blames.failed(index, worker.pid, message.error)
+        else:
+            self._blames.loaded(index)
+            self._templates.also_load(worker.kind, index)
         if not worker.is_ready:
             self._get_ready(worker)
             return
@@ -277,10 +282,11 @@ class Workers:
         run = worker.run
         loading = self._loading.lost(worker.number)
         if loading is not None and not self._is_closing and not (run is not None and run.is_killed):
-            self._blame_death(worker, loading, code)
+            memory_bytes = self._worker_bytes[worker.kind]
+            self._blames.died(loading, worker.pid, code, self._loop.time(), memory_bytes=memory_bytes)
         again = None
         if run is not None:
-            blocked = self._loading.blocked(run.index, self._loop.time())
+            blocked = self._blames.blocked(run.index, self._loop.time())
             again = run if run.worker_died(code, blocked=blocked) else None
         if self._is_closing:
             if again is not None:
@@ -297,25 +303,6 @@ class Workers:
             )
         # The function that it was loading is to blame, not the interpreter: another may start at once.
         self._owner.worker_lost(worker.number, pauses=loading is None, again=again)
-
-    def _blame_death(self, worker: _Worker, index: int, code: int) -> None:
-        now_s = self._loop.time()
-        if not self._loading.blocked(index, now_s):
-            reason = f"its worker died while loading it ({exit_text(code)})"
-            self._loading.blame_death(index, reason, now_s)
-        blocked = self._loading.blocked(index, now_s)
-        _log.error(
-            "function '%s': worker %d ended with %s while loading it; %s "
-            "(a worker may take %d MiB, which WASM_GRPC_WORKER_BYTES raises)",
-            self._name(index),
-            worker.pid,
-            exit_text(code),
-            f"its calls are refused for {BLOCKED_S:g} s ({blocked})" if blocked else "it is tried once more",
-            self._worker_bytes[worker.kind] // MIB,
-        )
-
-    def _name(self, index: int) -> str:
-        return self._functions[index].function.name
 
 
 def _cancel(timer: asyncio.TimerHandle | None) -> None:

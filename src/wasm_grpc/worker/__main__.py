@@ -1,8 +1,9 @@
 """
-Entry point of a worker or compile process: ``python -m wasm_grpc.worker serve|compile --fd=N …``.
+Entry point of a worker, template or compile process: ``python -m wasm_grpc.worker serve --fd=N …``.
 
-Only the server starts it. It sends HELLO over the inherited socket. Then a worker runs invocations until the
-socket closes, and a compile process compiles one module or tries one model.
+Only the server starts it. It sends HELLO over the inherited socket. Then it does its job, until the socket
+closes: ``serve`` runs invocations, ``template`` loads functions and forks workers that have them, and
+``compile`` compiles one module or tries one model.
 """
 
 from __future__ import annotations
@@ -33,7 +34,9 @@ from wasm_grpc.engines.protocol import Engine
 from wasm_grpc.engines.registry import open_engine
 from wasm_grpc.worker.confinement import confine, sandbox
 from wasm_grpc.worker.frame_socket import FrameSocket
+from wasm_grpc.worker.functions import LoadedFunctions
 from wasm_grpc.worker.loop import serve
+from wasm_grpc.worker.template import serve_template
 
 
 def main(argv: Sequence[str]) -> int:
@@ -54,7 +57,7 @@ def main(argv: Sequence[str]) -> int:
     except WasmGrpcError as exc:
         frames.send(EngineFailed(str(exc)))
         return 1
-    is_sealed = sandbox(memory_bytes=int(flags["memory-bytes"]))
+    is_sealed = sandbox(memory_bytes=int(flags["memory-bytes"]) if "memory-bytes" in flags else None)
     frames.send(
         EngineOpened(
             python=f"{platform.python_implementation()} {platform.python_version()}",
@@ -70,9 +73,13 @@ def main(argv: Sequence[str]) -> int:
     if job == "compile":
         _do_one(frames, engine)
         return 0
+    functions = LoadedFunctions(engine)
+    if job == "template":
+        os.close(counter_fd)
+        return serve_template(frames, socket.socket(fileno=int(flags["forks"])), functions)
     counter = mmap.mmap(counter_fd, StartCounter.SIZE)
     os.close(counter_fd)
-    return serve(frames, engine, StartCounter(counter))
+    return serve(frames, functions, StartCounter(counter))
 
 
 def _do_one(frames: FrameSocket, engine: Engine) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from wasm_grpc.core.model import KIB
 from wasm_grpc.worker.landlock import give_up_writing
 
-__all__ = ["confine", "sandbox", "writable_bytes"]
+__all__ = ["confine", "end_with_parent", "limit_memory", "sandbox", "writable_bytes"]
 
 _PR_SET_PDEATHSIG = 1
 """From <linux/prctl.h>."""
@@ -33,32 +33,47 @@ def confine(*, cpu_s: int | None = None) -> None:
         signal.signal(number, signal.SIG_IGN)
     # The CPU limit of an invocation kills the process with SIGPROF, which a child may inherit as ignored.
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    end_with_parent()
     _limit(resource.RLIMIT_CORE, 0)
     _limit(resource.RLIMIT_NOFILE, _OPEN_FILES)
     if cpu_s is not None:
         _limit(resource.RLIMIT_CPU, cpu_s)
 
 
-def sandbox(*, memory_bytes: int) -> bool:
+def end_with_parent() -> None:
+    """
+    Have the kernel kill this process when its parent ends. A fork clears this, see prctl(2).
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+def sandbox(*, memory_bytes: int | None) -> bool:
     """
     Limit the memory of this process, and forbid it to write files. Call this once the engine is open.
+
+    Args:
+        memory_bytes: See `limit_memory`; ``None`` leaves the limit to the processes that are forked.
+
+    Returns:
+        Whether the kernel now prevents writing; see `give_up_writing`.
+    """
+    if memory_bytes is not None:
+        limit_memory(memory_bytes)
+    return give_up_writing()
+
+
+def limit_memory(more_bytes: int) -> None:
+    """
+    Limit the writable memory of this process to what it has and so many bytes more.
 
     ``RLIMIT_DATA`` counts the pools that an engine reserves when it opens, although they are still empty. So
     the limit is set afterwards, on top of what is counted by then.
     Alternatives not taken: ``RLIMIT_AS``, because an instance reserves 6 GiB of address space, and
     ``RLIMIT_FSIZE`` against writing files, because Wasmtime keeps the initial content of a memory in an
     unnamed file.
-
-    Args:
-        memory_bytes: Writable memory in addition to what the process has already.
-
-    Returns:
-        Whether the kernel now prevents writing; see `give_up_writing`.
     """
-    _limit(resource.RLIMIT_DATA, writable_bytes() + memory_bytes)
-    return give_up_writing()
+    _limit(resource.RLIMIT_DATA, writable_bytes() + more_bytes)
 
 
 def writable_bytes() -> int:

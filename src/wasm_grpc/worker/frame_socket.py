@@ -46,6 +46,12 @@ class FrameSocket:
         self._frames: Iterator[Frame] = iter(())
         self._piece = memoryview(bytearray(_PIECE_BYTES))
 
+    def close(self) -> None:
+        """
+        Close this process's end.
+        """
+        self._sock.close()
+
     def send(self, message: Message) -> None:
         """
         Send a message. This blocks while the server does not read.

@@ -23,6 +23,8 @@ from wasm_grpc.core.wire import (
     WIRE_VERSION,
     EngineFailed,
     EngineOpened,
+    Fork,
+    Forked,
     FrameReader,
     Hello,
     Invoke,
@@ -33,6 +35,7 @@ from wasm_grpc.core.wire import (
     decode,
     encode,
 )
+from wasm_grpc.worker.template import fork_twice
 
 __all__: list[str] = []
 
@@ -43,7 +46,7 @@ _PIECE_BYTES = 1 << 20
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(allow_abbrev=False)
     fault = "exit:CODE, kill, pause, close (the socket, then pause) or send:HEX (those bytes, then pause)"
-    parser.add_argument("--once", type=Path, help="keep the rules if this file is there, else make it")
+    parser.add_argument("--once", type=Path, help="do a fault only where this file is missing, and make it")
     parser.add_argument("--at-start", type=_Fault, help=f"instead of the hello: {fault}")
     parser.add_argument("--package", default=__version__, help="the version that it says it has")
     parser.add_argument("--engine-error", help="why it has no engine")
@@ -62,6 +65,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     # A worker's own.
     parser.add_argument("--fd", type=int, required=True)
     parser.add_argument("--counter", type=int, required=True)
+    parser.add_argument("--forks", type=int)
     return parser.parse_known_args(argv)[0]
 
 
@@ -69,8 +73,13 @@ class _Fault:
     def __init__(self, text: str) -> None:
         self._name, _, self._argument = text.partition(":")
 
-    def happen(self, sock: socket.socket) -> None:
-        """Do it; does not return."""
+    def happen(self, sock: socket.socket, once: Path | None = None) -> None:
+        """Do it, and do not return; with `once` only where this file is missing."""
+        if once is not None:
+            try:
+                once.touch(exist_ok=False)
+            except FileExistsError:
+                return
         if self._name == "exit":
             os._exit(int(self._argument))
         elif self._name == "kill":
@@ -84,53 +93,80 @@ class _Fault:
 
 
 class _FakeWorker:
-    def __init__(self, options: argparse.Namespace) -> None:
+    def __init__(
+        self, options: argparse.Namespace, connection: int, counter: int, forks: int | None = None
+    ) -> None:
         self._options = options
-        self._socket = socket.socket(fileno=options.fd)
-        self._counter = StartCounter(mmap.mmap(options.counter, StartCounter.SIZE))
+        self._socket = socket.socket(fileno=connection)
+        self._counter_fd = counter
+        self._counter = StartCounter(mmap.mmap(counter, StartCounter.SIZE))
+        self._forks = None if forks is None else socket.socket(fileno=forks)
 
     def run(self) -> None:
         options = self._options
         if options.at_start:
-            options.at_start.happen(self._socket)
+            options.at_start.happen(self._socket, options.once)
         self._send(Hello(options.package, WIRE_VERSION))
         if options.at_engine:
-            options.at_engine.happen(self._socket)
+            options.at_engine.happen(self._socket, options.once)
         self._send(EngineFailed(options.engine_error) if options.engine_error else _OPENED)
         for piece in options.print:
             sys.stderr.write(piece)
             sys.stderr.flush()
             # So that it is read in these pieces.
             time.sleep(0.05)
+        self.serve()
+
+    def serve(self) -> None:
+        """Answer what the server sends, until it closes the socket."""
+        options = self._options
         for message in self._received():
             if isinstance(message, Load):
                 self._load(message)
             elif isinstance(message, Invoke):
                 self._invoke(message)
+            elif isinstance(message, Fork):
+                self._fork()
             elif options.at_task:
-                options.at_task.happen(self._socket)
+                options.at_task.happen(self._socket, options.once)
+
+    def _fork(self) -> None:
+        assert self._forks is not None
+        _, descriptors, _, _ = socket.recv_fds(self._forks, 1, 4)
+        if pid := fork_twice():
+            for descriptor in descriptors:
+                os.close(descriptor)
+            self._send(Forked(pid))
+            return
+        self._socket.close()
+        self._forks.close()
+        connection, stderr, counter, *forks = descriptors
+        os.dup2(stderr, sys.stderr.fileno())
+        os.close(stderr)
+        _FakeWorker(self._options, connection, counter, *forks).serve()
+        os._exit(0)
 
     def _load(self, message: Load) -> None:
         options = self._options
         if options.at_load and options.at_load_of in {None, message.function.name}:
             if options.is_begun:
                 self._counter.begin()
-            options.at_load.happen(self._socket)
+            options.at_load.happen(self._socket, options.once)
         time.sleep(options.load_s)
         self._send(Loaded(message.index))
 
     def _invoke(self, message: Invoke) -> None:
         options = self._options
         if options.at_invoke and not options.is_begun:
-            options.at_invoke.happen(self._socket)
+            options.at_invoke.happen(self._socket, options.once)
         self._counter.begin()
         if options.at_invoke:
-            options.at_invoke.happen(self._socket)
+            options.at_invoke.happen(self._socket, options.once)
         while options.repeat_loaded_s:
             self._send(Loaded(message.index))
             time.sleep(options.repeat_loaded_s)
         time.sleep(options.invoke_s)
-        outcome = Outcome(reason=Reason.OK, body=_ANSWERS[options.answer](message, options))
+        outcome = Outcome(reason=Reason.OK, body=_ANSWERS[options.answer](message, self._counter_fd))
         self._send(Result(outcome, options.taint))
         while options.taint:
             signal.pause()
@@ -144,26 +180,26 @@ class _FakeWorker:
         self._socket.sendall(b"".join(encode(message)))
 
 
-def _body(message: Invoke, _: argparse.Namespace) -> bytes:
+def _body(message: Invoke, _: int) -> bytes:
     return message.body
 
 
-def _pid(_: Invoke, __: argparse.Namespace) -> bytes:
+def _pid(_: Invoke, __: int) -> bytes:
     return b"%d" % os.getpid()
 
 
-def _resizing_errors(_: Invoke, options: argparse.Namespace) -> bytes:
+def _resizing_errors(_: Invoke, counter: int) -> bytes:
     """Try to resize the memory that is shared with the server."""
     errors = b""
     for size in (0, 1 << 20):
         try:
-            os.ftruncate(options.counter, size)
+            os.ftruncate(counter, size)
         except OSError as exc:
             errors += str(exc.strerror).encode() + b"; "
     return errors
 
 
-_ANSWERS: dict[str, Callable[[Invoke, argparse.Namespace], bytes]] = {
+_ANSWERS: dict[str, Callable[[Invoke, int], bytes]] = {
     "body": _body,
     "pid": _pid,
     "resizing-errors": _resizing_errors,
@@ -172,12 +208,7 @@ _ANSWERS: dict[str, Callable[[Invoke, argparse.Namespace], bytes]] = {
 
 def _main(argv: Sequence[str]) -> None:
     options = _parse(argv)
-    if options.once:
-        try:
-            options.once.touch(exist_ok=False)
-        except FileExistsError:
-            options = _parse([f"--fd={options.fd}", f"--counter={options.counter}"])
-    _FakeWorker(options).run()
+    _FakeWorker(options, options.fd, options.counter, options.forks).run()
 
 
 if __name__ == "__main__":

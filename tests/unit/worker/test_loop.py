@@ -32,6 +32,7 @@ from wasm_grpc.core.wire import (
 )
 from wasm_grpc.engines.fake import FakeEngine, write_fake
 from wasm_grpc.worker.frame_socket import FrameSocket
+from wasm_grpc.worker.functions import LoadedFunctions
 from wasm_grpc.worker.loop import serve
 
 
@@ -53,7 +54,9 @@ class Server:
     def _run(self, theirs: socket.socket) -> None:
         with theirs:
             try:
-                self.code = serve(FrameSocket(theirs), FakeEngine(), StartCounter(self.counter))
+                self.code = serve(
+                    FrameSocket(theirs), LoadedFunctions(FakeEngine()), StartCounter(self.counter)
+                )
             except ProtocolError as exc:
                 self.error = exc
 

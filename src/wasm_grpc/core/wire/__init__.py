@@ -24,6 +24,8 @@ HELLO                             worker  first message: versions of the package
 ENGINE_OPENED / ENGINE_FAILED     worker  second message: the engine and its target / why it doesn't open
 LOAD                              server  load a function and give it an index
 LOADED / LOAD_FAILED              worker  the function is loaded / why it can't be loaded
+FORK                              server  fork a process that has the functions loaded so far
+FORKED / FORK_FAILED              worker  the process runs / why the kernel refuses it
 INVOKE                            server  run the function of an index; one invocation at a time
 READ                              worker  a streaming guest waits for input
 RESUME                            worker  a guest stopped waiting without input, because its timeout is over
@@ -48,6 +50,9 @@ from wasm_grpc.core.wire.messages import (
     CompileRefused,
     EngineFailed,
     EngineOpened,
+    Fork,
+    Forked,
+    ForkFailed,
     Hello,
     Input,
     Inspect,
@@ -76,6 +81,9 @@ __all__ = [
     "Compiled",
     "EngineFailed",
     "EngineOpened",
+    "Fork",
+    "ForkFailed",
+    "Forked",
     "Frame",
     "FrameReader",
     "Hello",

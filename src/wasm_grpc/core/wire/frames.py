@@ -20,7 +20,7 @@ __all__ = [
     "pack",
 ]
 
-WIRE_VERSION = 6
+WIRE_VERSION = 7
 """Increased with every change of a message. Both sides must have the same."""
 
 HEAD_LIMIT_BYTES = 4 * MIB
@@ -65,6 +65,9 @@ class Kind(enum.IntEnum):
     INSPECT = 18
     INSPECTED = 19
     INSPECT_REFUSED = 20
+    FORK = 21
+    FORKED = 22
+    FORK_FAILED = 23
 
 
 class Frame(NamedTuple):

@@ -1,4 +1,4 @@
-"""The messages, one frozen dataclass for each. Its docstring says which side sends it, and when."""
+"""The messages, one frozen dataclass for each, whose docstring says which side sends it and when."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ __all__ = [
     "Compiled",
     "EngineFailed",
     "EngineOpened",
+    "Fork",
+    "ForkFailed",
+    "Forked",
     "Hello",
     "Input",
     "Inspect",
@@ -141,6 +144,53 @@ class LoadFailed:
     kind: ClassVar[Kind] = Kind.LOAD_FAILED
 
     index: int
+    error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fork:
+    """
+    Sent by the server to a template, to have a process with the functions that it has loaded.
+
+    FORKED or FORK_FAILED answers it. The descriptors of the new process come over a second socket, together
+    with one byte, before this message: its end of a connection, its standard error and its start counter;
+    then its end of a second socket, if it is to be a template too.
+
+    Attributes:
+        memory_bytes: Writable memory that it may take beyond what it has at the start; 0 leaves it the limit
+            of its template.
+    """
+
+    kind: ClassVar[Kind] = Kind.FORK
+
+    memory_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Forked:
+    """
+    Sent by a template once the new process runs and is a child of the server.
+
+    Attributes:
+        pid: Its process id.
+    """
+
+    kind: ClassVar[Kind] = Kind.FORKED
+
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class ForkFailed:
+    """
+    Sent by a template instead of FORKED where the kernel refuses a process.
+
+    Attributes:
+        error: Why, in one line.
+    """
+
+    kind: ClassVar[Kind] = Kind.FORK_FAILED
+
     error: str
 
 
@@ -372,6 +422,9 @@ Message = (
     | Output
     | Log
     | Result
+    | Fork
+    | Forked
+    | ForkFailed
     | Compile
     | Compiled
     | CompileRefused

@@ -1,0 +1,133 @@
+"""A process that is a child of the server: one that it spawned, or one that a template forked for it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import os
+import signal
+from typing import Protocol
+
+__all__ = ["Child", "ForkedChild", "SpawnedChild", "become_subreaper"]
+
+_PR_SET_CHILD_SUBREAPER = 36
+"""From <linux/prctl.h>."""
+
+
+class Child(Protocol):
+    """
+    A child of this process, which nobody else waits for.
+    """
+
+    @property
+    def pid(self) -> int:
+        """
+        Its process id.
+        """
+        ...
+
+    def kill(self) -> None:
+        """
+        Send SIGKILL; nothing happens where it has ended.
+        """
+        ...
+
+    async def wait(self) -> int:
+        """
+        Wait until it ends, and return its exit code, minus the signal if it was killed. Call it once.
+        """
+        ...
+
+
+class SpawnedChild:
+    """
+    A process that asyncio has started.
+    """
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+
+    @property
+    def pid(self) -> int:
+        """
+        See `Child.pid`.
+        """
+        return self._process.pid
+
+    def kill(self) -> None:
+        """
+        See `Child.kill`.
+        """
+        if self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
+
+    async def wait(self) -> int:
+        """
+        See `Child.wait`.
+        """
+        return await self._process.wait()
+
+
+class ForkedChild:
+    """
+    A process that a template has forked, and that the kernel has made a child of this one.
+
+    It is held by a descriptor (see pidfd_open(2)), which the event loop can wait for without a thread.
+    """
+
+    def __init__(self, pid: int) -> None:
+        """
+        Take over a child.
+
+        Raises:
+            OSError: There is no such process, or this process has no descriptor left.
+        """
+        self._pid = pid
+        self._descriptor = os.pidfd_open(pid)
+        self._has_ended = False
+
+    @property
+    def pid(self) -> int:
+        """
+        See `Child.pid`.
+        """
+        return self._pid
+
+    def kill(self) -> None:
+        """
+        See `Child.kill`.
+        """
+        if not self._has_ended:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._descriptor, signal.SIGKILL)
+
+    async def wait(self) -> int:
+        """
+        See `Child.wait`.
+        """
+        loop = asyncio.get_running_loop()
+        ended = asyncio.Event()
+        loop.add_reader(self._descriptor, ended.set)
+        try:
+            await ended.wait()
+        finally:
+            loop.remove_reader(self._descriptor)
+        # It has ended, so this returns at once; until now its id could not be given to another process.
+        _, status = os.waitpid(self._pid, 0)  # noqa: ASYNC222 - see above
+        self._has_ended = True
+        os.close(self._descriptor)
+        return os.waitstatus_to_exitcode(status)
+
+
+def become_subreaper() -> None:
+    """
+    Have the kernel make orphans below this process its own children: the processes that templates fork.
+
+    Raises:
+        OSError: The kernel refuses, or is not Linux.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0):
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))

@@ -1,0 +1,195 @@
+"""One template seen from the server: a process that loads functions, and forks workers that have them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import time
+
+from wasm_grpc.core.errors import WorkerStartError
+from wasm_grpc.core.model import Runtime
+from wasm_grpc.core.wire import Fork, Forked, ForkFailed, Load, Loaded, LoadFailed
+from wasm_grpc.pool.child import Child, ForkedChild
+from wasm_grpc.pool.process import ProcessEnds, WorkerProcess
+from wasm_grpc.pool.session import CONTROL_BYTES, ProcessEnded, Session
+
+__all__ = ["Generation", "Template"]
+
+_FORKS = 1000
+_AGE_S = 3600.0
+"""After so many forks, or at this age, a generation is old."""
+_FORK_S = 10.0
+"""The longest that a fork may take; on a busy machine it takes some 5 ms."""
+
+
+class Generation:
+    """
+    What all processes that stem from one start have in common: their address layout, and so their age.
+    """
+
+    def __init__(self) -> None:
+        self._born_s = time.monotonic()
+        self._forks = 0
+
+    def count(self) -> None:
+        """
+        Note a fork.
+        """
+        self._forks += 1
+
+    def is_old(self) -> bool:
+        """
+        Return whether it should be replaced.
+        """
+        return self._forks >= _FORKS or time.monotonic() - self._born_s >= _AGE_S
+
+
+class Template:
+    """
+    A template. Used on the event loop's thread only; made by `start` or another one's `fork_template`.
+
+    Attributes:
+        session: The process.
+        generation: That of the process.
+        loaded: Indexes of the functions that it has loaded.
+    """
+
+    def __init__(
+        self, runtime: Runtime, session: Session, forks: socket.socket, generation: Generation
+    ) -> None:
+        self.session = session
+        self.generation = generation
+        self.loaded: set[int] = set()
+        self._runtime = runtime
+        self._socket = forks
+        # A template does one thing at a time, and answers in order.
+        self._lock = asyncio.Lock()
+
+    @classmethod
+    async def start(cls, runtime: Runtime) -> Template:
+        """
+        Start a template that has loaded nothing.
+
+        Raises:
+            EngineUnavailableError: The interpreter lacks the engine.
+            WorkerStartError: It can't be started, is of another version, or took too long.
+        """
+        ours, theirs = _forks_pair()
+        with theirs:
+            try:
+                session = await Session.start_template(runtime, forks=theirs.fileno())
+            except BaseException:
+                ours.close()
+                raise
+        return cls(runtime, session, ours, Generation())
+
+    @property
+    def has_ended(self) -> bool:
+        """
+        Whether the process has ended, or is about to.
+        """
+        return self.session.connection.is_closed
+
+    async def load(self, index: int, load: Load, *, within_s: float) -> Loaded | LoadFailed:
+        """
+        Have it load a function, and return its answer.
+
+        Raises:
+            asyncio.TimeoutError: It took longer.
+            ProcessEnded: It died of it.
+            ProtocolError: It broke the wire format.
+        """
+        async with self._lock:
+            answer = await self.session.ask(load, (Loaded, LoadFailed), within_s=within_s)
+        if isinstance(answer, Loaded):
+            self.loaded.add(index)
+        return answer
+
+    async def fork(self, *, body_limit: int) -> Session:
+        """
+        Return a worker that has loaded what this template has.
+
+        Args:
+            body_limit: The longest frame body that is taken from it.
+
+        Raises:
+            ProcessEnded: The template has ended.
+            WorkerStartError: The kernel has no process left.
+        """
+        return await self._fork(Fork(), body_limit=body_limit)
+
+    async def fork_template(self, *, memory_bytes: int) -> Template:
+        """
+        Return another template that has loaded what this one has.
+
+        Args:
+            memory_bytes: Writable memory that it, and each of its workers, may take from then on.
+
+        Raises:
+            ProcessEnded, WorkerStartError: See `fork`.
+        """
+        ours, theirs = _forks_pair()
+        with theirs:
+            try:
+                session = await self._fork(
+                    Fork(memory_bytes=memory_bytes), body_limit=CONTROL_BYTES, forks=theirs
+                )
+            except BaseException:
+                ours.close()
+                raise
+        template = Template(self._runtime, session, ours, self.generation)
+        template.loaded |= self.loaded
+        return template
+
+    def retire(self) -> None:
+        """
+        Let it end; what it has forked lives on.
+        """
+        self._socket.close()
+        self.session.process.retire()
+
+    async def end(self) -> None:
+        """
+        Kill and reap it; what it has forked lives on.
+        """
+        self._socket.close()
+        await self.session.process.end()
+
+    async def _fork(self, message: Fork, *, body_limit: int, forks: socket.socket | None = None) -> Session:
+        async def start(ends: ProcessEnds) -> Child:
+            descriptors = [ends.connection, ends.stderr, ends.counter]
+            if forks is not None:
+                descriptors.append(forks.fileno())
+            try:
+                # It fits: the template takes each before the next is asked for.
+                socket.send_fds(self._socket, [b"\0"], descriptors)
+            except ConnectionError as exc:
+                raise ProcessEnded(await self.session.process.wait_exit()) from exc
+            answer = await self.session.ask(message, (Forked, ForkFailed), within_s=_FORK_S)
+            if isinstance(answer, ForkFailed):
+                raise OSError(None, answer.error)
+            self.generation.count()
+            return ForkedChild(answer.pid)
+
+        async with self._lock:
+            starting = asyncio.ensure_future(WorkerProcess.start(start, body_limit=body_limit))
+            try:
+                process = await asyncio.shield(starting)
+            except asyncio.CancelledError:
+                # A process that exists already is ended, or nobody would.
+                with contextlib.suppress(OSError, ProcessEnded):
+                    await (await starting).end()
+                raise
+            except OSError as exc:
+                raise WorkerStartError(
+                    f"worker interpreter {self._runtime.python}: can't be forked: {exc.strerror}; "
+                    "expected a machine with processes and descriptors left"
+                ) from exc
+        return Session(process, self.session.opened)
+
+
+def _forks_pair() -> tuple[socket.socket, socket.socket]:
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)  # noqa: FBT003 - the standard library's own signature
+    return ours, theirs

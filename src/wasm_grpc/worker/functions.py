@@ -1,0 +1,133 @@
+"""The functions that a process has loaded: each ready to run, or the reason why it can't be loaded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from wasm_grpc.core.artifact import read_payload
+from wasm_grpc.core.errors import WasmGrpcError
+from wasm_grpc.core.model import Inference, WorkerFunction
+from wasm_grpc.core.wire import Load, Loaded, LoadFailed, encode_env
+from wasm_grpc.engines.protocol import Engine, Prepared
+from wasm_grpc.guests.protocol import Guest, ReadyGuest
+from wasm_grpc.guests.registry import guest_for
+from wasm_grpc.hosts.nn.state import InferenceGrants
+from wasm_grpc.hosts.wasi.context import encode_strings
+from wasm_grpc.hosts.wasi.mounts import FileSystem
+from wasm_grpc.inference.models import Models
+from wasm_grpc.inference.registry import open_backend
+
+__all__ = ["LoadedFunction", "LoadedFunctions"]
+
+
+@dataclass(slots=True)
+class LoadedFunction:
+    """
+    A function with all that does not change between its invocations.
+
+    Attributes:
+        function: What the server said of it.
+        args: Its arguments, as `encode_strings` makes them.
+        env: Its environment, as `encode_env` makes it.
+        guest: Its guest interface.
+        module: The module, loaded by the engine.
+        files: What it may see of the file system.
+        inference: The models that it may run.
+    """
+
+    function: WorkerFunction
+    args: bytes
+    env: bytes
+    guest: Guest
+    module: Prepared
+    files: FileSystem
+    inference: InferenceGrants
+    _instance: ReadyGuest | None = None
+
+    def prepare(self) -> None:
+        """
+        Make the instance for the next invocation, while no caller waits, if the manifest asks for it.
+        """
+        if self.function.prepared:
+            self._instance = self._new_instance()
+
+    def take_instance(self) -> ReadyGuest:
+        """
+        Return an instance that has never run.
+        """
+        instance, self._instance = self._instance, None
+        return instance or self._new_instance()
+
+    def _new_instance(self) -> ReadyGuest:
+        return self.guest.ready(self.module, self.function.limits)
+
+
+class LoadedFunctions:
+    """
+    The functions of one process, by the index that the server gave each.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._models = Models(open_backend)
+        self._table: dict[int, LoadedFunction | str] = {}
+
+    def get(self, index: int) -> LoadedFunction | str | None:
+        """
+        Return a function, the reason why it could not be loaded, or ``None`` if it never was to be loaded.
+        """
+        return self._table.get(index)
+
+    def load(self, message: Load) -> Loaded | LoadFailed:
+        """
+        Load a function, and return the answer for the server.
+        """
+        index = message.index
+        try:
+            entry = self._load(message.function)
+            # An instance that can't be made is reported now, and not to the first caller.
+            entry.prepare()
+        except (WasmGrpcError, OSError, MemoryError) as exc:
+            error = self._table[index] = str(exc) or type(exc).__name__
+            return LoadFailed(index, error)
+        self._table[index] = entry
+        return Loaded(index)
+
+    def _load(self, function: WorkerFunction) -> LoadedFunction:
+        guest = guest_for(function.guest)
+        module = self._module_of_another(function) or self._engine.load(
+            read_payload(function.artifact, function.digest), guest.hosts
+        )
+        return LoadedFunction(
+            function=function,
+            args=encode_strings((function.name, *function.args)),
+            env=encode_env(function.env),
+            guest=guest,
+            module=module,
+            files=FileSystem(function.mounts, scratch_bytes=function.limits.scratch_bytes),
+            inference=self._grants(function.inference),
+        )
+
+    def _module_of_another(self, function: WorkerFunction) -> Prepared | None:
+        """
+        Return the loaded module of another function, if it has the same native code and guest interface.
+        """
+        for entry in self._table.values():
+            if (
+                isinstance(entry, LoadedFunction)
+                and entry.function.digest == function.digest
+                and entry.function.guest is function.guest
+            ):
+                return entry.module
+        return None
+
+    def _grants(self, inference: Inference) -> InferenceGrants:
+        if not inference.is_granted:
+            return InferenceGrants()
+        # Opened now, so that the first call of a guest that brings its own model does not wait for it.
+        _ = self._models.backend
+        return InferenceGrants(
+            models={model.name: self._models.named(model) for model in inference.models},
+            load=self._models.supplied if inference.may_load else None,
+            tensor_types=inference.tensor_types,
+        )
