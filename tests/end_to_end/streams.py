@@ -16,7 +16,7 @@ import grpc
 from end_to_end.app import APP_ID, App
 from integration.client import Caller
 from integration.guests import write_function, write_functions
-from integration.processes import children, until
+from integration.processes import until, worker_pids
 from integration.stream_calls import StreamCall, open_call
 from rig import Daprd
 
@@ -149,7 +149,7 @@ async def at_rest(server_pid: int) -> None:
 
     def is_quiet() -> bool:
         nonlocal quiet, last
-        now = [_activity(pid) for pid in children(server_pid)]
+        now = [_activity(pid) for pid in worker_pids(server_pid)]
         quiet, last = (quiet + 1 if now == last and all(now) else 0), now
         return quiet >= _REST_LOOKS
 

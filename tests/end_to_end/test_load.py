@@ -13,7 +13,7 @@ import pytest
 
 from end_to_end.app import App, run_app
 from end_to_end.failures import Failure, failure_of
-from integration.processes import children, until
+from integration.processes import until, worker_pids
 from rig import Reply
 
 __all__ = []
@@ -74,7 +74,7 @@ async def test_a_killed_worker_costs_its_own_call(
         lost = asyncio.ensure_future(app.invoke("large"))
 
         def victims() -> list[int]:
-            return [pid for pid in children(app.server.process.pid) if resident_bytes(pid) > LARGE_BYTES]
+            return [pid for pid in worker_pids(app.server.process.pid) if resident_bytes(pid) > LARGE_BYTES]
 
         await until(lambda: bool(victims()), "a worker that runs 'large'")
         (victim,) = victims()
@@ -104,7 +104,7 @@ async def test_killing_every_worker_costs_a_call_each(
     ) as app:
         calls = asyncio.ensure_future(echo_all(app, payloads(1000), replies))
         await until(lambda: len(replies) >= 500, "half of the answers")
-        victims = children(app.server.process.pid)
+        victims = worker_pids(app.server.process.pid)
         for victim in victims:
             os.kill(victim, signal.SIGKILL)
         await calls

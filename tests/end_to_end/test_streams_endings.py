@@ -15,7 +15,7 @@ import pytest
 from end_to_end.app import APP_ID, App, run_app
 from end_to_end.streams import WAYS, Way, at_rest, open_way
 from integration.client import Failure
-from integration.processes import children, is_alive, until
+from integration.processes import is_alive, until, worker_pids
 from integration.stream_calls import StreamCall
 from rig import Child, child, installed_command, serve
 from rig.environment import clean_environment
@@ -99,7 +99,7 @@ async def test_a_killed_caller_stops_its_guest(way: Way, tmp_path: Path) -> None
 
 def kill_workers(way: Way) -> None:
     """`kill -9` every worker, the one with the guest too."""
-    for worker in children(way.server_pid):
+    for worker in worker_pids(way.server_pid):
         os.kill(worker, signal.SIGKILL)
 
 
@@ -171,7 +171,7 @@ async def test_a_part_that_is_killed_fails_the_stream(
         open_way(app, name) as way,
         spinning(way) as call,
     ):
-        workers = children(way.server_pid)
+        workers = worker_pids(way.server_pid)
         part_of(app, part).signal(signal.SIGKILL)
         came, failure = await call.failure()
         # One is the guest's; another may have been started in its place, unless the server is gone.

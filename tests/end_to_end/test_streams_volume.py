@@ -21,7 +21,7 @@ from end_to_end.streams import (
     send_all,
 )
 from integration.client import failure_in
-from integration.processes import children, until
+from integration.processes import until, worker_pids
 from integration.stream_calls import StreamCall
 
 __all__ = []
@@ -46,7 +46,7 @@ def memory(pid: int, field: str) -> int:
 def processes(app: App) -> dict[str, int]:
     """Return the processes of an app, its workers too."""
     server = app.server.process.pid
-    workers = {f"worker {pid}": pid for pid in children(server)}
+    workers = {f"worker {pid}": pid for pid in worker_pids(server)}
     return {"server": server, "sidecar": app.sidecar.process.pid, "caller": app.caller.process.pid, **workers}
 
 

@@ -20,7 +20,7 @@ import pytest
 
 from end_to_end.ended_messages import EndedMessages, follow
 from end_to_end.topics import publish, topic_sidecar, topic_trigger, write_topic_function
-from integration.processes import children
+from integration.processes import worker_pids
 from rig import Daprd, Server, broker, serve
 
 __all__ = []
@@ -80,7 +80,7 @@ async def kill_workers(server: Server, run: Run) -> None:
     """Kill a worker after every few messages, for ever."""
     while True:
         await run.ended.until(len(run.ended.ended) + run.choices.randint(1, KILL_EVERY))
-        if workers := children(server.process.pid):
+        if workers := worker_pids(server.process.pid):
             os.kill(run.choices.choice(workers), signal.SIGKILL)
             run.kills += 1
 

@@ -20,7 +20,7 @@ from end_to_end.topics import (
     topic_trigger,
     write_topic_function,
 )
-from integration.processes import busy_worker, children, until
+from integration.processes import busy_worker, until, worker_pids
 from rig import Broker, broker, serve
 
 __all__ = ["app", "functions"]
@@ -70,12 +70,12 @@ async def test_a_message_whose_worker_died_is_run_again(app: TopicApp) -> None:
 async def test_a_message_that_kills_two_workers_is_dropped(app: TopicApp) -> None:
     """A message is not tried for ever on what it may have killed: its second worker is the last."""
     server = app.server.process.pid
-    before = set(children(server))
+    before = set(worker_pids(server))
 
     await app.publish("in", b"s-twice")
     os.kill(await busy_worker(server), signal.SIGKILL)
     # The worker that takes it next may be the one that is started now, which computes for less than a second.
-    await until(lambda: bool(set(children(server)) - before), "a worker in its place")
+    await until(lambda: bool(set(worker_pids(server)) - before), "a worker in its place")
     os.kill(await busy_worker(server, ticks=100), signal.SIGKILL)
     await app.settled("in")
 

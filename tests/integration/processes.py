@@ -7,7 +7,16 @@ import resource
 from collections.abc import Callable
 from pathlib import Path
 
-__all__ = ["busy_worker", "children", "is_alive", "resident_bytes", "settled", "until"]
+__all__ = [
+    "busy_worker",
+    "children",
+    "is_alive",
+    "process_pids",
+    "resident_bytes",
+    "settled",
+    "until",
+    "worker_pids",
+]
 
 _BUSY_TICKS = 5
 """50 ms of CPU time: more than a worker takes for anything but a guest or its own start."""
@@ -25,6 +34,16 @@ def children(pid: int) -> list[int]:
         except OSError:
             continue
     return [child for child in found if is_alive(child)]
+
+
+def worker_pids(server: int) -> list[int]:
+    """Return the workers of a server that still run: not its templates, nor what compiles for it."""
+    return process_pids(server, "wasm-worker")
+
+
+def process_pids(server: int, name: str) -> list[int]:
+    """Return the children of a server that have this name in `ps -o comm`, and still run."""
+    return [pid for pid in children(server) if _name(pid) == name]
 
 
 def is_alive(pid: int) -> bool:
@@ -45,8 +64,8 @@ def resident_bytes(*pids: int) -> int:
 
 
 async def busy_worker(server: int, *, ticks: int = _BUSY_TICKS) -> int:
-    """Wait for one of the children that the server has now to compute for so many ticks, and return it."""
-    before = {pid: _ticks(pid) for pid in children(server)}
+    """Wait for one of the workers that the server has now to compute for so many ticks, and return it."""
+    before = {pid: _ticks(pid) for pid in worker_pids(server)}
     found: list[int] = []
 
     def is_found() -> bool:
@@ -58,13 +77,13 @@ async def busy_worker(server: int, *, ticks: int = _BUSY_TICKS) -> int:
 
 
 async def settled(server: int, count: int) -> list[int]:
-    """Wait for the server to have so many children, all of which have started and rest; return them."""
+    """Wait for the server to have so many workers, all of which have started and rest; return them."""
     quiet = 0
     last: dict[int, int] = {}
 
     def are_quiet() -> bool:
         nonlocal quiet, last
-        now = {pid: _ticks(pid) for pid in children(server)}
+        now = {pid: _ticks(pid) for pid in worker_pids(server)}
         rest = len(now) == count and now == last and all(_stat(pid)[:1] == ["S"] for pid in now)
         quiet, last = (quiet + 1 if rest else 0), now
         return quiet >= _QUIET_LOOKS
@@ -80,6 +99,13 @@ async def until(holds: Callable[[], bool], what: str, *, timeout_s: float = 10) 
     while not holds():
         assert loop.time() < end_s, f"waited {timeout_s:g} s for {what}"
         await asyncio.sleep(0.005)
+
+
+def _name(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return ""
 
 
 def _stat(pid: int) -> list[str]:

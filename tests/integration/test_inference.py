@@ -16,7 +16,7 @@ import pytest_asyncio
 from integration.client import Caller, Failure, connect
 from integration.conftest import StartServer
 from integration.guests import write_function
-from integration.processes import busy_worker, children, settled, until
+from integration.processes import busy_worker, settled, until, worker_pids
 from models import model_bytes, model_path
 from rig import Server
 
@@ -150,7 +150,7 @@ async def test_a_caller_who_goes_stops_the_inference(server: Server, caller: Cal
 
     call.cancel()
 
-    await until(lambda: worker not in children(server.process.pid), "the worker's end")
+    await until(lambda: worker not in worker_pids(server.process.pid), "the worker's end")
     with pytest.raises(asyncio.CancelledError):
         await sent
     assert (await caller.invoke("double", i32(1))).body == i32(2)
@@ -172,7 +172,7 @@ async def test_a_worker_maps_a_model_once(server: Server, caller: Caller) -> Non
     for name in ("double", "same", "again"):
         assert (await caller.invoke(name, i32(5))).body == i32(10)
 
-    for worker in children(server.process.pid):
+    for worker in worker_pids(server.process.pid):
         maps = Path(f"/proc/{worker}/maps").read_text()
         assert len(re.findall(r"/(double|same|again)/model\.tflite$", maps, re.MULTILINE)) == 1
 
@@ -185,7 +185,7 @@ async def test_a_model_that_changes_is_not_taken_up(server: Server, caller: Call
     other.replace(model)
 
     assert (await caller.invoke("patient", i32(7))).body == i32(7)
-    for _ in children(server.process.pid):
+    for _ in worker_pids(server.process.pid):
         await caller.fail("cpu", i32(EVER))  # each kills the worker that ran it
     failure = await caller.fail("patient", i32(7))
 

@@ -14,7 +14,7 @@ import pytest_asyncio
 from integration.client import Caller, Failure, connect
 from integration.conftest import StartServer
 from integration.guests import write_function, write_functions
-from integration.processes import children, is_alive, until
+from integration.processes import is_alive, until, worker_pids
 from rig import Server
 from wasm_grpc.core.model import MIB
 
@@ -352,15 +352,15 @@ async def test_a_body_beyond_what_the_server_receives(caller: Caller) -> None:
 
 async def test_a_hanging_guest_costs_its_worker(server: Server, caller: Caller) -> None:
     """A guest past its time limit is killed with its process, which is reaped and replaced."""
-    await until(lambda: len(children(server.process.pid)) == 3, "two workers and a spare")
-    before = set(children(server.process.pid))
+    await until(lambda: len(worker_pids(server.process.pid)) == 3, "two workers and a spare")
+    before = set(worker_pids(server.process.pid))
 
     failure = await caller.fail("spin")
 
     assert failure.reason == "TIMEOUT"
     killed = [pid for pid in before if not is_alive(pid)]
     assert len(killed) == 1
-    await until(lambda: len(children(server.process.pid)) == 3, "a worker in its place")
+    await until(lambda: len(worker_pids(server.process.pid)) == 3, "a worker in its place")
     assert (await caller.invoke("echo", b"next")).body == b"next"
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from integration.commands import run_command, run_shell
 from integration.guests import assemble
-from integration.processes import busy_worker, children, is_alive, until
+from integration.processes import busy_worker, is_alive, until, worker_pids
 from rig import child
 from wasm_grpc.hosts.wasi.mounts import SCRATCH
 
@@ -236,7 +236,7 @@ async def test_a_signal_ends_the_guest(
         guest / "spin.wasm",
     ]
     async with child(*command, env={**os.environ, **env}) as process:
-        await until(lambda: bool(children(process.pid)), "a worker")
+        await until(lambda: bool(worker_pids(process.pid)), "a worker")
         worker = await busy_worker(process.pid)
 
         process.signal(number)

@@ -14,7 +14,7 @@ import pytest_asyncio
 from integration.client import Caller, Failure, connect
 from integration.conftest import StartServer
 from integration.guests import write_function, write_functions
-from integration.processes import children
+from integration.processes import worker_pids
 from integration.stream_calls import Header, StreamCall, chunk_message, header_message, open_call
 from rig import Server
 from wasm_grpc.core.model import KIB, MIB
@@ -245,7 +245,7 @@ async def test_what_is_refused_before_it_runs(caller: Caller, name: str) -> None
 
 async def test_too_long_a_query(server: Server, caller: Caller) -> None:
     """What no worker takes as an environment is refused, as a stream and else, and costs no worker."""
-    before = set(children(server.process.pid))
+    before = set(worker_pids(server.process.pid))
     query = "q" * (4 * MIB + 100)
     expected = (
         r"function 'echo': query, content type and metadata make an environment of 419\d{4} characters; "
@@ -259,7 +259,7 @@ async def test_too_long_a_query(server: Server, caller: Caller) -> None:
     for each in (failure, unary):
         assert re.fullmatch(expected + "expected at most 524288", each.message)
         assert each == refused(each.message, function="echo")
-    assert before <= set(children(server.process.pid))
+    assert before <= set(worker_pids(server.process.pid))
 
 
 async def test_as_much_metadata_as_may_be(caller: Caller) -> None:

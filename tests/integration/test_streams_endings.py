@@ -17,7 +17,7 @@ import pytest_asyncio
 from integration.client import Caller, Failure, connect, failure_in
 from integration.conftest import StartServer
 from integration.guests import write_function, write_functions
-from integration.processes import busy_worker, children, is_alive, settled, until
+from integration.processes import busy_worker, children, is_alive, settled, until, worker_pids
 from integration.stream_calls import Header, StreamCall, open_call
 from rig import Server, child
 from wasm_grpc.core.model import KIB, MIB
@@ -331,7 +331,7 @@ async def test_a_caller_that_leaves_before_it_says_what_it_calls(server: Server,
         assert await stream.header() == PLAIN
         await stream.end()
         assert await stream.rest() == b""
-    assert children(server.process.pid) == workers
+    assert worker_pids(server.process.pid) == workers
 
 
 async def test_a_caller_that_leaves_the_queue(server: Server, caller: Caller) -> None:
@@ -358,7 +358,7 @@ async def test_a_worker_that_is_killed(server: Server, caller: Caller) -> None:
         header = await stream.header()
         await stream.send(b"piece")
         assert await stream.exactly(5) == b"piece"
-        for worker in children(server.process.pid):
+        for worker in worker_pids(server.process.pid):
             os.kill(worker, signal.SIGKILL)
 
         body, failure = await stream.failure()
@@ -449,7 +449,7 @@ async def test_a_drain_has_a_limit(start_server: StartServer, tmp_path: Path) ->
     async with start_server(functions, "--workers", "1", "--drain", "300ms") as server:
         async with connect(server.address) as caller, open_call(caller, "echo") as stream:
             await stream.header()
-            workers = children(server.process.pid)
+            processes = children(server.process.pid)
 
             server.process.signal(signal.SIGTERM)
 
@@ -463,5 +463,5 @@ async def test_a_drain_has_a_limit(start_server: StartServer, tmp_path: Path) ->
                 ),
             )
         assert await server.process.wait(timeout_s=5) == 0
-        assert not any(map(is_alive, workers))
+        assert not any(map(is_alive, processes))
         assert not [line for line in server.process.stderr.lines if "Traceback" in line]

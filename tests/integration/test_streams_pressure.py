@@ -12,7 +12,7 @@ import pytest_asyncio
 from integration.client import Caller, connect
 from integration.conftest import StartServer
 from integration.guests import write_functions
-from integration.processes import busy_worker, children, resident_bytes, settled, until
+from integration.processes import busy_worker, resident_bytes, settled, until, worker_pids
 from integration.stream_calls import StreamCall, open_call
 from rig import Server
 from wasm_grpc.core.model import KIB, MIB
@@ -92,7 +92,7 @@ async def test_1_gib_flows_through(server: Server, caller: Caller) -> None:
             received += len(chunk)
             if received % (8 * MIB) < len(chunk):
                 highest = first if received < 128 * MIB else last
-                for pid in (server.process.pid, *children(server.process.pid)):
+                for pid in (server.process.pid, *worker_pids(server.process.pid)):
                     highest[pid] = max(highest.get(pid, 0), resident_bytes(pid))
         await sending
 

@@ -14,7 +14,7 @@ import pytest_asyncio
 from integration.client import Caller, Failure, connect
 from integration.conftest import StartServer
 from integration.guests import write_function, write_functions
-from integration.processes import children
+from integration.processes import worker_pids
 from integration.stream_calls import Header, StreamCall, open_call
 from rig import Server
 
@@ -231,7 +231,7 @@ async def test_200_streams_on_few_processes(start_server: StartServer, tmp_path:
         ended.set()
 
         assert await calling > 0
-        assert len(children(server.process.pid)) <= 6
+        assert len(worker_pids(server.process.pid)) <= 6
 
 
 @pytest.mark.timeout(90)

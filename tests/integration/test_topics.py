@@ -18,7 +18,7 @@ from integration.client import Caller, connect
 from integration.commands import run_command
 from integration.conftest import StartServer
 from integration.guests import write_function
-from integration.processes import busy_worker, children, settled, until
+from integration.processes import busy_worker, settled, until, worker_pids
 from rig import Server
 
 __all__ = ["caller", "functions", "server"]
@@ -206,7 +206,7 @@ async def test_daprd_that_waits_no_more_stops_the_guest(server: Server, caller: 
         await delivery
 
     assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
-    await until(lambda: busy not in children(server.process.pid), "the guest's worker to be gone")
+    await until(lambda: busy not in worker_pids(server.process.pid), "the guest's worker to be gone")
     assert busy in before
 
 

@@ -16,7 +16,7 @@ import pytest_asyncio
 from integration.client import Caller, Failure, connect, failure_of
 from integration.conftest import StartServer
 from integration.guests import write_function, write_functions
-from integration.processes import busy_worker, children, is_alive, settled, until
+from integration.processes import busy_worker, is_alive, settled, until, worker_pids
 from rig import Server, child
 
 pytestmark = pytest.mark.asyncio
@@ -65,7 +65,7 @@ async def test_killing_a_busy_worker_fails_its_call_alone(server: Server, caller
     )
     assert [reply.body for reply in await asyncio.gather(*echoes)] == [b"%d" % n for n in range(1000)]
     assert not is_alive(worker)
-    await until(lambda: len(children(server.process.pid)) == 3, "a worker in its place")
+    await until(lambda: len(worker_pids(server.process.pid)) == 3, "a worker in its place")
 
 
 async def test_killing_workers_at_any_moment(server: Server, caller: Caller) -> None:
@@ -85,7 +85,7 @@ async def test_killing_workers_at_any_moment(server: Server, caller: Caller) -> 
     callers = [asyncio.ensure_future(call_on()) for _ in range(8)]
     for _ in range(kills):
         await caller.invoke("echo", b"between")
-        os.kill(children(server.process.pid)[0], signal.SIGKILL)
+        os.kill(worker_pids(server.process.pid)[0], signal.SIGKILL)
     await asyncio.gather(*callers)
 
     assert len(failures) <= kills
@@ -98,7 +98,7 @@ async def _raise(error: grpc.aio.AioRpcError) -> None:
 
 async def test_killing_idle_workers_loses_nothing(server: Server, caller: Caller) -> None:
     """Calls made right after every idle worker was killed are taken by new ones."""
-    for worker in children(server.process.pid):
+    for worker in worker_pids(server.process.pid):
         os.kill(worker, signal.SIGKILL)
 
     replies = await asyncio.gather(*(caller.invoke("echo", b"%d" % number) for number in range(20)))
@@ -217,20 +217,20 @@ async def test_health_is_answered_while_all_workers_are_busy(server: Server, cal
 async def test_workers_beyond_the_floor_retire(server: Server, caller: Caller) -> None:
     """A worker that was started beyond the slots and their spare goes when it has been idle for a while."""
     calls = [caller.start(method) for method in ("work", "one", "second", "third")]
-    await until(lambda: len(children(server.process.pid)) == 4, "a worker beyond the spare")
+    await until(lambda: len(worker_pids(server.process.pid)) == 4, "a worker beyond the spare")
     await asyncio.gather(*calls)
-    workers = set(children(server.process.pid))
+    workers = set(worker_pids(server.process.pid))
 
-    await until(lambda: len(children(server.process.pid)) == 3, "the fourth worker's end", timeout_s=15)
+    await until(lambda: len(worker_pids(server.process.pid)) == 3, "the fourth worker's end", timeout_s=15)
 
-    assert set(children(server.process.pid)) < workers
+    assert set(worker_pids(server.process.pid)) < workers
 
 
 async def test_a_worker_holds_no_credentials(start_server: StartServer, tmp_path: Path) -> None:
     """A worker's environment has none of the server's tokens; its standard input and output lead nowhere."""
     functions = write_functions(tmp_path / "functions", {"echo": ""})
     async with start_server(functions, env={"APP_API_TOKEN": "secret", "DAPR_API_TOKEN": "secret"}) as server:
-        worker = children(server.process.pid)[0]
+        worker = worker_pids(server.process.pid)[0]
 
         environment = Path(f"/proc/{worker}/environ").read_bytes()
         streams = [str(Path(f"/proc/{worker}/fd/{fd}").readlink()) for fd in (0, 1)]

@@ -115,6 +115,7 @@ class Template:
 
         Raises:
             ProcessEnded: The template has ended.
+            asyncio.TimeoutError, ProtocolError: It does not answer, or not as it should.
             WorkerStartError: The kernel has no process left.
         """
         return await self._fork(Fork(), body_limit=body_limit)
@@ -127,7 +128,7 @@ class Template:
             memory_bytes: Writable memory that it, and each of its workers, may take from then on.
 
         Raises:
-            ProcessEnded, WorkerStartError: See `fork`.
+            ProcessEnded, asyncio.TimeoutError, ProtocolError, WorkerStartError: See `fork`.
         """
         ours, theirs = _forks_pair()
         with theirs:
@@ -180,6 +181,9 @@ class Template:
                 # A process that exists already is ended, or nobody would.
                 with contextlib.suppress(OSError, ProcessEnded):
                     await (await starting).end()
+                raise
+            except asyncio.TimeoutError:
+                # From CPython 3.11 on it is an OSError too.
                 raise
             except OSError as exc:
                 raise WorkerStartError(

@@ -36,7 +36,9 @@ __all__ = ["Templates", "is_forkable"]
 _log = logging.getLogger("wasm_grpc.pool")
 
 _TRIES = 3
-"""How many templates in a row may end while they fork a worker."""
+"""How many templates in a row may end while they fork."""
+_BROKEN = (ProcessEnded, ProtocolError, asyncio.TimeoutError)
+"""How a template fails that has to be replaced."""
 
 
 def is_forkable(function: PoolFunction) -> bool:
@@ -89,16 +91,14 @@ class Templates:
             template = await self._template(kind)
             try:
                 session = await template.fork(body_limit=self._body_limit)
-            except (ProcessEnded, asyncio.TimeoutError, ProtocolError) as exc:
-                _log.warning("a template ended while it forked a worker: %s", exc)
+            except _BROKEN as exc:
+                _log.warning("a template ended while it forked a worker: %s", _text(exc))
                 await self._drop(kind, template)
                 continue
             if template.generation.is_old():
                 self._in_background(self._renew(kind, template))
             return session, frozenset(template.loaded)
-        raise WorkerStartError(
-            f"worker interpreter {kind.runtime.python}: {_TRIES} templates ended while they forked a worker"
-        )
+        raise _no_template(kind)
 
     def also_load(self, kind: WorkerKind, index: int) -> None:
         """
@@ -137,19 +137,25 @@ class Templates:
         It ends: each template that dies of a function brings that function nearer to being blocked.
         """
         while True:
-            base = await self._base(kind.runtime)
-            try:
-                template = await base.fork_template(memory_bytes=self._worker_bytes[kind])
-            except (ProcessEnded, asyncio.TimeoutError, ProtocolError) as exc:
-                raise WorkerStartError(
-                    f"worker interpreter {kind.runtime.python}: its template ended: {exc}"
-                ) from exc
+            template = await self._fork_template(kind)
             try:
                 if await self._load_in_advance(kind, template):
                     return template
             except BaseException:
                 await template.end()
                 raise
+
+    async def _fork_template(self, kind: WorkerKind) -> Template:
+        for _ in range(_TRIES):
+            base = await self._base(kind.runtime)
+            try:
+                return await base.fork_template(memory_bytes=self._worker_bytes[kind])
+            except _BROKEN as exc:
+                _log.warning("a template ended while it forked another: %s", _text(exc))
+                if self._bases.get(kind.runtime) is base:
+                    del self._bases[kind.runtime]
+                await base.end()
+        raise _no_template(kind)
 
     async def _load_in_advance(self, kind: WorkerKind, template: Template) -> bool:
         for index, function in enumerate(self._functions):
@@ -236,3 +242,14 @@ def _prepare_for_orphans() -> None:
             f"workers can't be forked: the kernel refuses PR_SET_CHILD_SUBREAPER: {exc.strerror}; "
             "expected Linux"
         ) from exc
+
+
+def _no_template(kind: WorkerKind) -> WorkerStartError:
+    return WorkerStartError(
+        f"worker interpreter {kind.runtime.python}: {_TRIES} templates ended while they forked; "
+        "expected one that goes on"
+    )
+
+
+def _text(error: Exception) -> str:
+    return str(error) or "it did not answer in time"

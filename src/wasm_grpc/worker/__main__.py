@@ -32,7 +32,7 @@ from wasm_grpc.core.wire import (
 )
 from wasm_grpc.engines.protocol import Engine
 from wasm_grpc.engines.registry import open_engine
-from wasm_grpc.worker.confinement import confine, sandbox
+from wasm_grpc.worker.confinement import confine, name_process, sandbox
 from wasm_grpc.worker.frame_socket import FrameSocket
 from wasm_grpc.worker.functions import LoadedFunctions
 from wasm_grpc.worker.loop import serve
@@ -47,6 +47,7 @@ def main(argv: Sequence[str]) -> int:
     job, *rest = argv
     flags = dict(flag.removeprefix("--").split("=", 1) for flag in rest)
     counter_fd = int(flags["counter"])
+    name_process("worker" if job == "serve" else job)
     confine(cpu_s=int(flags["cpu-s"]) if "cpu-s" in flags else None)
     keep_freed_memory()
     frames = FrameSocket(socket.socket(fileno=int(flags["fd"])))

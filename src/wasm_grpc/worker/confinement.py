@@ -11,9 +11,10 @@ from pathlib import Path
 from wasm_grpc.core.model import KIB
 from wasm_grpc.worker.landlock import give_up_writing
 
-__all__ = ["confine", "end_with_parent", "limit_memory", "sandbox", "writable_bytes"]
+__all__ = ["confine", "end_with_parent", "limit_memory", "name_process", "sandbox", "writable_bytes"]
 
 _PR_SET_PDEATHSIG = 1
+_PR_SET_NAME = 15
 """From <linux/prctl.h>."""
 _OPEN_FILES = 256
 """Limit on open files, far above what a worker needs."""
@@ -46,6 +47,14 @@ def end_with_parent() -> None:
     """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+def name_process(job: str) -> None:
+    """
+    Name this process after its job, for whoever looks at ``ps -o comm`` or ``top``: "wasm-worker".
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_NAME, f"wasm-{job}".encode(), 0, 0, 0)
 
 
 def sandbox(*, memory_bytes: int | None) -> bool:

@@ -27,7 +27,7 @@ from typing import NoReturn
 
 from wasm_grpc.core.start_counter import StartCounter
 from wasm_grpc.core.wire import Fork, Forked, ForkFailed, Load, out_of_place
-from wasm_grpc.worker.confinement import end_with_parent, limit_memory
+from wasm_grpc.worker.confinement import end_with_parent, limit_memory, name_process
 from wasm_grpc.worker.frame_socket import FrameSocket
 from wasm_grpc.worker.functions import LoadedFunctions
 from wasm_grpc.worker.landlock import give_up_writing
@@ -153,6 +153,7 @@ def _serve(functions: LoadedFunctions, message: Fork, connection: int, counter: 
     if message.memory_bytes:
         limit_memory(message.memory_bytes)
     give_up_writing()
+    name_process("template" if forks else "worker")
     frames = FrameSocket(socket.socket(fileno=connection))
     if forks:
         os.close(counter)

@@ -41,6 +41,8 @@ __all__: list[str] = []
 
 _OPENED = EngineOpened(python="P 1", version="1", target="t", is_sealed=True, limits_instances=True)
 _PIECE_BYTES = 1 << 20
+_loaders: dict[int, int] = {}
+"""Which process has loaded each function; a fork copies it."""
 
 
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
@@ -54,6 +56,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--print", action="append", default=[], help="a piece to print on standard error")
     parser.add_argument("--at-load", type=_Fault, help=f"instead of LOADED: {fault}")
     parser.add_argument("--at-load-of", help="at the LOAD of this function alone")
+    parser.add_argument("--at-fork", type=_Fault, help=f"instead of FORKED: {fault}")
     parser.add_argument("--at-task", type=_Fault, help=f"instead of an answer to COMPILE or INSPECT: {fault}")
     parser.add_argument("--load-s", type=float, default=0, help="seconds that each LOAD takes")
     parser.add_argument("--at-invoke", type=_Fault, help=f"instead of RESULT: {fault}")
@@ -132,6 +135,8 @@ class _FakeWorker:
 
     def _fork(self) -> None:
         assert self._forks is not None
+        if self._options.at_fork:
+            self._options.at_fork.happen(self._socket, self._options.once)
         _, descriptors, _, _ = socket.recv_fds(self._forks, 1, 4)
         if pid := fork_twice():
             for descriptor in descriptors:
@@ -153,6 +158,7 @@ class _FakeWorker:
                 self._counter.begin()
             options.at_load.happen(self._socket, options.once)
         time.sleep(options.load_s)
+        _loaders[message.index] = os.getpid()
         self._send(Loaded(message.index))
 
     def _invoke(self, message: Invoke) -> None:
@@ -188,6 +194,11 @@ def _pid(_: Invoke, __: int) -> bytes:
     return b"%d" % os.getpid()
 
 
+def _loader(message: Invoke, _: int) -> bytes:
+    """Say which process has loaded the function: this one, or its template."""
+    return b"%d %d" % (_loaders[message.index], os.getpid())
+
+
 def _resizing_errors(_: Invoke, counter: int) -> bytes:
     """Try to resize the memory that is shared with the server."""
     errors = b""
@@ -201,6 +212,7 @@ def _resizing_errors(_: Invoke, counter: int) -> bytes:
 
 _ANSWERS: dict[str, Callable[[Invoke, int], bytes]] = {
     "body": _body,
+    "loader": _loader,
     "pid": _pid,
     "resizing-errors": _resizing_errors,
 }

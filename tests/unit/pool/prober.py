@@ -1,0 +1,76 @@
+"""
+A template whose workers, instead of loading a function, say what they can do and see.
+
+It is a real template with the fake engine; the answer to LOAD is a LOAD_FAILED whose error is JSON. The function's
+name is the template's process id, its artifact a folder to write to.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import random
+import resource
+import sys
+from pathlib import Path
+from typing import Any
+
+from wasm_grpc.core.wire import Load, LoadFailed
+from wasm_grpc.worker import __main__ as program
+from wasm_grpc.worker.functions import LoadedFunctions
+
+__all__: list[str] = []
+
+_CREATE_RULESET = 444
+_PR_GET_PDEATHSIG = 2
+
+
+def _findings(load: Load) -> dict[str, Any]:
+    signal_number = ctypes.c_int()
+    libc = ctypes.CDLL(None)
+    libc.prctl(_PR_GET_PDEATHSIG, ctypes.byref(signal_number), 0, 0, 0)
+    return {
+        "pid": os.getpid(),
+        "parent": os.getppid(),
+        "parent_death_signal": signal_number.value,
+        "threads": len(list(Path("/proc/self/task").iterdir())),
+        "environment": sorted(os.environ),
+        "core_bytes": resource.getrlimit(resource.RLIMIT_CORE),
+        "open_files": resource.getrlimit(resource.RLIMIT_NOFILE),
+        "data_bytes": resource.getrlimit(resource.RLIMIT_DATA),
+        "memory": _try(lambda: bytearray(1 << 30)),
+        "descriptors": _descriptors(),
+        "landlock": libc.syscall(_CREATE_RULESET, None, 0, 1),
+        "write": _try(lambda: (Path(load.function.artifact) / "file").write_text("x")),
+        "signal_to_template": _try(lambda: os.kill(int(load.function.name), 0)),
+        "random": random.random(),
+    }
+
+
+def _try(attempt: Any) -> str:
+    try:
+        attempt()
+    except (OSError, MemoryError):
+        return "refused"
+    return "done"
+
+
+def _descriptors() -> list[str]:
+    found = []
+    for link in Path("/proc/self/fd").iterdir():
+        try:
+            found.append(str(link.readlink()).partition(":")[0])
+        except OSError:
+            # That of the listing itself.
+            continue
+    return sorted(found)
+
+
+def _load(_: LoadedFunctions, message: Load) -> LoadFailed:
+    return LoadFailed(message.index, json.dumps(_findings(message)))
+
+
+if __name__ == "__main__":
+    LoadedFunctions.load = _load  # type: ignore[method-assign,assignment]
+    sys.exit(program.main(sys.argv[sys.argv.index("template") :]))
