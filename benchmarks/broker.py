@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import shutil
+import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -25,6 +26,7 @@ __all__ = ["PUBSUB", "Broker", "Tools", "find_tools", "open_broker"]
 
 PUBSUB = "pubsub"
 
+_REDIS = ROOT / "scripts" / "redis"
 _HOST = "127.0.0.1"
 _START_S = 15.0
 _DRAIN_S = 60.0
@@ -36,10 +38,12 @@ _CONCURRENCY = 100
 @dataclass(frozen=True, slots=True)
 class Tools:
     """
-    The programs beside ours: their paths.
+    Programs that are not part of this project.
+
+    Attributes:
+        daprd: Path of the sidecar. Redis needs none: `scripts/redis` finds it.
     """
 
-    redis: str
     daprd: str
 
 
@@ -116,14 +120,14 @@ class Broker:
 
 def find_tools() -> Tools | str:
     """
-    Return the programs, or what is missing, for people.
+    Return the programs, or a line that says what is missing.
     """
+    found = subprocess.run([_REDIS], capture_output=True, text=True, check=False)
+    if found.returncode:
+        return found.stderr.strip()
     built = None if os.environ.get("DAPRD") else shutil.which(ROOT / ".tools" / "bin" / "daprd")
     daprd = built or find_daprd()
-    redis = shutil.which("redis-server")
-    if daprd and redis:
-        return Tools(redis=redis, daprd=daprd)
-    return "no daprd (tests/daprd/build makes one)" if redis else "no redis-server (Debian's package)"
+    return Tools(daprd=daprd) if daprd else "no daprd; expected one that tests/daprd/build has made"
 
 
 @contextlib.contextmanager
@@ -139,20 +143,8 @@ def open_broker(tools: Tools) -> Iterator[Broker]:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         write_configuration(folder)
         _write_component(folder / "resources", f"{_HOST}:{port}")
-        flags = [
-            "--bind",
-            _HOST,
-            "--port",
-            str(port),
-            "--dir",
-            str(folder),
-            "--save",
-            "",
-            "--appendonly",
-            "no",
-        ]
         log = stack.enter_context((folder / "redis.log").open("wb"))
-        process = stack.enter_context(program([tools.redis, *flags], stdout=log))
+        process = stack.enter_context(program([str(_REDIS), str(port), str(folder)], stdout=log))
         client = stack.enter_context(Redis(host=_HOST, port=port))
         _wait(client)
         yield Broker(process.pid, client, tools, folder)

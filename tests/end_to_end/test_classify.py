@@ -38,6 +38,6 @@ async def test_what_is_no_picture_is_the_callers_mistake(app: App) -> None:
 
     assert (failure.status, failure.reason) == (400, "REJECTED")
     assert failure.message == (
-        "function 'classify': rejected the input: the body is no picture that this function knows; "
+        "function 'classify': rejected the input: the body is not a picture that this function can read; "
         "expected a JPEG, PNG, GIF, BMP or WebP picture"
     )

@@ -50,7 +50,7 @@ CASES = {
         body=b"a letter",
         failure=Failure(
             status=400,
-            message="function 'grayscale': rejected the input: the body is no picture that this function knows;"
+            message="function 'grayscale': rejected the input: the body is not a picture that this function can read;"
             " expected a JPEG, PNG, GIF, BMP or WebP picture",
             reason="REJECTED",
             function="grayscale",

@@ -433,7 +433,7 @@ def _refused() -> Iterator[tuple[str, tuple[bytes, str]]]:
     critical = Png(PICTURE, before=[png_chunk(b"CgBI", bytes(4))]).file
     yield (
         "PNG with a critical chunk",
-        (critical, "this kind of PNG can't be decoded: it has a chunk of the unknown kind CgBI"),
+        (critical, "this kind of PNG can't be decoded: it has the unknown critical chunk CgBI"),
     )
 
     scan = JPEG.index(b"\xff\xda")
@@ -472,7 +472,7 @@ def _refused() -> Iterator[tuple[str, tuple[bytes, str]]]:
         "without a frame": (head + trailer, "has no frame"),
         "with no frame where one should be": (
             head + b"<html>",
-            "is damaged: what stands where a frame should is none",
+            "is damaged: it has an unknown block where a frame should begin",
         ),
     }
     yield from ((f"GIF {name}", (file, f"the GIF {what}")) for name, (file, what) in gifs.items())
@@ -488,7 +488,7 @@ def _refused() -> Iterator[tuple[str, tuple[bytes, str]]]:
         ),
         "of a header of no kind": (
             Bmp(size, 24, rows, header_bytes=77),
-            "the BMP is damaged: its header of 77 bytes is of no known kind",
+            "the BMP is damaged: its header has 77 bytes, as no version of BMP has",
         ),
         "with a JPEG in it": (
             Bmp(size, 0, JPEG, compression=4),
@@ -496,11 +496,11 @@ def _refused() -> Iterator[tuple[str, tuple[bytes, str]]]:
         ),
         "whose pixels begin in its header": (
             Bmp(size, 24, rows, offset=20),
-            "the BMP is damaged: its pixels begin in its header",
+            "the BMP is damaged: its pixels overlap its header",
         ),
         "that doesn't say where its pixels begin": (
             Bmp(size, 24, rows, offset=0),
-            "the BMP is damaged: its pixels begin in its header",
+            "the BMP is damaged: its pixels overlap its header",
         ),
     }
     yield from ((f"BMP {name}", (bmp.file, what)) for name, (bmp, what) in bmps.items())
@@ -509,7 +509,7 @@ def _refused() -> Iterator[tuple[str, tuple[bytes, str]]]:
         yield f"{name} WebP cut in its pixels", (file[: len(file) * 2 // 3], "the WebP is truncated")
         yield f"{name} WebP cut in its header", (file[:22], "the WebP is truncated")
     header = webp_chunk(b"VP8X", b"\0\0\0\0" + _sides(PICTURE))
-    yield "WebP without a picture", (webp([header]), "the WebP is damaged: there is no picture in it")
+    yield "WebP without a picture", (webp([header]), "the WebP is damaged: it contains no picture")
 
 
 REFUSED = dict(_refused())

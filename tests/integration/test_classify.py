@@ -21,7 +21,7 @@ from integration.handwriting import HANDS
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 EXPECTED = "expected a JPEG, PNG, GIF, BMP or WebP picture"
-BLANK = "nothing is drawn on the picture: nothing on it stands out from its ground"
+BLANK = "nothing is drawn on the picture: nothing stands out from the background"
 LINE = "The picture very likely shows 4.\n"
 
 
@@ -153,15 +153,18 @@ def lines() -> Image.Image:
 
 REFUSED = {
     "empty": (b"", f"the body is empty; {EXPECTED}"),
-    "text": (b"seven", f"the body is no picture that this function knows; {EXPECTED}"),
+    "text": (b"seven", f"the body is not a picture that this function can read; {EXPECTED}"),
     "cut PNG": (png(lines())[:-400], "the PNG is truncated"),
     "cut JPEG": (encoded(lines(), "JPEG")[:500], "the JPEG is truncated"),
     "cut GIF": (encoded(lines(), "GIF")[:900], "the GIF is truncated"),
     "cut BMP": (encoded(lines(), "BMP")[:-400], "the BMP is truncated"),
     "cut WebP": (encoded(lines(), "WEBP")[:-400], "the WebP is truncated"),
-    "too wide": (claimed(16_385, 1), "the picture is 16385x1 pixels; at most 16384 a side are taken"),
-    "a bomb": (claimed(16_384, 16_384), "the picture is 16384x16384 pixels; at most 24 million are taken"),
-    "no pixels": (claimed(0, 5), "the picture is 0x5 pixels, so there is nothing in it"),
+    "too wide": (
+        claimed(16_385, 1),
+        "the picture has 16385x1 pixels; expected at most 16384 in width and height",
+    ),
+    "a bomb": (claimed(16_384, 16_384), "the picture has 16384x16384 pixels; expected at most 24 million"),
+    "no pixels": (claimed(0, 5), "the picture has 0x5 pixels; expected at least 1x1"),
     "one pixel": (
         png(Image.new("L", (1, 1))),
         BLANK,

@@ -55,7 +55,7 @@ WRONG: dict[str, tuple[str, Mapping[str, str]]] = {
 INPUT_FORM = (
     "height x width x channels : type of a sample, such as 224x224x3:u8 (channels 1 or 3, type u8 or f32)"
 )
-TEXT_FORM = "expected a text of one label a line, in the order of the model's scores"
+TEXT_FORM = "expected a text with one label on each line, in the order of the model's scores"
 SAID = {
     "input": f"INPUT: '224x224:u8' is not valid; expected {INPUT_FORM}",
     "type": f"INPUT: '2x2x3:i8' is not valid; expected {INPUT_FORM}",
@@ -63,23 +63,23 @@ SAID = {
     "four": f"INPUT: '2x2x4:u8' is not valid; expected {INPUT_FORM}",
     "endless": f"INPUT: '5000x2x3:u8' is not valid; expected {INPUT_FORM}",
     "fit": "FIT: 'squeeze' is not valid; expected stretch, crop, pad or ink",
-    "top": "TOP: '0' is not valid; expected a whole number from 1",
+    "top": "TOP: '0' is not valid; expected a whole number, 1 or more",
     "threshold": "THRESHOLD: '50' is not valid; expected a number from 0 to 1",
     "mean": "MEAN: '1,2' is not valid; "
     "expected a number, or one for each of red, green and blue with commas between them",
     "scale": "SCALE: '1/0' is not valid; "
     "expected a number, or one for each of red, green and blue with commas between them",
-    "bytes": "MEAN and SCALE: set, but INPUT says u8, whose samples are handed on as they are; "
-    "expected neither, or an INPUT of f32",
+    "bytes": "MEAN and SCALE: set although INPUT is of type u8, whose samples are passed on unchanged; "
+    "expected neither, or an INPUT of type f32",
     "labels": f"LABELS: /model/names.txt: No such file or directory (os error 44); {TEXT_FORM}",
     "misfit": "wasi-nn: set_input: input 0 'picture': has 48 bytes; expected 1x2x2x3:u8, 12 bytes | "
-    f"INPUT: 4x4x3:u8 is not what the model 'default' takes (invalid_argument); expected {INPUT_FORM}",
+    f"INPUT: 4x4x3:u8 is not the input of the model 'default' (invalid_argument); expected {INPUT_FORM}",
     "kind": "wasi-nn: set_input: input 0 'picture': has 48 bytes; expected 1x2x2x3:u8, 12 bytes | "
-    f"INPUT: 2x2x3:f32 is not what the model 'default' takes (invalid_argument); expected {INPUT_FORM}",
+    f"INPUT: 2x2x3:f32 is not the input of the model 'default' (invalid_argument); expected {INPUT_FORM}",
     "few": "LABELS: 11 labels don't fit the model's output of 12 bytes; "
     "expected 12 labels for scores as u8, or 3 as f32",
-    "none": f"LABELS: /model/labels.txt: it is empty; {TEXT_FORM}",
-    "latin": f"LABELS: /model/labels.txt: it is no UTF-8; {TEXT_FORM}",
+    "none": f"LABELS: /model/labels.txt: is empty; {TEXT_FORM}",
+    "latin": f"LABELS: /model/labels.txt: is not UTF-8; {TEXT_FORM}",
     "modelless": "wasi-nn: load_by_name: no model 'default'; expected one that is granted (none is) | "
     "there is no model 'default'; expected it under capabilities.nn.models in function.toml",
 }

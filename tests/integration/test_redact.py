@@ -468,26 +468,29 @@ def test_options(variables: dict[str, str], becomes: bytes) -> None:
     [
         (
             {"QUERY_STRING": "only=email,phone"},
-            f"only: 'phone' is no kind; expected some of {KINDS}, with commas between them",
+            f"only: 'phone' is not a kind of secret; expected one or more of {KINDS}, with commas between them",
         ),
         (
             {"QUERY_STRING": "only"},
-            f"only: '' is no kind; expected some of {KINDS}, with commas between them",
+            f"only: '' is not a kind of secret; expected one or more of {KINDS}, with commas between them",
         ),
-        ({"ONLY": "Email"}, f"ONLY: 'Email' is no kind; expected some of {KINDS}, with commas between them"),
+        (
+            {"ONLY": "Email"},
+            f"ONLY: 'Email' is not a kind of secret; expected one or more of {KINDS}, with commas between them",
+        ),
         (
             {"QUERY_STRING": "mask="},
-            "mask: '' is no text for a secret's place; expected 1 to 64 bytes without control characters",
+            "mask: '' can't replace a secret; expected 1 to 64 bytes without control characters",
         ),
         (
             {"MASK": "a\nb"},
-            r"MASK: 'a\nb' is no text for a secret's place; expected 1 to 64 bytes without control characters",
+            r"MASK: 'a\nb' can't replace a secret; expected 1 to 64 bytes without control characters",
         ),
         (
             {"QUERY_STRING": "mask=" + 33 * "%C3%A4"},
-            f"mask: '{33 * 'ä'}' is no text for a secret's place; expected 1 to 64 bytes without control characters",
+            f"mask: '{33 * 'ä'}' can't replace a secret; expected 1 to 64 bytes without control characters",
         ),
-        ({"QUERY_STRING": "only=ip&keep=4"}, "'keep' is no option; expected only or mask"),
+        ({"QUERY_STRING": "only=ip&keep=4"}, "'keep' is not an option; expected only or mask"),
     ],
     ids=["kind", "no kind", "environment's kind", "no mask", "line end", "long mask", "option"],
 )
@@ -502,7 +505,9 @@ def test_the_command_s_end(engine: str, env: dict[str, str]) -> None:
     """Run as a command, it ends with 65 where an option is wrong."""
     ended = redact(engine, env, LINE, ONLY="phone")
 
-    sentence = f"ONLY: 'phone' is no kind; expected some of {KINDS}, with commas between them\n"
+    sentence = (
+        f"ONLY: 'phone' is not a kind of secret; expected one or more of {KINDS}, with commas between them\n"
+    )
     assert (ended.code, ended.stdout, ended.stderr) == (65, b"", sentence)
 
 
@@ -765,5 +770,5 @@ async def test_a_caller_s_mistake(caller: Caller) -> None:
     assert (failure.code, failure.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "REJECTED")
     assert failure.message == (
         "function 'redact': rejected the input: "
-        f"only: 'all' is no kind; expected some of {KINDS}, with commas between them"
+        f"only: 'all' is not a kind of secret; expected one or more of {KINDS}, with commas between them"
     )

@@ -339,7 +339,7 @@ async def test_a_caller_that_leaves_the_queue(server: Server, caller: Caller) ->
     async with open_call(caller, "echo") as running, open_call(caller, "echo") as third:
         assert await running.header() == PLAIN
         async with open_call(caller, "late") as waiting:
-            # The server takes up calls as they come, this one last.
+            # The server starts calls in the order of their arrival, so this one starts last.
             assert (await caller.invoke("echo", b"1")).body == b"1"
             waiting.call.cancel()
             line = "CANCELLED: method 'late': the caller is gone$"

@@ -168,7 +168,7 @@ REFUSALS = {
     "no picture": (
         Refused(
             CODES.INVALID_ARGUMENT,
-            "function 'grayscale': rejected the input: the body is no picture that this function knows; expected a",
+            "function 'grayscale': rejected the input: the body is not a picture that this function can read; expected a",
             "REJECTED",
         ),
         400,

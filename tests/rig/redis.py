@@ -1,29 +1,30 @@
-"""A Redis server on a port and a folder of its own, in memory only."""
+"""A Redis server with its own port and folder, in memory only."""
 
 from __future__ import annotations
 
-import os
-import shutil
+import asyncio
+import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from rig.ports import HOST, free_port
 from rig.processes import child
-from rig.skip import need
+from rig.skip import missing
 
 __all__ = ["redis"]
 
+SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "redis"
 START_TIMEOUT_S = 10.0
 
 
 @asynccontextmanager
 async def redis(folder: Path) -> AsyncIterator[str]:
-    """Run Redis and yield its address, a component's `redisHost`; skip the test where there is none."""
-    found = os.environ.get("REDIS_SERVER") or shutil.which("redis-server")
-    binary = need(found, "no redis-server: install Debian's package, or name one in REDIS_SERVER")
+    """Run Redis and yield its address, a component's `redisHost`; skip the test if Redis is not installed."""
+    found = await asyncio.to_thread(subprocess.run, [SCRIPT], capture_output=True, text=True, check=False)
+    if found.returncode:
+        missing(found.stderr.strip())
     port = free_port()
-    flags = ["--bind", HOST, "--port", str(port), "--dir", str(folder), "--save", "", "--appendonly", "no"]
-    async with child(binary, *flags) as process:
+    async with child(SCRIPT, str(port), folder) as process:
         await process.line("Ready to accept connections", timeout_s=START_TIMEOUT_S)
         yield f"{HOST}:{port}"

@@ -23,3 +23,15 @@ async def test_redis_answers_at_its_address(tmp_path: Path) -> None:
         await writer.wait_closed()
 
     assert answer == b"+PONG\r\n"
+
+
+async def test_a_machine_without_redis(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test that needs Redis is skipped with the remedy, or fails in CI."""
+    monkeypatch.setenv("REDIS_SERVER", str(tmp_path / "redis-server"))
+    monkeypatch.delenv("CI", raising=False)
+
+    with pytest.raises(pytest.skip.Exception) as caught:
+        async with redis(tmp_path):
+            pass
+
+    assert str(caught.value) == "no redis-server; expected Debian's package, or REDIS_SERVER to name one"

@@ -1,4 +1,4 @@
-"""What becomes of a test whose needs can't be had."""
+"""Tests that need something which this machine lacks."""
 
 from __future__ import annotations
 

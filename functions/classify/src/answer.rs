@@ -1,4 +1,4 @@
-//! What is answered: the labels of the highest scores, as JSON or as a sentence.
+//! The answer: the labels with the highest scores, as JSON or as a sentence.
 
 use std::fmt::Write;
 
@@ -107,7 +107,7 @@ fn push_text(json: &mut String, text: &str) {
 
 fn sentence(found: &[Found]) -> String {
     match found.first() {
-        None => "The picture shows nothing that the model knows.\n".into(),
+        None => "The picture shows nothing that the model recognises.\n".into(),
         Some(Found { label, score }) => {
             let certainty = match score {
                 score if *score >= 0.8 => "very likely",

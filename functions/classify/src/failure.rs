@@ -1,4 +1,4 @@
-//! Why there is no answer, and the exit code that says so.
+//! The reasons why there is no answer, each with its exit code.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use picture::Rejection;
 
 /// `EX_SOFTWARE` of sysexits.h: the model failed.
 const EX_SOFTWARE: i32 = 70;
-/// `EX_IOERR`: a stream of the host's failed.
+/// `EX_IOERR`: standard input or output failed.
 const EX_IOERR: i32 = 74;
 /// `EX_CONFIG`: an option is wrong, or doesn't fit the model.
 const EX_CONFIG: i32 = 78;

@@ -1,8 +1,8 @@
-//! A picture on standard input, what a model takes it for on standard output.
+//! Reads a picture from standard input, and writes a model's labels for it to standard output.
 //!
-//! The model is the one that the manifest grants as `default`; everything else that there is to know
-//! of it stands in the environment (`options`). What is no picture is refused with exit code 65 and
-//! one sentence on standard error.
+//! The model is the one that the manifest grants as `default`. Everything else about it is set in the
+//! environment (`options`). A body that is not a picture is rejected with exit code 65 and one sentence
+//! on standard error.
 
 mod answer;
 mod failure;
@@ -23,7 +23,7 @@ use nn::{Errno, Kind, Model};
 use options::{Options, Sample};
 use picture::stdio;
 
-/// By which the manifest grants it.
+/// The name by which the manifest grants the model.
 const MODEL: &str = "default";
 
 fn main() {
@@ -46,15 +46,15 @@ fn run() -> Result<(), Failure> {
     stdio::write_answer(respond(&options.model, &found).as_bytes()).map_err(Failure::Stream)
 }
 
-/// The labels, one a line, without what is empty at the end.
+/// The labels, one on each line, without empty lines at the end.
 fn read_labels(path: &str) -> Result<String, Failure> {
-    let expected = "expected a text of one label a line, in the order of the model's scores";
+    let expected = "expected a text with one label on each line, in the order of the model's scores";
     let wrong = |fault: String| Failure::Misconfigured(format!("LABELS: {path}: {fault}; {expected}"));
     let text = fs::read(path).map_err(|error| wrong(error.to_string()))?;
-    let text = String::from_utf8(text).map_err(|_| wrong("it is no UTF-8".into()))?;
+    let text = String::from_utf8(text).map_err(|_| wrong("is not UTF-8".into()))?;
     let text = text.trim_start_matches('\u{feff}').trim_end();
     if text.is_empty() {
-        return Err(wrong("it is empty".into()));
+        return Err(wrong("is empty".into()));
     }
     Ok(text.into())
 }
@@ -75,15 +75,15 @@ fn infer(tensor: &[u8], options: &Options) -> Result<Vec<u8>, Failure> {
     };
     model.set_input(&dimensions, kind, tensor).map_err(|errno| match errno {
         Errno::INVALID_ARGUMENT | Errno::TOO_LARGE => Failure::Misconfigured(format!(
-            "INPUT: {input} is not what the model '{MODEL}' takes ({errno}); expected {}",
+            "INPUT: {input} is not the input of the model '{MODEL}' ({errno}); expected {}",
             options::INPUT_FORM
         )),
-        errno => Failure::Model(format!("the model '{MODEL}' doesn't take its input: {errno}")),
+        errno => Failure::Model(format!("the model '{MODEL}' rejects its input: {errno}")),
     })?;
     model.compute().map_err(|errno| Failure::Model(format!("the model '{MODEL}' failed: {errno}")))?;
     model.output(scores::LIMIT_BYTES).map_err(|errno| match errno {
         Errno::TOO_LARGE => scores::too_many(),
-        errno => Failure::Model(format!("the model '{MODEL}' gives no output: {errno}")),
+        errno => Failure::Model(format!("the model '{MODEL}' returns no output: {errno}")),
     })
 }
 

@@ -11,12 +11,12 @@ pub struct Options {
     pub labels: String,
     pub input: Input,
     pub fit: Fit,
-    /// How many labels are answered at most.
+    /// Limit on the number of labels in the answer.
     pub top: usize,
-    /// The least score of a label that is answered.
+    /// The lowest score of a label in the answer.
     pub threshold: f32,
     pub levels: Levels,
-    /// What the answer calls the model.
+    /// The model's name in the answer.
     pub model: String,
 }
 
@@ -78,7 +78,7 @@ impl Options {
             labels: option("LABELS", "/model/labels.txt", "the path of a file", text)?,
             input,
             fit: option("FIT", "stretch", "stretch, crop, pad or ink", fit)?,
-            top: option("TOP", "5", "a whole number from 1", |text| number(text).filter(|&top| top > 0))?,
+            top: option("TOP", "5", "a whole number, 1 or more", |text| number(text).filter(|&top| top > 0))?,
             threshold: option("THRESHOLD", "0", "a number from 0 to 1", |text| {
                 number(text).filter(|score| (0.0..=1.0).contains(score))
             })?,
@@ -97,8 +97,8 @@ fn levels(input: Input) -> Result<Levels, Failure> {
     let is_plain = levels.mean == [0.0; 3] && levels.scale == [1.0; 3];
     if input.sample == Sample::U8 && !is_plain {
         return Err(Failure::Misconfigured(
-            "MEAN and SCALE: set, but INPUT says u8, whose samples are handed on as they are; expected neither, \
-             or an INPUT of f32"
+            "MEAN and SCALE: set although INPUT is of type u8, whose samples are passed on unchanged; expected \
+             neither, or an INPUT of type f32"
                 .into(),
         ));
     }

@@ -26,12 +26,12 @@ pub fn read(output: &[u8], labels: usize) -> Result<Vec<f32>, Failure> {
     if scores.iter().all(|score| score.is_finite()) {
         Ok(scores)
     } else {
-        Err(Failure::Model("the model's output has scores that are no numbers".into()))
+        Err(Failure::Model("the model's output has scores that are not finite numbers".into()))
     }
 }
 
 pub fn too_many() -> Failure {
     Failure::Misconfigured(format!(
-        "the model's output is larger than {LIMIT_BYTES} bytes; expected a classifier, one score a label"
+        "the model's output is larger than {LIMIT_BYTES} bytes; expected a classifier's output, with one score for each label"
     ))
 }

@@ -41,7 +41,7 @@ fn fitted(
     if fit == Fit::Ink {
         let grey = Plane::from_raster(raster, false, Behind::Contrast);
         return ink(&grey, width, height).ok_or_else(|| {
-            Rejection::new("nothing is drawn on the picture: nothing on it stands out from its ground")
+            Rejection::new("nothing is drawn on the picture: nothing stands out from the background")
         });
     }
     let plane = Plane::from_raster(raster, has_colour, Behind::Page);

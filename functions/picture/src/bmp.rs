@@ -77,7 +77,12 @@ impl<'a> Bitmap<'a> {
             CORE_HEADER_BYTES => (short(18)?.into(), short(20)?.into(), short(24)?),
             42 | 46 | 108 | 124 => info()?,
             16..=64 if header % 4 == 0 => info()?,
-            _ => return Err(damaged(FORMAT, format!("its header of {header} bytes is of no known kind"))),
+            _ => {
+                return Err(damaged(
+                    FORMAT,
+                    format!("its header has {header} bytes, as no version of BMP has"),
+                ))
+            }
         };
         if width < 0 || height == i32::MIN {
             return Err(damaged(FORMAT, "its size is negative"));
@@ -99,7 +104,10 @@ impl<'a> Bitmap<'a> {
             _ => return Err(undecodable(FORMAT, format!("compression {kind}"))),
         };
         if compression == Compression::Runs && height < 0 {
-            return Err(damaged(FORMAT, "its rows are in runs, and from the top"));
+            return Err(damaged(
+                FORMAT,
+                "its rows are run-length encoded and start at the top, which can't be combined",
+            ));
         }
 
         // The masks of a header that has no room for them lie behind it.
@@ -111,7 +119,7 @@ impl<'a> Bitmap<'a> {
         let palette_at = FILE_HEADER_BYTES + header + masks_behind;
         let pixels_at = long(10)? as usize;
         if pixels_at < FILE_HEADER_BYTES + header {
-            return Err(damaged(FORMAT, "its pixels begin in its header"));
+            return Err(damaged(FORMAT, "its pixels overlap its header"));
         }
         let most = if bits <= 8 { 1 << bits } else { 0 };
         let colours = if colours == 0 || colours > most { most } else { colours };

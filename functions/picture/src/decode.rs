@@ -1,4 +1,4 @@
-//! Bodies to pictures, by what their first bytes say they are.
+//! Decodes the body as a picture. Its first bytes tell the format.
 
 use std::error::Error;
 use std::fmt::Display;
@@ -12,10 +12,10 @@ use crate::{bmp, gif, jpeg, png, webp};
 
 const EXPECTED: &str = "expected a JPEG, PNG, GIF, BMP or WebP picture";
 
-/// Of one side.
+/// Limit on the width and on the height, in pixels.
 const MAX_SIDE: u32 = 16_384;
-/// As many as the usual kinds of JPEG and PNG can have within a manifest's `memory` of 256 MiB;
-/// where a costlier kind needs more, the allocator says so.
+/// Limit on the number of pixels. The usual kinds of JPEG and PNG need at most 256 MiB for so many, which is the
+/// manifest's `memory`. If another kind needs more, the allocator rejects it.
 const MAX_PIXELS: u32 = 24_000_000;
 
 /// How large a picture is at least wanted; a JPEG that is larger costs less if it need not be whole.
@@ -24,8 +24,8 @@ pub type LeastSize = Option<(u32, u32)>;
 /// The one picture of a body, or the first of an animation: whole, or as a JPEG of half, a quarter or an
 /// eighth of its size, each side of it still as long as is wanted.
 pub fn decode(body: &[u8], least: LeastSize) -> Result<Raster, Rejection> {
-    // The decoders assert here and there what a damaged file doesn't hold to.
-    // A panic outside them is a bug of ours and stays a trap.
+    // The decoders have assertions that a damaged file may violate.
+    // A panic outside of them is a bug of ours and remains a trap.
     let _guard = panics_mean("the picture is damaged and can't be decoded");
     match body {
         [] => Err(Rejection::new(format!("the body is empty; {EXPECTED}"))),
@@ -34,7 +34,9 @@ pub fn decode(body: &[u8], least: LeastSize) -> Result<Raster, Rejection> {
         [b'B', b'M', ..] => bmp::decode(body),
         _ if gif::is_gif(body) => gif::decode(body),
         _ if webp::is_webp(body) => webp::decode(body),
-        _ => Err(Rejection::new(format!("the body is no picture that this function knows; {EXPECTED}"))),
+        _ => {
+            Err(Rejection::new(format!("the body is not a picture that this function can read; {EXPECTED}")))
+        }
     }
 }
 
@@ -53,17 +55,17 @@ pub fn image_rejection(format: &str, error: ImageError) -> Rejection {
 pub fn check_size(width: u32, height: u32) -> Result<(), Rejection> {
     if width == 0 || height == 0 {
         return Err(Rejection::new(format!(
-            "the picture is {width}x{height} pixels, so there is nothing in it"
+            "the picture has {width}x{height} pixels; expected at least 1x1"
         )));
     }
     if width > MAX_SIDE || height > MAX_SIDE {
         return Err(Rejection::new(format!(
-            "the picture is {width}x{height} pixels; at most {MAX_SIDE} a side are taken"
+            "the picture has {width}x{height} pixels; expected at most {MAX_SIDE} in width and height"
         )));
     }
     if width * height > MAX_PIXELS {
         return Err(Rejection::new(format!(
-            "the picture is {width}x{height} pixels; at most {} million are taken",
+            "the picture has {width}x{height} pixels; expected at most {} million",
             MAX_PIXELS / 1_000_000
         )));
     }
@@ -76,7 +78,7 @@ pub fn truncated(format: &str) -> Rejection {
 
 pub fn damaged(format: &str, reason: impl Display) -> Rejection {
     let reason = reason.to_string();
-    // The decoders' words are kept only where they are meant for people.
+    // A decoder's own message is used only if it is written for people.
     if reason.contains('{') {
         return Rejection::new(format!("the {format} is damaged"));
     }

@@ -111,7 +111,7 @@ impl<'a> Blocks<'a> {
                 // Some encoders end a block twice.
                 PADDING => {}
                 _ if self.frames == 0 => {
-                    return Err(damaged(FORMAT, "what stands where a frame should is none"))
+                    return Err(damaged(FORMAT, "it has an unknown block where a frame should begin"))
                 }
                 _ => {
                     self.at = start;
@@ -213,7 +213,7 @@ impl Frame {
     /// Only the lengths of what the codes stand for are kept, which takes a fifth of the time of unpacking.
     fn check(&self, body: &[u8]) -> Result<(), Rejection> {
         if !CODE_BITS.contains(&self.code_bits) {
-            return Err(damaged(FORMAT, format!("its codes begin at {} bits", self.code_bits)));
+            return Err(damaged(FORMAT, format!("its initial code size is {} bits", self.code_bits)));
         }
         let wanted = self.width as usize * self.height as usize;
         let clear = 1_usize << self.code_bits;
@@ -240,7 +240,7 @@ impl Frame {
                     None if code < clear => 1,
                     Some(before) if code == next && next < CODES => lengths[before] + 1,
                     Some(_) if code < next => lengths[code],
-                    _ => return Err(damaged(FORMAT, "its pixels can't be unpacked")),
+                    _ => return Err(damaged(FORMAT, "its pixels can't be decompressed")),
                 };
                 count += usize::from(length);
                 if let (Some(before), true) = (before, next < CODES) {
@@ -271,7 +271,7 @@ impl Frame {
             read += step.consumed_in;
             filled += step.consumed_out;
             if step.consumed_in == 0 && step.consumed_out == 0 {
-                return Err(damaged(FORMAT, "its pixels can't be unpacked"));
+                return Err(damaged(FORMAT, "its pixels can't be decompressed"));
             }
         }
 

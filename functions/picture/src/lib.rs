@@ -1,6 +1,6 @@
-//! What functions that take a picture share: its decoding, and how they speak with the host.
+//! Code that functions for pictures share: decoding, and input and output.
 //!
-//! A program that links this crate also gets its allocator, which tells a lack of memory as a
+//! A program that links this crate also gets its allocator, which reports a lack of memory in one
 //! sentence (`memory`).
 
 mod bmp;

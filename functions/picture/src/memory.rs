@@ -1,7 +1,7 @@
-//! Running out of memory, told as a sentence.
+//! An allocator that rejects the picture if there is not enough memory for it.
 //!
-//! The standard library's answer to a failed allocation is a trap. How much a picture needs is
-//! the picture's doing, so here it is a rejection like any other.
+//! The standard library traps if an allocation fails. But the picture decides how much memory it
+//! needs, so here it is rejected like any other bad input.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 
@@ -40,8 +40,8 @@ fn present(block: *mut u8) -> *mut u8 {
 
 #[cold]
 fn reject() -> ! {
-    const SENTENCE: &[u8] = b"the picture needs more memory than the function is granted\n";
-    // Nothing may be allocated any more, so not through `eprintln`.
+    const SENTENCE: &[u8] = b"the picture needs more memory than the function may use\n";
+    // Not `eprintln`, which may allocate.
     // SAFETY: the pointer and the length are those of one constant.
     unsafe {
         libc::write(libc::STDERR_FILENO, SENTENCE.as_ptr().cast(), SENTENCE.len());

@@ -74,10 +74,10 @@ impl<'a> Parts<'a> {
                     parts.transparency = chunk.right().filter(|content| parts.fits(content));
                 }
                 (b"eXIf", _) if parts.exif.is_none() => parts.exif = chunk.right(),
-                // A chunk that says that it has to be understood says that the pixels are other ones.
+                // A critical chunk, which a decoder must understand, may change the meaning of the pixels.
                 (kind, _) if parts.data.is_empty() && kind[0].is_ascii_uppercase() && kind != b"PLTE" => {
                     let kind = String::from_utf8_lossy(kind);
-                    return Err(undecodable(FORMAT, format!("it has a chunk of the unknown kind {kind}")));
+                    return Err(undecodable(FORMAT, format!("it has the unknown critical chunk {kind}")));
                 }
                 _ => {}
             }

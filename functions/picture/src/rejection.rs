@@ -1,11 +1,11 @@
-//! What the caller is told when the body is no picture that can be worked with.
+//! The message to the caller if the body is not a usable picture.
 
 use std::{fmt, panic};
 
 /// `EX_DATAERR` of sysexits.h, which the server reports as `INVALID_ARGUMENT`.
 pub const EX_DATAERR: i32 = 65;
 
-/// One plain sentence about what is wrong with the body.
+/// One sentence that says what is wrong with the body.
 #[derive(Debug)]
 pub struct Rejection(String);
 
@@ -26,7 +26,7 @@ impl fmt::Display for Rejection {
     }
 }
 
-/// Until the guard is dropped, a panic ends the run as a rejection with this sentence.
+/// Turns a panic into a rejection with this sentence, until the guard is dropped.
 pub fn panics_mean(sentence: &'static str) -> PanicGuard {
     panic::set_hook(Box::new(move |_| Rejection::new(sentence).exit()));
     PanicGuard

@@ -55,9 +55,9 @@ pub fn decode(body: &[u8]) -> Result<Raster, Rejection> {
         }
     }
     if matches!((canvas, &raster), (Some(canvas), Some(raster)) if canvas != (raster.width, raster.height)) {
-        return Err(damaged(FORMAT, "its picture is not of the size that it says"));
+        return Err(damaged(FORMAT, "its header gives another size than its picture has"));
     }
-    let nothing = || chunks.blamed(damaged(FORMAT, "there is no picture in it"));
+    let nothing = || chunks.blamed(damaged(FORMAT, "it contains no picture"));
     let mut raster = raster.ok_or_else(nothing)?;
     raster.orientation = exif.map_or(raster.orientation, exif::orientation);
     Ok(raster)
@@ -76,14 +76,14 @@ fn first_frame(frame: &[u8], canvas: Option<(u32, u32)>, is_sound: bool) -> Resu
                 let (width, height) = canvas.unwrap_or((picture.width, picture.height));
                 check_size(width, height)?;
                 if left + picture.width > width || top + picture.height > height {
-                    return Err(damaged(FORMAT, "its first frame lies outside of the picture"));
+                    return Err(damaged(FORMAT, "its first frame reaches beyond its canvas"));
                 }
                 return Ok(picture.on_canvas(width, height, left, top));
             }
             _ => {}
         }
     }
-    Err(damaged(FORMAT, "there is no picture in its first frame"))
+    Err(damaged(FORMAT, "its first frame contains no picture"))
 }
 
 struct Chunk<'a> {
@@ -176,7 +176,7 @@ impl<'a> Bitstream<'a> {
                 let layout = if packed_alpha.is_some() { Layout::Rgba } else { Layout::Rgb };
                 (side(a, b), side(c, d), layout, packed_alpha, plain_alpha)
             }
-            _ => return Err(damaged(FORMAT, "its picture doesn't begin as one")),
+            _ => return Err(damaged(FORMAT, "its picture begins with an invalid header")),
         };
         check_size(width, height)?;
         let segmented = if kind == b"VP8 " { segmented(content) } else { None };

@@ -1,10 +1,10 @@
-//! Why there is no text, and the exit code that says so.
+//! The reasons why there is no output, each with its exit code.
 
 use std::fmt;
 
 /// `EX_DATAERR` of sysexits.h: the caller's fault.
 const EX_DATAERR: i32 = 65;
-/// `EX_IOERR`: a stream of the host's failed.
+/// `EX_IOERR`: standard input or output failed.
 const EX_IOERR: i32 = 74;
 
 #[derive(Debug)]

@@ -13,7 +13,7 @@ pub struct Options {
 const MASK_BYTES: usize = 64;
 
 impl Options {
-    /// From `ONLY` and `MASK`, then from `only` and `mask` in `QUERY_STRING`.
+    /// Reads `ONLY` and `MASK`, and then `only` and `mask` in `QUERY_STRING`, which override them.
     pub fn from_environment() -> Result<Self, Failure> {
         let mut options = Options {
             wanted: [true; Kind::COUNT],
@@ -33,7 +33,7 @@ impl Options {
                 "only" => options.set_only("only", &value)?,
                 "mask" => options.set_mask("mask", &value)?,
                 _ => {
-                    let sentence = format!("'{name}' is no option; expected only or mask");
+                    let sentence = format!("'{name}' is not an option; expected only or mask");
                     return Err(Failure::Rejected(sentence));
                 }
             }
@@ -45,7 +45,7 @@ impl Options {
         self.wanted[kind as usize]
     }
 
-    /// What stands in a secret's place.
+    /// The text that replaces a secret.
     pub fn mark(&self, kind: Kind) -> &[u8] {
         &self.marks[kind as usize]
     }
@@ -56,7 +56,7 @@ impl Options {
             let kind = Kind::named(name).ok_or_else(|| {
                 let known: Vec<&str> = Kind::ALL.into_iter().map(Kind::name).collect();
                 Failure::Rejected(format!(
-                    "{option}: '{name}' is no kind; expected some of {}, with commas between them",
+                    "{option}: '{name}' is not a kind of secret; expected one or more of {}, with commas between them",
                     known.join(", ")
                 ))
             })?;
@@ -69,8 +69,7 @@ impl Options {
         let is_fit = (1..=MASK_BYTES).contains(&value.len()) && !value.contains(char::is_control);
         if !is_fit {
             return Err(Failure::Rejected(format!(
-                "{option}: '{}' is no text for a secret's place; expected 1 to {MASK_BYTES} bytes without control \
-                 characters",
+                "{option}: '{}' can't replace a secret; expected 1 to {MASK_BYTES} bytes without control characters",
                 value.escape_debug()
             )));
         }

@@ -47,7 +47,7 @@ class Inspector:
         able = [engine for engine, lack in zip(had, lacks, strict=True) if not lack]
         if had and not able:
             raise InferenceUnavailableError("; ".join(dict.fromkeys(lacks)))
-        # An engine that can't be had at all is another's error.
+        # If none of the engines is available, the caller reports that.
         return tuple(able) or tuple(engines)
 
     async def inspect(

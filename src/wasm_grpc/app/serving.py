@@ -128,7 +128,7 @@ async def _open_outputs(functions: Sequence[Function], settings: Settings) -> As
     Connect to the sidecar, and wait for it if a result has to go through it.
 
     Raises:
-        ConfigError: It can't be had.
+        ConfigError: Its endpoint is not valid; or it is needed and can't be used.
     """
     senders = [function.name for function in functions if function.has_outputs]
     if not settings.dapr_grpc_endpoint:

@@ -55,7 +55,7 @@ def error_of(error: grpc.aio.AioRpcError, service: str) -> ApiError:
 
 def _rejection(text: str) -> ApiError:
     # The functions' own message lists what they accept; the page says it in its words.
-    if text.startswith("the body is no picture"):
+    if text.startswith("the body is not a picture"):
         return ApiError(
             400, "That is not a picture that can be read here; expected a JPEG, PNG, GIF, BMP or WebP."
         )

@@ -85,7 +85,7 @@ def test_a_module_that_the_pool_has_no_room_for_is_served_without_it() -> None:
 
 
 def test_the_pool_is_as_large_as_there_are_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where a pool's addresses can't be had, a smaller one serves: an instance more than it has is a trap."""
+    """Without address space for the largest pool, a smaller one is used. An instance too many is a trap."""
     monkeypatch.setattr(capi, "_POOL_SIZES", (1 << 20, 3))
     engine = open_wasmtime(WasmtimeApi.C)
     wasm = bytes(wasmtime.wat2wasm('(module (memory (export "memory") 1))'))

@@ -74,7 +74,7 @@ def _function(write_function: WriteFunction, *grants: str) -> tuple[Path, Callab
 
 @pytest.mark.parametrize("name", WRONG)
 def test_what_cannot_be_granted_is_named(write_function: WriteFunction, name: str) -> None:
-    """A grant that can't be had is one line: the manifest, the key, what is wrong and what was expected."""
+    """A grant that can't be read gives one line: the manifest, the key, what is wrong and what was expected."""
     folder, function = _function(write_function, '{ host = "model", guest = "/model" }')
     make, problem = WRONG[name]
     make(folder)

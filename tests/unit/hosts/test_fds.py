@@ -98,7 +98,7 @@ def test_renumbering_what_is_not_open(fd: int, to: int) -> None:
 
 
 def test_rights_can_be_given_up() -> None:
-    """Rights given up are gone: what needs them is refused and they can't be had back."""
+    """A guest can't use rights that it has given up, and can't get them back."""
     guest = MemoryGuest()
     before = _rights(guest, 1)
 

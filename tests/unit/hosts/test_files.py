@@ -117,7 +117,7 @@ def test_granted_files_are_read_once(mount: Mount) -> None:
 
 @pytest.mark.parametrize("change", ["other text", "cut", "gone", "folder"])
 def test_changed_file_is_not_taken_up(mount: Mount, change: str) -> None:
-    """A worker takes up the file that the server checked and no other; it names no path of the host."""
+    """A worker loads only the file that the server has checked, and its error has no path of the host."""
     host = Path(mount.entries[0].host)
     if change in ("gone", "folder"):
         host.unlink()

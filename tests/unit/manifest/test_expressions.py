@@ -78,7 +78,7 @@ def test_a_wrong_expression(expression: str, fault: str) -> None:
 
 
 def test_without_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the library can't be had a rule is refused, since daprd would find its fault too late."""
+    """Without the CEL library every rule is refused, because daprd would find an error in it too late."""
     monkeypatch.setitem(sys.modules, "cel_expr_python", None)
     match_fault.cache_clear()
 

@@ -1,4 +1,4 @@
-"""The messages, one frozen dataclass for each, whose docstring says which side sends it and when."""
+"""The messages: one frozen dataclass for each, whose docstring says which side sends it and when."""
 
 from __future__ import annotations
 

@@ -379,10 +379,12 @@ def _pool_instances(config: wasmtime.Config) -> None:
 
 def _reservable_instances() -> int:
     """
-    Return for how many instances this process can reserve addresses. Wasmtime aborts if asked for too many.
+    Return the number of instances for which this process can reserve address space.
+
+    It is tried here, because Wasmtime aborts the process if its own reservation fails.
 
     Raises:
-        OSError: Not even for the smallest number.
+        OSError: There is not enough address space for the smallest number.
     """
     for count in _POOL_SIZES:
         with contextlib.suppress(OSError, OverflowError):
