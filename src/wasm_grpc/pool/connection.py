@@ -7,6 +7,7 @@ import logging
 import socket
 from collections import deque
 from collections.abc import Callable
+from typing import cast
 
 from wasm_grpc.core.errors import ProtocolError
 from wasm_grpc.core.model import KIB
@@ -153,8 +154,8 @@ class Connection(asyncio.BufferedProtocol):
         """
         See `asyncio.BufferedProtocol`.
         """
-        if isinstance(transport, asyncio.Transport):
-            self._transport = transport
+        # No instance of it on every event loop: uvloop's transports have its methods and another class.
+        self._transport = cast(asyncio.Transport, transport)
 
     def pause_writing(self) -> None:
         """
