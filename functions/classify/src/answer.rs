@@ -2,14 +2,14 @@
 
 use std::fmt::Write;
 
-/// A label that the model found, and how sure it is, from 0 to 1 where the model says so.
+/// A label with its score, which is from 0 to 1 for most models.
 pub struct Found<'a> {
     pub label: &'a str,
     pub score: f32,
 }
 
-/// The labels of at least `threshold`, best first, at most `top` of them; 0 leaves none out, since scores without
-/// a softmax may be below it. Equal scores keep the labels' order.
+/// Returns the best labels: at most `top`, with scores of at least `threshold`, the best first. Equal scores
+/// keep the labels' order. A threshold of 0 excludes none, since scores without a softmax may be negative.
 pub fn best<'a>(labels: &[&'a str], scores: &[f32], top: usize, threshold: f32) -> Vec<Found<'a>> {
     let mut found: Vec<Found> = labels
         .iter()
@@ -30,7 +30,7 @@ pub enum Form {
 }
 
 impl Form {
-    /// The form that the caller's `Accept` wants most (RFC 9110, 12.5.1); JSON where it doesn't mind.
+    /// Returns the form that the caller's `Accept` prefers (RFC 9110, 12.5.1); JSON if it has no preference.
     pub fn accepted(accept: &str) -> Self {
         let sentence = quality(accept, "text/plain");
         let json = quality(accept, "application/json");
@@ -56,7 +56,7 @@ impl Form {
     }
 }
 
-/// What the most specific range that takes this type says of it, from 0 to 1.
+/// Returns the quality, from 0 to 1, of the most specific range that matches this type.
 fn quality(accept: &str, wanted: &str) -> f32 {
     let kind = wanted.split('/').next().unwrap_or_default();
     let mut best = (0, 0.0);
@@ -84,7 +84,7 @@ fn json(model: &str, found: &[Found]) -> String {
     for (index, Found { label, score }) in found.iter().enumerate() {
         json.push_str(if index == 0 { "{\"label\": " } else { ", {\"label\": " });
         push_text(&mut json, label);
-        // A float's shortest decimals are a number of JSON too.
+        // The shortest decimal form of a float is also a valid number in JSON.
         let _ = write!(json, ", \"score\": {score}}}");
     }
     json.push_str("]}\n");

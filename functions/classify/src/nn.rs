@@ -1,4 +1,4 @@
-//! The model, behind WASI-NN (`wasi_ephemeral_nn`).
+//! Runs the model through WASI-NN (`wasi_ephemeral_nn`).
 
 use std::fmt;
 
@@ -20,7 +20,7 @@ struct Tensor {
     data_len: usize,
 }
 
-/// WASI-NN's numbers of the two types; older hosts take 2 for u8, and this project's tells them apart.
+/// WASI-NN's numbers of the two types. Older hosts have 2 for u8; this project's host accepts both.
 #[derive(Clone, Copy)]
 #[repr(u8)]
 pub enum Kind {
@@ -28,7 +28,7 @@ pub enum Kind {
     U8 = 3,
 }
 
-/// What a call answered, as WASI-NN numbers it.
+/// The result of a call, as WASI-NN numbers it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Errno(u32);
 
@@ -71,7 +71,7 @@ pub struct Model {
 }
 
 impl Model {
-    /// The model that the manifest grants under this name.
+    /// Loads the model that the manifest grants under this name.
     pub fn named(name: &str) -> Result<Self, Errno> {
         let (mut graph, mut context) = (0, 0);
         // SAFETY: the host reads the name and writes the one handle; so below.
@@ -80,7 +80,7 @@ impl Model {
         Ok(Self { context })
     }
 
-    /// Hands over the model's one input.
+    /// Sets the model's only input.
     pub fn set_input(&self, dimensions: &[u32], kind: Kind, data: &[u8]) -> Result<(), Errno> {
         let tensor = Tensor {
             dimensions: dimensions.as_ptr(),
@@ -98,7 +98,7 @@ impl Model {
         Errno(unsafe { compute(self.context) }).check()
     }
 
-    /// The bytes of the model's first output, `limit` at most.
+    /// Returns the bytes of the model's first output, which may be at most `limit`.
     pub fn output(&self, limit: usize) -> Result<Vec<u8>, Errno> {
         let mut output = Vec::with_capacity(limit);
         let mut written = 0;

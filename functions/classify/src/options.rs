@@ -1,4 +1,4 @@
-//! The function's options: variables of its environment.
+//! The function's options, which are environment variables.
 
 use std::env::{self, VarError};
 use std::fmt;
@@ -7,7 +7,7 @@ use std::str::FromStr;
 use crate::failure::Failure;
 
 pub struct Options {
-    /// The file of labels, one a line, in the order of the model's scores.
+    /// The file with the labels, one on each line, in the order of the model's scores.
     pub labels: String,
     pub input: Input,
     pub fit: Fit,
@@ -20,7 +20,7 @@ pub struct Options {
     pub model: String,
 }
 
-/// The picture that the model takes.
+/// The shape and type of the model's input.
 #[derive(Clone, Copy)]
 pub struct Input {
     pub height: usize,
@@ -45,26 +45,26 @@ pub enum Sample {
     F32,
 }
 
-/// How a picture of other proportions is brought to the model's.
+/// How a picture with other proportions is fitted to the model's input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fit {
-    /// All of it, its proportions lost.
+    /// The whole picture, stretched.
     Stretch,
-    /// The middle of it.
+    /// The middle of the picture.
     Crop,
-    /// All of it, on black.
+    /// The whole picture, on black.
     Pad,
-    /// What is drawn or printed on it, white on black.
+    /// Only what is drawn or printed on the picture, in white on black.
     Ink,
 }
 
-/// What becomes of a sample that the model takes as a float: (x - mean) * scale, for each channel.
+/// How a sample becomes a float for the model: (x - mean) * scale, for each channel.
 pub struct Levels {
     pub mean: [f32; 3],
     pub scale: [f32; 3],
 }
 
-/// More would be no picture's input: the largest classifiers take some 800.
+/// Limit on the width and height of the input, in pixels. The largest classifiers have some 800.
 const MAX_SIDE: usize = 4096;
 
 const INPUT: &str = "INPUT";
@@ -105,7 +105,7 @@ fn levels(input: Input) -> Result<Levels, Failure> {
     Ok(levels)
 }
 
-/// The variable's value as `parse` reads it, or `default`'s where it isn't set.
+/// Returns the parsed value of a variable, or of `default` if it is not set.
 fn option<T>(
     name: &str,
     default: &str,
@@ -164,7 +164,7 @@ fn each_channel(text: &str) -> Option<[f32; 3]> {
     }
 }
 
-/// A finite number, or one such as 1/127.5.
+/// Parses a finite number, or a fraction such as 1/127.5.
 fn fraction(text: &str) -> Option<f32> {
     let value = match text.split_once('/') {
         Some((above, below)) => number::<f32>(above)? / number::<f32>(below)?,

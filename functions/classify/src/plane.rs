@@ -1,4 +1,4 @@
-//! A picture as a model may see it: opaque, grey or red, green and blue.
+//! A picture as a model sees it: opaque, in grey or in red, green and blue.
 
 use picture::colour::{luma, multiplied, rgb_of_inks};
 use picture::raster::{shrink, upright};
@@ -17,12 +17,12 @@ pub struct Plane {
 const WHITE: u8 = 255;
 const BLACK: u8 = 0;
 
-/// What lies behind what is transparent.
+/// The colour behind transparent pixels.
 #[derive(Clone, Copy)]
 pub enum Behind {
     /// White, as on a page.
     Page,
-    /// What contrasts with what can be seen, so that a white drawing isn't lost.
+    /// A contrast to the opaque pixels, so that a white drawing remains visible.
     Contrast,
 }
 
@@ -74,7 +74,7 @@ impl Plane {
         Self::new(width as usize, height as usize, channels, std::mem::take(samples))
     }
 
-    /// Lays `other` on this plane; it must lie within.
+    /// Copies `other` onto this plane, into which it must fit.
     pub fn lay(&mut self, other: &Plane, left: usize, top: usize) {
         let (row, other_row) = (self.width * self.channels, other.width * other.channels);
         let rows = self.samples.chunks_exact_mut(row).skip(top);
@@ -103,14 +103,14 @@ impl Plane {
         Self::new(width, height, 1, samples)
     }
 
-    /// This picture as it was meant to be looked at.
+    /// Returns this picture upright.
     pub fn upright(self, orientation: Orientation) -> Self {
         let size = (self.width, self.height);
         let (samples, (width, height)) = upright(self.samples, size, self.channels, orientation);
         Self::new(width, height, self.channels, samples)
     }
 
-    /// This picture in as many channels as are wanted; a grey one's three are the same.
+    /// Returns this picture with so many channels. If it is grey, all three are equal.
     pub fn in_channels(self, channels: usize) -> Self {
         if self.channels == channels {
             return self;

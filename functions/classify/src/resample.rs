@@ -1,4 +1,4 @@
-//! Pictures made smaller or larger.
+//! Makes pictures smaller or larger.
 //!
 //! A triangle as wide as a pixel of the result, or of the picture where that is the wider one:
 //! every pixel counts, and fine patterns don't turn into coarse ones. Rows go first, since
@@ -6,7 +6,7 @@
 
 use crate::plane::Plane;
 
-/// Part of a picture, in pixels from its left upper corner; it lies within.
+/// A part of a picture, in pixels from its upper left corner.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Window {
     pub left: f32,
@@ -21,7 +21,7 @@ impl Window {
     }
 }
 
-/// What the window shows, in `width` times `height` pixels.
+/// Returns the window's content, scaled to `width` times `height` pixels.
 pub fn resample(plane: &Plane, window: Window, width: usize, height: usize) -> Plane {
     if window == Window::all(plane) && (width, height) == (plane.width, plane.height) {
         return plane.clone();

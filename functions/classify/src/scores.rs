@@ -1,13 +1,13 @@
-//! The model's output as scores.
+//! Reads the model's output as scores.
 
 use crate::failure::Failure;
 
-/// Far above that of any classifier: 65,536 scores as floats.
+/// Limit on the output: 65,536 scores as floats, far more than any classifier has.
 pub const LIMIT_BYTES: usize = 256 << 10;
 
-/// One score a label: bytes count from 0 to 255 as 0 to 1, floats are what they are.
+/// Returns one score for each label. Bytes from 0 to 255 become scores from 0 to 1; floats stay unchanged.
 ///
-/// WASI-NN says nothing of an output but its bytes, so what they are is told by how many there are.
+/// WASI-NN gives only the bytes of an output, so their number decides which of both they are.
 pub fn read(output: &[u8], labels: usize) -> Result<Vec<f32>, Failure> {
     let scores: Vec<f32> = match output.len() {
         bytes if bytes == labels => output.iter().map(|&score| f32::from(score) / 255.0).collect(),

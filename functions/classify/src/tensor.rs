@@ -1,4 +1,4 @@
-//! A picture as the bytes that a model takes.
+//! Converts a picture to the bytes of a model's input.
 
 use picture::{Raster, Rejection};
 
@@ -7,12 +7,12 @@ use crate::options::{Fit, Input, Levels, Options, Sample};
 use crate::plane::{Behind, Plane};
 use crate::resample::{resample, Window};
 
-/// Ink may be small on its picture.
+/// Minimum size for `FIT = "ink"`, since the ink may be a small part of the picture.
 const INK_PIXELS: u32 = 1024;
 
-/// The least size that a picture is to be decoded in.
+/// Returns the smallest size in which a picture may be decoded.
 pub fn least_size(options: &Options) -> (u32, u32) {
-    // Which side is which isn't known before the picture stands upright.
+    // Width and height may change places when the picture is turned upright.
     let longest = options.input.width.max(options.input.height) as u32;
     let least = if options.fit == Fit::Ink { longest.max(INK_PIXELS) } else { longest };
     (least, least)
@@ -52,7 +52,7 @@ fn fitted(
     })
 }
 
-/// The largest window in the middle that has the proportions of `width` to `height`.
+/// Returns the largest window in the middle with the proportions of `width` to `height`.
 fn middle(plane: &Plane, width: usize, height: usize) -> Window {
     let all = Window::all(plane);
     let scale = f32::min(all.width / width as f32, all.height / height as f32);

@@ -1,7 +1,7 @@
 //! BMP: the bitmaps of Windows and of OS/2, in every form that browsers show.
 //!
-//! What no pixel needs is not looked at: the count of planes, the sizes of the file and of the pixels, the
-//! resolution. `image` 0.24 refuses OS/2's second header, and goes astray where a run leaves its row.
+//! Fields that no pixel depends on are ignored: the number of planes, the sizes of file and pixels, the
+//! resolution. `image` 0.24 refuses OS/2's second header, and misreads a run that leaves its row.
 
 use crate::decode::{check_size, damaged, truncated, undecodable};
 use crate::raster::{Layout, Raster};
@@ -12,9 +12,9 @@ const FORMAT: &str = "BMP";
 const FILE_HEADER_BYTES: usize = 14;
 const CORE_HEADER_BYTES: usize = 12;
 const INFO_HEADER_BYTES: usize = 40;
-/// The shortest header with a mask of its own for alpha.
+/// The shortest header that has a mask for alpha.
 const ALPHA_HEADER_BYTES: usize = 56;
-/// Where the masks lie, in the header or behind it.
+/// Position of the masks, in the header or after it.
 const MASKS_AT: usize = FILE_HEADER_BYTES + INFO_HEADER_BYTES;
 
 type Rgb = [u8; 3];
@@ -35,7 +35,7 @@ struct Bitmap<'a> {
     bits: usize,
     compression: Compression,
     palette: Vec<Rgb>,
-    /// Of red, green, blue and alpha; of pixels of 16 and 32 bits.
+    /// Masks of red, green, blue and alpha, for pixels of 16 and 32 bits.
     masks: [Mask; 4],
     pixels: &'a [u8],
 }
@@ -70,7 +70,7 @@ impl<'a> Bitmap<'a> {
         let long = |at| bytes(body, at).map(u32::from_le_bytes).ok_or_else(|| truncated(FORMAT));
 
         let header = long(FILE_HEADER_BYTES)? as usize;
-        // A field that a short header ends before is 0.
+        // A field that a short header lacks is 0.
         let field = |at| if at + 4 <= FILE_HEADER_BYTES + header { long(at) } else { Ok(0) };
         let info = || Ok((long(18)? as i32, long(22)? as i32, short(28)?));
         let (width, height, bits) = match header {
@@ -110,7 +110,7 @@ impl<'a> Bitmap<'a> {
             ));
         }
 
-        // The masks of a header that has no room for them lie behind it.
+        // A header that has no room for masks is followed by them.
         let masks_behind = match (header, kind) {
             (INFO_HEADER_BYTES, 3) => 12,
             (INFO_HEADER_BYTES, 6) => 16,
@@ -124,7 +124,7 @@ impl<'a> Bitmap<'a> {
         let most = if bits <= 8 { 1 << bits } else { 0 };
         let colours = if colours == 0 || colours > most { most } else { colours };
         let room = pixels_at.saturating_sub(palette_at);
-        // Some of OS/2's second kind have the colours of its first.
+        // Some files with OS/2's second header have the palette of its first.
         let colour_bytes = if header == CORE_HEADER_BYTES || (is_os2 && room == 3 * colours) { 3 } else { 4 };
         let palette_bytes = body.get(palette_at..).unwrap_or_default();
         let palette: Vec<Rgb> = palette_bytes
@@ -198,7 +198,7 @@ impl<'a> Bitmap<'a> {
         self.rows(Layout::Rgb, |row, to| pixels(row, to, &|pixel, to| to.copy_from_slice(&rgb(pixel))))
     }
 
-    /// Pixels in runs. What no run reaches is black, as browsers show it; what of a run leaves its row is cut.
+    /// Decodes runs. As in browsers, pixels without a run are black, and a run ends at the end of its row.
     fn runs(&self) -> Result<Raster, Rejection> {
         const END_OF_ROW: u8 = 0;
         const END_OF_BITMAP: u8 = 1;
@@ -217,7 +217,7 @@ impl<'a> Bitmap<'a> {
             Some(taken)
         };
         let is_whole = loop {
-            // All pixels are there, whether or not the end of the bitmap is.
+            // All pixels are there, even if the marker for the end of the bitmap is missing.
             if row >= height || (row == height - 1 && column >= width) {
                 break true;
             }
@@ -249,7 +249,7 @@ impl<'a> Bitmap<'a> {
                     Some(count) => {
                         let bytes = (usize::from(count) * self.bits + 7) / 8;
                         let units = take(bytes);
-                        // Padded to an even length, save at the end of the file.
+                        // Padded to an even length, except at the end of the file.
                         if bytes % 2 == 1 {
                             let _ = take(1);
                         }
@@ -286,11 +286,11 @@ impl<'a> Bitmap<'a> {
     }
 }
 
-/// Which bits of a pixel are one of its samples.
+/// The bits of a pixel that hold one of its samples.
 #[derive(Clone, Copy)]
 struct Mask {
     shift: u32,
-    /// The largest sample; 0 = there is none.
+    /// The largest value of the sample; 0 if there is no such sample.
     max: u32,
 }
 
@@ -307,7 +307,7 @@ impl Mask {
         Ok(Self { shift, max })
     }
 
-    /// The sample in eight bits, rounded.
+    /// Returns the sample, scaled to eight bits and rounded.
     fn of(self, pixel: u32) -> u8 {
         match self.max {
             0 => 0,

@@ -1,4 +1,4 @@
-//! Colours to others as Pillow's `convert` does it, to the last bit.
+//! Converts colours with the same results as Pillow's `convert`, to the last bit.
 
 /// ITU-R 601-2 luma in 16-bit fixed point; the three weights add up to 65,536.
 pub fn luma(red: u8, green: u8, blue: u8) -> u8 {

@@ -1,7 +1,7 @@
-//! How the camera was held, out of Exif, which JPEG, PNG and WebP carry.
+//! Reads the orientation of the camera from Exif, which JPEG, PNG and WebP may contain.
 //!
 //! Exif is a TIFF (Exif 2.32, 4.5): eight bytes of header, then a directory of twelve-byte entries.
-//! What can't be read counts as upright, as it does everywhere.
+//! If it can't be read, the picture counts as upright, as in other programs.
 
 use crate::raster::Orientation;
 
@@ -9,7 +9,7 @@ const ORIENTATION_TAG: u16 = 0x0112;
 const ENTRY_BYTES: usize = 12;
 
 pub fn orientation(exif: &[u8]) -> Orientation {
-    // What comes before it in a JPEG, some writers put into other formats too.
+    // This prefix belongs to JPEG, but some writers put it into other formats too.
     let tiff = exif.strip_prefix(b"Exif\0\0").unwrap_or(exif);
     match tag(tiff) {
         Some(2) => Orientation { is_mirrored: true, ..Orientation::UPRIGHT },

@@ -1,7 +1,7 @@
-//! GIF: its blocks, and the first of its frames on the GIF's canvas.
+//! GIF: reads its blocks, and decodes its first frame on the canvas.
 //!
-//! What no pixel needs is not looked at, and the end may be missing: the trailer, the end of the last
-//! frame's data, and what follows the last frame and is no block, as browsers have it.
+//! As in browsers, data that no pixel depends on is ignored, and the end may be missing: the trailer, and
+//! the end of the last frame's data. Unknown data after the last frame is ignored too.
 
 use std::ops::{Range, RangeInclusive};
 
@@ -17,7 +17,7 @@ const FORMAT: &str = "GIF";
 const HEADER_BYTES: usize = 6;
 const SCREEN_BYTES: usize = 7;
 const FRAME_BYTES: usize = 9;
-/// Of the data that browsers take.
+/// Initial code sizes that browsers accept.
 const CODE_BITS: RangeInclusive<u8> = 1..=11;
 /// Codes have at most 12 bits.
 const CODES: usize = 1 << 12;
@@ -29,14 +29,14 @@ pub const TRAILER: u8 = 0x3b;
 const PADDING: u8 = 0;
 
 const TRANSPARENT: [u8; 4] = [0; 4];
-/// Of an index that no table has.
+/// Colour of an index that the table does not have.
 const BLACK: [u8; 4] = [0, 0, 0, u8::MAX];
 
 pub fn is_gif(body: &[u8]) -> bool {
     body.starts_with(b"GIF87a") || body.starts_with(b"GIF89a")
 }
 
-/// A frame, and where in the body its parts are.
+/// A frame, with the positions of its parts in the body.
 pub struct Frame {
     left: u32,
     top: u32,
@@ -44,23 +44,23 @@ pub struct Frame {
     height: u32,
     is_interlaced: bool,
     transparent: Option<u8>,
-    /// Its own colour table.
+    /// The frame's own colour table.
     pub table: Option<Range<usize>>,
     code_bits: u8,
-    /// The contents of its data's blocks.
+    /// The contents of the blocks of its data.
     blocks: Vec<Range<usize>>,
-    /// Whether the body ends within its data.
+    /// Whether the body ends before the frame's data does.
     is_cut: bool,
 }
 
 /// The blocks of a body for which `is_gif` holds.
 pub struct Blocks<'a> {
     body: &'a [u8],
-    /// Behind what has been read whole.
+    /// The position after everything that has been read completely.
     at: usize,
     width: u32,
     height: u32,
-    /// The colour table of frames that have none of their own.
+    /// The colour table for frames without their own.
     pub table: Option<Range<usize>>,
     frames: usize,
 }
@@ -75,9 +75,9 @@ impl<'a> Blocks<'a> {
         Ok(blocks)
     }
 
-    /// The next frame, or `None` behind the last.
+    /// Returns the next frame, or `None` after the last one.
     ///
-    /// A frame that the body doesn't have whole is refused, unless no pixel of it is missing.
+    /// A truncated frame is rejected, unless all of its pixels are there.
     pub fn next_frame(&mut self) -> Result<Option<Frame>, Rejection> {
         let mut transparent = None;
         loop {
@@ -108,7 +108,7 @@ impl<'a> Blocks<'a> {
                     }
                 }
                 FRAME => return self.frame(transparent).map(Some),
-                // Some encoders end a block twice.
+                // Some encoders write the end of a block twice.
                 PADDING => {}
                 _ if self.frames == 0 => {
                     return Err(damaged(FORMAT, "it has an unknown block where a frame should begin"))
@@ -147,7 +147,7 @@ impl<'a> Blocks<'a> {
         Ok(frame)
     }
 
-    /// The body up to the last block that was read, with an end to it. `body` may differ in its colours.
+    /// Returns the body up to the last block that was read, and a trailer. `body` may have other colours.
     pub fn finished(&self, mut body: Vec<u8>, last: &Frame) -> Vec<u8> {
         if body.get(self.at) == Some(&TRAILER) {
             return body;
@@ -170,7 +170,7 @@ impl<'a> Blocks<'a> {
         Ok(taken)
     }
 
-    /// A colour table's presence and size are in the same bits for the screen and for a frame.
+    /// The screen and a frame have the same bits for the presence and the size of a colour table.
     fn colour_table(&mut self, flags: u8) -> Result<Option<Range<usize>>, Rejection> {
         if flags & 0x80 == 0 {
             return Ok(None);
@@ -180,7 +180,7 @@ impl<'a> Blocks<'a> {
         Ok(Some(start..self.at))
     }
 
-    /// The contents of sub-blocks that are there, and whether the body ends before they do.
+    /// Returns the contents of the sub-blocks, and whether the body ends before they do.
     fn sub_blocks(&mut self) -> (Vec<Range<usize>>, bool) {
         let mut blocks = Vec::new();
         loop {
@@ -208,9 +208,9 @@ impl<'a> Blocks<'a> {
 }
 
 impl Frame {
-    /// Refuses what has not all its pixels.
+    /// Rejects a frame with missing pixels.
     ///
-    /// Only the lengths of what the codes stand for are kept, which takes a fifth of the time of unpacking.
+    /// It only adds up how many pixels each code stands for, in a fifth of the time that decompression takes.
     fn check(&self, body: &[u8]) -> Result<(), Rejection> {
         if !CODE_BITS.contains(&self.code_bits) {
             return Err(damaged(FORMAT, format!("its initial code size is {} bits", self.code_bits)));
@@ -236,7 +236,7 @@ impl Frame {
                     break 'data;
                 }
                 let length = match before {
-                    // The first code stands for one pixel, a new one for those of the code before it and one more.
+                    // The first code stands for one pixel, a new one for one more than the code before it.
                     None if code < clear => 1,
                     Some(before) if code == next && next < CODES => lengths[before] + 1,
                     Some(_) if code < next => lengths[code],
@@ -259,7 +259,7 @@ impl Frame {
         Ok(())
     }
 
-    /// This frame's pixels, from the top.
+    /// Returns the frame's pixels, from the top.
     fn raster(&self, body: &[u8], table: Option<Range<usize>>) -> Result<Raster, Rejection> {
         let (width, height) = (self.width as usize, self.height as usize);
         let data: Vec<u8> = self.blocks.iter().flat_map(|block| &body[block.clone()]).copied().collect();
@@ -286,7 +286,7 @@ impl Frame {
         }
         let mut samples = vec![0; width * height * 4];
         for (from, to) in self.rows().zip(0..height) {
-            // Rows come in four passes where they are interlaced.
+            // If the frame is interlaced, its rows come in four passes.
             let row = &mut samples[from * width * 4..][..width * 4];
             let indices = &indices[to * width..][..width];
             for (pixel, &index) in row.chunks_exact_mut(4).zip(indices) {
@@ -296,7 +296,7 @@ impl Frame {
         Ok(Raster::new(self.width, self.height, Layout::Rgba, samples))
     }
 
-    /// The rows in the order that they come in.
+    /// Returns the rows in their order in the data.
     fn rows(&self) -> Box<dyn Iterator<Item = usize>> {
         let height = self.height as usize;
         if !self.is_interlaced {
@@ -313,7 +313,7 @@ pub fn decode(body: &[u8]) -> Result<Raster, Rejection> {
     let frame = blocks.next_frame()?.ok_or_else(|| Rejection::new("the GIF has no frame"))?;
     check_size(frame.width, frame.height)?;
 
-    // A canvas of no size, or one that its frame leaves, is widened, as browsers do.
+    // As in browsers, the canvas grows if it has no size, or if its frame reaches beyond it.
     let (left, top) = (frame.left, frame.top);
     let (width, height) =
         (u32::max(blocks.width, left + frame.width), u32::max(blocks.height, top + frame.height));

@@ -1,8 +1,8 @@
-//! JPEG: its segments, without those that no pixel needs.
+//! JPEG: reads the segments, and leaves out those that no pixel depends on.
 //!
-//! The decoder takes a scan that ends early for one that goes on in zeros, and gives a picture that is
-//! wrong. So the segments are read here, and the decoder gets a file of only what makes the pixels, where
-//! each scan is followed by bits that no code begins with.
+//! If a scan is truncated, the decoder continues with zeros, and returns a wrong picture. So the segments
+//! are read here, and the decoder gets a file with only the segments that define the pixels. Bits with
+//! which no code begins follow each scan, so that the decoder reports a truncated one.
 
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
@@ -37,14 +37,14 @@ const APP15: u8 = 0xef;
 const COM: u8 = 0xfe;
 const TEM: u8 = 0x01;
 
-/// A byte of ones in a scan. No code is all ones (T.81, C.2), so none can begin here.
+/// A byte of ones in a scan. No code has only ones (T.81, C.2), so none can begin here.
 const ONES: [u8; 2] = [0xff, 0x00];
-/// More than the longest code with its bits has, and more than the decoder reads ahead.
+/// Longer than any code with its bits, and than the decoder's read-ahead.
 const ONES_AFTER_SCAN: usize = 16;
-/// The decoder looks for a restart in the next seven bytes.
+/// The decoder looks for a restart marker in the next seven bytes.
 const ONES_BEFORE_RESTART: usize = 4;
 
-/// Adobe's transforms.
+/// Colour transforms of Adobe's segment.
 const UNCHANGED: u8 = 0;
 const YCBCR: u8 = 1;
 const YCCK: u8 = 2;
@@ -62,7 +62,7 @@ pub fn decode(body: &[u8], least: LeastSize) -> Result<Raster, Rejection> {
         return Ok(raster);
     }
 
-    // All pixels are there if nothing is missing, and it makes no difference which bits follow the last.
+    // If no pixel is missing, the picture is the same whatever bits follow the last code.
     if !parts.scans.is_whole() {
         return Err(truncated(FORMAT));
     }
@@ -83,9 +83,9 @@ pub fn decode(body: &[u8], least: LeastSize) -> Result<Raster, Rejection> {
 }
 
 struct Parts<'a> {
-    /// A JPEG of what makes the pixels.
+    /// A JPEG with only the segments that define the pixels.
     file: Vec<u8>,
-    /// Where in it the last scan's own bits end.
+    /// The position in it where the last scan's own bits end.
     last_scan_end: usize,
     exif: Option<&'a [u8]>,
     scans: Scans,
@@ -106,7 +106,7 @@ impl<'a> Parts<'a> {
                     parts.is_cut = false;
                     break;
                 }
-                // Some encoders leave a restart behind a scan.
+                // Some encoders write a restart marker after a scan.
                 SOI | TEM | 0xd0..=0xd7 => continue,
                 DQT | DHT | DRI | SOS | DNL | DAC | DHP | EXP | COM | 0xc0..=0xcf | APP0..=APP15 => {}
                 _ => return Err(damaged(FORMAT, format!("it has the unknown marker {marker:02X}"))),
@@ -136,7 +136,7 @@ impl<'a> Parts<'a> {
                 0xc0..=0xcf if marker != DHT && marker != DAC => {
                     parts.scans.set_frame(marker, content);
                     colours.set_frame(content);
-                    // Baseline pictures with more tables than they may have are but sequential.
+                    // A baseline picture with more tables than baseline allows is still a sequential one.
                     let marker = if marker == SOF0 { SOF1 } else { marker };
                     if marker == SOF1 {
                         push_segment(&mut parts.file, APP0, MOTION_JPEG);
@@ -151,7 +151,7 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// The next marker, behind whatever is none.
+/// Returns the next marker, and skips other bytes before it.
 fn take_marker(rest: &mut &[u8]) -> Option<u8> {
     loop {
         let at = rest.iter().position(|&byte| byte == 0xff)?;
@@ -165,7 +165,7 @@ fn take_marker(rest: &mut &[u8]) -> Option<u8> {
     }
 }
 
-/// A segment's content, or `None` where the body ends within.
+/// Returns a segment's content, or `None` if the body ends before the segment does.
 fn take_content<'a>(rest: &mut &'a [u8], marker: u8) -> Result<Option<&'a [u8]>, Rejection> {
     let length = match *rest {
         [high, low, ..] => usize::from(u16::from_be_bytes([*high, *low])),
@@ -185,7 +185,7 @@ fn push_segment(file: &mut Vec<u8>, marker: u8, content: &[u8]) {
     file.extend_from_slice(content);
 }
 
-/// Moves the bits of a scan, up to the next marker that is no restart.
+/// Moves the bits of a scan, up to the next marker that is not a restart.
 fn push_scan(file: &mut Vec<u8>, rest: &mut &[u8]) {
     loop {
         let at = position_of_ff(rest);
@@ -201,14 +201,14 @@ fn push_scan(file: &mut Vec<u8>, rest: &mut &[u8]) {
                 file.extend_from_slice(&[0xff, *marker]);
                 *rest = &rest[2..];
             }
-            // A marker may be preceded by any number of these.
+            // Any number of these may precede a marker.
             [0xff, 0xff, ..] => *rest = &rest[1..],
             _ => return,
         }
     }
 }
 
-/// Where the first 0xFF is, or the end. Eight bytes are looked at together.
+/// Returns the position of the first 0xFF, or the end. It tests eight bytes at a time.
 fn position_of_ff(bytes: &[u8]) -> usize {
     const LOW_BITS: u64 = 0x0101_0101_0101_0101;
     const HIGH_BITS: u64 = LOW_BITS << 7;
@@ -227,11 +227,11 @@ fn push_ones(file: &mut Vec<u8>, count: usize) {
     }
 }
 
-/// What says which colours the components are.
+/// Everything that tells the colours of the components.
 #[derive(Default)]
 struct Colours {
     is_jfif: bool,
-    /// The transform that Adobe's segment names.
+    /// The transform in Adobe's segment.
     adobe: Option<u8>,
     components: Vec<u8>,
 }
@@ -242,7 +242,7 @@ impl Colours {
             content.get(6..).unwrap_or_default().chunks(3).map(|component| component[0]).collect();
     }
 
-    /// Tells the decoder in its own terms what libjpeg takes them for.
+    /// Returns the decoder's name for the colours that libjpeg would assume.
     fn push_to(&self, file: &mut Vec<u8>) {
         let transform = match (&self.components[..], self.adobe) {
             ([_, _, _], _) if self.is_jfif => YCBCR,
@@ -255,12 +255,12 @@ impl Colours {
     }
 }
 
-/// Which bits of which coefficients the scans have brought.
+/// The bits of the coefficients that the scans have provided so far.
 #[derive(Default)]
 struct Scans {
     is_sequential: bool,
     is_progressive: bool,
-    /// The components' names, and which of their 64 coefficients are whole.
+    /// The components' names, and which of their 64 coefficients are complete.
     components: Vec<(u8, u64)>,
 }
 
@@ -360,7 +360,7 @@ fn scaled_size((width, height): (u32, u32), (least_width, least_height): (u32, u
     (width as u16, height as u16)
 }
 
-/// The decoder gives 16-bit samples in the order of the machine, which is little-endian.
+/// The decoder returns 16-bit samples in the byte order of the machine, which is little-endian.
 fn high_bytes(samples: &[u8]) -> Vec<u8> {
     samples.chunks_exact(2).map(|sample| sample[1]).collect()
 }

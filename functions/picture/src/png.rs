@@ -1,7 +1,7 @@
-//! PNG: its chunks, without those that no pixel needs.
+//! PNG: reads the chunks, and leaves out those that no pixel depends on.
 //!
-//! `png` 0.17.7 refuses a file for a chunk of metadata that is damaged or there twice, and for an end that
-//! is missing. So the chunks are read here, and the decoder gets a file of only what makes the pixels.
+//! `png` 0.17.7 refuses a file if its end is missing, or if a chunk of metadata is damaged or there twice.
+//! So the chunks are read here, and the decoder gets a file with only the chunks that define the pixels.
 
 use std::io::ErrorKind;
 
@@ -16,7 +16,7 @@ use crate::rejection::Rejection;
 const FORMAT: &str = "PNG";
 
 const SIGNATURE: &[u8; 8] = b"\x89PNG\r\n\x1a\n";
-/// Of a chunk besides its content.
+/// Length of a chunk without its content.
 const CHUNK_BYTES: usize = 12;
 const HEADER_BYTES: usize = 13;
 const DEPTH_AT: usize = 8;
@@ -37,7 +37,7 @@ pub fn decode(body: &[u8]) -> Result<Raster, Rejection> {
     Ok(raster)
 }
 
-/// What the pixels and their place are made of.
+/// Everything that defines the pixels and the orientation.
 #[derive(Default)]
 struct Parts<'a> {
     header: &'a [u8],
@@ -99,7 +99,7 @@ impl<'a> Parts<'a> {
         Ok(content)
     }
 
-    /// Whether transparency is of a length that this kind of picture has.
+    /// Returns whether transparency has the right length for this kind of picture.
     fn fits(&self, transparency: &[u8]) -> bool {
         match self.header[COLOUR_AT] {
             GREY => transparency.len() == 2,
@@ -112,7 +112,7 @@ impl<'a> Parts<'a> {
         }
     }
 
-    /// A file with nothing else in it.
+    /// Returns a file with nothing but these parts.
     fn file(&self, push: impl Fn(&Chunk<'a>, &mut Vec<u8>)) -> Vec<u8> {
         let bytes: usize = self.data.iter().map(|chunk| chunk.content.len() + CHUNK_BYTES).sum();
         let mut file = self.head(bytes);
@@ -123,7 +123,7 @@ impl<'a> Parts<'a> {
         file
     }
 
-    /// Decodes what the decoder has refused, where either checksum vouches for it.
+    /// Decodes pixels that the decoder has refused, if one of their two checksums is right.
     fn retry(&self, failure: Failure) -> Result<Raster, Failure> {
         if matches!(failure, Failure::Rejected(_)) {
             return Err(failure);
@@ -134,7 +134,7 @@ impl<'a> Parts<'a> {
         self.mended().map_or(Err(failure), |file| pixels(&file))
     }
 
-    /// Whether each chunk of pixels that is there whole is as its checksum says.
+    /// Returns whether each complete chunk of pixels has the right checksum.
     fn are_sums_right(&self) -> bool {
         self.data.iter().all(|chunk| chunk.is_cut() || chunk.is_right())
     }
@@ -182,7 +182,7 @@ impl<'a> Parts<'a> {
         file
     }
 
-    /// How many bytes the unpacked rows have, with a byte of filter each.
+    /// Returns the length of the decompressed rows, with a filter byte for each.
     fn raw_bytes(&self) -> Option<usize> {
         let side = |at: usize| u32::from_be_bytes(self.header[at..at + 4].try_into().unwrap()) as usize;
         let (width, height) = (side(0), side(4));
@@ -199,7 +199,7 @@ impl<'a> Parts<'a> {
         if self.header[INTERLACE_AT] == 0 {
             return Some(rows(width, height));
         }
-        // Where each of Adam7's passes starts, and its steps.
+        // The start and the steps of each of Adam7's passes.
         let passes = [
             (0, 0, 8, 8),
             (4, 0, 8, 8),
@@ -239,7 +239,7 @@ impl<'a> Chunk<'a> {
         Some(Self { bytes, kind, content, length, sum })
     }
 
-    /// Copies it, with its own checksum where it has one.
+    /// Copies the chunk, with its own checksum if it has one.
     fn push_to(&self, file: &mut Vec<u8>) {
         if self.is_cut() {
             return self.push_summed_to(file);
@@ -247,7 +247,7 @@ impl<'a> Chunk<'a> {
         file.extend_from_slice(self.bytes);
     }
 
-    /// Copies it with the checksum that it should have.
+    /// Copies the chunk with the right checksum.
     fn push_summed_to(&self, file: &mut Vec<u8>) {
         push_chunk(file, self.kind, &[self.content]);
     }
@@ -264,7 +264,7 @@ impl<'a> Chunk<'a> {
         self.sum == Some(hasher.finalize())
     }
 
-    /// The content, where it is as its checksum says.
+    /// Returns the content, if its checksum is right.
     fn right(&self) -> Option<&'a [u8]> {
         self.is_right().then_some(self.content)
     }
@@ -342,7 +342,7 @@ fn push_chunk(file: &mut Vec<u8>, kind: &[u8; 4], parts: &[&[u8]]) {
 
 fn adler_32(bytes: &[u8]) -> u32 {
     const MODULUS: u32 = 65_521;
-    /// As many as can be added up before a sum overflows.
+    /// The number of bytes that can be added up before a sum overflows.
     const MOST: usize = 5552;
     let (mut low, mut high) = (1, 0);
     for part in bytes.chunks(MOST) {

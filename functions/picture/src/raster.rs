@@ -1,20 +1,20 @@
-//! A decoded picture, as its decoder has laid it out.
+//! A decoded picture, in its decoder's layout.
 
-/// How a picture's samples lie, eight bits each.
+/// The order of a picture's samples, of eight bits each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layout {
     Grey,
     GreyAlpha,
     Rgb,
     Rgba,
-    /// The fourth sample means nothing.
+    /// The fourth sample is unused.
     Rgbx,
     /// 255 = full ink.
     Cmyk,
 }
 
 impl Layout {
-    /// Samples a pixel.
+    /// Returns the number of samples of a pixel.
     pub fn count(self) -> usize {
         match self {
             Layout::Grey => 1,
@@ -25,10 +25,10 @@ impl Layout {
     }
 }
 
-/// How the camera was held, by Exif's tag 0x0112: what is to be done so that the picture stands upright.
+/// The camera's orientation (Exif's tag 0x0112): the steps that turn the picture upright.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Orientation {
-    /// Rows and columns change places, before all else.
+    /// Whether to exchange rows and columns, as the first step.
     pub is_transposed: bool,
     pub is_mirrored: bool,
     pub is_upside_down: bool,
@@ -44,7 +44,7 @@ pub struct Raster {
     pub height: u32,
     pub layout: Layout,
     pub samples: Vec<u8>,
-    /// Not yet applied.
+    /// The orientation, which is not applied yet.
     pub orientation: Orientation,
 }
 
@@ -73,11 +73,11 @@ impl Raster {
     }
 }
 
-/// One pixel of what frames of animations come in.
+/// One pixel of a frame of an animation.
 fn rgba(layout: Layout, pixel: &[u8]) -> [u8; 4] {
     match (layout, pixel) {
         (Layout::Rgba, &[r, g, b, a]) => [r, g, b, a],
-        // What has no alpha of its own is opaque.
+        // A pixel without alpha is opaque.
         (Layout::Rgb | Layout::Rgbx, &[r, g, b, ..]) => [r, g, b, 255],
         _ => unreachable!("no animation has frames in {layout:?}"),
     }
@@ -107,7 +107,7 @@ pub fn upright(
     (turned, (columns, rows))
 }
 
-/// Replaces each group of `FROM` samples by `TO` samples, `TO` being the smaller.
+/// Replaces each group of `FROM` samples by `TO` samples. `TO` must not be the larger.
 pub fn shrink<const FROM: usize, const TO: usize>(
     samples: &mut Vec<u8>,
     convert: impl Fn([u8; FROM]) -> [u8; TO],

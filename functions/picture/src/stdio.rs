@@ -1,11 +1,11 @@
-//! Standard input and output with as few host calls as can be.
+//! Standard input and output with as few host calls as possible.
 //!
 //! A host call costs more than copying a picture does, and `std::io::Stdin` would clear the
 //! buffer before each read.
 
 use std::io::{Error, ErrorKind, Result};
 
-/// Most pictures arrive in one read. A page that nothing is read into costs nothing.
+/// Large enough for most pictures in one read. A page that stays unused costs nothing.
 const FIRST_READ_BYTES: usize = 1 << 20;
 
 /// Reads standard input to its end.
@@ -27,7 +27,7 @@ pub fn read_body() -> Result<Vec<u8>> {
     }
 }
 
-/// Writes all of `answer` to standard output, in one call where the host takes it so.
+/// Writes all of `answer` to standard output, in one call if the host accepts that.
 pub fn write_answer(mut answer: &[u8]) -> Result<()> {
     while !answer.is_empty() {
         // SAFETY: the host reads at most `answer.len()` bytes, all from `answer`.

@@ -1,11 +1,11 @@
-//! The one picture of a WebP file, or the first of an animation.
+//! WebP: decodes the picture of a file, or the first one of an animation.
 //!
-//! The decoder of `image` 0.24 has the two bitstreams right, where a lossy picture has segments. What is
-//! around them it has not: it takes the file header's word for whether there is alpha, which panics where
-//! the bitstream says otherwise, it refuses alpha that isn't packed and chunks that it doesn't know, and it
-//! decodes every frame.
-//! So the file is walked here, and the decoder gets a file that holds one bitstream only.
-//! What comes after the picture may be missing or damaged.
+//! The decoder of `image` 0.24 reads both kinds of bitstream correctly, if a lossy picture has segments. It
+//! has faults with the rest: it trusts the file header on whether there is alpha, and panics if the bitstream
+//! contradicts it; it refuses uncompressed alpha and unknown chunks; and it decodes every frame.
+//! So the chunks are read here, and the decoder gets a file with a single bitstream.
+//!
+//! Everything after the picture may be missing or damaged.
 
 use std::borrow::Cow;
 use std::io::Cursor;
@@ -63,7 +63,7 @@ pub fn decode(body: &[u8]) -> Result<Raster, Rejection> {
     Ok(raster)
 }
 
-/// An animation's first frame, where it belongs on the animation's canvas.
+/// Decodes an animation's first frame, and places it on the animation's canvas.
 fn first_frame(frame: &[u8], canvas: Option<(u32, u32)>, is_sound: bool) -> Result<Raster, Rejection> {
     let (left, top) = (2 * number(&frame[..3]), 2 * number(&frame[3..6]));
     let mut alpha = None;
@@ -88,14 +88,14 @@ fn first_frame(frame: &[u8], canvas: Option<(u32, u32)>, is_sound: bool) -> Resu
 
 struct Chunk<'a> {
     kind: &'a [u8; 4],
-    /// As much as is there.
+    /// The content, or its beginning if the body ends first.
     content: &'a [u8],
 }
 
 #[derive(Clone)]
 struct Chunks<'a> {
     rest: &'a [u8],
-    /// Whether the last chunk goes on behind the end.
+    /// Whether the body ends before the last chunk does.
     is_cut: bool,
 }
 
@@ -141,7 +141,7 @@ impl<'a> Chunks<'a> {
     }
 }
 
-/// One picture's data, and what its own header says of it.
+/// The data of one picture, with the values of its header.
 struct Bitstream<'a> {
     kind: &'a [u8; 4],
     content: Cow<'a, [u8]>,
@@ -311,7 +311,7 @@ fn push_chunk(file: &mut Vec<u8>, kind: &[u8; 4], parts: &[&[u8]]) {
     }
 }
 
-/// A number of up to four bytes, the lowest first.
+/// Returns a little-endian number of up to four bytes.
 fn number(bytes: &[u8]) -> u32 {
     bytes.iter().rev().fold(0, |number, &byte| number << 8 | u32::from(byte))
 }

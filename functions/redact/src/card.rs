@@ -1,4 +1,4 @@
-//! Numbers of payment cards.
+//! Finds the numbers of payment cards.
 
 use std::ops::RangeInclusive;
 
@@ -8,9 +8,9 @@ use crate::text::{is_word, Text};
 const DIGITS: RangeInclusive<usize> = 13..=19;
 const MOST_GROUPS: usize = 5;
 
-/// The number that begins at a word.
+/// Finds the number that begins at a word.
 pub fn find(text: &Text, at: usize) -> Option<Found> {
-    // No issuer's numbers begin with 0 or 1, as those of clocks do, or with 7 to 9.
+    // No issuer's numbers begin with 0 or 1, as timestamps do, or with 7 to 9.
     if !matches!(text.at(at)?, b'2'..=b'6') || is_fraction(text, at) || is_year(text, at) {
         return None;
     }
@@ -31,7 +31,7 @@ pub fn find(text: &Text, at: usize) -> Option<Found> {
         {
             end = Some(group_end);
         }
-        // The first group's separator is that of all.
+        // All groups have the separator of the first one.
         let is_separated = matches!(next, Some(b' ' | b'-')) && next == text.at(at + groups[0]);
         if !is_separated
             || groups[0] != 4
@@ -44,7 +44,7 @@ pub fn find(text: &Text, at: usize) -> Option<Found> {
     end.filter(|&end| !has_fraction(text, end)).map(|end| Found::new(Kind::Card, at, end))
 }
 
-/// Of the numbers that begin with 2, only those from 22 are cards'; 2024 begins a time.
+/// Of the numbers that begin with 2, only those from 22 are of cards; 2024 begins a time.
 fn is_year(text: &Text, at: usize) -> bool {
     text.at(at) == Some(b'2') && matches!(text.at(at + 1), Some(b'0' | b'1'))
 }
@@ -57,7 +57,7 @@ fn has_fraction(text: &Text, end: usize) -> bool {
     text.at(end) == Some(b'.') && text.at(end + 1).map_or(false, |byte| byte.is_ascii_digit())
 }
 
-/// Any other groups are columns of numbers.
+/// Numbers in any other groups are columns of a table.
 fn is_grouping(groups: &[usize]) -> bool {
     matches!(groups, [_] | [4, 4, 4, 1..=4] | [4, 4, 4, 4, 1..=3] | [4, 6, 4 | 5])
 }

@@ -1,13 +1,13 @@
-//! E-mail addresses.
+//! Finds e-mail addresses.
 
 use crate::kind::{Found, Kind};
 use crate::text::Text;
 
-/// RFC 5321 allows 64; percent-encoding makes three of one.
+/// RFC 5321 allows 64 bytes, and percent-encoding makes three of each.
 const LOCAL_BYTES: usize = 192;
 const DOMAIN_BYTES: usize = 255;
 
-/// The address around what stands for its `@`.
+/// Finds the address around an `@`, or around an encoded one.
 pub fn find(text: &Text, at: usize) -> Option<Found> {
     let domain = match text.at(at)? {
         b'@' => at + 1,
@@ -64,7 +64,7 @@ fn is_top_level(label: &[u8]) -> bool {
         || label.len() >= 2 && label.iter().all(|byte| byte.is_ascii_alphabetic() || !byte.is_ascii())
 }
 
-/// As in `logo@dark.png`, and the units of systemd, as in `user@1000.service`: no top-level domains.
+/// Suffixes of files, as in `logo@dark.png`, and of systemd's units: they are not top-level domains.
 fn is_file(domain: &[u8]) -> bool {
     const ENDINGS: [&[u8]; 24] = [
         b"css", b"device", b"gif", b"html", b"jpeg", b"jpg", b"js", b"json", b"log", b"mount", b"path",

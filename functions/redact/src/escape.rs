@@ -1,22 +1,22 @@
-//! What a reader doesn't see, or sees as something else: the control sequences of terminals (ECMA-48), invisible
-//! characters, and escapes such as JSON's.
+//! Recognises bytes that a reader doesn't see, or sees as other characters: control sequences of terminals
+//! (ECMA-48), invisible characters, and escapes such as JSON's.
 //!
-//! No sequence goes over the end of a line, and each is looked at for a bounded length, so that none of them
-//! can hide what follows it, and many that never end take linear time.
+//! A sequence ends at the latest at the end of its line, and its length is bounded. So it can't hide what follows
+//! it, and many sequences without an end take linear time.
 
-/// How text shows one unit of the raw bytes. `len` counts raw bytes.
+/// How a reader sees one unit of the raw bytes. `len` is its length in raw bytes.
 pub enum Unit {
-    /// As it is.
+    /// Visible, unchanged.
     Plain { len: usize },
-    /// Not at all.
+    /// Invisible.
     Hidden { len: usize },
-    /// Not at all, but the text between `from` and `to` matters on its own: a link, a window's title.
+    /// Invisible, but the text between `from` and `to` is searched separately: a link, a window's title.
     Message { len: usize, from: usize, to: usize },
-    /// As something else.
+    /// Visible as other bytes.
     Shown { len: usize, shown: &'static [u8] },
     /// A letter printed over another one: the byte before, a backspace and this byte.
     Overstrike { shown: u8 },
-    /// The bytes that decide have not arrived.
+    /// Undecided, because more bytes are needed.
     Partial,
 }
 

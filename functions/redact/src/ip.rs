@@ -1,4 +1,4 @@
-//! IP addresses.
+//! Finds IP addresses.
 
 use std::net::Ipv4Addr;
 use std::str::{self, FromStr};
@@ -11,7 +11,7 @@ const RUN_BYTES: usize = 256;
 
 const GROUP_BYTES: usize = 4;
 
-/// The IPv4 address that begins at a word.
+/// Finds the IPv4 address that begins at a word.
 pub fn v4(text: &Text, at: usize) -> Option<Found> {
     let dot = text.over(at, 3, |byte| byte.is_ascii_digit());
     if text.at(dot) != Some(b'.') || is_inner(text, at) {
@@ -55,7 +55,7 @@ fn is_named_version(text: &Text, at: usize) -> bool {
         || [&b"ver"[..], b"v", b"build", b"firmware"].iter().any(|&one| word.eq_ignore_ascii_case(one))
 }
 
-/// The IPv6 address whose first colon is here.
+/// Finds the IPv6 address whose first colon is here.
 pub fn v6(text: &Text, colon: usize) -> Option<Found> {
     if !text.at(colon + 1).map_or(false, is_part) {
         return None;
@@ -104,7 +104,7 @@ fn is_v6(bytes: &[u8]) -> bool {
         let rest = &bytes[at..];
         let digits = rest.iter().take(GROUP_BYTES + 1).take_while(|byte| byte.is_ascii_hexdigit()).count();
         if digits == 0 {
-            // Only a gap may be last.
+            // Of colons, only a gap may be last.
             return rest.is_empty() && bytes.ends_with(b"::") && has_gap && groups < GROUPS && !is_zero;
         }
         if digits > GROUP_BYTES {

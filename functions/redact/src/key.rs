@@ -1,10 +1,10 @@
-//! Private keys between lines of hyphens, as PEM, SSH and PGP have them, and PuTTY's.
+//! Finds private keys: those between lines of hyphens, as in PEM, SSH and PGP, and PuTTY's.
 //!
-//! A collected log writes something before each line of a key, and lines of others between them. So a key
-//! stays open until its end comes or too many lines of others have, and a line belongs to it
+//! A collected log puts a prefix before each line of a key, and other services' lines between them. So a key
+//! stays open until its end, or until too many other lines have come. A line belongs to an open key
 //!
-//! - if it is base64 and no more, but for what the line that began the key had around it too,
-//! - or if it holds a run of base64 that is as long as the lines of keys are.
+//! - if it is only base64, apart from the text that also surrounded the first line of the key,
+//! - or if it has a run of base64 as long as a key's line.
 
 use crate::escape::SOFT_LINE_END;
 use crate::kind::{Found, Kind};
@@ -15,15 +15,15 @@ use crate::text::{is_blank, Text};
 const LINE_BYTES: usize = 4000;
 const NAME_BYTES: usize = 64;
 const HYPHENS_LEAST: usize = 4;
-/// So much on the line that begins a key is no prose.
+/// Length of base64 on a key's first line from which on it is not prose.
 const INLINE_BYTES: usize = 24;
-/// So much in one run is a key's line, whatever stands around it.
+/// Length of a run of base64 that makes a line part of a key, whatever surrounds it.
 const RUN_BYTES: usize = 40;
-/// Of what stands around a key's lines.
+/// Limit on the text around a key's lines.
 const AFFIX_BYTES: usize = 512;
-/// Keys of which lines may come at the same time, each from another source.
+/// Limit on keys that are open at the same time, each from another source.
 const MOST_OPEN: usize = 4;
-/// Lines of others after which a key's end is not waited for.
+/// Number of other lines after which a key counts as ended.
 const OTHER_LINES: u32 = 200;
 
 /// The place behind the line of hyphens that begins a private key, whose word `BEGIN` is here.
@@ -72,7 +72,7 @@ pub fn inline(text: &Text, at: usize) -> Option<Found> {
     (end - start == INLINE_BYTES).then(|| Found::open(Kind::Key, start, end, Tail::Run(is_inline)))
 }
 
-/// The keys whose ends have not come.
+/// The keys that have not ended yet.
 #[derive(Default)]
 pub struct Keys {
     /// In the order in which they began or were last continued.

@@ -33,14 +33,14 @@ impl Kind {
     }
 }
 
-/// A secret that a rule found.
+/// A secret that a rule has found.
 pub struct Found {
     pub kind: Kind,
     pub start: usize,
     pub end: End,
 }
 
-/// Where a secret ends: at a place that is known, or where the tail that goes on from one does.
+/// The end of a secret: a known place, or the end of the tail that begins at a place.
 pub enum End {
     At(usize),
     Open { from: usize, tail: Tail },

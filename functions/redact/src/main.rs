@@ -1,42 +1,42 @@
-//! A text on standard input, the same text with its secrets replaced on standard output, as it comes.
+//! Copies text from standard input to standard output, and replaces the secrets in it, as the text arrives.
 //!
-//! What lines are complete after a read are written before the next one; the last waits for its end.
-//! Any bytes will do, and those that are no secret stay as they are. No secret goes over the end of a line,
-//! but for keys. A line of any length costs the same memory, and secrets of any length in it are found
-//! wherever they lie.
+//! After each read, all complete lines are written; an incomplete one waits for its end.
+//! The input may be any bytes, and those outside of secrets stay unchanged. Only keys may extend over several
+//! lines. A line of any length needs the same memory, and secrets of any length are found anywhere
+//! in it.
 //!
-//! The rules look at the text as a reader sees it (`view`, `escape`). What doesn't show hides no secret: terminals'
-//! control sequences, in UTF-8 or escaped as in JSON, by `cat -v` and by rsyslog; characters of no width; control
-//! characters; overstriking. JSON's escapes count as what they stand for, other blanks and full-width signs as
-//! their ASCII forms. All of it is written as it came, but for what lies in a secret. The links and titles of
-//! terminals are searched on their own. Where a line shows less than 16 KiB of 256, the rest is dropped.
+//! The rules see the text as a reader sees it (`view`, `escape`), so that invisible bytes can't hide a secret:
+//! control sequences of terminals, in UTF-8 or escaped as in JSON, by `cat -v` or by rsyslog; zero-width characters;
+//! control characters; overstriking. The rules see JSON's escapes decoded, and other blanks and full-width signs as
+//! ASCII. All of it is written unchanged, except within a secret. Links and titles for terminals are
+//! searched separately. If less than 16 KiB of 256 KiB of a line are visible, the invisible bytes are dropped.
 //!
-//! What is replaced, by a mark such as `[email]`:
+//! What is replaced, each with a mark such as `[email]`:
 //!
-//! - `email`: addresses, also with `%40`, of letters of any alphabet of two UTF-8 bytes a letter. Not
-//!   without a dot behind the `@`, not `git@…`, and not files, units and versions such as `icon@2x.png`,
+//! - `email`: addresses, also with `%40`, in alphabets whose letters have at most two bytes in UTF-8. Not
+//!   without a dot after the `@`, not `git@…`, and not files, units and versions such as `icon@2x.png`,
 //!   `user@1000.service` and `a@1.2.3-rc.x`.
-//! - `ip`: IPv4 with four numbers and no more, so that 1.2.3.4.5 is a version, as are Chrome/120.0.0.0,
-//!   v1.2.3.4 and any behind `version`, `ver`, `build` or `firmware`; IPv6 with a digit in it, whatever its form.
-//!   Not 0.0.0.0 and ::, which say nothing, and no times and MAC addresses. A version of four numbers that nothing
-//!   tells from an address is taken for one.
-//! - `card`: 13 to 19 digits with a right check digit that begin with 22 to 69, in one piece or grouped as on cards.
+//! - `ip`: IPv4 with exactly four numbers: 1.2.3.4.5 counts as a version, as do Chrome/120.0.0.0, v1.2.3.4
+//!   and numbers after `version`, `ver`, `build` or `firmware`. IPv6 with a digit in it, in any form.
+//!   Not 0.0.0.0 and ::, which tell nothing, and not times and MAC addresses. A version of four numbers that looks
+//!   like an address is replaced too.
+//! - `card`: 13 to 19 digits that begin with 22 to 69 and have a valid check digit, in one piece or in a card's groups.
 //! - `token`: what follows `Authorization:`, `Bearer` and `Basic`; cookies in headers; JWTs; the keys of age, AWS,
-//!   GitHub, GitLab, Google, Hugging Face, npm, OpenAI, Slack and Stripe by their prefixes.
-//! - `secret`: what follows `password`, `api_key`, `client_secret`, `access_token` and the like (`secret::NAMES`)
-//!   with = or : in between, plain, quoted, in JSON, in JSON in JSON and in queries; the user and password
-//!   of a URL, up to 4,000 bytes of it. A value without quotes ends at white space and at any of `"'<>&,;)]}|`.
+//!   GitHub, GitLab, Google, Hugging Face, npm, OpenAI, Slack and Stripe, by their prefixes.
+//! - `secret`: values with names such as `password`, `api_key`, `client_secret` and `access_token` (`secret::NAMES`),
+//!   after = or :, unquoted, quoted, in JSON, in JSON within JSON and in queries; the user and password
+//!   of a URL, up to 4,000 bytes. An unquoted value ends at white space and at any of `"'<>&,;)]}|`.
 //!   Not folders (`PWD=/x`), `PASS:` of tests, signals (`sig=9`), variables (`${NAME}`) and users of ssh.
-//! - `key`: the lines of a private key in PEM, SSH2, PGP or PuTTY's form, also in one line or in JSON; with what
-//!   a log writes around each line, as `web-1  | ` and a time; with lines of others between them, up to 200 in a
-//!   row; up to four keys at a time. While a key's end has not come, any run of 40 bytes of base64 counts as its.
+//! - `key`: the lines of a private key in the formats of PEM, SSH2, PGP and PuTTY, also in one line or in JSON; with
+//!   the text that a log adds to each line, such as `web-1  | ` and a time; with up to 200 other lines between two
+//!   of them; up to four keys at a time. Until the end of a key, any run of 40 bytes of base64 counts as part of it.
 //!
-//! Not found: what stands on the line after its name, in XML, in lists and objects but for headers, after
-//! a name and a space alone (`--password x`), behind percent-encoding, in compressed or encoded data; what moves
-//! the cursor of a terminal so that letters stand elsewhere than in the text.
+//! What is not found: a value on the line after its name, in XML, in lists and objects other than headers, or after
+//! a name and a space only (`--password x`); secrets in percent-encoded, compressed or encoded data; letters that
+//! a terminal shows in another order, because the text moves the cursor.
 //!
-//! Wrong options are refused with exit code 65 and one sentence on standard error. At the end one line there
-//! says how many were replaced, if any.
+//! Wrong options are rejected with exit code 65 and one sentence on standard error. At the end, one line there
+//! says how many secrets were replaced, if any.
 
 mod card;
 mod email;

@@ -1,8 +1,8 @@
-//! The places at which a secret may be told, found in blocks: all lines pay for this, few for a rule.
+//! Finds the places where a rule may find a secret, in blocks: it runs on every line, and few need a rule.
 
 use crate::escape::SOFT_LINE_END;
 
-/// Plain comparisons of bytes side by side, which the compiler does sixteen at a time.
+/// Size of a block. The compiler turns its plain comparisons into vector instructions, for sixteen bytes each.
 const BLOCK_BYTES: usize = 64;
 /// The byte before a block, and the three behind it, tell too.
 const BEFORE: usize = 1;
@@ -76,7 +76,7 @@ fn bits(window: &[u8; WINDOW_BYTES]) -> u64 {
     bits
 }
 
-// No `&&` and `||` from here: they are branches.
+// No `&&` and `||` below: as branches, they would prevent vector instructions.
 
 fn is_sign(byte: u8) -> bool {
     (byte == b'@')

@@ -1,7 +1,7 @@
-//! One pass over the text: where a secret may begin, the rules are asked, and what they find is replaced.
+//! Makes one pass over the text: runs the rules where a secret may begin, and replaces what they find.
 //!
-//! A rule looks at few places, the beginnings of some words and the signs beside some others (`places`).
-//! Of two secrets that overlap, the one whose place comes first counts.
+//! Rules run at few places: the beginnings of some words, and the signs beside some others (`places`).
+//! If two secrets overlap, the one whose place comes first is replaced.
 
 use std::io::Write;
 
@@ -32,7 +32,7 @@ pub struct Redactor {
     has_begun: bool,
 }
 
-/// How far a pass came: all before `scanned` was looked at, and what is before `written` is in the output.
+/// The progress of a pass: all before `scanned` has been searched, and all before `written` is in the output.
 pub struct Progress {
     pub scanned: usize,
     pub written: usize,

@@ -1,10 +1,10 @@
-//! Values whose name says that they are secret, and what a URL says of its user.
+//! Finds values whose name says that they are secret, and the user and password of a URL.
 
 use crate::kind::{Found, Kind};
 use crate::tail::Tail;
 use crate::text::{is_blank, Text};
 
-/// What names of secrets end with, in small letters and without `_` and `-`.
+/// Endings of the names of secrets, in lower case and without `_` and `-`.
 const NAMES: [&[u8]; 17] = [
     b"accesskey",
     b"accountkey",
@@ -42,7 +42,7 @@ const LEVEL_BYTES: usize = 15;
 const USER_BYTES: usize = 4000;
 
 const SCHEMES: [&[u8]; 7] = [b"apikey", b"basic", b"bearer", b"digest", b"negotiate", b"ntlm", b"token"];
-/// They say that there is none, or of which type one is.
+/// Values that mean that there is no secret, or that name its type.
 const NOTHINGS: [&[u8]; 8] = [b"false", b"nil", b"none", b"null", b"str", b"string", b"true", b"undefined"];
 
 /// The value behind a `=` or `:`.
@@ -295,7 +295,7 @@ pub fn userinfo(text: &Text, at: usize) -> Option<Found> {
             && !matches!(byte, b'/' | b'?' | b'#' | b'"' | b'\'' | b'`' | b'<' | b'>' | b'\\')
     });
     let at_sign = start + text.bytes[start..end].iter().rposition(|&byte| byte == b'@')?;
-    // Who logs in by a key has no password there.
+    // A user of ssh logs in with a key, so there is no password in the URL.
     let scheme = &text.bytes[text.back_over(at, 8, |byte| byte.is_ascii_alphanumeric() || byte == b'+')..at];
     let is_ssh = [&b"ssh"[..], b"sftp", b"scp", b"git"].iter().any(|name| scheme.eq_ignore_ascii_case(name))
         || scheme.ends_with(b"+ssh");

@@ -1,4 +1,4 @@
-//! Standard input to standard output, with as much of it in memory as a rule needs.
+//! Copies standard input to standard output, and keeps as much of it in memory as the rules need.
 
 use std::io::{ErrorKind, Read, Result, Write};
 
@@ -7,14 +7,14 @@ use crate::redactor::{Progress, Redactor};
 use crate::text::{AHEAD, BEHIND};
 use crate::view::View;
 
-/// A line that is longer is looked at in parts.
+/// A longer line is searched in parts.
 const BUFFER_BYTES: usize = 256 << 10;
-/// If a full buffer shows less than this, what it doesn't show is dropped: else a secret could hide behind it.
+/// If less than this is visible in a full buffer, the invisible bytes are dropped: they could hide a secret.
 const SHOWN_LEAST_BYTES: usize = 4 * AHEAD;
 
 /// Copies `input` to `output` without its secrets.
 ///
-/// All complete lines that a read brought are written before the next.
+/// All complete lines are written before the next read.
 pub fn redact(redactor: &mut Redactor, mut input: impl Read, output: impl Write) -> Result<()> {
     let mut output = Output::new(output);
     let mut view = View::new(BUFFER_BYTES);

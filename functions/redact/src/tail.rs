@@ -1,17 +1,17 @@
-//! Where a secret of any length ends.
+//! Finds the end of a secret of any length.
 
 use crate::escape::SOFT_LINE_END;
 
-/// What a secret goes on with. None of them goes over the end of a line.
+/// The rest of a secret, which may have any length but ends with its line.
 #[derive(Clone, Copy)]
 pub enum Tail {
-    /// These bytes, but for dots at the end, which are the sentence's.
+    /// These bytes, except for dots at the end, which belong to the sentence.
     Run(fn(u8) -> bool),
     /// A value without quotes.
     Bare,
-    /// What is between quotes, themselves behind `level` backslashes each where JSON stands in JSON.
+    /// A value between quotes. In JSON within JSON, each of the quotes has `level` backslashes before it.
     Quoted { quote: u8, level: usize },
-    /// A header's value: to the line's end, or to a quote around the header.
+    /// A header's value: up to the end of the line, or to a quote around the header.
     Header,
 }
 

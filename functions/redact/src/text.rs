@@ -1,14 +1,14 @@
-//! The part of the input that rules look at.
+//! The part of the input that the rules search.
 
-/// How far before a place a rule looks at most.
+/// Limit on how far a rule looks back from a place.
 ///
-/// With `AHEAD` it makes what is found independent of how the input comes: a place is looked at when
-/// that much of its line is there on either side, and no rule looks farther.
+/// With `AHEAD`, it makes the result independent of how the input is split into reads: a rule runs at a place
+/// once so much of its line has arrived on both sides, and no rule looks farther.
 pub const BEHIND: usize = 512;
-/// How far behind a place a rule looks at most.
+/// Limit on how far a rule looks ahead of a place.
 pub const AHEAD: usize = 4096;
 
-/// Bytes of which those before `floor` are gone: written, or replaced.
+/// Bytes of the input. Those before `floor` are already written or replaced.
 pub struct Text<'a> {
     pub bytes: &'a [u8],
     pub floor: usize,

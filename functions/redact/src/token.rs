@@ -1,4 +1,4 @@
-//! Tokens that are known by how they begin.
+//! Finds tokens by their prefixes.
 
 use crate::kind::{Found, Kind};
 use crate::tail::Tail;
@@ -6,10 +6,10 @@ use crate::text::{is_word, Text};
 
 struct Form {
     prefix: &'static [u8],
-    /// How many bytes follow at least.
+    /// The least number of bytes after the prefix.
     least: usize,
     is_part: fn(u8) -> bool,
-    /// Without a digit it is words with hyphens.
+    /// Whether it must have a digit; otherwise words with hyphens would match.
     has_digit: bool,
 }
 
@@ -53,7 +53,7 @@ const JWT_HEADER_LEAST_BYTES: usize = 10;
 const CREDENTIALS_LEAST_BYTES: usize = 8;
 const CREDENTIALS_LOOK_BYTES: usize = 64;
 
-/// The token that begins at a word.
+/// Finds the token that begins at a word.
 pub fn find(text: &Text, at: usize, run: &mut Run) -> Option<Found> {
     match text.at(at)? {
         b'e' => jwt(text, at, run),
@@ -113,7 +113,7 @@ fn jwt(text: &Text, at: usize, run: &mut Run) -> Option<Found> {
     is_one.then(|| Found::open(Kind::Token, at, dot + 1, Tail::Run(is_jwt)))
 }
 
-/// What follows the word `Bearer` or `Basic`, if it isn't a word too.
+/// Finds what follows the word `Bearer` or `Basic`, unless it is another word.
 fn credentials(text: &Text, at: usize) -> Option<Found> {
     let scheme = text.over(at, 7, |byte| byte.is_ascii_alphabetic());
     let name = &text.bytes[at..scheme];
@@ -146,7 +146,7 @@ fn is_jwt(byte: u8) -> bool {
     is_url_safe(byte) || byte == b'.'
 }
 
-/// RFC 7235's name for what stands behind a scheme.
+/// RFC 7235's name for the value after a scheme.
 fn is_token68(byte: u8) -> bool {
     is_jwt(byte) || matches!(byte, b'~' | b'+' | b'/' | b'=')
 }

@@ -1,10 +1,10 @@
-//! The text as a reader sees it, beside its raw bytes: rules look at the one, the other is written.
+//! The text as a reader sees it, with its raw bytes: the rules search the former, and the latter are written.
 
 use std::cell::Cell;
 
 use crate::escape::{self, Unit};
 
-/// Of places where the view differs from the raw bytes; more of them take a further view.
+/// Limit on the places where a view differs from the raw bytes. If there are more, the rest gets another view.
 const MOST_EDITS: usize = 24 << 10;
 
 /// Where `shown` bytes of the view stand for `len` raw ones.
@@ -18,11 +18,11 @@ struct Edit {
     message: Option<(u16, u16)>,
 }
 
-/// A view of the beginning of some raw bytes.
+/// A view of some raw bytes, or of their beginning.
 pub struct View {
     bytes: Vec<u8>,
     edits: Vec<Edit>,
-    /// How many raw bytes it is of.
+    /// The number of raw bytes that it covers.
     raw_len: usize,
     has_messages: bool,
     /// Whether what stood before the raw bytes, and is gone, ended with a name and its value.

@@ -13,7 +13,7 @@ _SUBSTITUTION: Final = re.compile(r"S[0-9A-Z]*_|S[tabsiod]|T[0-9]*_")
 _ARRAY: Final = re.compile(r"A[0-9]*_")
 _LITERAL: Final = re.compile(r"L[^_E][^E]*E")
 _OPENERS: Final = frozenset("INXJF")
-"""What an ``E`` ends: template arguments, nested names, expressions, argument packs, function types."""
+"""Begin what an ``E`` ends: template arguments, nested names, expressions, packs, function types."""
 _CONSTRUCTOR: Final = re.compile(r"[CD][0-5]")
 _TAG: Final = re.compile(r"B([1-9][0-9]{0,3})")
 """An ABI tag, which libc++ gives to most of its functions."""
@@ -33,7 +33,7 @@ def path_of(name: str) -> list[str] | None:
     at, parts = prefix.end(), []
     if name.startswith("St", at):
         at, parts = at + 2, ["std"]
-    # A plain name has one part, behind "std" or not.
+    # A name that isn't nested has one part, or two if the first is "std".
     while is_nested or len(parts) <= (parts[:1] == ["std"]):
         end = _read_part(name, at, parts)
         if end is None:
@@ -46,7 +46,7 @@ def path_of(name: str) -> list[str] | None:
 
 def _read_part(name: str, at: int, parts: list[str]) -> int | None:
     """
-    Read what stands here of a path, and return the position behind it; None where nothing of one does.
+    Read one part of a path, and append it to `parts`. Return the position after it, or None if there is none.
     """
     length = _LENGTH.match(name, at)
     if length is not None:
@@ -67,7 +67,7 @@ def _read_part(name: str, at: int, parts: list[str]) -> int | None:
 
 def _after_arguments(name: str, at: int) -> int | None:
     """
-    Return the position behind the template arguments that begin here.
+    Return the position after the template arguments that begin here, or None if they don't end.
     """
     depth = 0
     while at < len(name):

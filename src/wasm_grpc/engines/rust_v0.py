@@ -45,7 +45,7 @@ def demangle_v0(name: str) -> str | None:
 
 class _Parser:
     """
-    Reads one name from left to right; back references count from behind its prefix.
+    Reads one name from left to right. Back references count from the end of its prefix.
     """
 
     def __init__(self, text: str) -> None:

@@ -85,7 +85,7 @@ class WasmerEngine:
         try:
             return WasmerPrepared(self._store, wasmer.Module.deserialize(self._store, artifact), hosts)
         except RuntimeError as exc:
-            raise ModuleError(f"artifact does not load: {exc}") from exc
+            raise ModuleError(f"artifact: can't be loaded: {exc}; expected code for this Wasmer") from exc
 
 
 class WasmerPrepared:

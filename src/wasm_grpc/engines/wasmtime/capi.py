@@ -20,7 +20,6 @@ import wasmtime
 from wasmtime import Module, Trap, WasmtimeError
 from wasmtime import _bindings as c
 
-from wasm_grpc.core.errors import ModuleError
 from wasm_grpc.core.model import MIB, EngineName
 from wasm_grpc.engines import traps
 from wasm_grpc.engines.binary.rewrite import START_EXPORT
@@ -28,7 +27,7 @@ from wasm_grpc.engines.protocol import Context, FuncType, HostFunction, HostModu
 from wasm_grpc.engines.running import Running, empty_memory
 from wasm_grpc.engines.values import has_numbers_only, narrow_arguments
 from wasm_grpc.engines.wasmtime.compiling import compile_module
-from wasm_grpc.engines.wasmtime.errors import as_guest_trap
+from wasm_grpc.engines.wasmtime.errors import as_artifact_error, as_guest_trap
 from wasm_grpc.engines.wasmtime.settings import make_config, target, wasmtime_version
 from wasm_grpc.engines.wasmtime.types import as_func_type, as_wasmtime
 
@@ -108,7 +107,7 @@ class CApiEngine:
         try:
             return CApiPrepared(plain, Module.deserialize(plain, artifact), hosts)
         except WasmtimeError as exc:
-            raise ModuleError(f"artifact does not load: {exc}") from exc
+            raise as_artifact_error(exc) from exc
 
     def _open_plain(self) -> wasmtime.Engine:
         self._plain = self._plain or wasmtime.Engine(make_config())

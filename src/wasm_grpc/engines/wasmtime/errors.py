@@ -11,7 +11,7 @@ from wasm_grpc.engines import traps
 from wasm_grpc.engines.features import describe_feature
 from wasm_grpc.engines.protocol import GuestTrap
 
-__all__ = ["as_guest_trap", "as_module_error"]
+__all__ = ["as_artifact_error", "as_guest_trap", "as_module_error"]
 
 _KINDS = {
     TrapCode.UNREACHABLE: traps.UNREACHABLE,
@@ -49,7 +49,7 @@ def as_module_error(error: WasmtimeError) -> ModuleError:
     """
     Return the error for a module that Wasmtime rejects.
     """
-    text = ": ".join(dict.fromkeys(line.strip() for line in _reasons(error)))
+    text = _one_line(error)
     if _FEATURE.search(text):
         return UnsupportedModuleError(
             f"module uses a feature that Wasmtime does not offer here: {describe_feature(text)}"
@@ -57,11 +57,19 @@ def as_module_error(error: WasmtimeError) -> ModuleError:
     return ModuleError(f"module is not valid: {text}")
 
 
+def as_artifact_error(error: WasmtimeError) -> ModuleError:
+    """
+    Return the error for an artifact that Wasmtime does not load.
+    """
+    return ModuleError(f"artifact: can't be loaded: {_one_line(error)}; expected code for this Wasmtime")
+
+
 def _first_line(error: Exception) -> str:
     return str(error).strip().splitlines()[0] if str(error).strip() else "unknown trap"
 
 
-def _reasons(error: WasmtimeError) -> list[str]:
+def _one_line(error: WasmtimeError) -> str:
     lines = str(error).strip().splitlines()
-    # Wasmtime numbers the chain of causes: "0: ...".
-    return [re.sub(r"^\s*\d+:\s*", "", line) for line in lines if line.strip() not in ("", "Caused by:")]
+    # Wasmtime numbers the chain of causes: "0: ...". A cause may repeat the line before it.
+    causes = [re.sub(r"^\s*\d+:\s*", "", line) for line in lines if line.strip() not in ("", "Caused by:")]
+    return ": ".join(dict.fromkeys(cause.strip() for cause in causes))

@@ -8,7 +8,6 @@ from functools import partial
 import wasmtime
 from wasmtime import Func, Linker, Memory, Module, Store, Trap, WasmtimeError
 
-from wasm_grpc.core.errors import ModuleError
 from wasm_grpc.core.model import EngineName
 from wasm_grpc.engines import traps
 from wasm_grpc.engines.binary.rewrite import START_EXPORT
@@ -16,7 +15,7 @@ from wasm_grpc.engines.protocol import Context, HostModules, Value
 from wasm_grpc.engines.running import HostCallEnded, Running, bind_host, empty_memory
 from wasm_grpc.engines.values import has_numbers_only, narrow_arguments
 from wasm_grpc.engines.wasmtime.compiling import compile_module
-from wasm_grpc.engines.wasmtime.errors import as_guest_trap
+from wasm_grpc.engines.wasmtime.errors import as_artifact_error, as_guest_trap
 from wasm_grpc.engines.wasmtime.settings import make_config, target, wasmtime_version
 from wasm_grpc.engines.wasmtime.types import as_func_type, as_wasmtime
 
@@ -49,7 +48,7 @@ class PublicEngine:
         try:
             return PublicPrepared(self._engine, Module.deserialize(self._engine, artifact), hosts)
         except WasmtimeError as exc:
-            raise ModuleError(f"artifact does not load: {exc}") from exc
+            raise as_artifact_error(exc) from exc
 
 
 class PublicPrepared:
