@@ -32,7 +32,7 @@ import signal
 from collections.abc import Callable
 
 from wasm_grpc.core import wire
-from wasm_grpc.core.errors import InvocationError, ProtocolError
+from wasm_grpc.core.errors import InvocationError
 from wasm_grpc.core.model import Invocation, Outcome, Reason, WorkerFunction
 from wasm_grpc.core.observers import InvocationFinished, InvocationQueued, InvocationStarted, Observers
 from wasm_grpc.pool.lease import Lease, Slots
@@ -198,7 +198,7 @@ class Run:
         elif isinstance(message, wire.Resume) and stream is not None:
             stream.waits_no_longer()
         else:
-            raise ProtocolError(f"{message.kind.name} frame: it came out of turn; expected RESULT")
+            raise wire.out_of_place(message, "RESULT")
 
     def end(self, outcome: Outcome) -> None:
         """

@@ -8,7 +8,8 @@ from types import TracebackType
 from typing import TypeVar
 
 from wasm_grpc import __version__
-from wasm_grpc.core.errors import EngineUnavailableError, ProtocolError, WorkerStartError
+from wasm_grpc.core import wire
+from wasm_grpc.core.errors import EngineUnavailableError, WorkerStartError
 from wasm_grpc.core.interpreter import isolated_command
 from wasm_grpc.core.model import KIB, Runtime
 from wasm_grpc.core.wire import (
@@ -183,7 +184,7 @@ class Session:
         answer = await self.receive(within_s=within_s)
         if not isinstance(answer, answers):
             expected = " or ".join(each.kind.name for each in answers)
-            raise ProtocolError(f"{answer.kind.name} frame where {expected} was expected")
+            raise wire.out_of_place(answer, expected)
         return answer
 
     def has_begun(self) -> bool:
@@ -208,7 +209,7 @@ async def _greet(process: WorkerProcess, runtime: Runtime) -> EngineOpened:
             f"expected one with the package wasm-grpc {__version__}"
         )
     if not isinstance(hello, Hello):
-        raise ProtocolError(f"{hello.kind.name} frame where HELLO was expected")
+        raise wire.out_of_place(hello, "HELLO")
     if hello != Hello(__version__, WIRE_VERSION):
         raise WorkerStartError(
             f"{worker}: has wasm-grpc {hello.package} (wire {hello.wire}); "
@@ -224,5 +225,5 @@ async def _greet(process: WorkerProcess, runtime: Runtime) -> EngineOpened:
     if isinstance(opened, EngineFailed):
         raise EngineUnavailableError(f"{worker}: {opened.error}")
     if not isinstance(opened, EngineOpened):
-        raise ProtocolError(f"{opened.kind.name} frame where ENGINE_OPENED was expected")
+        raise wire.out_of_place(opened, "ENGINE_OPENED")
     return opened

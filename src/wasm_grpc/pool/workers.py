@@ -247,7 +247,7 @@ class Workers:
         if isinstance(message, (wire.Loaded, wire.LoadFailed)):
             self._loaded(worker, message)
         elif run is None:
-            raise ProtocolError(f"{message.kind.name} frame: no invocation runs; expected an answer to LOAD")
+            raise wire.out_of_place(message, "LOADED or LOAD_FAILED")
         elif isinstance(message, wire.Result):
             worker.run = None
             run.end(message.outcome)

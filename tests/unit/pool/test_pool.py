@@ -252,10 +252,10 @@ async def _are_fewer(before: set[str], count: int) -> bool:
             "--engine-error=engine fake: it is not here; it was expected",
             "worker interpreter {python}: engine fake: it is not here; it was expected",
         ),
-        (f"--at-start={sent(Result(OK))}", "RESULT frame where HELLO was expected"),
+        (f"--at-start={sent(Result(OK))}", "RESULT frame: out of place; expected HELLO"),
         (
             f"--at-engine={sent(Resume())}",
-            "RESUME frame where ENGINE_OPENED was expected",
+            "RESUME frame: out of place; expected ENGINE_OPENED",
         ),
         (
             "--at-engine=exit:3",

@@ -85,7 +85,7 @@ async def test_an_answer_that_is_none(fake_worker: FakeWorker) -> None:
     """A message that does not answer the one that was sent is an error that names both."""
     answers = (Inspected, Read)
     async with await start(fake_worker(f"--at-task={sent(Resume())}")) as session:
-        with pytest.raises(ProtocolError, match=r"^RESUME frame where INSPECTED or READ was expected$"):
+        with pytest.raises(ProtocolError, match=r"^RESUME frame: out of place; expected INSPECTED or READ$"):
             await session.ask(Resumed(), answers, within_s=5)
 
 
@@ -106,8 +106,8 @@ FAULTS = {
     "answers otherwise": (
         10,
         sent(Resume()),
-        "RESUME frame where COMPILED or COMPILE_REFUSED was expected",
-        "RESUME frame where INSPECTED or INSPECT_REFUSED was expected",
+        "RESUME frame: out of place; expected COMPILED or COMPILE_REFUSED",
+        "RESUME frame: out of place; expected INSPECTED or INSPECT_REFUSED",
     ),
 }
 
