@@ -12,8 +12,10 @@ from wasm_grpc.pool.registry import WorkerKind
 
 __all__ = ["PoolFunction", "kind_bytes", "memory_notes"]
 
-_OWN_BYTES = 35 * MIB
-"""Resident memory of a worker that has loaded nothing, as measured with either engine."""
+_TEMPLATES_BYTES = 40 * MIB
+"""Resident memory of a base and a template that have loaded nothing, as measured with either engine."""
+_WORKER_BYTES = 6 * MIB
+"""Of a worker, what it does not share with its template once it has run a guest, measured likewise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +45,20 @@ class PoolFunction:
         """
         return WorkerKind(self.runtime, self.function.name if self.function.inference.may_load else "")
 
+    @property
+    def is_loaded_in_advance(self) -> bool:
+        """
+        Whether every process of its kind has loaded it before it takes invocations.
+        """
+        return self.policy.min > 0
+
+    @property
+    def is_forkable(self) -> bool:
+        """
+        Whether a template may load it: no thread survives a fork, and some models run on several.
+        """
+        return all(model.threads == 1 for model in self.function.inference.models)
+
 
 def kind_bytes(functions: Iterable[PoolFunction], settings: Settings) -> dict[WorkerKind, int]:
     """
@@ -64,16 +80,21 @@ def memory_notes(
     """
     notes = []
     for kind, served in _by_kind(functions).items():
-        code = loaded_code_bytes(_code_of(served))
-        files = _files_bytes(served)
+        shared = [each for each in served if each.is_loaded_in_advance and each.is_forkable]
+        # The template loads these too, or each worker alone.
+        own = [each for each in served if each not in shared]
+        loaded_once = loaded_code_bytes(_code_of(shared)) + _files_bytes(shared)
+        # A model writes to what it has loaded when it runs, so no worker shares it for long.
         models = models_bytes(each.function.inference for each in served)
-        needed = settings.workers * (_OWN_BYTES + code + files + models)
+        loaded_each = loaded_code_bytes(_code_of(own)) + _files_bytes(own) + models
+        needed = _TEMPLATES_BYTES + loaded_once + loaded_each
+        needed += settings.workers * (_WORKER_BYTES + loaded_each)
         if machine_bytes is not None and needed > machine_bytes:
-            engine = kind.runtime.engine.value
             notes.append(
-                f"workers on {engine} need {_mib(needed)} to load what they serve: {settings.workers} times "
-                f"{_mib(code)} of native code, {_mib(models)} of models and {_mib(files)} of files; "
-                f"this machine has {_mib(machine_bytes)}, expected more, fewer --workers or fewer functions"
+                f"workers on {kind.runtime.engine.value} need {_mib(needed)} to load what they serve: "
+                f"{_mib(loaded_once)} of native code and files once, and {settings.workers} times "
+                f"{_mib(loaded_each)} of models and of what is loaded later; this machine has "
+                f"{_mib(machine_bytes)}, expected more, fewer --workers or fewer functions"
             )
     return notes
 

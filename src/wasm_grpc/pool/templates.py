@@ -31,7 +31,7 @@ from wasm_grpc.pool.registry import WorkerKind
 from wasm_grpc.pool.session import ProcessEnded, Session
 from wasm_grpc.pool.template import Template
 
-__all__ = ["Templates", "is_forkable"]
+__all__ = ["Templates"]
 
 _log = logging.getLogger("wasm_grpc.pool")
 
@@ -39,13 +39,6 @@ _TRIES = 3
 """How many templates in a row may end while they fork."""
 _BROKEN = (ProcessEnded, ProtocolError, asyncio.TimeoutError)
 """How a template fails that has to be replaced."""
-
-
-def is_forkable(function: PoolFunction) -> bool:
-    """
-    Return whether processes may be forked after the function has been loaded.
-    """
-    return all(model.threads == 1 for model in function.function.inference.models)
 
 
 class Templates:
@@ -105,7 +98,7 @@ class Templates:
         Have the template of a kind load a function that a worker has loaded, in the background.
         """
         template = self._templates.get(kind)
-        if template is not None and index not in template.loaded and is_forkable(self._functions[index]):
+        if template is not None and index not in template.loaded and self._functions[index].is_forkable:
             self._in_background(self._load_too(kind, template, index))
 
     async def aclose(self) -> None:
@@ -159,9 +152,8 @@ class Templates:
 
     async def _load_in_advance(self, kind: WorkerKind, template: Template) -> bool:
         for index, function in enumerate(self._functions):
-            if function.kind != kind or not function.policy.min or not is_forkable(function):
-                continue
-            if self._blames.blocked(index, self._loop.time()):
+            is_for_template = function.kind == kind and function.is_loaded_in_advance and function.is_forkable
+            if not is_for_template or self._blames.blocked(index, self._loop.time()):
                 continue
             if not await self._load(kind, template, index):
                 return False

@@ -32,7 +32,7 @@ from wasm_grpc.pool.memory import resident_bytes, result_bytes
 from wasm_grpc.pool.registry import WorkerKind
 from wasm_grpc.pool.run import Run, not_loadable
 from wasm_grpc.pool.session import Session
-from wasm_grpc.pool.templates import Templates, is_forkable
+from wasm_grpc.pool.templates import Templates
 
 __all__ = ["Owner", "Workers"]
 
@@ -209,7 +209,7 @@ class Workers:
         session.process.on_exit(lambda code: self._exited(worker, code))
         self._loading.add(number, loaded)
         for index, each in enumerate(self._functions):
-            is_for_worker = each.kind == kind and each.policy.min and not is_forkable(each)
+            is_for_worker = each.kind == kind and each.is_loaded_in_advance and not each.is_forkable
             if is_for_worker and not self._blames.blocked(index, self._loop.time()):
                 self._load(worker, index)
         self._get_ready(worker)

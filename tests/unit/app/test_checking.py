@@ -23,4 +23,4 @@ def test_a_machine_that_is_too_small_is_a_note(tmp_path: Path, monkeypatch: pyte
 
     assert [each.problems for each in report.functions] == [()]
     (note,) = report.notes
-    assert note.startswith("workers on wasmtime need 36 MiB to load what they serve: 1 times 1 MiB of native")
+    assert note.startswith("workers on wasmtime need 47 MiB to load what they serve: 1 MiB of native code")

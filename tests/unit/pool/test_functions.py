@@ -19,7 +19,9 @@ from wasm_grpc.pool.functions import PoolFunction, memory_notes
 SETTINGS = make_settings({"workers": 4})
 
 
-def function(name: str, *, engine: EngineName, code: int, digest: str, model: int = 0) -> PoolFunction:
+def function(
+    name: str, *, engine: EngineName, code: int, digest: str, model: int = 0, in_advance: int = 1
+) -> PoolFunction:
     """Return a function with so many bytes of native code, and a model of so many."""
     models = (
         (Model(name="m", host="/m", size=1, sha256=name, threads=1, memory_bytes=model),) if model else ()
@@ -38,7 +40,7 @@ def function(name: str, *, engine: EngineName, code: int, digest: str, model: in
             prepared=True,
         ),
         runtime=Runtime(engine, "python"),
-        policy=PoolPolicy(),
+        policy=PoolPolicy(min=in_advance),
         code_bytes=code,
     )
 
@@ -50,12 +52,23 @@ def test_workers_that_this_machine_has_no_memory_for() -> None:
         function("b", engine=EngineName.WASMER, code=100 * MIB, digest="1", model=65 * MIB),
         function("c", engine=EngineName.WASMTIME, code=100 * MIB, digest="2"),
     ]
+    # Two templates, the code once, the model in a template and in each worker, and four workers.
+    needed = 40 + 300 + 5 * 65 + 4 * 6
 
-    assert memory_notes(functions, SETTINGS, 1600 * MIB - 1) == [
-        "workers on wasmer need 1600 MiB to load what they serve: 4 times 300 MiB of native code, "
-        "65 MiB of models and 0 MiB of files; this machine has 1600 MiB, expected more, fewer --workers "
-        "or fewer functions"
+    assert memory_notes(functions, SETTINGS, needed * MIB - 1) == [
+        f"workers on wasmer need {needed} MiB to load what they serve: 300 MiB of native code and files "
+        "once, and 4 times 65 MiB of models and of what is loaded later; this machine has "
+        f"{needed} MiB, expected more, fewer --workers or fewer functions"
     ]
+
+
+def test_what_is_loaded_later_is_loaded_by_each_worker() -> None:
+    """Native code of a function with `min = 0` counts for the template and for each worker."""
+    later = [function("a", engine=EngineName.WASMTIME, code=100 * MIB, digest="1", in_advance=0)]
+    needed = 40 + 5 * 100 + 4 * 6
+
+    assert memory_notes(later, SETTINGS, needed * MIB) == []
+    assert len(memory_notes(later, SETTINGS, needed * MIB - 1)) == 1
 
 
 def test_workers_that_fit_are_not_spoken_of() -> None:

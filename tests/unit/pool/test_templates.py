@@ -29,7 +29,6 @@ from wasm_grpc.core.wire import Load, LoadFailed
 from wasm_grpc.pool.functions import PoolFunction
 from wasm_grpc.pool.pool import Pool, open_pool
 from wasm_grpc.pool.template import Template
-from wasm_grpc.pool.templates import is_forkable
 
 pytestmark = pytest.mark.asyncio
 
@@ -96,7 +95,7 @@ async def test_a_function_whose_model_has_threads(fake_worker: FakeWorker) -> No
     async with open_pool(functions, SETTINGS) as pool:
         one, threaded = await pids(pool), await pids(pool, "g")
 
-    assert [is_forkable(each) for each in functions] == [True, False]
+    assert [each.is_forkable for each in functions] == [True, False]
     assert one[0] != one[1] == threaded[0] == threaded[1]
 
 
