@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import enum
 
+import wasmtime
+
 from wasm_grpc.core.errors import EngineUnavailableError
 from wasm_grpc.core.model import PAGE_BYTES
 from wasm_grpc.engines.protocol import Context, Engine, FuncType, HostFunction, Value
+from wasm_grpc.engines.wasmtime.compiling import compile_module
 from wasm_grpc.engines.wasmtime.public import PublicEngine
-from wasm_grpc.engines.wasmtime.settings import wasmtime_version
+from wasm_grpc.engines.wasmtime.settings import make_config, wasmtime_version
 
 __all__ = ["WasmtimeApi", "open_wasmtime"]
 
@@ -94,9 +97,9 @@ def _check(engine: Engine) -> None:
 
     host = HostFunction(FuncType(("i32", "i64", "f32", "f64"), ("i64",)), record)
     context = Context()
-    instance = engine.load(engine.compile(_CHECK_MODULE), {("h", "f"): host}).instantiate(
-        context, memory_bytes=PAGE_BYTES
-    )
+    # Without threads, since a template is forked later.
+    artifact = compile_module(wasmtime.Engine(make_config(on_one_thread=True)), _CHECK_MODULE)
+    instance = engine.load(artifact, {("h", "f"): host}).instantiate(context, memory_bytes=PAGE_BYTES)
     results = tuple(instance.call("run", *_CHECK_ARGUMENTS))
     found = (seen, results, context.memory()[0], instance.memory_bytes())
     instance.close()

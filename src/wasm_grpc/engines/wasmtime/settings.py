@@ -33,13 +33,19 @@ SETTINGS: Mapping[str, bool | str | int] = {
 """Attributes of `wasmtime.Config`. They are part of an artifact's target."""
 
 
-def make_config() -> Config:
+def make_config(*, on_one_thread: bool = False) -> Config:
     """
     Return a configuration with our settings.
+
+    Args:
+        on_one_thread: Compile without starting threads, which stay for the life of the process. The native
+            code is the same.
     """
     config = Config()
     for name, value in SETTINGS.items():
         setattr(config, name, value)
+    if on_one_thread:
+        config.parallel_compilation = False
     return config
 
 
