@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from wasm_grpc.core.errors import WasmGrpcError
 from wasm_grpc.core.model import EngineName
 from wasm_grpc.core.settings import make_settings
-from wasm_grpc.pool.runtimes import find_runtimes
+from wasm_grpc.pool.bases import open_bases
+from wasm_grpc.pool.runtimes import find_runtime
 
 __all__ = ["OurRuntime", "our_runtimes"]
 
@@ -34,13 +35,19 @@ def our_runtimes(tell: Callable[[str], None]) -> list[OurRuntime]:
     """
     Return the engines that are installed, and tell `tell` why each of the others is not.
     """
+    return asyncio.run(_our_runtimes(tell))
+
+
+async def _our_runtimes(tell: Callable[[str], None]) -> list[OurRuntime]:
     runtimes = []
     settings = make_settings({})
-    for engine in (EngineName.WASMTIME, EngineName.WASMER):
-        try:
-            found = asyncio.run(find_runtimes((engine,), settings))[engine]
-        except WasmGrpcError as exc:
-            tell(f"{engine.value} is left out: {exc}")
-        else:
-            runtimes.append(OurRuntime(engine=engine.value, title=str(found), python=found.runtime.python))
+    async with open_bases() as bases:
+        for engine in (EngineName.WASMTIME, EngineName.WASMER):
+            try:
+                found = await find_runtime(engine, bases, settings)
+            except WasmGrpcError as exc:
+                tell(f"{engine.value} is left out: {exc}")
+            else:
+                python = found.runtime.python
+                runtimes.append(OurRuntime(engine=engine.value, title=str(found), python=python))
     return runtimes

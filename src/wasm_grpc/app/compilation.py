@@ -21,6 +21,7 @@ from wasm_grpc.core.errors import (
 from wasm_grpc.core.memory_limits import check_minimum, limit_in_code
 from wasm_grpc.core.model import EngineName, GuestKind, Limits
 from wasm_grpc.core.settings import Settings
+from wasm_grpc.pool.bases import Bases
 from wasm_grpc.pool.compiler import compile_module
 from wasm_grpc.pool.runtimes import FoundRuntime
 
@@ -53,12 +54,14 @@ class ModuleCompiler:
     Attributes:
         settings: See `Settings`.
         cache: Where the native code is kept.
+        bases: What compile processes are forked from.
         runtimes: The engines that are installed.
         on_compiled: Called with the name of each module that was compiled and not found compiled.
     """
 
     settings: Settings
     cache: ArtifactCache
+    bases: Bases
     runtimes: Mapping[EngineName, FoundRuntime]
     on_compiled: Callable[[str], None] = _ignore
 
@@ -105,6 +108,7 @@ class ModuleCompiler:
                 limits=limits,
                 code_memory_bytes=code_memory_bytes,
                 runtime=found.runtime,
+                bases=self.bases,
                 settings=self.settings,
             )
         except UnsupportedModuleError as exc:

@@ -17,8 +17,9 @@ from wasm_grpc.artifacts.folder import ArtifactFolder
 from wasm_grpc.core.errors import HostError, WasmGrpcError
 from wasm_grpc.core.model import MIB, EngineName
 from wasm_grpc.core.settings import Settings
+from wasm_grpc.pool.bases import Bases, open_bases
 from wasm_grpc.pool.inspector import find_backend
-from wasm_grpc.pool.runtimes import FoundRuntime, find_runtimes, wanted_engines
+from wasm_grpc.pool.runtimes import FoundRuntime, find_runtime, wanted_engines
 
 __all__ = ["Diagnosis", "Finding", "diagnose"]
 
@@ -65,15 +66,17 @@ async def diagnose(settings: Settings, *, daprd: str | None) -> Diagnosis:
         settings: Engine, interpreter and cache folder as `serve` would take them.
         daprd: Path of the sidecar's program, if one was found.
     """
-    engines = wanted_engines(settings.engine)
-    found = [await _find(engine, settings) for engine in engines]
-    runtimes = [each for each in found if isinstance(each, FoundRuntime)]
+    async with open_bases() as bases:
+        engines = wanted_engines(settings.engine)
+        found = [await _find(engine, bases, settings) for engine in engines]
+        runtimes = [each for each in found if isinstance(each, FoundRuntime)]
+        inference = [await _inference(each, bases, settings) for each in runtimes]
     return Diagnosis(
         can_serve=bool(runtimes),
         findings=(
             Finding(subject="server", is_found=True, found=_server()),
             *(_engine_finding(engine, each) for engine, each in zip(engines, found, strict=True)),
-            *[await _inference(each, settings) for each in runtimes],
+            *inference,
             _landlock(runtimes),
             await asyncio.to_thread(_cache, settings),
             await _daprd(daprd),
@@ -82,9 +85,9 @@ async def diagnose(settings: Settings, *, daprd: str | None) -> Diagnosis:
     )
 
 
-async def _find(engine: EngineName, settings: Settings) -> FoundRuntime | WasmGrpcError:
+async def _find(engine: EngineName, bases: Bases, settings: Settings) -> FoundRuntime | WasmGrpcError:
     try:
-        return (await find_runtimes((engine,), settings))[engine]
+        return await find_runtime(engine, bases, settings)
     except WasmGrpcError as exc:
         return exc
 
@@ -100,10 +103,10 @@ def _engine_finding(engine: EngineName, found: FoundRuntime | WasmGrpcError) -> 
     return _problem(subject, found)
 
 
-async def _inference(found: FoundRuntime, settings: Settings) -> Finding:
+async def _inference(found: FoundRuntime, bases: Bases, settings: Settings) -> Finding:
     subject = f"inference {found.runtime.engine.value}"
     try:
-        backend = await find_backend(found.runtime, settings)
+        backend = await find_backend(found.runtime, bases, settings)
     except WasmGrpcError as exc:
         return _problem(subject, exc)
     return Finding(subject=subject, is_found=True, found=f"{backend} on {found.opened.python}")

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from wasm_grpc.core.errors import InferenceUnavailableError, ManifestError, ModelError, WasmGrpcError
 from wasm_grpc.core.model import EngineName, Inference, Model
 from wasm_grpc.core.settings import Settings
+from wasm_grpc.pool.bases import Bases
 from wasm_grpc.pool.inspector import find_backend, inspect_model
 from wasm_grpc.pool.runtimes import FoundRuntime
 
@@ -22,8 +23,9 @@ class Inspector:
     Tries inference backends and models, each once, and remembers what came of it.
     """
 
-    def __init__(self, settings: Settings, runtimes: Mapping[EngineName, FoundRuntime]) -> None:
+    def __init__(self, settings: Settings, bases: Bases, runtimes: Mapping[EngineName, FoundRuntime]) -> None:
         self._settings = settings
+        self._bases = bases
         self._runtimes = runtimes
         # Why there is none, or None where there is one.
         self._backends: dict[EngineName, InferenceUnavailableError | None] = {}
@@ -94,7 +96,7 @@ class Inspector:
         async with self._locks[engine]:
             if engine not in self._backends:
                 try:
-                    await find_backend(self._runtimes[engine].runtime, self._settings)
+                    await find_backend(self._runtimes[engine].runtime, self._bases, self._settings)
                 except InferenceUnavailableError as exc:
                     self._backends[engine] = exc
                 else:
@@ -113,7 +115,7 @@ class Inspector:
             if key not in self._models:
                 try:
                     self._models[key] = await inspect_model(
-                        model, self._runtimes[engine].runtime, self._settings
+                        model, self._runtimes[engine].runtime, self._bases, self._settings
                     )
                 except ModelError as exc:
                     self._models[key] = exc

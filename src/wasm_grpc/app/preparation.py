@@ -25,6 +25,7 @@ from wasm_grpc.core.model import EngineName, Inference, Limits, Mount, PoolPolic
 from wasm_grpc.core.settings import Settings
 from wasm_grpc.grants.function import model_problem, read_inference, read_mounts
 from wasm_grpc.manifest.tables import FunctionManifest
+from wasm_grpc.pool.bases import Bases, open_bases
 from wasm_grpc.pool.functions import PoolFunction
 from wasm_grpc.pool.runtimes import FoundRuntime, find_runtimes, wanted_engines
 
@@ -66,11 +67,13 @@ class Preparer:
 
     Attributes:
         settings: See `Settings`.
+        bases: What all processes are forked from.
         compiler: Knows the engines that are installed.
         inspector: Tries models.
     """
 
     settings: Settings
+    bases: Bases
     compiler: ModuleCompiler
     inspector: Inspector
 
@@ -213,15 +216,15 @@ async def open_preparer(
         ManifestError: None of them is installed, and there are these problems, which come first.
         EngineUnavailableError: None of them is installed.
     """
-    try:
-        runtimes = await find_runtimes(tuple(dict.fromkeys(engines)), settings)
-    except EngineUnavailableError as exc:
-        if problems:
-            raise ManifestError(problems) from exc
-        raise
-    async with open_cache(settings) as cache:
-        compiler = ModuleCompiler(settings, cache, runtimes, on_compiled)
-        yield Preparer(settings, compiler, Inspector(settings, runtimes))
+    async with open_bases() as bases, open_cache(settings) as cache:
+        try:
+            runtimes = await find_runtimes(tuple(dict.fromkeys(engines)), bases, settings)
+        except EngineUnavailableError as exc:
+            if problems:
+                raise ManifestError(problems) from exc
+            raise
+        compiler = ModuleCompiler(settings, cache, bases, runtimes, on_compiled)
+        yield Preparer(settings, bases, compiler, Inspector(settings, bases, runtimes))
 
 
 def pool_function(

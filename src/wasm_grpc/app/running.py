@@ -12,12 +12,11 @@ from typing import Protocol
 
 from wasm_grpc.app.compilation import ModuleCompiler, first_that_takes, open_cache
 from wasm_grpc.app.inference import Inspector
-from wasm_grpc.artifacts.cache import ArtifactCache
+from wasm_grpc.artifacts.cache import Artifact, ArtifactCache
 from wasm_grpc.core import wire
 from wasm_grpc.core.errors import ConfigError, ManifestError, ModelError, ModuleError
 from wasm_grpc.core.model import (
     KIB,
-    MIB,
     EngineName,
     GuestKind,
     Inference,
@@ -28,19 +27,16 @@ from wasm_grpc.core.model import (
     WorkerFunction,
 )
 from wasm_grpc.core.settings import Settings
+from wasm_grpc.pool.bases import Bases, open_bases
 from wasm_grpc.pool.connection import Connection
 from wasm_grpc.pool.memory import code_bytes, guest_bytes, models_bytes
 from wasm_grpc.pool.process import exit_text
-from wasm_grpc.pool.runtimes import FoundRuntime, find_runtimes, start_worker, wanted_engines
+from wasm_grpc.pool.runtimes import find_runtime, find_runtimes, wanted_engines
 from wasm_grpc.pool.session import ProcessEnded, Session
 
 __all__ = ["GuestProgram", "Streams", "run_once"]
 
 _FRAME_LIMIT_BYTES = 1 << 31
-_CODE_BYTES = MIB
-"""Bytes of native code that a module of any size has; seen are some 10 KiB for an empty one."""
-_CODE_FACTOR = 12
-"""Bytes of native code for each byte of a module, at most; seen are 4 to 10."""
 _READ_BYTES = 256 * KIB
 """Of standard input at a time; about as much again waits in the socket ahead of the guest's reads."""
 
@@ -95,8 +91,6 @@ async def run_once(program: GuestProgram, settings: Settings, streams: Streams) 
     """
     Run a program in a worker process of its own; a cancelled caller stops it.
 
-    The worker itself says what its engine is, so that no other process has to be started and asked.
-
     Raises:
         ConfigError: The file can't be read, is no command, no engine takes it, or a model can't be run.
         WorkerStartError: The worker can't be started.
@@ -105,23 +99,8 @@ async def run_once(program: GuestProgram, settings: Settings, streams: Streams) 
         wasm = await asyncio.to_thread(program.file.read_bytes)
     except OSError as exc:
         raise ConfigError(f"{program.file}: {exc.strerror}") from exc
-    engines = wanted_engines(settings.engine)
-    inspector: Inspector | None = None
-    if program.inference.is_granted:
-        inspector = Inspector(settings, await find_runtimes(engines, settings))
-        engines = await inspector.engines_for(program.inference, engines)
-    async with open_cache(settings) as cache:
-
-        async def start(engine: EngineName) -> tuple[Session, WorkerFunction]:
-            inference = program.inference
-            if inspector is not None:
-                inference = await _inspect(program, inspector, engine)
-            return await _start(program, wasm, inference, engine, cache=cache, settings=settings)
-
-        try:
-            session, function = await first_that_takes(engines, start, name=program.file.name)
-        except ModuleError as exc:
-            raise ModuleError("\n".join(f"{program.file}: {line}" for line in str(exc).splitlines())) from exc
+    async with open_bases() as bases, open_cache(settings) as cache:
+        session, function = await _start_on_first(program, wasm, bases, cache, settings)
         async with session:
             try:
                 return await asyncio.wait_for(
@@ -132,32 +111,28 @@ async def run_once(program: GuestProgram, settings: Settings, streams: Streams) 
                 return Outcome(reason=Reason.TIMEOUT, message=message, limit="limits.timeout")
 
 
-async def _start(
-    program: GuestProgram,
-    wasm: bytes,
-    inference: Inference,
-    engine: EngineName,
-    *,
-    cache: ArtifactCache,
-    settings: Settings,
+async def _start_on_first(
+    program: GuestProgram, wasm: bytes, bases: Bases, cache: ArtifactCache, settings: Settings
 ) -> tuple[Session, WorkerFunction]:
     """
-    Start a worker, and compile the module, or find it compiled, for its engine.
+    Start a worker of the first engine that takes the program. The others are not even opened.
 
     Raises:
-        EngineUnavailableError: It can't be started.
-        UnsupportedModuleError, CompileLimitError, ModuleError: See `ModuleCompiler.compile`.
+        EngineUnavailableError: No engine can be started.
+        ModuleError, ModelError: None takes it.
     """
+    engines = wanted_engines(settings.engine)
+    inspector: Inspector | None = None
+    if program.inference.is_granted:
+        inspector = Inspector(settings, bases, await find_runtimes(engines, bases, settings))
+        engines = await inspector.engines_for(program.inference, engines)
 
-    async def start(code_size: int) -> tuple[FoundRuntime, Session]:
-        room = _worker_bytes(program, settings) + models_bytes([inference])
-        room += code_bytes([(engine, "", code_size)])
-        return await start_worker(engine, settings, memory_bytes=room, body_limit=_FRAME_LIMIT_BYTES)
-
-    room_for_code = _CODE_BYTES + _CODE_FACTOR * len(wasm)
-    found, session = await start(room_for_code)
-    try:
-        compiler = ModuleCompiler(settings, cache, {engine: found})
+    async def start(engine: EngineName) -> tuple[Session, WorkerFunction]:
+        inference = program.inference
+        if inspector is not None:
+            inference = await _inspect(program, inspector, engine)
+        found = await find_runtime(engine, bases, settings)
+        compiler = ModuleCompiler(settings, cache, bases, {engine: found})
         artifact = await compiler.compile(
             wasm,
             guest=GuestKind.WASI_COMMAND,
@@ -165,13 +140,23 @@ async def _start(
             engine=engine,
             name=program.file.name,
         )
-        if artifact.size_bytes > room_for_code:
-            await session.process.end()
-            _, session = await start(artifact.size_bytes)
-    except BaseException:
-        await session.process.end()
-        raise
-    function = WorkerFunction(
+        memory_bytes = _worker_bytes(program, settings) + models_bytes([inference])
+        session = await bases.fork(
+            found.runtime,
+            wire.ForkJob.WORKER,
+            memory_bytes=memory_bytes + code_bytes([(engine, "", artifact.size_bytes)]),
+            body_limit=_FRAME_LIMIT_BYTES,
+        )
+        return session, _function(program, artifact, inference)
+
+    try:
+        return await first_that_takes(engines, start, name=program.file.name)
+    except ModuleError as exc:
+        raise ModuleError("\n".join(f"{program.file}: {line}" for line in str(exc).splitlines())) from exc
+
+
+def _function(program: GuestProgram, artifact: Artifact, inference: Inference) -> WorkerFunction:
+    return WorkerFunction(
         name=program.file.name,
         guest=GuestKind.WASI_COMMAND,
         artifact=artifact.path,
@@ -182,7 +167,6 @@ async def _start(
         mounts=program.mounts,
         inference=inference,
     )
-    return session, function
 
 
 async def _inspect(program: GuestProgram, inspector: Inspector, engine: EngineName) -> Inference:

@@ -86,7 +86,7 @@ async def _serve(
             _log.warning("%s", note)
         catalogue = make_catalogue(functions, settings.routes)
         observers = Observers([LogObserver()])
-        pool = await stack.enter_async_context(open_pool(prepared, settings, observers))
+        pool = await stack.enter_async_context(open_pool(prepared, settings, preparer.bases, observers))
         outputs = await stack.enter_async_context(_open_outputs(functions, settings))
         runner = Runner(pool, outputs, observers)
         server = new_server(body_limit=max(each.manifest.limits.body_bytes for each in functions))

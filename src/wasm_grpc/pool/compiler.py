@@ -9,26 +9,15 @@ import os
 from wasm_grpc.core.errors import CompileLimitError, ModuleError, UnsupportedModuleError
 from wasm_grpc.core.model import GuestKind, Limits, Runtime
 from wasm_grpc.core.settings import Settings
-from wasm_grpc.core.wire import Compile, Compiled, CompileRefused, EngineOpened
+from wasm_grpc.core.wire import Compile, Compiled, CompileRefused, ForkJob
+from wasm_grpc.pool.bases import Bases
 from wasm_grpc.pool.process import exit_text
 from wasm_grpc.pool.session import ProcessEnded, Session
 
-__all__ = ["compile_module", "greet", "start_compiler"]
+__all__ = ["compile_module", "fork_compiler"]
 
 _ARTIFACT_LIMIT_BYTES = 1 << 30
 """Native code is some 4 to 10 times its module; a module of 100 MiB still passes."""
-
-
-async def greet(runtime: Runtime, settings: Settings) -> EngineOpened:
-    """
-    Learn the version and target of a runtime from a process that does nothing else.
-
-    Raises:
-        EngineUnavailableError: The interpreter lacks the engine.
-        WorkerStartError: It can't be started.
-    """
-    async with await start_compiler(runtime, settings) as session:
-        return session.opened
 
 
 async def compile_module(
@@ -38,6 +27,7 @@ async def compile_module(
     limits: Limits,
     code_memory_bytes: int,
     runtime: Runtime,
+    bases: Bases,
     settings: Settings,
 ) -> Compiled:
     """
@@ -49,6 +39,7 @@ async def compile_module(
         limits: The function's.
         code_memory_bytes: The limit on memory that is written; see `limit_in_code`.
         runtime: Engine and interpreter.
+        bases: What the process is forked from.
         settings: The limits of compiling.
 
     Raises:
@@ -62,7 +53,7 @@ async def compile_module(
         guest=guest, memory_bytes=limits.memory_bytes, code_memory_bytes=code_memory_bytes, module=wasm
     )
     try:
-        async with await start_compiler(runtime, settings) as session:
+        async with await fork_compiler(runtime, bases, settings) as session:
             answer = await session.ask(task, (Compiled, CompileRefused), within_s=settings.compile_s)
     except ProcessEnded as exc:
         raise CompileLimitError(_death(exc.code, settings)) from exc
@@ -74,21 +65,21 @@ async def compile_module(
     raise kind("\n".join(answer.problems))
 
 
-async def start_compiler(runtime: Runtime, settings: Settings) -> Session:
+async def fork_compiler(runtime: Runtime, bases: Bases, settings: Settings) -> Session:
     """
-    Start a process that does one job under the limits of compiling.
+    Return a process that does one job under the limits of compiling.
 
     Raises:
         EngineUnavailableError: The interpreter lacks the engine.
         WorkerStartError: It can't be started.
     """
-    return await Session.start(
+    return await bases.fork(
         runtime,
+        ForkJob.COMPILER,
         memory_bytes=settings.compile_bytes,
         body_limit=_ARTIFACT_LIMIT_BYTES,
         # Compiling may use every core; the clock on the wall ends it first.
         cpu_s=math.ceil(settings.compile_s) * max(2, os.cpu_count() or 1),
-        compiles=True,
     )
 
 

@@ -9,14 +9,15 @@ from wasm_grpc.core.errors import InferenceUnavailableError, ModelError
 from wasm_grpc.core.model import Model, Runtime
 from wasm_grpc.core.settings import Settings
 from wasm_grpc.core.wire import Inspect, Inspected, InspectRefused
-from wasm_grpc.pool.compiler import start_compiler
+from wasm_grpc.pool.bases import Bases
+from wasm_grpc.pool.compiler import fork_compiler
 from wasm_grpc.pool.process import exit_text
 from wasm_grpc.pool.session import ProcessEnded
 
 __all__ = ["find_backend", "inspect_model"]
 
 
-async def find_backend(runtime: Runtime, settings: Settings) -> str:
+async def find_backend(runtime: Runtime, bases: Bases, settings: Settings) -> str:
     """
     Return name and version of a runtime's inference backend, which is loaded to see that it works.
 
@@ -25,12 +26,12 @@ async def find_backend(runtime: Runtime, settings: Settings) -> str:
         WorkerStartError: The interpreter can't be started.
     """
     try:
-        return (await _inspect(None, runtime, settings)).backend
+        return (await _inspect(None, runtime, bases, settings)).backend
     except ModelError as exc:
         raise InferenceUnavailableError(f"the inference backend {exc}") from exc
 
 
-async def inspect_model(model: Model, runtime: Runtime, settings: Settings) -> Model:
+async def inspect_model(model: Model, runtime: Runtime, bases: Bases, settings: Settings) -> Model:
     """
     Open a model and run it once, and give it with the memory that it takes.
 
@@ -39,15 +40,15 @@ async def inspect_model(model: Model, runtime: Runtime, settings: Settings) -> M
         InferenceUnavailableError: The runtime's interpreter has no backend.
         WorkerStartError: The interpreter can't be started.
     """
-    answer = await _inspect(model, runtime, settings)
+    answer = await _inspect(model, runtime, bases, settings)
     # Twice what was taken in the end: more may be in use while it is made ready.
     memory_bytes = model.size + 2 * max(0, answer.memory_bytes)
     return dataclasses.replace(model, memory_bytes=memory_bytes)
 
 
-async def _inspect(model: Model | None, runtime: Runtime, settings: Settings) -> Inspected:
+async def _inspect(model: Model | None, runtime: Runtime, bases: Bases, settings: Settings) -> Inspected:
     try:
-        async with await start_compiler(runtime, settings) as session:
+        async with await fork_compiler(runtime, bases, settings) as session:
             answers = (Inspected, InspectRefused)
             answer = await session.ask(Inspect(model), answers, within_s=settings.compile_s)
     except ProcessEnded as exc:

@@ -11,6 +11,7 @@ from wasm_grpc.core.errors import InvocationError
 from wasm_grpc.core.model import Invocation, Outcome, Reason
 from wasm_grpc.core.observers import Observers
 from wasm_grpc.core.settings import Settings
+from wasm_grpc.pool.bases import Bases
 from wasm_grpc.pool.blame import LOAD_S
 from wasm_grpc.pool.functions import PoolFunction
 from wasm_grpc.pool.run import Run, State
@@ -41,7 +42,9 @@ class Pool:
     `Slots` of its invocations: both tell it what happened, it tells the schedule, and does what that decides.
     """
 
-    def __init__(self, functions: Sequence[PoolFunction], settings: Settings, observers: Observers) -> None:
+    def __init__(
+        self, functions: Sequence[PoolFunction], settings: Settings, bases: Bases, observers: Observers
+    ) -> None:
         self._functions = {each.function.name: each for each in functions}
         self._indexes = {name: index for index, name in enumerate(self._functions)}
         self._settings = settings
@@ -54,7 +57,7 @@ class Pool:
             slots=settings.workers,
             max_workers=settings.max_workers,
         )
-        self._workers = Workers(functions, settings, observers, self)
+        self._workers = Workers(functions, settings, bases, observers, self)
         self._tickets = itertools.count(1)
         self._runs: dict[int, Run] = {}
         self._is_closing = False
@@ -255,7 +258,10 @@ class Pool:
 
 @contextlib.asynccontextmanager
 async def open_pool(
-    functions: Sequence[PoolFunction], settings: Settings, observers: Observers | None = None
+    functions: Sequence[PoolFunction],
+    settings: Settings,
+    bases: Bases,
+    observers: Observers | None = None,
 ) -> AsyncIterator[Pool]:
     """
     Start the workers and, at the end, kill and reap every one of them.
@@ -265,7 +271,7 @@ async def open_pool(
     Raises:
         EngineUnavailableError, WorkerStartError: None came up.
     """
-    pool = Pool(functions, settings, observers or Observers())
+    pool = Pool(functions, settings, bases, observers or Observers())
     try:
         await pool.start()
         yield pool

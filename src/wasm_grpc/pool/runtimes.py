@@ -7,21 +7,17 @@ import importlib.util
 import logging
 import os
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 from wasm_grpc.core.errors import EngineUnavailableError, WasmGrpcError
 from wasm_grpc.core.model import EngineName, Runtime
 from wasm_grpc.core.settings import Settings
 from wasm_grpc.core.wire import EngineOpened
-from wasm_grpc.pool.compiler import greet
-from wasm_grpc.pool.session import Session
+from wasm_grpc.pool.bases import Bases
 
-__all__ = ["FoundRuntime", "find_runtimes", "start_worker", "wanted_engines"]
-
-_T = TypeVar("_T")
+__all__ = ["FoundRuntime", "find_runtime", "find_runtimes", "wanted_engines"]
 
 _log = logging.getLogger("wasm_grpc.pool")
 
@@ -61,75 +57,49 @@ def wanted_engines(name: str) -> tuple[EngineName, ...]:
     return (EngineName.WASMER, EngineName.WASMTIME) if name == "auto" else (EngineName(name),)
 
 
-async def find_runtimes(engines: Sequence[EngineName], settings: Settings) -> dict[EngineName, FoundRuntime]:
+async def find_runtimes(
+    engines: Sequence[EngineName], bases: Bases, settings: Settings
+) -> dict[EngineName, FoundRuntime]:
     """
     Find an interpreter for each engine; one that has none is left out while another has.
 
     Raises:
         EngineUnavailableError: No engine can be had; says what was tried and the remedy.
-        WorkerStartError: The interpreter that was named can't be started.
     """
-    results = await asyncio.gather(*(_find(engine, settings) for engine in engines))
-    found = {
-        engine: result
-        for engine, result in zip(engines, results, strict=True)
-        if isinstance(result, FoundRuntime)
-    }
+    results = await asyncio.gather(
+        *(find_runtime(engine, bases, settings) for engine in engines), return_exceptions=True
+    )
+    found: dict[EngineName, FoundRuntime] = {}
+    errors: list[WasmGrpcError] = []
+    for engine, result in zip(engines, results, strict=True):
+        if isinstance(result, FoundRuntime):
+            found[engine] = result
+            _log.info("engine %s: %s", engine.value, result)
+        elif isinstance(result, WasmGrpcError):
+            errors.append(result)
+        else:
+            raise result
     if not found:
         # An interpreter that can't be started at all is the same line for each engine.
-        raise EngineUnavailableError("; ".join(dict.fromkeys(map(str, results))))
-    for engine, result in zip(engines, results, strict=True):
-        if isinstance(result, WasmGrpcError):
-            _log.info("%s serves alone: %s", ", ".join(map(str, found.values())), result)
-        else:
-            _log.info("engine %s: %s", engine.value, result)
+        raise EngineUnavailableError("; ".join(dict.fromkeys(map(str, errors))))
+    for error in errors:
+        _log.info("%s serves alone: %s", ", ".join(map(str, found.values())), error)
     return found
 
 
-async def start_worker(
-    engine: EngineName, settings: Settings, *, memory_bytes: int, body_limit: int
-) -> tuple[FoundRuntime, Session]:
+async def find_runtime(engine: EngineName, bases: Bases, settings: Settings) -> FoundRuntime:
     """
-    Start a worker under the first interpreter that has an engine.
-
-    Args:
-        engine: Which one.
-        settings: Name the interpreter.
-        memory_bytes: See `Session.start`.
-        body_limit: See `Session.start`.
+    Find an interpreter for one engine, and open its base.
 
     Raises:
-        EngineUnavailableError: None can be started; says what was tried and the remedy.
+        EngineUnavailableError: None has it; says what was tried and the remedy.
+        WorkerStartError: The first that should have it can't be started.
     """
-
-    async def start(runtime: Runtime) -> Session:
-        return await Session.start(runtime, memory_bytes=memory_bytes, body_limit=body_limit)
-
-    try:
-        runtime, session = await _first_that_starts(engine, settings, start)
-    except WasmGrpcError as exc:
-        raise EngineUnavailableError(str(exc)) from exc
-    return FoundRuntime(runtime, session.opened), session
-
-
-async def _find(engine: EngineName, settings: Settings) -> FoundRuntime | WasmGrpcError:
-    async def start(runtime: Runtime) -> EngineOpened:
-        return await greet(runtime, settings)
-
-    try:
-        return FoundRuntime(*await _first_that_starts(engine, settings, start))
-    except WasmGrpcError as exc:
-        return exc
-
-
-async def _first_that_starts(
-    engine: EngineName, settings: Settings, start: Callable[[Runtime], Awaitable[_T]]
-) -> tuple[Runtime, _T]:
     tried: list[WasmGrpcError] = []
     for python in await asyncio.to_thread(_candidates, engine, settings.worker_python):
         runtime = Runtime(engine, python)
         try:
-            return runtime, await start(runtime)
+            return FoundRuntime(runtime, await bases.open(runtime))
         except WasmGrpcError as exc:
             tried.append(exc)
     if tried:

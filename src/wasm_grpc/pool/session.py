@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
 from typing import TypeVar
 
@@ -23,7 +22,7 @@ from wasm_grpc.core.wire import (
 from wasm_grpc.pool.child import Child
 from wasm_grpc.pool.process import ProcessEnds, WorkerProcess, exit_text, spawn
 
-__all__ = ["CONTROL_BYTES", "ProcessEnded", "Session"]
+__all__ = ["CONTROL_BYTES", "ProcessEnded", "Session", "start_error"]
 
 _START_S = 20.0
 """The longest that a process may take to open its engine; a cold disk needs a few seconds."""
@@ -50,7 +49,7 @@ class ProcessEnded(Exception):
 
 class Session:
     """
-    A process and the messages to and from it. Used on the event loop's thread only; made by `start`.
+    A process and the messages to and from it. Used on the event loop's thread only.
 
     As a context manager it ends the process, whatever state it is in.
 
@@ -67,41 +66,7 @@ class Session:
         self._sent = 0
 
     @classmethod
-    async def start(
-        cls,
-        runtime: Runtime,
-        *,
-        memory_bytes: int,
-        body_limit: int,
-        cpu_s: int | None = None,
-        compiles: bool = False,
-    ) -> Session:
-        """
-        Start a worker or compile process, and wait until its engine is open.
-
-        Args:
-            runtime: Engine and interpreter.
-            memory_bytes: Writable memory that it may use.
-            body_limit: The longest frame body that is taken from it.
-            cpu_s: CPU seconds of the whole process.
-            compiles: It compiles one module instead of running guests.
-
-        Raises:
-            EngineUnavailableError: The interpreter lacks the engine.
-            WorkerStartError: It can't be started, is of another version, or took too long.
-        """
-        flags = [f"--memory-bytes={memory_bytes}"]
-        if cpu_s is not None:
-            flags.append(f"--cpu-s={cpu_s}")
-        argv = _command(runtime, "compile" if compiles else "serve", flags)
-
-        async def start(ends: ProcessEnds) -> Child:
-            return await spawn(argv, ends)
-
-        return await cls._open(runtime, start, body_limit)
-
-    @classmethod
-    async def start_template(cls, runtime: Runtime, *, forks: int) -> Session:
+    async def start(cls, runtime: Runtime, *, forks: int) -> Session:
         """
         Start a template, and wait until its engine is open.
 
@@ -110,26 +75,19 @@ class Session:
             forks: Descriptor of its end of the socket that brings the descriptors of what it forks.
 
         Raises:
-            EngineUnavailableError, WorkerStartError: See `start`.
+            EngineUnavailableError: The interpreter lacks the engine.
+            WorkerStartError: It can't be started, is of another version, or took too long.
         """
-        argv = _command(runtime, "template", [f"--forks={forks}"])
+        command = isolated_command(runtime.python, "wasm_grpc.worker")
+        command += [f"--engine={runtime.engine.value}", f"--forks={forks}"]
 
         async def start(ends: ProcessEnds) -> Child:
-            return await spawn(argv, ends, inherits=[forks])
+            return await spawn(command, ends, inherits=[forks])
 
-        return await cls._open(runtime, start, CONTROL_BYTES)
-
-    @classmethod
-    async def _open(
-        cls, runtime: Runtime, start: Callable[[ProcessEnds], Awaitable[Child]], body_limit: int
-    ) -> Session:
         try:
-            process = await WorkerProcess.start(start, body_limit=body_limit)
+            process = await WorkerProcess.start(start, body_limit=CONTROL_BYTES)
         except OSError as exc:
-            reason = exc.strerror or type(exc).__name__
-            raise WorkerStartError(
-                f"worker interpreter {runtime.python}: can't be started: {reason}; expected a Python"
-            ) from exc
+            raise start_error(runtime, exc) from exc
         try:
             opened = await asyncio.wait_for(_greet(process, runtime), _START_S)
         except asyncio.TimeoutError as exc:
@@ -194,9 +152,14 @@ class Session:
         return self.process.begun() >= self._sent
 
 
-def _command(runtime: Runtime, job: str, flags: Sequence[str]) -> list[str]:
-    command = isolated_command(runtime.python, "wasm_grpc.worker")
-    return [*command, job, f"--engine={runtime.engine.value}", *flags]
+def start_error(runtime: Runtime, error: OSError) -> WorkerStartError:
+    """
+    Return the error for a process that the kernel does not start.
+    """
+    reason = error.strerror or type(error).__name__
+    return WorkerStartError(
+        f"worker interpreter {runtime.python}: can't be started: {reason}; expected a Python"
+    )
 
 
 async def _greet(process: WorkerProcess, runtime: Runtime) -> EngineOpened:

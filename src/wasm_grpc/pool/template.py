@@ -9,10 +9,10 @@ import time
 
 from wasm_grpc.core.errors import WorkerStartError
 from wasm_grpc.core.model import Runtime
-from wasm_grpc.core.wire import Fork, Forked, ForkFailed, Load, Loaded, LoadFailed
+from wasm_grpc.core.wire import Fork, Forked, ForkFailed, ForkJob, Load, Loaded, LoadFailed
 from wasm_grpc.pool.child import Child, ForkedChild
 from wasm_grpc.pool.process import ProcessEnds, WorkerProcess
-from wasm_grpc.pool.session import CONTROL_BYTES, ProcessEnded, Session
+from wasm_grpc.pool.session import CONTROL_BYTES, ProcessEnded, Session, start_error
 
 __all__ = ["Generation", "Template"]
 
@@ -75,10 +75,10 @@ class Template:
             EngineUnavailableError: The interpreter lacks the engine.
             WorkerStartError: It can't be started, is of another version, or took too long.
         """
-        ours, theirs = _forks_pair()
+        ours, theirs = _forks_pair(runtime)
         with theirs:
             try:
-                session = await Session.start_template(runtime, forks=theirs.fileno())
+                session = await Session.start(runtime, forks=theirs.fileno())
             except BaseException:
                 ours.close()
                 raise
@@ -106,19 +106,23 @@ class Template:
             self.loaded.add(index)
         return answer
 
-    async def fork(self, *, body_limit: int) -> Session:
+    async def fork(self, job: ForkJob, *, body_limit: int, memory_bytes: int = 0, cpu_s: int = 0) -> Session:
         """
-        Return a worker that has loaded what this template has.
+        Return a process that has loaded what this template has.
 
         Args:
+            job: What the process does.
             body_limit: The longest frame body that is taken from it.
+            memory_bytes: Writable memory that it may take beyond that; 0 leaves it the template's limit.
+            cpu_s: CPU seconds of the whole process; 0 is no limit.
 
         Raises:
             ProcessEnded: The template has ended.
             asyncio.TimeoutError, ProtocolError: It does not answer, or not as it should.
             WorkerStartError: The kernel has no process left.
         """
-        return await self._fork(Fork(), body_limit=body_limit)
+        message = Fork(job=job, memory_bytes=memory_bytes, cpu_s=cpu_s)
+        return await self._fork(message, body_limit=body_limit)
 
     async def fork_template(self, *, memory_bytes: int) -> Template:
         """
@@ -130,12 +134,11 @@ class Template:
         Raises:
             ProcessEnded, asyncio.TimeoutError, ProtocolError, WorkerStartError: See `fork`.
         """
-        ours, theirs = _forks_pair()
+        ours, theirs = _forks_pair(self._runtime)
         with theirs:
             try:
-                session = await self._fork(
-                    Fork(memory_bytes=memory_bytes), body_limit=CONTROL_BYTES, forks=theirs
-                )
+                message = Fork(job=ForkJob.TEMPLATE, memory_bytes=memory_bytes, cpu_s=0)
+                session = await self._fork(message, body_limit=CONTROL_BYTES, forks=theirs)
             except BaseException:
                 ours.close()
                 raise
@@ -193,7 +196,10 @@ class Template:
         return Session(process, self.session.opened)
 
 
-def _forks_pair() -> tuple[socket.socket, socket.socket]:
-    ours, theirs = socket.socketpair()
+def _forks_pair(runtime: Runtime) -> tuple[socket.socket, socket.socket]:
+    try:
+        ours, theirs = socket.socketpair()
+    except OSError as exc:
+        raise start_error(runtime, exc) from exc
     ours.setblocking(False)  # noqa: FBT003 - the standard library's own signature
     return ours, theirs

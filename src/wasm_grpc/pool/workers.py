@@ -25,6 +25,7 @@ from wasm_grpc.core.model import MIB, Reason
 from wasm_grpc.core.observers import Observers, WorkerLost, WorkerStarted
 from wasm_grpc.core.settings import Settings
 from wasm_grpc.pool import blame
+from wasm_grpc.pool.bases import Bases
 from wasm_grpc.pool.blame import Blames
 from wasm_grpc.pool.functions import PoolFunction, kind_bytes
 from wasm_grpc.pool.loading import Loading
@@ -88,7 +89,12 @@ class Workers:
     """
 
     def __init__(
-        self, functions: Sequence[PoolFunction], settings: Settings, observers: Observers, owner: Owner
+        self,
+        functions: Sequence[PoolFunction],
+        settings: Settings,
+        bases: Bases,
+        observers: Observers,
+        owner: Owner,
     ) -> None:
         self._functions = functions
         self._loads = [wire.encode(wire.Load(index, each.function)) for index, each in enumerate(functions)]
@@ -99,6 +105,7 @@ class Workers:
         self._templates = Templates(
             functions,
             self._blames,
+            bases,
             worker_bytes=self._worker_bytes,
             body_limit=result_bytes(each.function.limits for each in functions),
         )

@@ -9,9 +9,15 @@ import sys
 from pathlib import Path
 
 from wasm_grpc.core.model import KIB
-from wasm_grpc.worker.landlock import give_up_writing
 
-__all__ = ["confine", "end_with_parent", "limit_memory", "name_process", "sandbox", "writable_bytes"]
+__all__ = [
+    "confine",
+    "end_with_parent",
+    "limit_cpu",
+    "limit_memory",
+    "name_process",
+    "writable_bytes",
+]
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NAME = 15
@@ -20,15 +26,12 @@ _OPEN_FILES = 256
 """Limit on open files, far above what a worker needs."""
 
 
-def confine(*, cpu_s: int | None = None) -> None:
+def confine() -> None:
     """
-    Apply the limits that hold from the start of the process; `sandbox` applies the others.
+    Apply the limits that hold from the start of the process, and of each that is forked from it.
 
     The process ignores signals for its whole process group, since the server handles them. If the server is
     killed, the kernel kills this process. If it crashes, it leaves no core file with a guest's secrets.
-
-    Args:
-        cpu_s: Limit on the CPU time of the process, in seconds.
     """
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
@@ -37,8 +40,6 @@ def confine(*, cpu_s: int | None = None) -> None:
     end_with_parent()
     _limit(resource.RLIMIT_CORE, 0)
     _limit(resource.RLIMIT_NOFILE, _OPEN_FILES)
-    if cpu_s is not None:
-        _limit(resource.RLIMIT_CPU, cpu_s)
 
 
 def end_with_parent() -> None:
@@ -57,21 +58,6 @@ def name_process(job: str) -> None:
         ctypes.CDLL(None).prctl(_PR_SET_NAME, f"wasm-{job}".encode(), 0, 0, 0)
 
 
-def sandbox(*, memory_bytes: int | None) -> bool:
-    """
-    Limit the memory of this process, and forbid it to write files. Call this once the engine is open.
-
-    Args:
-        memory_bytes: See `limit_memory`; ``None`` leaves the limit to the processes that are forked.
-
-    Returns:
-        Whether the kernel now prevents writing; see `give_up_writing`.
-    """
-    if memory_bytes is not None:
-        limit_memory(memory_bytes)
-    return give_up_writing()
-
-
 def limit_memory(more_bytes: int) -> None:
     """
     Limit the writable memory of this process to what it has and so many bytes more.
@@ -83,6 +69,13 @@ def limit_memory(more_bytes: int) -> None:
     unnamed file.
     """
     _limit(resource.RLIMIT_DATA, writable_bytes() + more_bytes)
+
+
+def limit_cpu(seconds: int) -> None:
+    """
+    Limit the CPU time of this process; a fork begins at 0.
+    """
+    _limit(resource.RLIMIT_CPU, seconds)
 
 
 def writable_bytes() -> int:

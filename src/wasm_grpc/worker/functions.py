@@ -65,10 +65,13 @@ class LoadedFunction:
 class LoadedFunctions:
     """
     The functions of one process, by the index that the server gave each.
+
+    Attributes:
+        engine: What loads their modules.
     """
 
     def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+        self.engine = engine
         self._models = Models(open_backend)
         self._table: dict[int, LoadedFunction | str] = {}
 
@@ -95,7 +98,7 @@ class LoadedFunctions:
 
     def _load(self, function: WorkerFunction) -> LoadedFunction:
         guest = guest_for(function.guest)
-        module = self._module_of_another(function) or self._engine.load(
+        module = self._module_of_another(function) or self.engine.load(
             read_payload(function.artifact, function.digest), guest.hosts
         )
         return LoadedFunction(

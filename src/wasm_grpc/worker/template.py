@@ -26,8 +26,9 @@ import traceback
 from typing import NoReturn
 
 from wasm_grpc.core.start_counter import StartCounter
-from wasm_grpc.core.wire import Fork, Forked, ForkFailed, Load, out_of_place
-from wasm_grpc.worker.confinement import end_with_parent, limit_memory, name_process
+from wasm_grpc.core.wire import Compile, Fork, Forked, ForkFailed, ForkJob, Inspect, Load, out_of_place
+from wasm_grpc.engines.protocol import Engine
+from wasm_grpc.worker.confinement import end_with_parent, limit_cpu, limit_memory, name_process
 from wasm_grpc.worker.frame_socket import FrameSocket
 from wasm_grpc.worker.functions import LoadedFunctions
 from wasm_grpc.worker.landlock import give_up_writing
@@ -150,14 +151,34 @@ def _be_forked(functions: LoadedFunctions, message: Fork, descriptors: list[int]
 
 
 def _serve(functions: LoadedFunctions, message: Fork, connection: int, counter: int, forks: list[int]) -> int:
+    name_process(message.job.value)
     if message.memory_bytes:
         limit_memory(message.memory_bytes)
+    if message.cpu_s:
+        limit_cpu(message.cpu_s)
+    # Again: a domain of its own keeps it from signalling the others.
     give_up_writing()
-    name_process("template" if forks else "worker")
     frames = FrameSocket(socket.socket(fileno=connection))
-    if forks:
+    if message.job is ForkJob.WORKER:
+        memory = mmap.mmap(counter, StartCounter.SIZE)
         os.close(counter)
-        return serve_template(frames, socket.socket(fileno=forks[0]), functions)
-    memory = mmap.mmap(counter, StartCounter.SIZE)
+        return serve(frames, functions, StartCounter(memory))
     os.close(counter)
-    return serve(frames, functions, StartCounter(memory))
+    if message.job is ForkJob.TEMPLATE:
+        return serve_template(frames, socket.socket(fileno=forks[0]), functions)
+    _do_one_task(frames, functions.engine)
+    return 0
+
+
+def _do_one_task(frames: FrameSocket, engine: Engine) -> None:
+    # Not at the top, because no other process needs them, and imports take most of the time of a start.
+    from wasm_grpc.worker.compiling import compile_one  # noqa: PLC0415
+    from wasm_grpc.worker.inspecting import inspect_one  # noqa: PLC0415
+
+    task = frames.receive()
+    if isinstance(task, Compile):
+        compile_one(frames, engine, task)
+    elif isinstance(task, Inspect):
+        inspect_one(frames, task)
+    elif task is not None:
+        raise out_of_place(task, "COMPILE or INSPECT")

@@ -13,6 +13,7 @@ from wasm_grpc.core.errors import CompileLimitError, EngineUnavailableError
 from wasm_grpc.core.model import EngineName, GuestKind, Limits, Runtime
 from wasm_grpc.core.settings import make_settings
 from wasm_grpc.core.wire import Compiled, EngineOpened
+from wasm_grpc.pool.bases import Bases
 from wasm_grpc.pool.runtimes import FoundRuntime
 
 WASMER, WASMTIME = EngineName.WASMER, EngineName.WASMTIME
@@ -43,7 +44,7 @@ def test_a_limit_on_the_preferred_engine_leads_to_the_next(
 
     def engine_of_a_run() -> EngineName:
         with ArtifactCache(tmp_path / "cache") as cache:
-            compiler = ModuleCompiler(settings, cache, runtimes)
+            compiler = ModuleCompiler(settings, cache, Bases(), runtimes)
             compiling = compiler.compile_on_first(
                 b"wasm", guest=GuestKind.WASI_COMMAND, limits=Limits(), engines=(WASMER, WASMTIME), name="f"
             )
@@ -67,7 +68,7 @@ def test_engines_that_are_not_available(tmp_path: Path) -> None:
     )
 
     with ArtifactCache(tmp_path / "cache") as cache:
-        compiler = ModuleCompiler(make_settings({}), cache, {WASMTIME: runtime})
+        compiler = ModuleCompiler(make_settings({}), cache, Bases(), {WASMTIME: runtime})
         compiling = compiler.compile_on_first(
             b"wasm", guest=GuestKind.WASI_COMMAND, limits=Limits(), engines=(WASMER,), name="f"
         )

@@ -20,7 +20,7 @@ async def test_a_missing_engine_is_named_once(tmp_path: Path, monkeypatch: pytes
     async def find_nothing(*_: object) -> None:
         raise EngineUnavailableError("engine wasmer: no interpreter has it; expected a CPython 3.10")
 
-    monkeypatch.setattr(diagnosis, "find_runtimes", find_nothing)
+    monkeypatch.setattr(diagnosis, "find_runtime", find_nothing)
     settings = make_settings({"engine": "wasmer", "cache_dir": str(tmp_path / "cache")})
 
     found = await diagnosis.diagnose(settings, daprd=None)

@@ -6,12 +6,15 @@ import os
 import shlex
 import stat
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from unit.pool.faults import FakeWorker
 from wasm_grpc.core.model import EngineName, Runtime
+from wasm_grpc.pool.bases import Bases, open_bases
 
 _PROGRAM = Path(__file__).parent / "fake_worker.py"
 
@@ -30,3 +33,10 @@ def fake_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeWorker:
         return Runtime(EngineName.FAKE, str(launcher))
 
     return make
+
+
+@pytest_asyncio.fixture
+async def bases() -> AsyncIterator[Bases]:
+    """Return bases that are ended after the test."""
+    async with open_bases() as opened:
+        yield opened

@@ -73,4 +73,4 @@ def _load(_: LoadedFunctions, message: Load) -> LoadFailed:
 
 if __name__ == "__main__":
     LoadedFunctions.load = _load  # type: ignore[method-assign,assignment]
-    sys.exit(program.main(sys.argv[sys.argv.index("template") :]))
+    sys.exit(program.main([flag for flag in sys.argv if flag.startswith("--")]))

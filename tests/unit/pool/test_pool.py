@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from unit.pool.faults import FakeWorker, sent
+from unit.pool.faults import FakeWorker, open_pool, sent
 from wasm_grpc import __version__
 from wasm_grpc.core.errors import InvocationError, WasmGrpcError, WorkerStartError
 from wasm_grpc.core.model import (
@@ -47,8 +47,7 @@ from wasm_grpc.core.wire import (
     pack,
 )
 from wasm_grpc.pool.functions import PoolFunction
-from wasm_grpc.pool.pool import open_pool
-from wasm_grpc.pool.session import Session
+from wasm_grpc.pool.template import Template
 
 pytestmark = pytest.mark.asyncio
 
@@ -312,7 +311,7 @@ async def test_too_many_open_files(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "socketpair", refuse)
 
     with pytest.raises(WorkerStartError, match="can't be started: Too many open files"):
-        await Session.start(Runtime(EngineName.FAKE, sys.executable), memory_bytes=0, body_limit=0)
+        await Template.start(Runtime(EngineName.FAKE, sys.executable))
 
 
 async def test_a_pool_opens_with_its_workers_at_hand(fake_worker: FakeWorker) -> None:

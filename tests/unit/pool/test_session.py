@@ -12,7 +12,8 @@ from unit.pool.faults import FakeWorker, sent
 from wasm_grpc.core.errors import CompileLimitError, ModelError, ProtocolError, WasmGrpcError
 from wasm_grpc.core.model import GuestKind, Limits, Model, Runtime
 from wasm_grpc.core.settings import make_settings
-from wasm_grpc.core.wire import Inspected, Kind, Read, Resume, Resumed, pack
+from wasm_grpc.core.wire import ForkJob, Inspected, Kind, Read, Resume, Resumed, pack
+from wasm_grpc.pool.bases import Bases
 from wasm_grpc.pool.compiler import compile_module
 from wasm_grpc.pool.inspector import find_backend, inspect_model
 from wasm_grpc.pool.session import ProcessEnded, Session
@@ -31,12 +32,12 @@ def is_gone(pid: int) -> bool:
     return False
 
 
-async def start(runtime: Runtime) -> Session:
+async def start(bases: Bases, runtime: Runtime) -> Session:
     """Start a process."""
-    return await Session.start(runtime, memory_bytes=0, body_limit=100)
+    return await bases.fork(runtime, ForkJob.WORKER, memory_bytes=0, body_limit=100)
 
 
-async def test_leaving_a_session_ends_its_process(fake_worker: FakeWorker) -> None:
+async def test_leaving_a_session_ends_its_process(bases: Bases, fake_worker: FakeWorker) -> None:
     """However a session is left, its process is killed and reaped."""
     pids = []
 
@@ -46,23 +47,23 @@ async def test_leaving_a_session_ends_its_process(fake_worker: FakeWorker) -> No
             if fails:
                 raise LookupError
 
-    await hold(await start(fake_worker()), fails=False)
+    await hold(await start(bases, fake_worker()), fails=False)
     with pytest.raises(LookupError):
-        await hold(await start(fake_worker()), fails=True)
+        await hold(await start(bases, fake_worker()), fails=True)
 
     assert list(map(is_gone, pids)) == [True, True]
 
 
-async def test_a_message_that_does_not_come(fake_worker: FakeWorker) -> None:
+async def test_a_message_that_does_not_come(bases: Bases, fake_worker: FakeWorker) -> None:
     """A wait ends at its deadline."""
-    async with await start(fake_worker()) as session:
+    async with await start(bases, fake_worker()) as session:
         with pytest.raises(asyncio.TimeoutError):
             await session.receive(within_s=0.05)
 
 
-async def test_a_process_that_ends(fake_worker: FakeWorker) -> None:
+async def test_a_process_that_ends(bases: Bases, fake_worker: FakeWorker) -> None:
     """Who waits for a message learns how the process ended instead."""
-    async with await start(fake_worker("--at-task=exit:7")) as session:
+    async with await start(bases, fake_worker("--at-task=exit:7")) as session:
         session.send(Resumed())
         with pytest.raises(ProcessEnded, match="exit code 7") as caught:
             await session.receive()
@@ -70,10 +71,10 @@ async def test_a_process_that_ends(fake_worker: FakeWorker) -> None:
     assert caught.value.code == 7
 
 
-async def test_messages_in_their_order_and_a_broken_one(fake_worker: FakeWorker) -> None:
+async def test_messages_in_their_order_and_a_broken_one(bases: Bases, fake_worker: FakeWorker) -> None:
     """What came before a frame that the wire does not allow is received, then the error that names it."""
     fault = sent(Read(5, 6), pack(Kind.LOADED, b'{"index":"1"}'))
-    async with await start(fake_worker(f"--at-task={fault}")) as session:
+    async with await start(bases, fake_worker(f"--at-task={fault}")) as session:
         session.send(Resumed())
 
         assert await session.receive() == Read(5, 6)
@@ -81,10 +82,10 @@ async def test_messages_in_their_order_and_a_broken_one(fake_worker: FakeWorker)
             await session.receive()
 
 
-async def test_an_answer_that_is_none(fake_worker: FakeWorker) -> None:
+async def test_an_answer_that_is_none(bases: Bases, fake_worker: FakeWorker) -> None:
     """A message that does not answer the one that was sent is an error that names both."""
     answers = (Inspected, Read)
-    async with await start(fake_worker(f"--at-task={sent(Resume())}")) as session:
+    async with await start(bases, fake_worker(f"--at-task={sent(Resume())}")) as session:
         with pytest.raises(ProtocolError, match=r"^RESUME frame: out of place; expected INSPECTED or READ$"):
             await session.ask(Resumed(), answers, within_s=5)
 
@@ -114,7 +115,7 @@ FAULTS = {
 
 @pytest.mark.parametrize(("compile_s", "fault", "compiling", "inspecting"), FAULTS.values(), ids=FAULTS)
 async def test_a_compile_process_that_gives_no_answer(
-    fake_worker: FakeWorker, compile_s: float, fault: str, compiling: str, inspecting: str
+    bases: Bases, fake_worker: FakeWorker, compile_s: float, fault: str, compiling: str, inspecting: str
 ) -> None:
     """Modules and models are refused with what became of the process that tried them."""
     runtime = fake_worker(f"--at-task={fault}")
@@ -127,9 +128,10 @@ async def test_a_compile_process_that_gives_no_answer(
             limits=Limits(),
             code_memory_bytes=0,
             runtime=runtime,
+            bases=bases,
             settings=settings,
         )
     with pytest.raises((ModelError, ProtocolError), match=f"^{re.escape(inspecting)}$"):
-        await inspect_model(MODEL, runtime, settings)
+        await inspect_model(MODEL, runtime, bases, settings)
     with pytest.raises(WasmGrpcError, match=re.escape(inspecting)):
-        await find_backend(runtime, settings)
+        await find_backend(runtime, bases, settings)

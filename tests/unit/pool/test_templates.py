@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from unit.pool.faults import FakeWorker
+from unit.pool.faults import FakeWorker, open_pool
 from wasm_grpc.core.model import (
     MIB,
     EngineName,
@@ -25,9 +25,9 @@ from wasm_grpc.core.model import (
     WorkerFunction,
 )
 from wasm_grpc.core.settings import make_settings
-from wasm_grpc.core.wire import Load, LoadFailed
+from wasm_grpc.core.wire import ForkJob, Load, LoadFailed
 from wasm_grpc.pool.functions import PoolFunction
-from wasm_grpc.pool.pool import Pool, open_pool
+from wasm_grpc.pool.pool import Pool
 from wasm_grpc.pool.template import Template
 
 pytestmark = pytest.mark.asyncio
@@ -141,7 +141,7 @@ async def test_what_a_forked_worker_is_confined_to(prober: Runtime, tmp_path: Pa
     """Seen from inside: its sandbox, its limits and its environment are those of a worker; nothing leaks in."""
     base = await Template.start(prober)
     template = await base.fork_template(memory_bytes=64 * MIB)
-    one, two = [await template.fork(body_limit=MIB) for _ in range(2)]
+    one, two = [await template.fork(ForkJob.WORKER, body_limit=MIB) for _ in range(2)]
     try:
         function = WorkerFunction(
             name=str(template.session.process.pid),

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 CONFINED = (
-    "from wasm_grpc.worker.confinement import confine, sandbox\nconfine()\nsandbox(memory_bytes=64 << 20)\n"
+    "from wasm_grpc.worker.confinement import confine, limit_memory\n"
+    "from wasm_grpc.worker.landlock import give_up_writing\n"
+    "confine()\nlimit_memory(64 << 20)\ngive_up_writing()\n"
 )
 
 

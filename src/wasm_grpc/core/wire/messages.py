@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -16,6 +17,7 @@ __all__ = [
     "EngineOpened",
     "Fork",
     "ForkFailed",
+    "ForkJob",
     "Forked",
     "Hello",
     "Input",
@@ -147,6 +149,16 @@ class LoadFailed:
     error: str
 
 
+class ForkJob(str, enum.Enum):
+    """
+    What a forked process does: run guests, fork others, or compile one module or try one model.
+    """
+
+    WORKER = "worker"
+    TEMPLATE = "template"
+    COMPILER = "compiler"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fork:
     """
@@ -157,13 +169,17 @@ class Fork:
     then its end of a second socket, if it is to be a template too.
 
     Attributes:
+        job: What the process does.
         memory_bytes: Writable memory that it may take beyond what it has at the start; 0 leaves it the limit
             of its template.
+        cpu_s: CPU seconds of the whole process; 0 is no limit.
     """
 
     kind: ClassVar[Kind] = Kind.FORK
 
-    memory_bytes: int = 0
+    job: ForkJob
+    memory_bytes: int
+    cpu_s: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,164 @@
+"""
+The bases of one program: for each runtime a process that has opened its engine, and forks every other one.
+
+Theory of operation. Opening an engine under another interpreter takes some 0.2 s, so it is done once for each
+runtime. What the base forks has the engine open: a template, a compile process, or a worker. The base itself
+loads and compiles nothing, so nothing untrusted can crash it; if it ends all the same, the next fork starts
+another one. All processes of one base have the same address layout, which helps an attacker who has escaped
+from one guest and looks for another process; so a base is replaced now and then. What it has forked lives on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TypeVar
+
+from wasm_grpc.core.errors import ProtocolError, WorkerStartError
+from wasm_grpc.core.model import Runtime
+from wasm_grpc.core.wire import EngineOpened, ForkJob
+from wasm_grpc.pool.child import become_subreaper
+from wasm_grpc.pool.session import ProcessEnded, Session
+from wasm_grpc.pool.template import Template
+
+__all__ = ["BROKEN", "FORK_TRIES", "Bases", "failure_text", "no_template", "open_bases"]
+
+_log = logging.getLogger("wasm_grpc.pool")
+
+FORK_TRIES = 3
+"""How many templates in a row may end while they fork."""
+BROKEN = (ProcessEnded, ProtocolError, asyncio.TimeoutError)
+"""How a template fails that has to be replaced."""
+
+_T = TypeVar("_T")
+
+
+class Bases:
+    """
+    The bases of one program. Used on the event loop's thread only; made by `open_bases`.
+    """
+
+    def __init__(self) -> None:
+        self._bases: dict[Runtime, Template] = {}
+        self._locks: dict[Runtime, asyncio.Lock] = {}
+
+    async def open(self, runtime: Runtime) -> EngineOpened:
+        """
+        Return what a runtime says of itself and its engine.
+
+        Raises:
+            EngineUnavailableError: The interpreter lacks the engine.
+            WorkerStartError: It can't be started, is of another version, or took too long.
+        """
+        return (await self._base(runtime)).session.opened
+
+    async def fork(
+        self, runtime: Runtime, job: ForkJob, *, memory_bytes: int, body_limit: int, cpu_s: int = 0
+    ) -> Session:
+        """
+        Return a new process that has loaded nothing.
+
+        Args:
+            runtime: Engine and interpreter.
+            job: What the process does.
+            memory_bytes: Writable memory that it may take.
+            body_limit: The longest frame body that is taken from it.
+            cpu_s: CPU seconds of the whole process; 0 is no limit.
+
+        Raises:
+            EngineUnavailableError, WorkerStartError: There is none to be had.
+        """
+
+        async def fork(base: Template) -> Session:
+            return await base.fork(job, memory_bytes=memory_bytes, body_limit=body_limit, cpu_s=cpu_s)
+
+        return await self._with_base(runtime, fork)
+
+    async def fork_template(self, runtime: Runtime, *, memory_bytes: int) -> Template:
+        """
+        Return a new template that has loaded nothing.
+
+        Args:
+            runtime: Engine and interpreter.
+            memory_bytes: Writable memory that it, and each of its workers, may take.
+
+        Raises:
+            EngineUnavailableError, WorkerStartError: There is none to be had.
+        """
+
+        async def fork(base: Template) -> Template:
+            return await base.fork_template(memory_bytes=memory_bytes)
+
+        return await self._with_base(runtime, fork)
+
+    async def aclose(self) -> None:
+        """
+        Kill and reap every base.
+        """
+        bases = list(self._bases.values())
+        self._bases.clear()
+        await asyncio.gather(*(base.end() for base in bases))
+
+    async def _with_base(self, runtime: Runtime, fork: Callable[[Template], Awaitable[_T]]) -> _T:
+        for _ in range(FORK_TRIES):
+            base = await self._base(runtime)
+            try:
+                return await fork(base)
+            except BROKEN as exc:
+                _log.warning("a template ended while it forked: %s", failure_text(exc))
+                if self._bases.get(runtime) is base:
+                    del self._bases[runtime]
+                await base.end()
+        raise no_template(runtime)
+
+    async def _base(self, runtime: Runtime) -> Template:
+        async with self._locks.setdefault(runtime, asyncio.Lock()):
+            base = self._bases.get(runtime)
+            if base is not None and (base.has_ended or base.generation.is_old()):
+                base.retire()
+                base = None
+            if base is None:
+                _prepare_for_orphans()
+                base = self._bases[runtime] = await Template.start(runtime)
+            return base
+
+
+@contextlib.asynccontextmanager
+async def open_bases() -> AsyncIterator[Bases]:
+    """
+    Start bases as they are needed and, at the end, kill and reap every one of them.
+    """
+    bases = Bases()
+    try:
+        yield bases
+    finally:
+        await asyncio.shield(bases.aclose())
+
+
+def failure_text(error: Exception) -> str:
+    """
+    Say how a template failed that has to be replaced.
+    """
+    return str(error) or "it did not answer in time"
+
+
+def no_template(runtime: Runtime) -> WorkerStartError:
+    """
+    Return the error for a runtime whose templates end again and again.
+    """
+    return WorkerStartError(
+        f"worker interpreter {runtime.python}: {FORK_TRIES} templates ended while they forked; "
+        "expected one that goes on"
+    )
+
+
+def _prepare_for_orphans() -> None:
+    try:
+        become_subreaper()
+    except OSError as exc:
+        raise WorkerStartError(
+            f"workers can't be forked: the kernel refuses PR_SET_CHILD_SUBREAPER: {exc.strerror}; "
+            "expected Linux"
+        ) from exc
