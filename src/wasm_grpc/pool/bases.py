@@ -117,7 +117,7 @@ class Bases:
         async with self._locks.setdefault(runtime, asyncio.Lock()):
             base = self._bases.get(runtime)
             if base is not None and (base.has_ended or base.generation.is_old()):
-                base.retire()
+                await base.retire()
                 base = None
             if base is None:
                 _prepare_for_orphans()

@@ -146,12 +146,13 @@ class Template:
         template.loaded |= self.loaded
         return template
 
-    def retire(self) -> None:
+    async def retire(self) -> None:
         """
-        Let it end; what it has forked lives on.
+        Let it end once it has done what it was asked; what it has forked lives on.
         """
-        self._socket.close()
-        self.session.process.retire()
+        async with self._lock:
+            self._socket.close()
+            self.session.process.retire()
 
     async def end(self) -> None:
         """

@@ -164,7 +164,8 @@ class Templates:
         return True
 
     async def _load_too(self, kind: WorkerKind, template: Template, index: int) -> None:
-        if not await self._load(kind, template, index):
+        # Several workers may have loaded it at the same time.
+        if index not in template.loaded and not await self._load(kind, template, index):
             await self._drop(kind, template)
 
     async def _renew(self, kind: WorkerKind, old: Template) -> None:
@@ -179,7 +180,7 @@ class Templates:
             except WasmGrpcError as exc:
                 _log.warning("an old template serves on, since no new one can be had: %s", exc)
                 return
-        old.retire()
+        await old.retire()
 
     async def _drop(self, kind: WorkerKind, template: Template) -> None:
         if self._templates.get(kind) is template:
