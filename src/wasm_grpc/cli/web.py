@@ -12,7 +12,7 @@ from typing import Any, TextIO
 from wasm_grpc.cli.logs import log_to
 from wasm_grpc.core.errors import ConfigError
 from wasm_grpc.dapr.endpoint import sidecar_address
-from wasm_grpc.server.listener import check_address
+from wasm_grpc.server.address import check_address
 
 __all__ = ["PARSER", "add_arguments", "execute"]
 

@@ -14,7 +14,7 @@ from wasm_grpc.core.interpreter import isolated_command
 from wasm_grpc.demo.children import Child, child
 from wasm_grpc.demo.daprd import find_daprd
 from wasm_grpc.demo.sidecars import Sidecar, open_sidecars
-from wasm_grpc.server.listener import check_address
+from wasm_grpc.server.address import check_address
 
 __all__ = ["Demo", "show"]
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import grpc
 
-from wasm_grpc.core.errors import ConfigError, HostError, PortInUseError
+from wasm_grpc.core.errors import HostError
 from wasm_grpc.core.model import KIB, MIB
+from wasm_grpc.server.address import check_address
 
-__all__ = ["check_address", "drain", "listen", "new_server"]
+__all__ = ["drain", "listen", "new_server"]
 
 _INTERNET = (socket.AF_INET, socket.AF_INET6)
 _ENVELOPE_BYTES = MIB
@@ -122,36 +122,3 @@ async def drain(wait_idle: Callable[[], Awaitable[None]], *, seconds: float, for
         for wait in waits:
             wait.cancel()
         await asyncio.gather(*waits, return_exceptions=True)
-
-
-def check_address(host: str, port: int) -> None:
-    """
-    Bind and release the address first: gRPC's own error has no cause, and it prints to standard error.
-
-    Raises:
-        PortInUseError: As `listen`.
-        ConfigError: As `listen`.
-        HostError: As `listen`.
-    """
-    try:
-        family, kind, proto, _, sockaddr = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    except OSError as exc:
-        raise ConfigError(f"--host {host}: not an address; expected an address of this machine") from exc
-    with socket.socket(family, kind, proto) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(sockaddr)
-            # With SO_REUSEADDR binding succeeds although another socket listens; listening then fails.
-            probe.listen(1)
-        except OSError as exc:
-            if exc.errno == errno.EADDRINUSE:
-                raise PortInUseError(
-                    f"port {port}: in use; expected a free one (--port, 0 takes any)"
-                ) from exc
-            if exc.errno == errno.EADDRNOTAVAIL:
-                raise ConfigError(
-                    f"--host {host}: not an address of this machine; expected one of its own"
-                ) from exc
-            raise HostError(
-                f"{host}:{port}: {exc.strerror}; expected an address and port that this user may use"
-            ) from exc

@@ -1,0 +1,128 @@
+"""The side of a server that callers and the sidecar reach: services, wired to the path of an invocation."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Sequence
+
+from wasm_grpc.catalogue.function import Function
+from wasm_grpc.catalogue.routes import make_catalogue
+from wasm_grpc.core.observers import Observers
+from wasm_grpc.core.settings import Settings
+from wasm_grpc.dapr.sidecar import open_sidecar
+from wasm_grpc.invocation.deployment import Deployment
+from wasm_grpc.invocation.outputs import Outputs
+from wasm_grpc.invocation.runner import Runner
+from wasm_grpc.invocation.triggers.invoke import Invoker
+from wasm_grpc.invocation.triggers.stream import Streams
+from wasm_grpc.invocation.triggers.topic import Consumer
+from wasm_grpc.pool.pool import Pool
+from wasm_grpc.server.answers import Answers
+from wasm_grpc.server.callback import AppCallback, add_callbacks
+from wasm_grpc.server.functions import Functions, add_functions
+from wasm_grpc.server.listener import drain, listen, new_server
+from wasm_grpc.server.reflection import add_reflection
+
+__all__ = ["Edge", "open_edge"]
+
+_LAST_ANSWERS_S = 1.0
+"""How long the answers of what was ended may take to be sent; they take milliseconds."""
+
+_log = logging.getLogger("wasm_grpc.app")
+
+
+class Edge:
+    """
+    A server that listens.
+
+    Attributes:
+        address: Where it listens, as ``host:port``.
+    """
+
+    def __init__(self, address: str, runner: Runner, answers: Answers) -> None:
+        self.address = address
+        self._runner = runner
+        self._answers = answers
+
+    async def drain(self, *, seconds: float, force: asyncio.Event) -> None:
+        """
+        Refuse new calls, and end the others when they are done or their time is over.
+
+        Args:
+            seconds: How long they may take.
+            force: Once set, it is over.
+        """
+
+        async def end_calls() -> None:
+            await self._runner.drain()
+            await self._answers.settled()
+
+        await drain(end_calls, seconds=seconds, force=force)
+        self._runner.stop()
+        with contextlib.suppress(asyncio.TimeoutError):
+            # A caller that doesn't read holds its answer back: only the connection's end is left to tell it.
+            await asyncio.wait_for(self._answers.settled(), _LAST_ANSWERS_S)
+
+
+@contextlib.asynccontextmanager
+async def open_edge(
+    functions: Sequence[Function], pool: Pool, observers: Observers, settings: Settings
+) -> AsyncIterator[Edge]:
+    """
+    Connect to the sidecar where it is needed, and listen. Calls that still run at the end are cancelled.
+
+    Args:
+        functions: What is served; the pool runs each.
+        pool: Runs their invocations.
+        observers: Learn of invocations.
+        settings: See `Settings`.
+
+    Raises:
+        ConfigError, HostError, PortInUseError: The sidecar or the address can't be had.
+    """
+    async with contextlib.AsyncExitStack() as stack:
+        outputs = await stack.enter_async_context(_open_outputs(functions, settings))
+        runner = Runner(pool, outputs, observers)
+        server = new_server(body_limit=max(each.manifest.limits.body_bytes for each in functions))
+        answers = Answers()
+        deployment = Deployment(make_catalogue(functions, settings.routes))
+        callback = AppCallback(
+            Invoker(deployment, runner),
+            Consumer(deployment, runner),
+            deployment,
+            answers,
+            token=settings.app_api_token,
+            is_event_token_checked=settings.event_token,
+        )
+        add_callbacks(callback, server)
+        streams = Streams(deployment, runner)
+        add_functions(Functions(streams, answers, token=settings.app_api_token), server)
+        if settings.reflection:
+            add_reflection(server)
+        address = await stack.enter_async_context(listen(server, settings.host, settings.port))
+        yield Edge(address, runner, answers)
+
+
+@contextlib.asynccontextmanager
+async def _open_outputs(functions: Sequence[Function], settings: Settings) -> AsyncIterator[Outputs]:
+    """
+    Connect to the sidecar, and wait for it if a result has to go through it.
+
+    Raises:
+        ConfigError: Its endpoint is not valid; or it is needed and can't be used.
+    """
+    senders = [function.name for function in functions if function.has_outputs]
+    if not settings.dapr_grpc_endpoint:
+        if senders:
+            _log.warning(
+                "no sidecar is configured (DAPR_GRPC_PORT): no `then` of %s works", ", ".join(senders)
+            )
+        yield Outputs(None, app_id=settings.app_id)
+        return
+    async with open_sidecar(settings.dapr_grpc_endpoint, token=settings.dapr_api_token) as sidecar:
+        app_id = settings.app_id
+        if senders:
+            app_id = await sidecar.wait(settings.sidecar_wait_s) or app_id
+        yield Outputs(sidecar, app_id=app_id)
