@@ -28,6 +28,8 @@ _END_S = 2.0
 """The longest that a process may go on without its socket: it has nothing left to do."""
 _LAST_FRAMES_S = 1.0
 """The longest wait for what a process sent before it died; it is in the socket already."""
+_LAST_LINES_S = 1.0
+"""The longest wait for the end of its standard error."""
 _STDERR_PIECE_BYTES = 4 * KIB
 _STDERR_LINES = 100
 _SMALL_TALK = "INFO: "
@@ -54,6 +56,12 @@ class ProcessEnds:
     counter: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Stderr:
+    reader: asyncio.StreamReader
+    transport: asyncio.ReadTransport
+
+
 class WorkerProcess:
     """
     A process that has been started. Used on the event loop's thread only; made by `start`.
@@ -62,9 +70,7 @@ class WorkerProcess:
         connection: Messages to and from it.
     """
 
-    def __init__(
-        self, child: Child, connection: Connection, counter: StartCounter, stderr: asyncio.StreamReader
-    ) -> None:
+    def __init__(self, child: Child, connection: Connection, counter: StartCounter, stderr: _Stderr) -> None:
         self.connection = connection
         self._child = child
         self._counter = counter
@@ -94,7 +100,8 @@ class WorkerProcess:
             on_failure.callback(connection.abort)
             file = given.enter_context(_counter_file())
             counter = StartCounter(mmap.mmap(file.fileno(), StartCounter.SIZE))
-            stderr, write_end = await _stderr_pipe()
+            stderr, write_end = await _open_stderr()
+            on_failure.callback(stderr.transport.close)
             given.callback(os.close, write_end)
             child = await start(
                 ProcessEnds(connection=theirs.fileno(), stderr=write_end, counter=file.fileno())
@@ -152,14 +159,24 @@ class WorkerProcess:
         if self._deadline is None:
             self._deadline = asyncio.get_running_loop().call_later(_END_S, self.kill)
 
-    async def _reap(self) -> int:
+    async def _log_stderr(self) -> None:
         """
-        Log what the process prints on standard error (an engine's panic, say) and reap it.
+        Log what the process prints on standard error: an engine's panic, say.
         """
-        async for line in _lines(self._stderr):
+        async for line in _lines(self._stderr.reader):
             level = logging.DEBUG if line.startswith(_SMALL_TALK) else logging.WARNING
             _log.log(level, "worker %d: %s", self.pid, line)
+
+    async def _reap(self) -> int:
+        """
+        Wait until the process ends; nothing that it has left behind may hold this up.
+        """
+        printed = asyncio.create_task(self._log_stderr(), name=f"standard error of worker {self.pid}")
         code = await self._child.wait()
+        # Its last lines are in the pipe. The pipe's end may never come: a process of its own may hold it.
+        await asyncio.wait([printed], timeout=_LAST_LINES_S)
+        printed.cancel()
+        self._stderr.transport.close()
         # Whoever held it up: nothing more comes than is in the socket.
         self.connection.resume_reading()
         await self.connection.wait_lost(_LAST_FRAMES_S)
@@ -208,17 +225,17 @@ async def spawn(argv: Sequence[str], ends: ProcessEnds, *, inherits: Sequence[in
     )
 
 
-async def _stderr_pipe() -> tuple[asyncio.StreamReader, int]:
+async def _open_stderr() -> tuple[_Stderr, int]:
     """
-    Return what a process prints on standard error, and the descriptor that it prints to.
+    Return the end of a pipe that is read here, and the descriptor of the other, which a process prints to.
     """
     loop = asyncio.get_running_loop()
     read_end, write_end = os.pipe()
     reader = asyncio.StreamReader()
-    await loop.connect_read_pipe(
+    transport, _ = await loop.connect_read_pipe(
         lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(read_end, "rb", buffering=0)
     )
-    return reader, write_end
+    return _Stderr(reader, transport), write_end
 
 
 async def _lines(stream: asyncio.StreamReader) -> AsyncIterator[str]:

@@ -83,14 +83,31 @@ def _disconnect(port: int) -> None:
     found: list[socket.socket] = []
     with contextlib.ExitStack() as stack:
         for descriptor in _descriptors():
-            with contextlib.suppress(OSError):
-                candidate = stack.enter_context(socket.socket(fileno=os.dup(descriptor)))
-                if candidate.family in _INTERNET and candidate.getsockname()[1] == port:
-                    found.append(candidate)
+            candidate = _socket_of(descriptor)
+            if candidate is not None:
+                stack.enter_context(candidate)
+                with contextlib.suppress(OSError):
+                    if candidate.family in _INTERNET and candidate.getsockname()[1] == port:
+                        found.append(candidate)
         # The listening socket first, so that no new connection is accepted after the others have ended.
         for each in sorted(found, key=_listens, reverse=True):
             with contextlib.suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
+
+
+def _socket_of(descriptor: int) -> socket.socket | None:
+    """
+    Return a copy of a descriptor that is a socket. A copy of any other would keep open what others close.
+    """
+    try:
+        copy = os.dup(descriptor)
+    except OSError:
+        return None
+    try:
+        return socket.socket(fileno=copy)
+    except OSError:
+        os.close(copy)
+        return None
 
 
 def _listens(sock: socket.socket) -> bool:

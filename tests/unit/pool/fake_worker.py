@@ -35,6 +35,7 @@ from wasm_grpc.core.wire import (
     decode,
     encode,
 )
+from wasm_grpc.worker.confinement import end_with_parent
 from wasm_grpc.worker.template import fork_twice
 
 __all__: list[str] = []
@@ -47,7 +48,10 @@ _loaders: dict[int, int] = {}
 
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(allow_abbrev=False)
-    fault = "exit:CODE, kill, pause, close (the socket, then pause) or send:HEX (those bytes, then pause)"
+    fault = (
+        "exit:CODE, leave-and-exit:CODE (a child stays), kill, pause, close (the socket, then pause) "
+        "or send:HEX (those bytes, then pause)"
+    )
     parser.add_argument("--once", type=Path, help="do a fault only where this file is missing, and make it")
     parser.add_argument("--at-start", type=_Fault, help=f"instead of the hello: {fault}")
     parser.add_argument("--package", default=__version__, help="the version that it says it has")
@@ -85,6 +89,12 @@ class _Fault:
                 return
         if self._name == "exit":
             os._exit(int(self._argument))
+        elif self._name == "leave-and-exit":
+            # The child keeps what it inherited, standard error among it, until the test's process ends.
+            if os.fork():
+                os._exit(int(self._argument))
+            sock.close()
+            end_with_parent()
         elif self._name == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
         elif self._name == "send":

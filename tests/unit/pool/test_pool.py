@@ -440,3 +440,15 @@ async def test_observers_learn_what_happens(
     assert again == InvocationStarted(**about, worker=second.worker)
     assert isinstance(finished, InvocationFinished)
     assert (finished.outcome, finished.duration_s > 0) == (OK, True)
+
+
+async def test_a_worker_whose_standard_error_somebody_holds(
+    fake_worker: FakeWorker, one_slot: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that a worker left behind holds the pipe open: the call fails and the pool closes all the same."""
+    monkeypatch.setattr("wasm_grpc.pool.process._LAST_LINES_S", 0.05)
+    runtime = fake_worker("--at-invoke=leave-and-exit:3", "--is-begun")
+
+    async with open_pool([function(runtime)], one_slot) as pool:
+        outcome = await asyncio.wait_for(pool.invoke(INVOCATION), 5)
+        assert outcome.message == "its worker died while running it (exit code 3)"
