@@ -68,7 +68,7 @@ async def listen(server: grpc.aio.Server, host: str, port: int) -> AsyncIterator
     try:
         yield f"{address}:{bound}"
     finally:
-        _disconnect(bound)
+        await asyncio.to_thread(_disconnect, bound)
         await server.stop(None)
 
 
