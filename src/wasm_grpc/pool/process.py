@@ -94,6 +94,7 @@ class WorkerProcess:
             on_failure.callback(connection.abort)
             file = given.enter_context(_counter_file())
             counter = StartCounter(mmap.mmap(file.fileno(), StartCounter.SIZE))
+            on_failure.callback(counter.close)
             stderr, write_end = await _stderr_pipe()
             given.callback(os.close, write_end)
             child = await start(
@@ -160,6 +161,8 @@ class WorkerProcess:
             level = logging.DEBUG if line.startswith(_SMALL_TALK) else logging.WARNING
             _log.log(level, "worker %d: %s", self.pid, line)
         code = await self._child.wait()
+        # Else its descriptor would stay open until the garbage collector finds it.
+        self._counter.close()
         # Whoever held it up: nothing more comes than is in the socket.
         self.connection.resume_reading()
         await self.connection.wait_lost(_LAST_FRAMES_S)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import sys
+from functools import partial
+from pathlib import Path
 
 import pytest
 
 from unit.pool.faults import FakeWorker
 from wasm_grpc.core.model import MIB, GuestKind, WorkerFunction
-from wasm_grpc.core.wire import ForkJob, Load, Loaded
+from wasm_grpc.core.wire import ForkJob, Load, Loaded, Message
 from wasm_grpc.pool.bases import Bases
 from wasm_grpc.pool.child import become_subreaper
 from wasm_grpc.pool.session import ProcessEnded, Session
@@ -23,6 +27,17 @@ LOAD = Load(0, WorkerFunction(name="f", guest=GuestKind.WASI_COMMAND, artifact="
 def subreaper() -> None:
     """Adopt what templates fork, as `Bases` does."""
     become_subreaper()
+
+
+def open_descriptors() -> list[str]:
+    """Return what this process has open, but for the listing itself."""
+    links = (path for path in Path("/proc/self/fd").iterdir() if path.is_symlink())
+    return sorted(str(path.readlink()) for path in links)
+
+
+def kill(session: Session, _: Message) -> None:
+    """End a worker for what it sent."""
+    session.process.kill()
 
 
 async def fork(template: Template) -> Session:
@@ -75,3 +90,25 @@ async def test_a_base_that_grows_old_among_many_forks(
                 pass
 
     await asyncio.gather(*(fork_some() for _ in range(4)))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc shows the descriptors")
+async def test_a_process_that_ended_leaves_no_descriptor(bases: Bases, fake_worker: FakeWorker) -> None:
+    """Whatever the server held for it is closed once it is reaped, before any collection of garbage."""
+    runtime = fake_worker()
+    await bases.open(runtime)
+    gc.collect()
+    gc.disable()
+    try:
+        before = open_descriptors()
+        for _ in range(3):
+            async with await bases.fork(runtime, ForkJob.WORKER, memory_bytes=0, body_limit=MIB) as session:
+                # As in the pool, where the receiver knows the session.
+                session.connection.on_message(partial(kill, session))
+        # The transports close their sockets on the loop's next turn.
+        await asyncio.sleep(0)
+        after = open_descriptors()
+    finally:
+        gc.enable()
+
+    assert after == before
