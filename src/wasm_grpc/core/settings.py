@@ -16,6 +16,9 @@ __all__ = ["ENGINES", "Settings", "make_settings"]
 ENGINES = ("auto", "wasmer", "wasmtime")
 """What ``engine`` may be."""
 
+_PROCESSES_PER_SLOT = 16
+"""Default of `max_workers`: a forked process takes some 3 MiB of its own, and a slow stream needs one."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
@@ -27,7 +30,7 @@ class Settings:
         port: TCP port; 0 means any free one.
         engine: "auto", "wasmer" or "wasmtime". A name overrides the manifests.
         workers: Number of run slots, which is how many guests compute at once. Default: one for each core.
-        max_workers: Limit on worker processes. Default: four for each run slot.
+        max_workers: Limit on worker processes. Default: 16 for each run slot.
         worker_python: Interpreter of the workers. If empty, one is searched for.
         only: Names of the functions to serve. If empty, all are served.
         routes: Additional routes, each ``METHOD=NAME``.
@@ -86,7 +89,7 @@ def make_settings(values: Mapping[str, Any]) -> Settings:
         **{
             **values,
             "workers": workers,
-            "max_workers": values.get("max_workers", 4 * workers),
+            "max_workers": values.get("max_workers", _PROCESSES_PER_SLOT * workers),
         }
     )
     _expect(0 <= settings.port <= 65535, "port", settings.port, "0 to 65535")
