@@ -16,6 +16,7 @@ __all__ = ["ENGINES", "Settings", "make_settings"]
 ENGINES = ("auto", "wasmer", "wasmtime")
 """What ``engine`` may be."""
 
+_MOST_PROCESSES = 4096
 _PROCESSES_PER_SLOT = 16
 """Default of `max_workers`: a forked process takes some 3 MiB of its own, and a slow stream needs one."""
 
@@ -89,14 +90,14 @@ def make_settings(values: Mapping[str, Any]) -> Settings:
         **{
             **values,
             "workers": workers,
-            "max_workers": values.get("max_workers", _PROCESSES_PER_SLOT * workers),
+            "max_workers": values.get("max_workers", min(_PROCESSES_PER_SLOT * workers, _MOST_PROCESSES)),
         }
     )
     _expect(0 <= settings.port <= 65535, "port", settings.port, "0 to 65535")
     _expect(settings.engine in ENGINES, "engine", settings.engine, f"one of {', '.join(ENGINES)}")
     _expect(1 <= settings.workers <= 1024, "workers", settings.workers, "1 to 1024")
     _expect(
-        settings.workers <= settings.max_workers <= 4096,
+        settings.workers <= settings.max_workers <= _MOST_PROCESSES,
         "max_workers",
         settings.max_workers,
         f"{settings.workers} (the run slots) to 4096",
