@@ -100,7 +100,7 @@ def make_settings(values: Mapping[str, Any]) -> Settings:
         settings.workers <= settings.max_workers <= _MOST_PROCESSES,
         "max_workers",
         settings.max_workers,
-        f"{settings.workers} (the run slots) to 4096",
+        f"{settings.workers} (the run slots) to {_MOST_PROCESSES}",
     )
     _expect(0 <= settings.drain_s < math.inf, "drain", settings.drain_s, "0 s or more")
     _expect(0 < settings.compile_s < math.inf, "compile_s", settings.compile_s, "a time over 0 s")
