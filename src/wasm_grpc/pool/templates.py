@@ -118,17 +118,19 @@ class Templates:
         """
         Fork a template and have it load what its kind serves in advance, but for what is blocked.
 
-        It ends: each template that dies of a function brings that function nearer to being blocked.
+        It ends: each template that dies of a function brings that function nearer to being blocked, and what
+        was blocked meanwhile is left out, even if it would no longer be: a dozen functions may be late.
 
         Raises:
             EngineUnavailableError, WorkerStartError: There is none to be had.
         """
+        begun_s = self._loop.time()
         ended = 0
         while ended < FORK_TRIES:
             memory_bytes = self._worker_bytes[kind]
             template = await self._bases.fork_template(kind.runtime, memory_bytes=memory_bytes)
             try:
-                if await self._load_in_advance(kind, template):
+                if await self._load_in_advance(kind, template, begun_s):
                     return template
             except TemplateEnded as exc:
                 _log.warning("a template ended before it was asked to load: %s", failure_text(exc))
@@ -139,10 +141,10 @@ class Templates:
                 raise
         raise no_template(kind.runtime)
 
-    async def _load_in_advance(self, kind: WorkerKind, template: Template) -> bool:
+    async def _load_in_advance(self, kind: WorkerKind, template: Template, begun_s: float) -> bool:
         for index, function in enumerate(self._functions):
             is_for_template = function.kind == kind and function.is_loaded_in_advance and function.is_forkable
-            if not is_for_template or self._blames.blocked(index, self._loop.time()):
+            if not is_for_template or self._blames.blocked(index, begun_s):
                 continue
             if not await self._load(kind, template, index):
                 return False

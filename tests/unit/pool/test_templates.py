@@ -113,6 +113,20 @@ async def test_an_old_template_is_replaced(fake_worker: FakeWorker, monkeypatch:
     assert found[0] != found[1]
 
 
+async def test_more_late_functions_than_are_blocked_at_once(
+    fake_worker: FakeWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A template comes up although the first function is no longer blocked when the last one is late."""
+    monkeypatch.setattr("wasm_grpc.pool.blame.LOAD_S", 0.2)
+    monkeypatch.setattr("wasm_grpc.pool.blame.BLOCKED_S", 0.3)
+    runtime = fake_worker("--at-load=pause")
+    functions = [function(runtime, name) for name in ("f", "g", "h", "i")]
+    async with open_pool(functions, SETTINGS) as pool:
+        outcome = await pool.invoke(Invocation(id="1", function="f", body=b""))
+
+    assert outcome.message == "it can't be loaded: its worker took longer than 0.2 s to load it"
+
+
 async def test_a_template_that_can_not_fork(
     fake_worker: FakeWorker, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
