@@ -107,8 +107,8 @@ class LoadedFunctions:
             env=encode_env(function.env),
             guest=guest,
             module=module,
-            files=FileSystem(function.mounts, scratch_bytes=function.limits.scratch_bytes),
-            inference=self._grants(function.inference),
+            files=FileSystem(function.grants.mounts, scratch_bytes=function.limits.scratch_bytes),
+            inference=self._grants(function.grants.inference),
         )
 
     def _module_of_another(self, function: WorkerFunction) -> Prepared | None:

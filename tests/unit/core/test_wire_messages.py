@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from wasm_grpc.core.errors import ProtocolError
 from wasm_grpc.core.model import (
     MIB,
+    Grants,
     GuestKind,
     Limits,
     Mount,
@@ -116,7 +117,7 @@ LOAD = Load(
         artifact="/a",
         digest="d",
         env=(("A", "1"),),
-        mounts=(Mount(guest="/m", entries=(MountEntry(path="a"), MountEntry(path="b"))),),
+        grants=Grants(mounts=(Mount(guest="/m", entries=(MountEntry(path="a"), MountEntry(path="b"))),)),
     ),
 )
 
@@ -274,14 +275,14 @@ WRONG_FIELDS: list[tuple[list[Any], object, str]] = [
     ),
     (["function", "limits", "body_bytes"], None, "function.limits.body_bytes: null; expected an integer"),
     (
-        ["function", "mounts", 0, "entries", 1, "size"],
+        ["function", "grants", "mounts", 0, "entries", 1, "size"],
         [],
-        "function.mounts.0.entries.1.size: an array; expected an integer",
+        "function.grants.mounts.0.entries.1.size: an array; expected an integer",
     ),
     (
-        ["function", "mounts", 0, "entries", 1],
+        ["function", "grants", "mounts", 0, "entries", 1],
         {},
-        "function.mounts.0.entries.1.path: missing field; expected one",
+        "function.grants.mounts.0.entries.1.path: missing field; expected one",
     ),
 ]
 
