@@ -17,6 +17,7 @@ from wasm_grpc import __version__
 from wasm_grpc.core.errors import InvocationError, WasmGrpcError, WorkerStartError
 from wasm_grpc.core.model import (
     EngineName,
+    Grants,
     GuestKind,
     Inference,
     Invocation,
@@ -70,7 +71,7 @@ def function(
         artifact="artifact",
         digest="",
         limits=limits or Limits(timeout_s=5),
-        inference=Inference(may_load=may_load),
+        grants=Grants(inference=Inference(may_load=may_load)),
     )
     return PoolFunction(function=worker_function, runtime=runtime, policy=PoolPolicy(min=prepared))
 

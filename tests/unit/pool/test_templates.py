@@ -15,6 +15,7 @@ from unit.pool.faults import FakeWorker, open_pool
 from wasm_grpc.core.model import (
     MIB,
     EngineName,
+    Grants,
     GuestKind,
     Inference,
     Invocation,
@@ -47,7 +48,7 @@ def function(runtime: Runtime, name: str = "f", *, in_advance: int = 1, threads:
         artifact="artifact",
         digest="",
         limits=Limits(timeout_s=5),
-        inference=Inference(models=models),
+        grants=Grants(inference=Inference(models=models)),
     )
     return PoolFunction(function=worker_function, runtime=runtime, policy=PoolPolicy(min=in_advance))
 
