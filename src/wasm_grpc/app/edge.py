@@ -76,7 +76,7 @@ async def open_edge(
     Args:
         functions: What is served; the pool runs each.
         pool: Runs their invocations.
-        observers: Learn of invocations.
+        observers: Learn of requests and invocations.
         settings: See `Settings`.
 
     Raises:
@@ -93,12 +93,13 @@ async def open_edge(
             Consumer(deployment, runner),
             deployment,
             answers,
+            observers,
             token=settings.app_api_token,
             is_event_token_checked=settings.event_token,
         )
         add_callbacks(callback, server)
         streams = Streams(deployment, runner)
-        add_functions(Functions(streams, answers, token=settings.app_api_token), server)
+        add_functions(Functions(streams, answers, observers, token=settings.app_api_token), server)
         if settings.reflection:
             add_reflection(server)
         address = await stack.enter_async_context(listen(server, settings.host, settings.port))

@@ -13,6 +13,8 @@ from dapr.proto.runtime.v1 import appcallback_pb2_grpc as services
 from google.protobuf import empty_pb2
 
 from wasm_grpc.core.errors import InvocationError
+from wasm_grpc.core.model import Reason
+from wasm_grpc.core.observers import Observers, RequestRefused
 from wasm_grpc.dapr.events import bulk_events, topic_event
 from wasm_grpc.dapr.subscriptions import subscriptions_response
 from wasm_grpc.invocation.deployment import Deployment
@@ -54,6 +56,7 @@ class AppCallback(
         consumer: Consumer,
         deployment: Deployment,
         answers: Answers,
+        observers: Observers,
         *,
         token: str,
         is_event_token_checked: bool,
@@ -66,6 +69,7 @@ class AppCallback(
             consumer: Consumes messages of topics.
             deployment: The functions and their subscriptions.
             answers: Tracks unanswered calls.
+            observers: Learn of refused calls.
             token: This app's API token; empty turns the check off.
             is_event_token_checked: Require it on event calls too; daprd before 1.16.2 sends none there.
         """
@@ -73,8 +77,9 @@ class AppCallback(
         self._consumer = consumer
         self._deployment = deployment
         self._answers = answers
-        self._token = TokenCheck(token)
-        self._event_token = TokenCheck(token if is_event_token_checked else "")
+        self._observers = observers
+        self._token = TokenCheck(token, observers)
+        self._event_token = TokenCheck(token if is_event_token_checked else "", observers)
 
     async def OnInvoke(
         self, request: common_pb2.InvokeRequest, context: Context
@@ -203,6 +208,8 @@ class AppCallback(
 
     async def _refuse(self, context: Context, message: str) -> NoReturn:
         _log.warning("%s; the event is to be retried", message)
+        if RequestRefused in self._observers:
+            self._observers.tell(RequestRefused(reason=Reason.UNKNOWN_METHOD))
         # Not UNIMPLEMENTED or NOT_FOUND, each of which daprd takes for success in some of these calls.
         await context.abort(grpc.StatusCode.FAILED_PRECONDITION, message)
         raise AssertionError("abort returned")

@@ -13,6 +13,7 @@ import grpc
 from wasm_grpc.core.errors import InvocationError
 from wasm_grpc.core.metadata import is_key, join_values
 from wasm_grpc.core.model import KIB, Reason
+from wasm_grpc.core.observers import Observers, RequestRefused
 from wasm_grpc.invocation.environment import Metadata
 from wasm_grpc.invocation.triggers.invoke import Request
 from wasm_grpc.invocation.triggers.stream import StreamedCall, Streams
@@ -46,18 +47,20 @@ class Functions:
     The servicer of ``wasm_grpc.v1.Functions``.
     """
 
-    def __init__(self, streams: Streams, answers: Answers, *, token: str) -> None:
+    def __init__(self, streams: Streams, answers: Answers, observers: Observers, *, token: str) -> None:
         """
         Serve one app.
 
         Args:
             streams: Runs streamed invocations.
             answers: Tracks unanswered calls.
+            observers: Learn of refused calls.
             token: This app's API token; empty turns the check off.
         """
         self._streams = streams
         self._answers = answers
-        self._token = TokenCheck(token)
+        self._observers = observers
+        self._token = TokenCheck(token, observers)
 
     async def Invoke(self, requests: _Requests, context: Context) -> None:
         """
@@ -70,7 +73,7 @@ class Functions:
             metadata = tuple(context.invocation_metadata() or ())
             self._token.check(metadata, "Functions.Invoke")
             requests = aiter(requests)
-            request = _request(await self._header(requests), metadata)
+            request = await self._request(requests, metadata)
             # Leaving this block for any reason stops the guest.
             async with self._streams.open(request, invocation_id) as call:
                 await call.started()
@@ -93,6 +96,20 @@ class Functions:
             raise asyncio.CancelledError from exc
         except Exception:  # noqa: BLE001 - the edge
             await abort(context, internal_error(invocation_id), invocation_id, has_answered=has_answered)
+
+    async def _request(self, requests: _Requests, metadata: Metadata) -> Request:
+        """
+        Return the request that the header makes.
+
+        Raises:
+            InvocationError: There is no valid one, see `_header`; the observers have been told.
+        """
+        try:
+            return _request(await self._header(requests), metadata)
+        except InvocationError as exc:
+            if RequestRefused in self._observers:
+                self._observers.tell(RequestRefused(reason=exc.reason))
+            raise
 
     async def _header(self, requests: _Requests) -> pb.RequestHeader:
         """
@@ -192,12 +209,13 @@ async def _feed(call: StreamedCall, requests: _Requests, context: Context, invoc
 
 async def _write(context: Context, response: pb.InvokeResponse) -> None:
     """
-    Send a message once there is room for it. Raises CancelledError if the caller is gone.
+    Send a message once there is room for it. Raises CancelledError if the call is over.
     """
     try:
         await context.write(response)
-    except grpc.aio.InternalError as exc:
-        # grpc.aio raises this if the call ends while a message waits, and cancels the call a moment later.
+    except grpc.aio.BaseError as exc:
+        # grpc.aio raises this if the call ends while a message waits, and cancels the call a moment later;
+        # or if the server has stopped.
         raise asyncio.CancelledError from exc
 
 

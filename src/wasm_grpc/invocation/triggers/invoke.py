@@ -64,8 +64,12 @@ class Invoker:
             raise
 
     async def _invoke(self, request: Request, invocation_id: str) -> Response:
-        route, function = route_of(request, self._deployment)
-        env = environment_of(request, route, function, content_length=len(request.body))
+        try:
+            route, function = route_of(request, self._deployment)
+            env = environment_of(request, route, function, content_length=len(request.body))
+        except InvocationError as exc:
+            self._runner.refused(exc.reason)
+            raise
         return await self._runner.run(
             function,
             request.body,
