@@ -18,7 +18,7 @@ from wasm_grpc.invocation.response import (
     plain_response,
 )
 from wasm_grpc.invocation.runner import Runner
-from wasm_grpc.invocation.triggers.invoke import Request, environment_of, log_failure, route_of
+from wasm_grpc.invocation.triggers.invoke import Request, environment_of, log_failure
 from wasm_grpc.manifest.tables import FunctionManifest
 from wasm_grpc.pool.stream import Stream
 
@@ -161,7 +161,7 @@ class Streams:
 
     @contextlib.asynccontextmanager
     async def _open(self, request: Request, invocation_id: str) -> AsyncIterator[StreamedCall]:
-        route, function = route_of(request, self._deployment)
+        route, function = self._deployment.find_method(request.method, request.verb)
         if route.then is not None:
             raise InvocationError(
                 Reason.INVALID_REQUEST,
