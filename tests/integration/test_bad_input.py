@@ -14,6 +14,7 @@ import pytest
 from integration.commands import Ended, run_command
 from integration.guests import assemble, write_function
 from wasm_grpc import __version__
+from wasm_grpc.catalogue.unsupported import SERVED_TRIGGERS
 
 ECHO = '[[trigger.invoke]]\nmethod = "echo"\n'
 
@@ -207,7 +208,7 @@ def test_a_feature_of_later(functions: Path, cache_environment: dict[str, str]) 
     binding = f'{HEAD}{ECHO}[[trigger.binding]]\nname = "cron"\n'
     (functions / "echo" / "function.toml").write_text(binding)
     problem = "echo/function.toml: trigger.binding: input bindings are not served by this version yet; "
-    problem += "expected only [[trigger.invoke]] and [[trigger.topic]]"
+    problem += f"expected only {SERVED_TRIGGERS}"
 
     served = end("serve", functions, env=cache_environment)
     checked = end("check", functions, env=cache_environment)

@@ -76,7 +76,7 @@ def survey_functions(folder: Path, only: Sequence[str] = ()) -> Survey:
         if document.manifest is not None:
             functions.append(Function(folder=place, manifest=document.manifest))
     problems += _repeated_names(functions)
-    problems += _repeated_methods(functions)
+    problems += _repeated_triggers(functions)
     problems += subscription_problems(functions)
     readable = []
     for function in functions:
@@ -144,17 +144,18 @@ def _repeated_names(functions: Sequence[Function]) -> Iterator[str]:
             )
 
 
-def _repeated_methods(functions: Sequence[Function]) -> Iterator[str]:
-    seen: dict[str, Function] = {}
+def _repeated_triggers(functions: Sequence[Function]) -> Iterator[str]:
+    seen: dict[tuple[str, str], Function] = {}
     for function in functions:
-        for index, trigger in enumerate(function.manifest.trigger.invoke):
-            method = str(trigger.method)
-            # `first` may be this very function, if it declares a method twice.
-            first = seen.get(method)
-            seen.setdefault(method, function)
+        for kind, index, trigger in function.manifest.trigger.each():
+            if trigger.key is None:
+                continue
+            key, value = trigger.key
+            # `first` may be this very function, if it declares a trigger twice.
+            first = seen.get((kind, value))
+            seen.setdefault((kind, value), function)
             if first is not None:
-                key = f"trigger.invoke[{index}].method"
                 whose = "this function" if first is function else f"function {first.name!r}"
                 yield function.format_problem(
-                    f"{key}: {method!r} is already served by {whose}; expected another"
+                    f"trigger.{kind}[{index}].{key}: {value!r} is already served by {whose}; expected another"
                 )

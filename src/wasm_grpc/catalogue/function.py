@@ -50,9 +50,7 @@ class Function:
         """
         Whether a trigger sends its result on (``then``), so that the function needs a sidecar.
         """
-        trigger = self.manifest.trigger
-        each_kind = (trigger.invoke, trigger.topic, trigger.binding, trigger.job)
-        return any(each.then is not None for triggers in each_kind for each in triggers)
+        return any(trigger.then is not None for _, _, trigger in self.manifest.trigger.each())
 
     def format_problem(self, problem: str) -> str:
         """

@@ -12,7 +12,7 @@ from wasm_grpc.core.errors import ConfigError, InvocationError
 from wasm_grpc.core.model import Reason
 from wasm_grpc.manifest.keys import Verb
 from wasm_grpc.manifest.methods import MethodPattern, method_fault, parse_method_pattern
-from wasm_grpc.manifest.triggers import Then
+from wasm_grpc.manifest.triggers import NamedTrigger, Then
 from wasm_grpc.manifest.wording import closest, enumerate_names, shown
 
 __all__ = ["Catalogue", "Route", "make_catalogue"]
@@ -56,10 +56,12 @@ class Catalogue:
     Attributes:
         functions: Every function by its name.
         subscriptions: Their subscriptions, by (pubsub, topic).
+        named: The routes of triggers that are called by a name, by (kind, name).
     """
 
     functions: Mapping[str, Function]
     subscriptions: Subscriptions
+    named: Mapping[tuple[str, str], Route]
     _exact: Mapping[str, _Entry]
     _prefixes: Mapping[str, _Entry]
 
@@ -158,9 +160,21 @@ def make_catalogue(functions: Iterable[Function], routes: Sequence[str] = ()) ->
     return Catalogue(
         functions=MappingProxyType(by_name),
         subscriptions=make_subscriptions(by_name.values()),
+        named=MappingProxyType(_named_routes(by_name.values())),
         _exact=exact,
         _prefixes=prefixes,
     )
+
+
+def _named_routes(functions: Iterable[Function]) -> dict[tuple[str, str], Route]:
+    return {
+        (kind, trigger.name): Route(
+            function=function.name, call=trigger.call or trigger.name, path_info="", then=trigger.then
+        )
+        for function in functions
+        for kind, _, trigger in function.manifest.trigger.each()
+        if isinstance(trigger, NamedTrigger)
+    }
 
 
 def _extra_route(route: str, functions: Mapping[str, Function]) -> _Entry:

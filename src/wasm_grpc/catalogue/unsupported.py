@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from wasm_grpc.catalogue.function import Function
 from wasm_grpc.core.model import GuestKind, ReuseKind
 from wasm_grpc.manifest.capabilities import Capabilities
 from wasm_grpc.manifest.tables import FunctionManifest, Secret
 from wasm_grpc.manifest.triggers import Triggers
+from wasm_grpc.manifest.wording import listed
 
-__all__ = ["unsupported_features"]
+__all__ = ["SERVED_TRIGGERS", "unsupported_features"]
+
+_LATER_TRIGGERS: Mapping[str, str] = {"binding": "input bindings are", "job": "jobs are"}
+"""Kinds of trigger that are not served yet."""
+
+SERVED_TRIGGERS = listed(
+    [f"[[trigger.{kind}]]" for kind in Triggers.kinds() if kind not in _LATER_TRIGGERS], "and"
+)
+"""The others, as a manifest writes them."""
 
 
 def unsupported_features(function: Function) -> list[str]:
@@ -39,16 +48,14 @@ def _asked(manifest: FunctionManifest, *, is_remote: bool) -> Iterator[tuple[str
 
 
 def _triggers(trigger: Triggers) -> Iterator[tuple[str, str, str]]:
-    served = "only [[trigger.invoke]] and [[trigger.topic]]"
-    if trigger.binding:
-        yield "trigger.binding", "input bindings are", served
-    if trigger.job:
-        yield "trigger.job", "jobs are", served
-    outputs = [(f"invoke[{index}]", each.then) for index, each in enumerate(trigger.invoke)]
-    outputs += [(f"topic[{index}]", each.then) for index, each in enumerate(trigger.topic)]
-    for place, then in outputs:
-        if then is not None and then.publish is None:
-            yield f"trigger.{place}.then.{'state' if then.state else 'binding'}", "it is", "publish"
+    present = {kind for kind, _, _ in trigger.each()}
+    for kind, what in _LATER_TRIGGERS.items():
+        if kind in present:
+            yield f"trigger.{kind}", what, f"only {SERVED_TRIGGERS}"
+    for kind, index, each in trigger.each():
+        if kind not in _LATER_TRIGGERS and each.then is not None and each.then.publish is None:
+            output = "state" if each.then.state else "binding"
+            yield f"trigger.{kind}[{index}].then.{output}", "it is", "publish"
 
 
 def _capabilities(granted: Capabilities) -> Iterator[tuple[str, str, str]]:

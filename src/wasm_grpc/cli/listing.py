@@ -47,13 +47,7 @@ def execute(options: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int:
 
 
 def _triggers(function: Function) -> list[str]:
-    trigger = function.manifest.trigger
-    names = [
-        f"invoke {'/'.join(verb.value for verb in each.verbs or ())} {each.method}" for each in trigger.invoke
-    ]
-    names += [f"topic {each.pubsub}/{each.topic}" for each in trigger.topic]
-    names += [f"binding {each.name}" for each in trigger.binding]
-    names += [f"job {each.name}" for each in trigger.job]
+    names = (f"{kind} {trigger.label}" for kind, _, trigger in function.manifest.trigger.each())
     return [" ".join(name.split()) for name in names]
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from wasm_grpc.catalogue.routes import Catalogue
+from wasm_grpc.catalogue.routes import Catalogue, Route
+from wasm_grpc.manifest.tables import FunctionManifest
 
 __all__ = ["Deployment"]
 
@@ -19,3 +20,26 @@ class Deployment:
 
     def __init__(self, catalogue: Catalogue) -> None:
         self.catalogue = catalogue
+
+    def find_method(self, method: str, verb: str) -> tuple[Route, FunctionManifest]:
+        """
+        Find the route of a method, and the function that serves it.
+
+        Raises:
+            InvocationError: As `Catalogue.route`.
+        """
+        catalogue = self.catalogue
+        route = catalogue.route(method, verb)
+        return route, catalogue.functions[route.function].manifest
+
+    def find_named(self, kind: str, name: str) -> tuple[Route, FunctionManifest] | None:
+        """
+        Find the route of a trigger that is called by a name, and its function; None if no function has it.
+
+        Args:
+            kind: The kind of trigger, as in ``[[trigger.<kind>]]``.
+            name: The name.
+        """
+        catalogue = self.catalogue
+        route = catalogue.named.get((kind, name))
+        return None if route is None else (route, catalogue.functions[route.function].manifest)

@@ -88,6 +88,17 @@ class Runner:
         if RequestRefused in self._observers:
             self._observers.tell(RequestRefused(reason=reason))
 
+    @contextlib.contextmanager
+    def telling_refusal(self) -> Iterator[None]:
+        """
+        Tell the observers if what is done here refuses the request; see `refused`.
+        """
+        try:
+            yield
+        except InvocationError as exc:
+            self.refused(exc.reason)
+            raise
+
     async def run(
         self,
         function: FunctionManifest,

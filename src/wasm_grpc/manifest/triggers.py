@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import abc
+import dataclasses
+from collections.abc import Iterator, Mapping
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, model_validator
@@ -11,6 +13,7 @@ from pydantic.dataclasses import dataclass
 from wasm_grpc.manifest.checks import TABLE, wrong
 from wasm_grpc.manifest.keys import Argument, Method, Template, Text, Verb
 from wasm_grpc.manifest.quantities import Duration, PositiveCount
+from wasm_grpc.manifest.wording import listed
 
 __all__ = [
     "BindingOutput",
@@ -18,14 +21,14 @@ __all__ = [
     "Bulk",
     "InvokeTrigger",
     "JobTrigger",
+    "NamedTrigger",
     "PublishOutput",
     "StateOutput",
     "Then",
     "TopicTrigger",
+    "Trigger",
     "Triggers",
 ]
-
-_EXPECTED = "a line [[trigger.invoke]] and below it method = '<name>'; or a topic, binding or job"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=TABLE)
@@ -94,8 +97,62 @@ _Call = Annotated[
 _Then = Annotated[Then | None, Field(description="Destination of the result; none by default.")]
 
 
+class Trigger(abc.ABC):
+    """
+    What every trigger has, whatever its kind.
+
+    Attributes:
+        call: The export or operation to call; None for the default.
+        then: Where the result goes; None for nowhere.
+    """
+
+    __slots__ = ()
+
+    # Declared by each table, since the schema has the keys in the order of their declaration.
+    call: str | None
+    then: Then | None
+
+    @property
+    @abc.abstractmethod
+    def label(self) -> str:
+        """
+        What calls the function, for people: ``pubsub/images``.
+        """
+
+    @property
+    @abc.abstractmethod
+    def key(self) -> tuple[str, str] | None:
+        """
+        The manifest key that no two triggers of the kind may share, and its value; None if there is none.
+        """
+
+
+class NamedTrigger(Trigger):
+    """
+    A trigger whose calls carry its name, and no more, to find the function by.
+    """
+
+    __slots__ = ()
+
+    name: str
+
+    @property
+    def label(self) -> str:
+        """
+        See `Trigger.label`.
+        """
+        return self.name
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """
+        See `Trigger.key`.
+        """
+        return "name", self.name
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, config=TABLE)
-class InvokeTrigger:
+class InvokeTrigger(Trigger):
     """
     A Dapr service invocation.
     """
@@ -108,6 +165,21 @@ class InvokeTrigger:
     )
     call: _Call = None
     then: _Then = None
+
+    @property
+    def label(self) -> str:
+        """
+        See `Trigger.label`.
+        """
+        verbs = "/".join(verb.value for verb in self.verbs or ())
+        return f"{verbs} {self.method}".lstrip()
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """
+        See `Trigger.key`.
+        """
+        return "method", str(self.method)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=TABLE)
@@ -123,7 +195,7 @@ class Bulk:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=TABLE)
-class TopicTrigger:
+class TopicTrigger(Trigger):
     """
     A pub/sub message.
     """
@@ -141,9 +213,24 @@ class TopicTrigger:
     call: _Call = None
     then: _Then = None
 
+    @property
+    def label(self) -> str:
+        """
+        See `Trigger.label`.
+        """
+        return f"{self.pubsub}/{self.topic}"
+
+    @property
+    def key(self) -> None:
+        """
+        See `Trigger.key`.
+        """
+        # Several functions may receive from one topic, each by its own `match`.
+        return None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=TABLE)
-class BindingTrigger:
+class BindingTrigger(NamedTrigger):
     """
     An input binding's event.
     """
@@ -154,7 +241,7 @@ class BindingTrigger:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=TABLE)
-class JobTrigger:
+class JobTrigger(NamedTrigger):
     """
     A scheduled job. Without schedule, due_time and data its events are received but no job is created.
     """
@@ -186,8 +273,28 @@ class Triggers:
     binding: tuple[BindingTrigger, ...] = Field(default=(), description="Input bindings' events.")
     job: tuple[JobTrigger, ...] = Field(default=(), description="Scheduled jobs.")
 
+    @classmethod
+    def kinds(cls) -> tuple[str, ...]:
+        """
+        Return the kinds of trigger, which are the tables' names.
+        """
+        return tuple(field.name for field in dataclasses.fields(cls))
+
+    def each(self) -> Iterator[tuple[str, int, Trigger]]:
+        """
+        Yield every trigger after its kind and its index, as in ``trigger.<kind>[<index>]``.
+        """
+        for kind in self.kinds():
+            triggers: tuple[Trigger, ...] = getattr(self, kind)
+            for index, trigger in enumerate(triggers):
+                yield kind, index, trigger
+
     @model_validator(mode="after")
     def _check_some(self) -> Triggers:
-        if not (self.invoke or self.topic or self.binding or self.job):
-            raise wrong("is empty, so nothing calls the function", _EXPECTED)
+        if not any(self.each()):
+            others = listed([kind for kind in self.kinds() if kind != "invoke"], "or")
+            raise wrong(
+                "is empty, so nothing calls the function",
+                f"a line [[trigger.invoke]] and below it method = '<name>'; or a {others}",
+            )
         return self

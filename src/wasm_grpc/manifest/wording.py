@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["closest", "enumerate_names", "kind_of", "shown"]
+__all__ = ["closest", "enumerate_names", "kind_of", "listed", "shown"]
 
 _SHOWN_LIMIT = 60
 """How many characters of a value a message shows."""
@@ -67,4 +67,11 @@ def enumerate_names(names: Iterable[str]) -> str:
     quoted = [repr(name) for name in ordered[:_NAMES_LIMIT]]
     if len(ordered) > _NAMES_LIMIT:
         return ", ".join(quoted) + f" and {len(ordered) - _NAMES_LIMIT} more"
-    return " or ".join(filter(None, [", ".join(quoted[:-1]), *quoted[-1:]]))
+    return listed(quoted, "or")
+
+
+def listed(texts: Sequence[str], conjunction: str) -> str:
+    """
+    Return texts as one: ``a, b or c``.
+    """
+    return f" {conjunction} ".join(filter(None, [", ".join(texts[:-1]), *texts[-1:]]))

@@ -172,6 +172,23 @@ def test_two_functions_with_one_name_and_one_method(write_function: WriteFunctio
     )
 
 
+def test_two_functions_called_by_one_name(write_function: WriteFunction) -> None:
+    """A name is taken by one trigger of its kind; a job may have a binding's name."""
+    cron = "[[trigger.{kind}]]\nname = 'cron'\n"
+    text = "name = '{name}'\nmodule = '{name}.wasm'\n"
+    parent = write_function("a", text.format(name="a") + cron.format(kind="binding")).parent
+    write_function("b", text.format(name="b") + 2 * cron.format(kind="job"))
+    write_function("c", text.format(name="c") + cron.format(kind="binding"))
+
+    with pytest.raises(ManifestError) as caught:
+        read_functions(parent)
+
+    assert caught.value.problems == (
+        "b/function.toml: trigger.job[1].name: 'cron' is already served by this function; expected another",
+        "c/function.toml: trigger.binding[0].name: 'cron' is already served by function 'a'; expected another",
+    )
+
+
 def _link_out(path: Path) -> None:
     outside = path.parents[1] / "outside.wasm"
     outside.touch()

@@ -184,6 +184,20 @@ def test_a_catch_all_takes_what_nobody_else_does() -> None:
     ]
 
 
+def test_triggers_that_are_called_by_a_name() -> None:
+    """A binding and a job of one name each have their route."""
+    job = {"name": "cron", "call": "x", "then": {"publish": {"pubsub": "p", "topic": "t"}}}
+    document = {"name": "f", "module": "m.wasm", "trigger": {"binding": [{"name": "cron"}], "job": [job]}}
+    manifest = TypeAdapter(FunctionManifest).validate_python(document)
+
+    catalogue = make_catalogue([Function(folder=Path("f"), manifest=manifest)])
+
+    assert catalogue.named == {
+        ("binding", "cron"): Route(function="f", call="cron", path_info=""),
+        ("job", "cron"): Route(function="f", call="x", path_info="", then=manifest.trigger.job[0].then),
+    }
+
+
 def test_extra_routes_take_every_verb() -> None:
     """`--route` gives a function further methods, exact or prefixes, beside those of its manifest."""
     functions = [_function("echo", {"method": "echo", "verbs": ["POST"]})]

@@ -8,8 +8,9 @@ import pytest
 from pydantic import TypeAdapter
 
 from wasm_grpc.catalogue.function import Function
-from wasm_grpc.catalogue.unsupported import unsupported_features
+from wasm_grpc.catalogue.unsupported import SERVED_TRIGGERS, unsupported_features
 from wasm_grpc.manifest.tables import FunctionManifest
+from wasm_grpc.manifest.triggers import Triggers
 
 _OUTPUT = {"state": {"store": "s", "key": "k"}}
 _BINDING = {"binding": {"name": "b", "operation": "create"}}
@@ -21,11 +22,11 @@ _CASES: list[tuple[dict[str, object], str]] = [
     ({"env": {"A": "x", "B": {"secret": "s/k"}}}, "env.B: secrets are|a text"),
     (
         {"trigger": {"binding": [{"name": "b"}]}},
-        "trigger.binding: input bindings are|only [[trigger.invoke]] and [[trigger.topic]]",
+        f"trigger.binding: input bindings are|only {SERVED_TRIGGERS}",
     ),
     (
         {"trigger": {"job": [{"name": "j"}]}},
-        "trigger.job: jobs are|only [[trigger.invoke]] and [[trigger.topic]]",
+        f"trigger.job: jobs are|only {SERVED_TRIGGERS}",
     ),
     (
         {"trigger": {"invoke": [{"method": "a"}, {"method": "b", "then": _OUTPUT}]}},
@@ -60,6 +61,15 @@ def test_later_feature(more: dict[str, object], line: str) -> None:
     lines = unsupported_features(_function(more))
 
     assert lines == [f"dir/function.toml: {what} not served by this version yet; expected {instead}"]
+
+
+def test_the_triggers_that_are_served() -> None:
+    """What a refused trigger is to be replaced by is every table that isn't refused itself."""
+    named = [f"[[trigger.{kind}]]" for kind in Triggers.kinds()]
+
+    assert [table for table in named if table in SERVED_TRIGGERS] == [
+        table for table in named if table not in {"[[trigger.binding]]", "[[trigger.job]]"}
+    ]
 
 
 def test_every_later_feature_is_named() -> None:

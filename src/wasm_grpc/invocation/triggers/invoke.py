@@ -16,7 +16,7 @@ from wasm_grpc.invocation.response import Response
 from wasm_grpc.invocation.runner import Runner
 from wasm_grpc.manifest.tables import FunctionManifest
 
-__all__ = ["Invoker", "Request", "environment_of", "log_failure", "route_of"]
+__all__ = ["Invoker", "Request", "environment_of", "log_failure"]
 
 _log = logging.getLogger("wasm_grpc.invocation")
 
@@ -58,18 +58,30 @@ class Invoker:
             InvocationError: The invocation failed. The failure has been logged.
         """
         try:
-            return await self._invoke(request, invocation_id)
+            with self._runner.telling_refusal():
+                route, function = self._deployment.find_method(request.method, request.verb)
+            return await self.run(request, route, function, invocation_id)
         except (InvocationError, asyncio.CancelledError) as exc:
             log_failure(exc, request, invocation_id)
             raise
 
-    async def _invoke(self, request: Request, invocation_id: str) -> Response:
-        try:
-            route, function = route_of(request, self._deployment)
+    async def run(
+        self, request: Request, route: Route, function: FunctionManifest, invocation_id: str
+    ) -> Response:
+        """
+        Run a function on a request, and send its result where the route says.
+
+        Args:
+            request: The request.
+            route: How it got to the function.
+            function: The function.
+            invocation_id: See `next_id`.
+
+        Raises:
+            InvocationError: The invocation failed. The caller logs it.
+        """
+        with self._runner.telling_refusal():
             env = environment_of(request, route, function, content_length=len(request.body))
-        except InvocationError as exc:
-            self._runner.refused(exc.reason)
-            raise
         return await self._runner.run(
             function,
             request.body,
@@ -77,18 +89,6 @@ class Invoker:
             invocation_id=invocation_id,
             output=_output(route, request, invocation_id),
         )
-
-
-def route_of(request: Request, deployment: Deployment) -> tuple[Route, FunctionManifest]:
-    """
-    Find the route and the function for a request.
-
-    Raises:
-        InvocationError: As `Catalogue.route`.
-    """
-    catalogue = deployment.catalogue
-    route = catalogue.route(request.method, request.verb)
-    return route, catalogue.functions[route.function].manifest
 
 
 def environment_of(

@@ -19,7 +19,7 @@ from wasm_grpc.invocation.response import (
     plain_response,
 )
 from wasm_grpc.invocation.runner import Runner
-from wasm_grpc.invocation.triggers.invoke import Request, environment_of, log_failure, route_of
+from wasm_grpc.invocation.triggers.invoke import Request, environment_of, log_failure
 from wasm_grpc.manifest.tables import FunctionManifest
 from wasm_grpc.pool.stream import Stream
 
@@ -162,13 +162,10 @@ class Streams:
 
     @contextlib.asynccontextmanager
     async def _open(self, request: Request, invocation_id: str) -> AsyncIterator[StreamedCall]:
-        try:
-            route, function = route_of(request, self._deployment)
+        with self._runner.telling_refusal():
+            route, function = self._deployment.find_method(request.method, request.verb)
             _check_streamable(route, function)
             env = environment_of(request, route, function, content_length=None)
-        except InvocationError as exc:
-            self._runner.refused(exc.reason)
-            raise
         async with self._runner.open_stream(function, env=env, invocation_id=invocation_id) as stream:
             yield StreamedCall(function, stream)
 

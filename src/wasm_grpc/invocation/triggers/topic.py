@@ -12,10 +12,11 @@ from wasm_grpc.catalogue.routes import Catalogue
 from wasm_grpc.catalogue.subscriptions import Subscription, TopicRoute
 from wasm_grpc.core.errors import InvocationError
 from wasm_grpc.core.model import Reason, ResponseKind
+from wasm_grpc.invocation.delivery import Deliveries
 from wasm_grpc.invocation.deployment import Deployment
 from wasm_grpc.invocation.environment import Metadata, event_environment
 from wasm_grpc.invocation.event import Event
-from wasm_grpc.invocation.outcomes import Crashes, Verdict, verdict_on
+from wasm_grpc.invocation.outcomes import Verdict
 from wasm_grpc.invocation.outputs import Cause, Output
 from wasm_grpc.invocation.runner import Runner
 from wasm_grpc.manifest.tables import FunctionManifest
@@ -36,6 +37,23 @@ class _Receiver:
     route: TopicRoute
 
 
+@dataclass(frozen=True, slots=True)
+class _Message:
+    """
+    An event on its way to its receiver.
+    """
+
+    event: Event
+    receiver: _Receiver
+
+    @property
+    def identity(self) -> Hashable:
+        return _identity(self.event, self.receiver.subscription, self.receiver.route)
+
+    def __str__(self) -> str:
+        return _shown(self.event)
+
+
 class Consumer:
     """
     Consumes the messages of topics. Safe for concurrent deliveries.
@@ -44,7 +62,7 @@ class Consumer:
     def __init__(self, deployment: Deployment, runner: Runner) -> None:
         self._deployment = deployment
         self._runner = runner
-        self._crashes = Crashes()
+        self._deliveries = Deliveries(_log)
 
     async def consume(self, event: Event, metadata: Metadata) -> Verdict:
         """
@@ -84,26 +102,14 @@ class Consumer:
             if verdict is not Verdict.SUCCESS:
                 self._runner.refused(Reason.UNKNOWN_METHOD)
             return verdict
-        function, subscription, route = receiver.function, receiver.subscription, receiver.route
+        function, route = receiver.function, receiver.route
         invocation_id = self._runner.next_id()
-        try:
-            await self._run(event, metadata, function, route, invocation_id)
-        except InvocationError as exc:
-            verdict = verdict_on(
-                exc, function.outcome, crashes=self._crashes, message=_identity(event, subscription, route)
-            )
-            self._log_failure(event, invocation_id, exc, verdict)
-            return verdict
-        except asyncio.CancelledError:
-            _log.warning("%s (invocation %s): CANCELLED: daprd no longer waits", _shown(event), invocation_id)
-            raise
-        except Exception:  # noqa: BLE001 - the edge
-            # A bug of the server: log the traceback and have the message retried.
-            _log.exception("%s (invocation %s): internal error", _shown(event), invocation_id)
-            return Verdict.RETRY
-        if self._crashes:
-            self._crashes.forget(_identity(event, subscription, route))
-        return Verdict.SUCCESS
+        return await self._deliveries.settle(
+            self._run(event, metadata, function, route, invocation_id),
+            message=_Message(event, receiver),
+            policy=function.outcome,
+            invocation_id=invocation_id,
+        )
 
     async def _run(
         self,
@@ -126,14 +132,6 @@ class Consumer:
             raise
         await self._runner.run(
             function, event.data, env=env, invocation_id=invocation_id, output=_output(event, route)
-        )
-
-    def _log_failure(
-        self, event: Event, invocation_id: str, error: InvocationError, verdict: Verdict
-    ) -> None:
-        end = "dropped" if verdict is Verdict.DROP else "to be retried"
-        _log.warning(
-            "%s (invocation %s) is %s: %s: %s", _shown(event), invocation_id, end, error.reason.value, error
         )
 
 

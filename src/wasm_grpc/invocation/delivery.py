@@ -1,0 +1,97 @@
+"""What becomes of a message that a function runs on: the verdict for Dapr, and a log line for a failure."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Hashable
+from typing import Protocol
+
+from wasm_grpc.core.errors import InvocationError
+from wasm_grpc.invocation.outcomes import Crashes, Verdict, verdict_on
+from wasm_grpc.manifest.tables import OutcomePolicy
+
+__all__ = ["Deliveries", "Message"]
+
+
+class Message(Protocol):
+    """
+    What Dapr delivers, and delivers again after a failure: a topic's message, a binding's event, a job.
+    """
+
+    @property
+    def identity(self) -> Hashable:
+        """
+        What tells it from every other message of every function, the same at each delivery.
+        """
+        ...
+
+    def __str__(self) -> str:
+        """
+        Return what the log calls it: ``message 'a' of pubsub/images``.
+        """
+        ...
+
+
+class Deliveries:
+    """
+    The messages of one kind of trigger on their way. Safe for concurrent deliveries.
+    """
+
+    def __init__(self, log: logging.Logger) -> None:
+        self._log = log
+        self._crashes = Crashes()
+
+    async def settle(
+        self, running: Awaitable[object], *, message: Message, policy: OutcomePolicy, invocation_id: str
+    ) -> Verdict:
+        """
+        Wait until a function has run for a message, and return the verdict on it. Never fails.
+
+        Args:
+            running: The run. It may raise any error.
+            message: The message.
+            policy: The function's ``[outcome]``.
+            invocation_id: The run's id, for the log.
+        """
+        try:
+            await running
+        except InvocationError as exc:
+            return self.verdict(exc, message=message, policy=policy, invocation_id=invocation_id)
+        except asyncio.CancelledError:
+            self._log.warning("%s (invocation %s): CANCELLED: daprd no longer waits", message, invocation_id)
+            raise
+        except Exception:  # noqa: BLE001 - the edge
+            # A bug of the server: log the traceback and have the message retried.
+            self._log.exception("%s (invocation %s): internal error", message, invocation_id)
+            return Verdict.RETRY
+        return self.verdict(None, message=message, policy=policy, invocation_id=invocation_id)
+
+    def verdict(
+        self,
+        error: InvocationError | None,
+        *,
+        message: Message,
+        policy: OutcomePolicy,
+        invocation_id: str,
+    ) -> Verdict:
+        """
+        Return the verdict on a message whose run has ended, and log its failure.
+
+        Args:
+            error: Why it failed; None if it succeeded.
+            message: See `settle`.
+            policy: See `settle`.
+            invocation_id: See `settle`.
+        """
+        if error is None:
+            # The identity takes time to find, and nearly always no message has crashed.
+            if self._crashes:
+                self._crashes.forget(message.identity)
+            return Verdict.SUCCESS
+        verdict = verdict_on(error, policy, crashes=self._crashes, message=message.identity)
+        end = "dropped" if verdict is Verdict.DROP else "to be retried"
+        self._log.warning(
+            "%s (invocation %s) is %s: %s: %s", message, invocation_id, end, error.reason.value, error
+        )
+        return verdict

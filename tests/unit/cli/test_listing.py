@@ -1,0 +1,49 @@
+"""`list`: what calls each function."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+from pathlib import Path
+
+from wasm_grpc.cli.listing import execute
+
+MANIFEST = """\
+name = "f"
+module = "f.wasm"
+
+[[trigger.invoke]]
+method = "f"
+
+[[trigger.invoke]]
+method = "orders/*"
+verbs = ["GET", "PUT"]
+
+[[trigger.topic]]
+pubsub = "pubsub"
+topic = "images"
+
+[[trigger.binding]]
+name = "cron"
+
+[[trigger.job]]
+name = "nightly"
+"""
+
+
+def test_triggers_of_every_kind(tmp_path: Path) -> None:
+    """Each is told by its kind and what it is called by."""
+    (tmp_path / "function.toml").write_text(MANIFEST)
+    (tmp_path / "f.wasm").touch()
+    stdout = io.StringIO()
+
+    execute(argparse.Namespace(folder=str(tmp_path), json=True), stdout, io.StringIO())
+
+    assert json.loads(stdout.getvalue())[0]["triggers"] == [
+        "invoke f",
+        "invoke GET/PUT orders/*",
+        "topic pubsub/images",
+        "binding cron",
+        "job nightly",
+    ]

@@ -1,0 +1,45 @@
+"""Triggers of every kind, enumerated in one place."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import TypeAdapter
+
+from wasm_grpc.manifest.triggers import Trigger, Triggers
+
+TABLES: dict[str, list[dict[str, object]]] = {
+    "job": [{"name": "nightly"}],
+    "binding": [{"name": "cron"}],
+    "topic": [{"pubsub": "pubsub", "topic": "images"}],
+    "invoke": [{"method": "a/*", "verbs": ["GET", "PUT"]}, {"method": "/b"}],
+}
+
+
+def test_each_trigger() -> None:
+    """Every table is there, in the order of the manifest's definition, with what it is called and its key."""
+    triggers = TypeAdapter(Triggers).validate_python(TABLES)
+
+    found = [(kind, index, trigger.label, trigger.key) for kind, index, trigger in triggers.each()]
+
+    assert found == [
+        ("invoke", 0, "GET/PUT a/*", ("method", "a/*")),
+        ("invoke", 1, "b", ("method", "b")),
+        ("topic", 0, "pubsub/images", None),
+        ("binding", 0, "cron", ("name", "cron")),
+        ("job", 0, "nightly", ("name", "nightly")),
+    ]
+
+
+def test_no_table_is_forgotten() -> None:
+    """The tables of this test are all that there are."""
+    assert set(Triggers.kinds()) == set(TABLES)
+
+
+def test_a_trigger_without_a_label_or_key() -> None:
+    """A kind that doesn't say them can't be made."""
+
+    class Silent(Trigger):
+        pass
+
+    with pytest.raises(TypeError, match="abstract methods"):
+        Silent()  # type: ignore[abstract]
