@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import shutil
 import tempfile
 import time
@@ -17,9 +16,10 @@ from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
-from benchmarks.processes import ROOT, ProgramError, program
+from benchmarks.processes import ProgramError, program
+from benchmarks.sidecar import find_benchmark_daprd, open_sidecar
 from wasm_grpc.demo.children import free_ports
-from wasm_grpc.demo.daprd import find_daprd, write_configuration
+from wasm_grpc.demo.daprd import write_configuration
 
 __all__ = ["PUBSUB", "Broker", "Tools", "find_tools", "open_broker"]
 
@@ -62,29 +62,12 @@ class Broker:
         """
         Run the sidecar of an app, which serves at `address`; gives its process.
         """
-        http_port, grpc_port, internal_port = free_ports(3)
         flags = {
-            "app-id": app_id,
-            "app-protocol": "grpc",
-            "app-port": address.rpartition(":")[2],
             "config": self._folder / "configuration.yaml",
             "resources-path": self._folder / "resources",
-            "dapr-http-port": http_port,
-            "dapr-grpc-port": grpc_port,
-            "dapr-internal-grpc-port": internal_port,
-            "dapr-listen-addresses": _HOST,
-            "dapr-internal-grpc-listen-address": _HOST,
-            "enable-metrics": "false",
-            "log-level": "error",
         }
-        command = [self._tools.daprd, *(f"--{flag}={value}" for flag, value in flags.items())]
-        # Not told its address, daprd asks the network for one, and ends where there is only loopback.
-        env = {"DAPR_HOST_IP": _HOST}
-        with (
-            (self._folder / f"{app_id}.log").open("wb") as log,
-            program(command, stdout=log, stderr=log, env=env) as process,
-        ):
-            yield process.pid
+        with open_sidecar(self._tools.daprd, app_id, address, folder=self._folder, flags=flags) as sidecar:
+            yield sidecar.pid
 
     def deliver(self, topic: str, app_id: str, messages: Sequence[bytes]) -> float:
         """
@@ -118,8 +101,7 @@ def find_tools() -> Tools | str:
     """
     Return the programs, or what is missing, for people.
     """
-    built = None if os.environ.get("DAPRD") else shutil.which(ROOT / ".tools" / "bin" / "daprd")
-    daprd = built or find_daprd()
+    daprd = find_benchmark_daprd()
     redis = shutil.which("redis-server")
     if daprd and redis:
         return Tools(redis=redis, daprd=daprd)
