@@ -9,7 +9,14 @@ from pathlib import Path
 from benchmarks.document import Document
 from benchmarks.field.findings import FieldFindings
 from benchmarks.field.peers import BINDING, GO, NATIVE
-from benchmarks.field.tables import figure, load_tables, memory_table, neighbour_table, sweep_table
+from benchmarks.field.tables import (
+    answer_time,
+    figure,
+    load_tables,
+    memory_table,
+    neighbour_table,
+    sweep_table,
+)
 from benchmarks.processes import ROOT
 
 __all__ = ["PAGES", "fill", "filled"]
@@ -57,8 +64,8 @@ def _summary(_: Document, found: FieldFindings) -> Iterable[str]:
     """
     ours = next(iter(found.titles))
     keys = [key for key in (ours, BINDING, GO, NATIVE[1]) if key in found.titles]
-    echo, grayscale = (_load(found, method) for method in ("echo", "grayscale"))
-    beside = {key: found.neighbours[key].latencies[_ENDLESS].p50_ms for key in keys}
+    echo, grayscale = (_rates(found, method) for method in ("echo", "grayscale"))
+    beside = {key: answer_time(each.latencies[_ENDLESS]) for key, each in found.neighbours.items()}
     yield f"| behind the same daprd | {' | '.join(found.titles[key] for key in keys)} |"
     yield "|---|" + "---:|" * len(keys)
     yield _row(f"echo beside {_ENDLESS} calls that never return, p50 in ms", keys, beside)
@@ -66,17 +73,17 @@ def _summary(_: Document, found: FieldFindings) -> Iterable[str]:
     yield _row("echo of 64 bytes, requests/s", keys, echo)
 
 
-def _load(found: FieldFindings, method: str) -> Mapping[str, float]:
+def _rates(found: FieldFindings, method: str) -> Mapping[str, str]:
     (load,) = (
         each
         for each in found.loads
         if (each.series, each.method, each.callers) == ("cases", method, _CALLERS)
     )
-    return {key: each.rate for key, each in load.peers.items()}
+    return {key: figure(each.rate) for key, each in load.peers.items()}
 
 
-def _row(name: str, keys: Iterable[str], values: Mapping[str, float]) -> str:
-    return f"| {name} | {' | '.join(figure(values[key]) for key in keys)} |"
+def _row(name: str, keys: Iterable[str], values: Mapping[str, str]) -> str:
+    return f"| {name} | {' | '.join(values[key] for key in keys)} |"
 
 
 def _machine(document: Document, _: FieldFindings) -> Iterable[str]:

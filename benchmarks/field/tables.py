@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from benchmarks.field.findings import FieldFindings, FieldLoad, Latency
 from benchmarks.field.neighbours import PATIENCE_S
 
-__all__ = ["figure", "load_tables", "memory_table", "neighbour_table", "sweep_table"]
+__all__ = ["answer_time", "figure", "load_tables", "memory_table", "neighbour_table", "sweep_table"]
 
 _SWEEPS = {"callers": "callers", "body": "bytes", "workers": "workers"}
 _PARTS = ("daprd", "app", "workers")
@@ -18,6 +18,15 @@ def figure(value: float) -> str:
     Return a figure with three significant digits, and none behind the point from 100 on.
     """
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def answer_time(latency: Latency, *, unit: str = "") -> str:
+    """
+    Return the median time in milliseconds, or that most calls were given up.
+    """
+    if latency.p50_ms >= PATIENCE_S * 1e3:
+        return f"no answer in {PATIENCE_S:g} s"
+    return f"{figure(latency.p50_ms)}{unit}"
 
 
 def load_tables(found: FieldFindings, callers: Iterable[int]) -> Iterator[str]:
@@ -90,9 +99,7 @@ def neighbour_table(found: FieldFindings) -> Iterator[str]:
 
 
 def _times(latency: Latency) -> str:
-    if latency.p50_ms >= PATIENCE_S * 1e3:
-        return f"no answer in {PATIENCE_S:g} s"
-    return f"{figure(latency.p50_ms)} / {figure(latency.p99_ms)}"
+    return answer_time(latency, unit=f" / {figure(latency.p99_ms)}")
 
 
 def _rate(load: FieldLoad, key: str) -> str:
