@@ -26,10 +26,11 @@ def describe_machine() -> dict[str, str]:
     Return what the machine is, and how busy it was before the run.
     """
     load, _, _ = os.getloadavg()
+    memory_bytes = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return {
         "CPU": _line(Path("/proc/cpuinfo"), "model name") or platform.processor() or "unknown",
         "cores": str(cores()),
-        "memory": _line(Path("/proc/meminfo"), "MemTotal") or "unknown",
+        "memory": f"{memory_bytes / (1 << 30):.1f} GiB",
         "kernel": f"{platform.system()} {platform.release()}",
         "load before": f"{load:.1f}",
         "date": datetime.now(timezone.utc).strftime("%Y-%m-%d"),

@@ -21,7 +21,7 @@ from benchmarks.processes import ROOT
 
 __all__ = ["PAGES", "fill", "filled"]
 
-PAGES = (ROOT / "README.md",)
+PAGES = (ROOT / "README.md", ROOT / "docs" / "performance.md")
 
 _ENDLESS = 16
 _CALLERS = 16

@@ -63,7 +63,7 @@ class FieldPlan:
 FULL_FIELD = FieldPlan(
     methods=("echo", "grayscale", "classify"),
     rounds=4,
-    sweep_rounds=2,
+    sweep_rounds=3,
     seconds=0.6,
     case_callers=(1, 16),
     callers=(1, 4, 16, 64, 256),
