@@ -29,7 +29,7 @@ lint: ## check format, rules, types and the direction of imports
 format: ## format the code and mend what the rules can mend by themselves
 	@scripts/setup dev && .venv/bin/ruff check --fix-only --quiet && .venv/bin/ruff format
 
-bench: ## measure ours against bare gRPC and native apps
+bench: ## measure ours against bare gRPC, native apps and other ways to run WebAssembly
 	@scripts/setup dev && .venv/bin/python -m benchmarks $(ARGS)
 
 functions: ## rebuild every committed .wasm from its source

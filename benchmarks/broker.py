@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import shutil
 import subprocess
 import tempfile
 import time
@@ -19,8 +17,9 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
 from benchmarks.processes import ROOT, ProgramError, program
+from benchmarks.sidecar import find_benchmark_daprd, open_sidecar
 from wasm_grpc.demo.children import free_ports
-from wasm_grpc.demo.daprd import find_daprd, write_configuration
+from wasm_grpc.demo.daprd import write_configuration
 
 __all__ = ["PUBSUB", "Broker", "Tools", "find_tools", "open_broker"]
 
@@ -66,29 +65,12 @@ class Broker:
         """
         Run the sidecar of an app, which serves at `address`; gives its process.
         """
-        http_port, grpc_port, internal_port = free_ports(3)
         flags = {
-            "app-id": app_id,
-            "app-protocol": "grpc",
-            "app-port": address.rpartition(":")[2],
             "config": self._folder / "configuration.yaml",
             "resources-path": self._folder / "resources",
-            "dapr-http-port": http_port,
-            "dapr-grpc-port": grpc_port,
-            "dapr-internal-grpc-port": internal_port,
-            "dapr-listen-addresses": _HOST,
-            "dapr-internal-grpc-listen-address": _HOST,
-            "enable-metrics": "false",
-            "log-level": "error",
         }
-        command = [self._tools.daprd, *(f"--{flag}={value}" for flag, value in flags.items())]
-        # Not told its address, daprd asks the network for one, and ends where there is only loopback.
-        env = {"DAPR_HOST_IP": _HOST}
-        with (
-            (self._folder / f"{app_id}.log").open("wb") as log,
-            program(command, stdout=log, stderr=log, env=env) as process,
-        ):
-            yield process.pid
+        with open_sidecar(self._tools.daprd, app_id, address, folder=self._folder, flags=flags) as sidecar:
+            yield sidecar.pid
 
     def deliver(self, topic: str, app_id: str, messages: Sequence[bytes]) -> float:
         """
@@ -125,8 +107,7 @@ def find_tools() -> Tools | str:
     found = subprocess.run([_REDIS], capture_output=True, text=True, check=False)
     if found.returncode:
         return found.stderr.strip()
-    built = None if os.environ.get("DAPRD") else shutil.which(ROOT / ".tools" / "bin" / "daprd")
-    daprd = built or find_daprd()
+    daprd = find_benchmark_daprd()
     return Tools(daprd=daprd) if daprd else "no daprd; expected one that tests/daprd/build has made"
 
 

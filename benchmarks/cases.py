@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.functions import LARGEST_BODY_BYTES
+from benchmarks.machine import cores
 from benchmarks.pictures import paint_photo
 from wasm_grpc.core.model import KIB, MIB
 
@@ -110,18 +111,18 @@ def native_subjects() -> tuple[Subject, ...]:
     )
 
 
-def classify_subjects(model: Path, labels: Path, function: Path) -> tuple[Subject, ...]:
+def classify_subjects(model: Path, labels: Path, functions: Path) -> tuple[Subject, ...]:
     """
     Return what classify is compared with.
 
     Args:
         model: What the native app runs.
         labels: Its labels.
-        function: Folder of the function, for the app that makes all of it anew.
+        functions: Folder of the functions, for the app that makes everything anew.
     """
     return (
         _app(_LITERT, "Pillow, litert + processes", "litert_pool", str(model), str(labels)),
-        _app(ANEW, "all anew each request", "anew", str(function)),
+        _app(ANEW, "all anew each request", "anew", str(functions), str(cores())),
     )
 
 

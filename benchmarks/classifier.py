@@ -10,7 +10,10 @@ from benchmarks.processes import ROOT
 from wasm_grpc.inference.protocol import TensorInfo
 from wasm_grpc.inference.registry import open_backend
 
-__all__ = ["Classifier", "find_classifier", "lay_out_classify"]
+__all__ = ["QUEUE_WAIT", "Classifier", "find_classifier", "lay_out_classify"]
+
+QUEUE_WAIT = "60s"
+"""How long a call may wait for a worker."""
 
 _FUNCTION = ROOT / "functions" / "classify"
 
@@ -67,7 +70,7 @@ name = "classify"
 module = "classify.wasm"
 response = "cgi"
 env = {{ LABELS = "/model/labels.txt", INPUT = "{height}x{width}x{channels}:{taken.type.value}", TOP = "5" }}
-limits = {{ memory = "256MiB", body = "16MiB" }}
+limits = {{ memory = "256MiB", body = "16MiB", queue_wait = "{QUEUE_WAIT}" }}
 
 [[trigger.invoke]]
 method = "classify"

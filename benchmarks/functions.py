@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from benchmarks.classifier import Classifier, lay_out_classify
+from benchmarks.classifier import QUEUE_WAIT, Classifier, lay_out_classify
 from benchmarks.processes import ROOT
 from wasm_grpc.core.model import MIB
 
@@ -21,12 +21,17 @@ _LIMITS = "[limits]\n"
 def lay_out(classifier: Classifier | None, folder: Path) -> Path:
     """
     Make a folder in which echo takes large bodies, and classify, if there is one, runs that model.
+
+    All of them wait longer in the queue than they do by default, so that a busy machine doesn't end a run.
     """
     for name in _COPIED:
         shutil.copytree(ROOT / "functions" / name, folder / name)
-    manifest = folder / "echo" / "function.toml"
-    raised = f'{_LIMITS}body = "{LARGEST_BODY_BYTES // MIB}MiB"\n'
-    manifest.write_text(manifest.read_text("utf-8").replace(_LIMITS, raised), "utf-8")
+        _raise_limits(folder / name / "function.toml", f'queue_wait = "{QUEUE_WAIT}"')
+    _raise_limits(folder / "echo" / "function.toml", f'body = "{LARGEST_BODY_BYTES // MIB}MiB"')
     if classifier is not None:
         lay_out_classify(classifier, folder / "classify")
     return folder
+
+
+def _raise_limits(manifest: Path, line: str) -> None:
+    manifest.write_text(manifest.read_text("utf-8").replace(_LIMITS, f"{_LIMITS}{line}\n"), "utf-8")

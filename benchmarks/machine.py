@@ -1,4 +1,4 @@
-"""What the operating system says: cores, and the CPU time of a process and of its children."""
+"""What the operating system says: cores, and CPU time and memory of a process and of its children."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["CpuTime", "cores", "cpu_time"]
+__all__ = ["CpuTime", "cores", "cpu_time", "pss_mib"]
 
 _PROC = Path("/proc")
 
@@ -66,3 +66,16 @@ def _stat(folder: Path) -> tuple[int, float, float]:
     parent, *ticks = (int(fields[number - 3]) for number in (4, 14, 15, 16, 17))
     user, system, ended_user, ended_system = (each / os.sysconf("SC_CLK_TCK") for each in ticks)
     return parent, user + system, ended_user + ended_system
+
+
+def pss_mib(pid: int) -> float:
+    """
+    Read the proportional set size of a process and of all that descend from it, in MiB.
+
+    Raises:
+        OSError: There is no ``/proc`` to read it from, or the process has ended.
+    """
+    rollup = (_PROC / str(pid) / "smaps_rollup").read_text("ascii")
+    kib = next(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:"))
+    lists = [path.read_text("ascii") for path in (_PROC / str(pid) / "task").glob("*/children")]
+    return kib / 1024 + sum(pss_mib(int(child)) for child in " ".join(lists).split())

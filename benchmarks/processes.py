@@ -53,6 +53,7 @@ def program(
     stdout: IO[bytes] | int = subprocess.PIPE,
     stderr: IO[bytes] | None = None,
     env: Mapping[str, str] | None = None,
+    stop_s: float = _STOP_S,
 ) -> Iterator[subprocess.Popen[str]]:
     """
     Run a program, with pipes to what isn't named; at the end it is asked to stop, then made to.
@@ -71,31 +72,43 @@ def program(
     try:
         yield process
     finally:
-        _stop(process)
+        _stop(process, stop_s)
 
 
 @contextlib.contextmanager
-def serving(command: Sequence[str], *, env: Mapping[str, str] | None = None) -> Iterator[Server]:
+def serving(
+    command: Sequence[str],
+    *,
+    env: Mapping[str, str] | None = None,
+    start_s: float = _START_S,
+    stop_s: float = _STOP_S,
+) -> Iterator[Server]:
     """
     Run a server until the end.
+
+    Args:
+        command: Starts it.
+        env: Further variables.
+        start_s: The longest wait for it.
+        stop_s: How long it may take to stop before it is killed.
 
     Raises:
         ProgramError: It ended, or took too long, before it said ``serving host:port``.
     """
     with tempfile.TemporaryFile() as stderr:
         begin = time.perf_counter()
-        with program(command, stderr=stderr, env=env) as process:
-            address = _address(process)
-            start_s = time.perf_counter() - begin
+        with program(command, stderr=stderr, env=env, stop_s=stop_s) as process:
+            address = _address(process, start_s)
+            took_s = time.perf_counter() - begin
             if not address:
                 stderr.seek(0)
                 said = stderr.read().decode("utf-8", "replace").strip() or "it said nothing"
                 raise ProgramError(f"{' '.join(command)}: serves nothing: {said.splitlines()[-1]}")
-            yield Server(pid=process.pid, address=address, start_s=start_s)
+            yield Server(pid=process.pid, address=address, start_s=took_s)
 
 
-def _address(process: subprocess.Popen[str]) -> str:
-    watchdog = threading.Timer(_START_S, process.kill)
+def _address(process: subprocess.Popen[str], patience_s: float) -> str:
+    watchdog = threading.Timer(patience_s, process.kill)
     watchdog.start()
     try:
         for line in process.stdout or ():
@@ -107,10 +120,10 @@ def _address(process: subprocess.Popen[str]) -> str:
     return ""
 
 
-def _stop(process: subprocess.Popen[str]) -> None:
+def _stop(process: subprocess.Popen[str], stop_s: float) -> None:
     process.terminate()
     try:
-        process.communicate(timeout=_STOP_S)
+        process.communicate(timeout=stop_s)
     except subprocess.TimeoutExpired:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)

@@ -7,12 +7,15 @@ import tempfile
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from benchmarks.answers import Likenesses, check_answers
 from benchmarks.broker import Tools, find_tools
 from benchmarks.cases import Case, Subject, classify_subjects, make_cases, native_subjects, our_subject
 from benchmarks.classifier import Classifier
 from benchmarks.client import load_client
+from benchmarks.field.findings import FieldFindings
+from benchmarks.field.measure import FIELD_PARTS, FULL_FIELD, QUICK_FIELD, FieldPlan, measure_field
 from benchmarks.first_call import FirstCall, measure_first_call
 from benchmarks.functions import lay_out
 from benchmarks.page import PageCost, measure_page
@@ -26,10 +29,28 @@ from benchmarks.streams import Streams, measure_streams
 from benchmarks.topics import Topics, measure_topics
 from wasm_grpc.core.model import MIB
 
-__all__ = ["FULL", "PARTS", "QUICK", "Findings", "Plan", "run"]
+__all__ = ["FULL", "OUR_PARTS", "PARTS", "QUICK", "QUICK_PARTS", "Findings", "Plan", "run"]
 
-PARTS = ("echo", "bodies", "streams", "grayscale", "classify", "steps", "files", "startup", "topics", "page")
+OUR_PARTS = (
+    "echo",
+    "bodies",
+    "streams",
+    "grayscale",
+    "classify",
+    "steps",
+    "files",
+    "startup",
+    "topics",
+    "page",
+)
+"""What is measured of ours and of the least that it could cost."""
+PARTS = (*OUR_PARTS, *FIELD_PARTS)
 """What can be measured on its own."""
+QUICK_PARTS = tuple(part for part in PARTS if part != "sweeps")
+"""What a quick run measures."""
+
+
+_Found = TypeVar("_Found")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +66,7 @@ class Plan:
         stream_rounds: How often each server gets each stream.
         messages: How many of a topic each app takes in a round.
         page_calls: How many pictures the page is sent.
+        field: How much of others.
     """
 
     rounds: int
@@ -54,6 +76,7 @@ class Plan:
     stream_rounds: int
     messages: int
     page_calls: int
+    field: FieldPlan
 
 
 FULL = Plan(
@@ -64,6 +87,7 @@ FULL = Plan(
     stream_rounds=3,
     messages=3000,
     page_calls=200,
+    field=FULL_FIELD,
 )
 QUICK = Plan(
     rounds=2,
@@ -73,6 +97,7 @@ QUICK = Plan(
     stream_rounds=2,
     messages=1000,
     page_calls=60,
+    field=QUICK_FIELD,
 )
 
 
@@ -80,6 +105,9 @@ QUICK = Plan(
 class Findings:
     """
     What a run has found; a part that wasn't measured is empty.
+
+    Attributes:
+        left_out: A sentence on each part that was asked for and can't be measured here.
     """
 
     loads: Sequence[CaseResult]
@@ -91,6 +119,8 @@ class Findings:
     first_calls: dict[str, FirstCall]
     topics: dict[str, Topics]
     pages: dict[str, PageCost]
+    field: FieldFindings | None
+    left_out: dict[str, str]
 
 
 def run(
@@ -116,47 +146,52 @@ def run(
     Raises:
         ProgramError: A server or the client failed.
     """
+    left_out: dict[str, str] = {}
     with contextlib.ExitStack() as stack:
         ours, native = [our_subject(runtime.engine) for runtime in runtimes], native_subjects()
-        if classifier is None:
+        if classifier is None and "classify" in parts:
+            left_out["classify"] = "there is no functions/classify/classify.wasm"
             parts = [part for part in parts if part != "classify"]
         if classifier is not None or "bodies" in parts:
             folder = lay_out(classifier, Path(stack.enter_context(tempfile.TemporaryDirectory())))
             ours = [our_subject(runtime.engine, str(folder)) for runtime in runtimes]
             if classifier is not None:
-                native += classify_subjects(classifier.model, classifier.labels, folder / "classify")
+                native += classify_subjects(classifier.model, classifier.labels, folder)
         cases = make_cases(parts, pictures)
         cache = {"XDG_CACHE_HOME": stack.enter_context(tempfile.TemporaryDirectory())}
         loads, likenesses = _measure_loads(plan, cases, [*_wanted(native, cases), *ours], cache, tell)
-        streams: Streams = {}
-        if "streams" in parts:
-            streams = measure_streams(
+
+        def wanted(part: str, measure: Callable[[], dict[str, _Found]]) -> dict[str, _Found]:
+            if part not in parts:
+                return {}
+            tell(part)
+            return measure()
+
+        streams = wanted(
+            "streams",
+            lambda: measure_streams(
                 ours, size_bytes=plan.stream_bytes, rounds=plan.stream_rounds, env=cache, tell=tell
-            )
-        steps: Steps = {}
-        if "steps" in parts:
-            tell("steps in a worker")
-            steps = measure_steps(runtimes)
-        files: FileCosts = {}
-        if "files" in parts:
-            tell("files in a worker")
-            files = measure_files(runtimes)
-        startups: dict[str, Startup] = {}
-        if "startup" in parts:
-            tell("starts")
-            startups = {each.key: measure_startup(each, times=plan.starts, env=cache) for each in ours}
-        first_calls: dict[str, FirstCall] = {}
-        if "classify" in parts:
-            tell("first calls after a start")
-            case = next(case for case in cases if case.method == "classify")
-            first_calls = {
-                each.key: measure_first_call(each, case, times=plan.starts, env=cache) for each in ours
-            }
-        topics = _measure_topics(plan, ours, cache, tell) if "topics" in parts else {}
-        pages: dict[str, PageCost] = {}
-        if "page" in parts:
-            tell("the page")
-            pages = {each.key: measure_page(each, calls=plan.page_calls, env=cache) for each in ours}
+            ),
+        )
+        steps = wanted("steps", lambda: measure_steps(runtimes))
+        files = wanted("files", lambda: measure_files(runtimes))
+        startups = wanted(
+            "startup",
+            lambda: {each.key: measure_startup(each, times=plan.starts, env=cache) for each in ours},
+        )
+        first_calls = wanted("classify", lambda: _measure_first_calls(plan, ours, cases, cache))
+        topics = wanted("topics", lambda: _measure_topics(plan, ours, cache, left_out, tell))
+        pages = wanted(
+            "page", lambda: {each.key: measure_page(each, calls=plan.page_calls, env=cache) for each in ours}
+        )
+    field = None
+    if set(parts).intersection(FIELD_PARTS):
+        engines = [runtime.engine for runtime in runtimes]
+        others = measure_field(plan.field, parts, engines=engines, classifier=classifier, tell=tell)
+        if isinstance(others, FieldFindings):
+            field = others
+        else:
+            left_out |= dict.fromkeys(FIELD_PARTS, others)
     return Findings(
         loads=loads,
         likenesses=likenesses,
@@ -167,6 +202,8 @@ def run(
         first_calls=first_calls,
         topics=topics,
         pages=pages,
+        field=field,
+        left_out=left_out,
     )
 
 
@@ -188,12 +225,23 @@ def _measure_loads(
     return loads, likenesses
 
 
+def _measure_first_calls(
+    plan: Plan, ours: Sequence[Subject], cases: Sequence[Case], env: Mapping[str, str]
+) -> dict[str, FirstCall]:
+    case = next(case for case in cases if case.method == "classify")
+    return {each.key: measure_first_call(each, case, times=plan.starts, env=env) for each in ours}
+
+
 def _measure_topics(
-    plan: Plan, ours: Sequence[Subject], env: Mapping[str, str], tell: Callable[[str], None]
+    plan: Plan,
+    ours: Sequence[Subject],
+    env: Mapping[str, str],
+    left_out: dict[str, str],
+    tell: Callable[[str], None],
 ) -> dict[str, Topics]:
     tools = find_tools()
     if not isinstance(tools, Tools):
-        tell(f"topics are left out: {tools}")
+        left_out["topics"] = tools
         return {}
     keys = [each.key for each in ours]
     return measure_topics(tools, keys, messages=plan.messages, rounds=plan.rounds, env=env, tell=tell)

@@ -1,14 +1,13 @@
 """
-App: classify as the first demo did it, everything anew for each request: ``FUNCTION``, a function's folder.
+App: functions as the first demo ran them, everything anew for each request: ``FUNCTIONS PROCESSES``.
 
 Engine, compiled module, instance and model are made for one call and thrown away, behind `grpc.aio`,
-in a pool of one process a core.
+in a pool of processes. A method is the name of a folder below ``FUNCTIONS``.
 """
 
 from __future__ import annotations
 
 import asyncio
-import functools
 import multiprocessing
 import sys
 from concurrent.futures import ProcessPoolExecutor
@@ -16,7 +15,6 @@ from dataclasses import asdict
 from pathlib import Path
 
 from benchmarks.apps.callback import serve
-from benchmarks.machine import cores
 from wasm_grpc.catalogue.folder import read_functions
 from wasm_grpc.catalogue.function import read_module
 from wasm_grpc.core.model import EngineName, GuestKind, Limits
@@ -35,7 +33,7 @@ from wasm_grpc.inference.registry import open_backend
 __all__: list[str] = []
 
 
-def _classify(folder: str, body: bytes) -> bytes:
+def _run(folder: str, body: bytes) -> bytes:
     (function,) = read_functions(Path(folder))
     manifest = function.manifest
     limits = Limits(**asdict(manifest.limits))
@@ -61,15 +59,15 @@ def _classify(folder: str, body: bytes) -> bytes:
     return guest.ready(engine.load(native, guest.hosts), limits).run(call).outcome.body
 
 
-async def _main(folder: str) -> None:
+async def _main(functions: str, processes: str) -> None:
     # Spawned: a fork would take gRPC's threads for its own.
-    with ProcessPoolExecutor(cores(), mp_context=multiprocessing.get_context("spawn")) as pool:
+    with ProcessPoolExecutor(int(processes), mp_context=multiprocessing.get_context("spawn")) as pool:
 
-        async def classify(body: bytes) -> bytes:
-            work = functools.partial(_classify, folder, body)
-            return await asyncio.get_running_loop().run_in_executor(pool, work)
+        async def answer(method: str, body: bytes) -> bytes:
+            folder = str(Path(functions, method))
+            return await asyncio.get_running_loop().run_in_executor(pool, _run, folder, body)
 
-        await serve(classify, content_type="application/json")
+        await serve(answer, content_type="application/octet-stream")
 
 
 if __name__ == "__main__":

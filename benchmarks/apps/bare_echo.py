@@ -9,7 +9,7 @@ from benchmarks.apps.callback import serve
 __all__: list[str] = []
 
 
-async def _echo(body: bytes) -> bytes:
+async def _echo(_method: str, body: bytes) -> bytes:
     return body
 
 

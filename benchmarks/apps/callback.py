@@ -1,4 +1,4 @@
-"""The least `grpc.aio` app that daprd could call: every invocation's body goes through one coroutine."""
+"""The least `grpc.aio` app that daprd could call: every invocation goes through one coroutine."""
 
 from __future__ import annotations
 
@@ -11,13 +11,16 @@ import grpc
 from dapr.proto.common.v1 import common_pb2
 from dapr.proto.runtime.v1 import appcallback_pb2_grpc as services
 
-__all__ = ["run", "serve"]
+__all__ = ["Answer", "run", "serve"]
+
+Answer = Callable[[str, bytes], Awaitable[bytes]]
+"""Takes a method and a body."""
 
 _ANY_SIZE = (("grpc.max_receive_message_length", -1),)
 
 
 class _AppCallback(services.AppCallbackServicer):
-    def __init__(self, answer: Callable[[bytes], Awaitable[bytes]], content_type: str) -> None:
+    def __init__(self, answer: Answer, content_type: str) -> None:
         self._answer = answer
         self._content_type = content_type
 
@@ -28,11 +31,11 @@ class _AppCallback(services.AppCallbackServicer):
     ) -> common_pb2.InvokeResponse:
         response = common_pb2.InvokeResponse(content_type=self._content_type)
         # Not `data=Any(value=…)`, which copies the body once more.
-        response.data.value = await self._answer(request.data.value)
+        response.data.value = await self._answer(request.method, request.data.value)
         return response
 
 
-async def serve(answer: Callable[[bytes], Awaitable[bytes]], *, content_type: str) -> None:
+async def serve(answer: Answer, *, content_type: str) -> None:
     """
     Answer invocations; as `run`.
     """

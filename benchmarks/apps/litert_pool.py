@@ -21,7 +21,7 @@ async def _main(model: str, labels: str) -> None:
         cores(), mp_context=spawned, initializer=open_model, initargs=(model, labels)
     ) as pool:
 
-        async def classify(body: bytes) -> bytes:
+        async def classify(_method: str, body: bytes) -> bytes:
             return await asyncio.get_running_loop().run_in_executor(pool, best_labels, body)
 
         await serve(classify, content_type="application/json")

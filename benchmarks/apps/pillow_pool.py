@@ -17,7 +17,7 @@ async def _main() -> None:
     # Spawned: a fork would take gRPC's threads for its own.
     with ProcessPoolExecutor(cores(), mp_context=multiprocessing.get_context("spawn")) as pool:
 
-        async def grey(body: bytes) -> bytes:
+        async def grey(_method: str, body: bytes) -> bytes:
             return await asyncio.get_running_loop().run_in_executor(pool, grey_png, body)
 
         await serve(grey, content_type="image/png")

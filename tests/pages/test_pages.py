@@ -31,6 +31,7 @@ DAPR = "Behind Dapr"
 NOT_RUN = {
     "make test": "it is what runs this test",
     "make bench": "it takes half an hour",
+    "make bench ARGS=--quick": "it takes minutes, and disturbs the tests beside it",
     "make lint": "it downloads protobuf's compiler; CI runs it before the tests",
     "make setup": "README.md's `make demo` runs it; here it is for another folder",
     "pip install '.[wasmtime]'": "it downloads; the environment that is there was installed from the same list",

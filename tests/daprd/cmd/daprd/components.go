@@ -5,6 +5,7 @@ import (
 	httpoutput "github.com/dapr/components-contrib/bindings/http"
 	fileoutput "github.com/dapr/components-contrib/bindings/localstorage"
 	redisoutput "github.com/dapr/components-contrib/bindings/redis"
+	wasmoutput "github.com/dapr/components-contrib/bindings/wasm"
 	redisconfiguration "github.com/dapr/components-contrib/configuration/redis"
 	redislock "github.com/dapr/components-contrib/lock/redis"
 	"github.com/dapr/components-contrib/nameresolution/mdns"
@@ -45,6 +46,7 @@ func registerComponents(log logger.Logger) {
 	bound.RegisterOutputBinding(httpoutput.NewHTTP, "http")
 	bound.RegisterOutputBinding(fileoutput.NewLocalStorage, "localstorage")
 	bound.RegisterOutputBinding(redisoutput.NewRedis, "redis")
+	bound.RegisterOutputBinding(wasmoutput.NewWasmOutput, "wasm") // what `make bench` compares with
 
 	secrets := secretstores.DefaultRegistry
 	secrets.Logger = log
