@@ -17,9 +17,8 @@ from wasm_grpc.invocation.environment import Metadata
 from wasm_grpc.invocation.triggers.invoke import Request
 from wasm_grpc.invocation.triggers.stream import StreamedCall, Streams
 from wasm_grpc.manifest.keys import Verb
-from wasm_grpc.server.answers import Answers
-from wasm_grpc.server.failures import Context, abort, internal_error
-from wasm_grpc.server.token import TokenCheck
+from wasm_grpc.server.calls import Calls
+from wasm_grpc.server.failures import Context, internal_error
 from wasm_grpc.v1 import functions_pb2 as pb
 
 __all__ = ["SERVICE", "Functions", "add_functions"]
@@ -46,37 +45,31 @@ class Functions:
     The servicer of ``wasm_grpc.v1.Functions``.
     """
 
-    def __init__(self, streams: Streams, answers: Answers, *, token: str) -> None:
+    def __init__(self, streams: Streams, calls: Calls) -> None:
         """
         Serve one app.
 
         Args:
             streams: Runs streamed invocations.
-            answers: Tracks unanswered calls.
-            token: This app's API token; empty turns the check off.
+            calls: Lets the calls in.
         """
         self._streams = streams
-        self._answers = answers
-        self._token = TokenCheck(token)
+        self._calls = calls
 
     async def Invoke(self, requests: _Requests, context: Context) -> None:
         """
         Run the function that the header names, with streamed input and output.
         """
-        self._answers.expect(context)
         invocation_id = self._streams.next_id()
-        has_answered = False
-        try:
-            metadata = tuple(context.invocation_metadata() or ())
-            self._token.check(metadata, "Functions.Invoke")
+        async with self._calls.invocation(context, "Functions.Invoke", invocation_id) as call:
             requests = aiter(requests)
-            request = _request(await self._header(requests), metadata)
+            request = _request(await self._header(requests), call.metadata)
             # Leaving this block for any reason stops the guest.
-            async with self._streams.open(request, invocation_id) as call:
-                await call.started()
-                async with _feeding(call, requests, context, invocation_id):
-                    response = await call.header()
-                    has_answered = True
+            async with self._streams.open(request, invocation_id) as stream:
+                await stream.started()
+                async with _feeding(stream, requests, context, invocation_id):
+                    response = await stream.header()
+                    call.has_answered = True
                     header = pb.ResponseHeader(
                         content_type=response.content_type,
                         metadata=join_values(pair for pair in response.headers if pair[0] != _SET_COOKIE),
@@ -84,15 +77,8 @@ class Functions:
                         set_cookies=[value for name, value in response.headers if name == _SET_COOKIE],
                     )
                     await _write(context, pb.InvokeResponse(header=header))
-                    async for chunk in call.chunks():
+                    async for chunk in stream.chunks():
                         await _write(context, pb.InvokeResponse(chunk=chunk))
-        except InvocationError as exc:
-            await abort(context, exc, invocation_id, has_answered=has_answered)
-        except grpc.aio.BaseError as exc:
-            # The call is over, since its caller is gone or the server has stopped: nobody hears more of it.
-            raise asyncio.CancelledError from exc
-        except Exception:  # noqa: BLE001 - the edge
-            await abort(context, internal_error(invocation_id), invocation_id, has_answered=has_answered)
 
     async def _header(self, requests: _Requests) -> pb.RequestHeader:
         """
@@ -186,7 +172,7 @@ async def _feed(call: StreamedCall, requests: _Requests, context: Context, invoc
     except grpc.aio.BaseError:
         call.stop(Reason.CANCELLED, "its caller is gone")
     except Exception:  # noqa: BLE001 - the edge of its task
-        internal_error(invocation_id)
+        internal_error(f"invocation {invocation_id}")
         call.stop(Reason.INTERNAL, "internal error")
 
 

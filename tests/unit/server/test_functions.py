@@ -13,6 +13,7 @@ import pytest
 from wasm_grpc.core.errors import InvocationError
 from wasm_grpc.invocation.triggers.stream import Streams
 from wasm_grpc.server.answers import Answers
+from wasm_grpc.server.calls import Calls
 from wasm_grpc.server.functions import Functions
 from wasm_grpc.v1 import functions_pb2 as pb
 
@@ -57,7 +58,8 @@ class Stopped:
 
 async def test_a_stream_in_the_servers_last_moment(caplog: pytest.LogCaptureFixture) -> None:
     """It is over, and no error of ours: nothing is logged."""
-    functions = Functions(cast("Streams", FakeStreams()), Answers(), token="")
+    calls = Calls(Answers(), token="", is_event_token_checked=False)
+    functions = Functions(cast("Streams", FakeStreams()), calls)
 
     with caplog.at_level(logging.DEBUG), pytest.raises(asyncio.CancelledError):
         await functions.Invoke(Stopped(), cast("Any", FakeContext()))
