@@ -23,10 +23,10 @@ from wasm_grpc.core.model import EngineName, GuestKind, Limits
 from wasm_grpc.core.wire import encode_env
 from wasm_grpc.engines.limits import write_limits
 from wasm_grpc.engines.registry import open_engine
-from wasm_grpc.grants.function import read_inference, read_mounts
+from wasm_grpc.grants.function import read_grants
 from wasm_grpc.guests.protocol import GuestCall
 from wasm_grpc.guests.registry import guest_for
-from wasm_grpc.hosts.nn.state import InferenceGrants
+from wasm_grpc.hosts.nn.state import InferenceGrants, InferenceState
 from wasm_grpc.hosts.wasi.context import encode_strings
 from wasm_grpc.hosts.wasi.mounts import FileSystem
 from wasm_grpc.hosts.wasi.streams import BytesStdin, CollectedStdout, Stderr
@@ -43,9 +43,10 @@ def _classify(folder: str, body: bytes) -> bytes:
     guest = guest_for(GuestKind.WASI_COMMAND)
     native = engine.compile(write_limits(read_module(function), memory_bytes=limits.memory_bytes))
     backend = open_backend()
+    grants = read_grants(function)
     models = {
         model.name: backend.open(Path(model.host).read_bytes(), threads=1)
-        for model in read_inference(function).models
+        for model in grants.inference.models
     }
     call = GuestCall(
         args=encode_strings((function.name,)),
@@ -54,8 +55,8 @@ def _classify(folder: str, body: bytes) -> bytes:
         stdout=CollectedStdout(limits.output_bytes),
         stderr=Stderr(limits.stderr_bytes),
         limits=limits,
-        preopens=FileSystem(read_mounts(function), scratch_bytes=0).preopens(),
-        inference=InferenceGrants(models=models),
+        preopens=FileSystem(grants.mounts, scratch_bytes=0).preopens(),
+        states={InferenceState: InferenceGrants(models=models).begin},
     )
     return guest.ready(engine.load(native, guest.hosts), limits).run(call).outcome.body
 

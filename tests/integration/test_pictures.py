@@ -154,6 +154,47 @@ async def test_alpha_that_is_not_packed_is_kept(
     assert Image.open(io.BytesIO(reply.body)).split()[1].tobytes() == plane
 
 
+def noise(mode: str, size: tuple[int, int]) -> Image.Image:
+    """Return a picture of every colour, many of which no JPEG can say and no screen can show."""
+    bits = random.Random(3)
+    return Image.merge(mode, [Image.frombytes("L", size, bits.randbytes(size[0] * size[1])) for _ in mode])
+
+
+def upright_samples(file: bytes) -> bytes:
+    """Let a JPEG of 4:2:2 claim that its colours are sampled down, not across."""
+    at = file.index(b"\xff\xc0") + 11
+    assert file[at] == 0x21
+    return file[:at] + b"\x12" + file[at + 1 :]
+
+
+SAMPLED = {
+    "4:4:4": encoded(noise("RGB", (61, 53)), "JPEG", subsampling="4:4:4", quality=95),
+    "4:2:2": encoded(noise("RGB", (61, 53)), "JPEG", subsampling="4:2:2"),
+    "4:2:0": encoded(noise("RGB", (61, 53)), "JPEG", subsampling="4:2:0"),
+    "4:4:0": upright_samples(encoded(noise("RGB", (64, 64)), "JPEG", subsampling="4:2:2")),
+    "4:2:2 of few columns": encoded(noise("RGB", (3, 20)), "JPEG", subsampling="4:2:2"),
+    "4:2:0 of few columns": encoded(noise("RGB", (4, 20)), "JPEG", subsampling="4:2:0"),
+    "4:2:0 of one pixel": encoded(noise("RGB", (1, 1)), "JPEG", subsampling="4:2:0"),
+    "hardly any detail": encoded(noise("RGB", (61, 53)), "JPEG", quality=3),
+    "all detail": encoded(noise("RGB", (61, 53)), "JPEG", quality=100),
+    "codes of its own": encoded(noise("RGB", (61, 53)), "JPEG", optimize=True),
+    "restarts": encoded(noise("RGB", (61, 53)), "JPEG", restart_marker_blocks=3),
+    "grey": encoded(noise("L", (61, 53)), "JPEG"),
+    "inks": encoded(noise("CMYK", (61, 53)), "JPEG"),
+}
+
+
+@pytest.mark.parametrize("name", SAMPLED)
+async def test_a_jpeg_has_the_greys_that_pillow_gives_it(caller: Caller, name: str) -> None:
+    """However a sequential JPEG is sampled, no pixel differs."""
+    file = SAMPLED[name]
+
+    reply = await caller.invoke("grayscale", file)
+
+    expected = Image.open(io.BytesIO(file)).convert("L")
+    assert Image.open(io.BytesIO(reply.body)).tobytes() == expected.tobytes()
+
+
 async def test_a_gif_is_left_as_it_is_but_for_its_colours(caller: Caller) -> None:
     """Frames, delays and what comes behind the trailer are the same; what is behind the last frame ends there."""
     animation = encoded(INDEXED, "GIF", save_all=True, append_images=[EIGHT], duration=70)

@@ -127,6 +127,16 @@ FINDS: Mapping[str, Mapping[str, str]] = {
             "p\bpa\bas\bss\bsw\bwo\bor\brd\bd=[secret] _\bt_\bo_\bk_\be_\bn=[secret]"
         ),
         "password=hunterX\b \b2 token=a\bbc": "password=[secret] token=[secret]",
+        "\x1b(Bp\x1b(Bas\bsword=hunter2X9 \x1b[31mp\x1b[31mas\bsword=y": (
+            "\x1b(Bp\x1b(Bas\bsword=[secret] \x1b[31mp\x1b[31mas\bsword=[secret]"
+        ),
+        "pas\bsword=x pas\bssword=y db_\bpass=z": "pas\bsword=[secret] pas\bssword=[secret] db_\bpass=[secret]",
+        "https:/\b/u:p@h ghp_\b0123456789abcdefghijABCDEFGHIJ 4111 1111 1111 11\b11": "https:/\b/[secret]@h [token] [card]",
+        "Authorization: B\bBe\bea\bar\bre\ber\br abc": "Authorization: [token] [token]",
+        "pas\x1b[1m\bssword=x p\b_a\b_s\b_s\b_=y": "pas\x1b[1m\bssword=[secret] p\b_a\b_s\b_s\b_=[secret]",
+        "passX\b \bword=x TOKEM\b\x1b[KN=y pasX\bsword=z": "passX\b \bword=[secret] TOKEM\b\x1b[KN=[secret] pasX\bsword=[secret]",
+        "passwrod\b \b\b \b\b \bord=x \b \b": "passwrod\b \b\b \b\b \bord=[secret] \b \b",
+        "{'token': 'x'\b} 'y'\b, z": "{'token': '[secret]'\b} 'y'\b, z",
         "password\r=\rx 50%\rtoken: y\r100%": "password\r=\r[secret] 50%\rtoken: [secret]\r100%",
         "pass\0word=a\0b\x01c z=1 to\0ken=y PASSWORD=x\0USER=bob\0TOKEN=y\0": "pass\0word=[secret] z=1 to\0ken=[secret] PASSWORD=[secret]\0USER=bob\0TOKEN=[secret]\0",
         "553=bob\x01password=x\x0135=A": "553=bob\x01password=[secret]\x0135=A",
@@ -592,6 +602,8 @@ HIDDEN = {
     "escaped": b"\\u001b[0m",
     "escape": b"\x1b",
     "UTF-8": b"\xc2\x9bm",
+    "overstruck": b"s\x08",
+    "deleted": b"X\x08 \x08",
 }
 
 
@@ -688,6 +700,36 @@ def test_nothing_invisible_hides_a_secret(data: st.DataObject, visible: str) -> 
     assert written.endswith(" behind\n")
 
 
+# Ways to have a terminal or a pager show one letter.
+PRINTED = st.sampled_from([
+    *("{0}", "{0}\b{0}", "{0}\b{0}\b{0}", "_\b{0}", "{0}\b_", "{0}\x1b[1m\b{0}"),
+    *("x\b{0}", "{0}x\b \b", "x\b\x1b[K{0}"),
+])  # fmt: skip
+
+
+def printed(text: str) -> str:
+    """Return the text as a terminal or a pager shows it."""
+    text = re.sub(r".\x08( \x08|\x1b\[K)", "", text).replace("\x1b[1m", "")
+    while "\b" in text:
+        text = re.sub(r"(.)\x08(.)", lambda pair: pair[1 if pair[2] == "_" else 2], text, count=1)
+    return text
+
+
+@settings(max_examples=300, deadline=None)
+@given(data=st.data(), visible=VISIBLE)
+def test_no_secret_hides_behind_what_a_terminal_prints_over(data: st.DataObject, visible: str) -> None:
+    """However a terminal comes to show a name and its value, the value is replaced."""
+    text = visible.replace("AKIAhunter2X9", "AKIAHUNTER2X9HUNTER2")
+    typed = re.sub("[A-Za-z0-9]", lambda letter: data.draw(PRINTED).format(letter[0]), text)
+
+    written = run_in_chunks(MODULE, [f"before {typed} behind\n".encode()]).stdout.decode()
+
+    assert "[" in written
+    assert not re.search("hun|ter2|2X9|HUN|TER2", printed(written))
+    assert written.startswith("before ")
+    assert written.endswith(" behind\n")
+
+
 SECRETS = [line for lines in FINDS.values() for line in lines]
 PARTS = st.sampled_from([
     *(line.encode() for line in SECRETS),
@@ -695,7 +737,7 @@ PARTS = st.sampled_from([
     *(b"password", b"=", b'":"', b'\\"', b"\\", b'"', b" ", b"-", b"_", b"eyJhbGciOiJ", b"\xc3\xa4", b"\xff", b"word"),
     *(b"https://u:", b"p@h", b"Authorization: ", b"Bearer ", b"null", b"[", b"Basic", b"\r", b"\\n"),
     *(b"\x1b[0m", b"\x1b[", b"\x1b]8;;", b"\x07", b"\x1b\\", b"\x1b", b"\x08", b"\0", b"\xe2\x80\x8b", b"\xc2\x9b", b"\xef\xbc\x9a"),
-    *(b"\\u001b[1m", b"\\u0022", b"\\u", b"\\x1b", b"^[[m", b"#033[m", b"_\x08", b"a\x08a", b"\\t", b"\\/", b"\x01x="),
+    *(b"\\u001b[1m", b"\\u0022", b"\\u", b"\\x1b", b"^[[m", b"#033[m", b"_\x08", b"a\x08a", b"s\x08s", b"X\x08 \x08", b"\x08\x1b[K", b"\\t", b"\\/", b"\x01x="),
     *(b"web-1 | ", b"-----END PRIVATE KEY-----", b"Private-Lines: 2", b"QUJD" * 16, b"Cookie: a=", b"version ", b"git"),
     *(b"-----BEGIN PRIVATE KEY-----", b"MIIEvQIBADANBgkqhkiG9w0BAQ", b"-----END PRIVATE KEY-----"),
 ])  # fmt: skip

@@ -8,11 +8,16 @@ from pathlib import Path
 
 import pytest
 
+from wasm_grpc.core.toml_file import read_toml
+
 REPOSITORY = Path(__file__).parents[2]
 SOURCE = REPOSITORY / "src" / "wasm_grpc"
 MAP = (REPOSITORY / "docs" / "architecture.md").read_text("utf-8")
+DRAWING = MAP[MAP.index("```text") : MAP.index("```\n", MAP.index("```text") + 1)]
 
 PACKAGES = sorted(file.parent for file in SOURCE.glob("*/__init__.py"))
+LAYER = re.compile(r"([a-z0-9]+(?: \| [a-z0-9]+)*) {2,}\S")
+"""A layer of the drawing: its packages, and what they are for."""
 MODULES = sorted(file for file in SOURCE.rglob("*.py") if not file.name.startswith("functions_pb2"))
 
 
@@ -20,10 +25,25 @@ MODULES = sorted(file for file in SOURCE.rglob("*.py") if not file.name.startswi
 def test_a_package_is_on_the_map(package: Path) -> None:
     """docs/architecture.md says in its table what each package is for, and draws it."""
     table = re.search(rf"^\| .*`{package.name}`.* \| .+ \|", MAP, re.MULTILINE)
-    drawing = MAP[MAP.index("```text") : MAP.index("```\n", MAP.index("```text") + 1)]
 
     assert table is not None
-    assert re.search(rf"\b{package.name}\b", drawing) is not None
+    assert re.search(rf"\b{package.name}\b", DRAWING) is not None
+
+
+def test_the_drawing_has_the_layers_of_the_contracts() -> None:
+    """From top to bottom, as `make lint` checks them; packages that may not import each other share a row."""
+    contracts = read_toml(REPOSITORY / "pyproject.toml")["tool"]["importlinter"]["contracts"]
+    towers = [each["layers"] for each in contracts if each["type"] == "layers"]
+    layers = [[sorted(layer.split(" | ")) for layer in tower if layer != "core"] for tower in towers]
+    edge = DRAWING.splitlines()[1].index("worker tower")
+    lines = DRAWING.splitlines()[2:]
+
+    drawn = [
+        [sorted(row[1].split(" | ")) for row in map(LAYER.match, half) if row]
+        for half in ([line[2:edge] for line in lines], [line[edge:] for line in lines])
+    ]
+
+    assert drawn == layers
 
 
 def test_the_map_has_no_other_package() -> None:

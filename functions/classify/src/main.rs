@@ -37,7 +37,7 @@ fn run() -> Result<(), Failure> {
     let labels = read_labels(&options.labels)?;
     let labels: Vec<&str> = labels.lines().map(str::trim_end).collect();
     let body = stdio::read_body().map_err(Failure::Stream)?;
-    let raster = picture::decode(&body, Some(tensor::least_size(&options)))?;
+    let raster = picture::decode(&body, tensor::wanted(&options))?;
     drop(body);
 
     let output = infer(&tensor::tensor(raster, &options)?, &options)?;

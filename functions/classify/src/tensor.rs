@@ -1,6 +1,6 @@
 //! Converts a picture to the bytes of a model's input.
 
-use picture::{Raster, Rejection};
+use picture::{Raster, Rejection, Wanted};
 
 use crate::ink::ink;
 use crate::options::{Fit, Input, Levels, Options, Sample};
@@ -10,12 +10,13 @@ use crate::resample::{resample, Window};
 /// Minimum size for `FIT = "ink"`, since the ink may be a small part of the picture.
 const INK_PIXELS: u32 = 1024;
 
-/// Returns the smallest size in which a picture may be decoded.
-pub fn least_size(options: &Options) -> (u32, u32) {
+/// Returns what a picture is decoded for.
+pub fn wanted(options: &Options) -> Wanted {
     // Width and height may change places when the picture is turned upright.
     let longest = options.input.width.max(options.input.height) as u32;
-    let least = if options.fit == Fit::Ink { longest.max(INK_PIXELS) } else { longest };
-    (least, least)
+    let is_ink = options.fit == Fit::Ink;
+    let least = if is_ink { longest.max(INK_PIXELS) } else { longest };
+    Wanted { least: Some((least, least)), is_grey: is_ink || options.input.channels == 1 }
 }
 
 pub fn tensor(raster: Raster, options: &Options) -> Result<Vec<u8>, Rejection> {

@@ -7,7 +7,7 @@ mod gif;
 mod grey;
 mod png_file;
 
-use picture::{stdio, Rejection};
+use picture::{stdio, Rejection, Wanted};
 
 fn main() {
     let answer = stdio::read_body()
@@ -37,6 +37,6 @@ fn grey(body: &[u8]) -> Result<Vec<u8>, Rejection> {
     if picture::gif::is_gif(body) {
         return gif::grey(body);
     }
-    let picture = grey::Picture::from_raster(picture::decode(body, None)?);
+    let picture = grey::Picture::from_raster(picture::decode(body, Wanted { least: None, is_grey: true })?);
     Ok(png_file::encode(&picture))
 }

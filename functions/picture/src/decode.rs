@@ -18,18 +18,26 @@ const MAX_SIDE: u32 = 16_384;
 /// manifest's `memory`. If another kind needs more, the allocator rejects it.
 const MAX_PIXELS: u32 = 24_000_000;
 
-/// How large a picture is at least wanted; a JPEG that is larger costs less if it need not be whole.
-pub type LeastSize = Option<(u32, u32)>;
+/// What a picture is decoded for. A JPEG costs less if it need not be whole.
+#[derive(Clone, Copy)]
+pub struct Wanted {
+    /// How large it has to be at least.
+    pub least: Option<(u32, u32)>,
+    /// Whether its colours don't matter.
+    pub is_grey: bool,
+}
 
 /// The one picture of a body, or the first of an animation: whole, or as a JPEG of half, a quarter or an
 /// eighth of its size, each side of it still as long as is wanted.
-pub fn decode(body: &[u8], least: LeastSize) -> Result<Raster, Rejection> {
+///
+/// Where only grey is wanted, a JPEG may come in grey; other pictures come as they are.
+pub fn decode(body: &[u8], wanted: Wanted) -> Result<Raster, Rejection> {
     // The decoders have assertions that a damaged file may violate.
     // A panic outside of them is a bug of ours and remains a trap.
     let _guard = panics_mean("the picture is damaged and can't be decoded");
     match body {
         [] => Err(Rejection::new(format!("the body is empty; {EXPECTED}"))),
-        [0xff, 0xd8, 0xff, ..] => jpeg::decode(body, least),
+        [0xff, 0xd8, 0xff, ..] => jpeg::decode(body, wanted),
         [0x89, b'P', b'N', b'G', ..] => png::decode(body),
         [b'B', b'M', ..] => bmp::decode(body),
         _ if gif::is_gif(body) => gif::decode(body),

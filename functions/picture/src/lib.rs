@@ -16,6 +16,6 @@ pub mod rejection;
 pub mod stdio;
 mod webp;
 
-pub use decode::decode;
+pub use decode::{decode, Wanted};
 pub use raster::{Layout, Orientation, Raster};
 pub use rejection::Rejection;

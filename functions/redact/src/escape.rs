@@ -14,8 +14,10 @@ pub enum Unit {
     Message { len: usize, from: usize, to: usize },
     /// Visible as other bytes.
     Shown { len: usize, shown: &'static [u8] },
-    /// A letter printed over another one: the byte before, a backspace and this byte.
+    /// A letter printed over another one: the byte before, a backspace and a byte, of which this one shows.
     Overstrike { shown: u8 },
+    /// A letter deleted: the byte before and `len` bytes.
+    Deletion { len: usize },
     /// Undecided, because more bytes are needed.
     Partial,
 }
@@ -24,7 +26,9 @@ pub enum Unit {
 pub const SOFT_LINE_END: u8 = 0x0b;
 
 const ESC: u32 = 0x1b;
-const BACKSPACE: u8 = 0x08;
+pub const BACKSPACE: u8 = 0x08;
+/// What a terminal and a shell echo for the key that deletes the letter before.
+const DELETIONS: [&[u8]; 2] = [b"\x08 \x08", b"\x08\x1b[K"];
 /// A sequence's parameters; those for a colour take some 20 bytes.
 const PARAMETER_BYTES: usize = 128;
 /// A title or link; browsers and terminals take links of some 2,000 bytes.
@@ -85,8 +89,9 @@ fn may_begin(first: u8, second: u8) -> bool {
     }
 }
 
-/// The unit that begins here, where `next` found it. `before` is the byte shown last. If `is_whole`, the bytes
-/// end with a line or the input. `follows_setting` is what `is_behind_setting` said of where they begin.
+/// The unit that begins here, where `next` found it. `before` is the byte shown last, if backspaces go back to it.
+/// If `is_whole`, the bytes end with a line or the input. `follows_setting` is what `is_behind_setting` said of
+/// where they begin.
 pub fn unit(raw: &[u8], at: usize, before: Option<u8>, is_whole: bool, follows_setting: bool) -> Unit {
     let source = Source { raw, is_whole, follows_setting };
     match raw[at] {
@@ -264,16 +269,23 @@ impl Source<'_> {
         without_end
     }
 
-    /// `_`, backspace and a letter are that letter underlined, a letter twice is it in bold.
+    /// A character printed twice is bold, and one printed with `_` is underlined. Any other character replaces
+    /// the letter or digit before it, but not a sign: a value could lose its closing quote.
     fn backspace(&self, at: usize, before: Option<u8>) -> Unit {
         match (before, self.at(at + 1)) {
+            (Some(before), Some(b'_')) if before.is_ascii_graphic() => Unit::Overstrike { shown: before },
             (Some(before), Some(after))
-                if after.is_ascii_graphic() && (before == b'_' || before == after) =>
+                if after.is_ascii_graphic()
+                    && (before == b'_'
+                        || before == after
+                        || before.is_ascii_alphanumeric() && after != b'\\') =>
             {
                 Unit::Overstrike { shown: after }
             }
-            // As terminals echo the key that deletes.
-            (_, Some(b' ')) if self.at(at + 2) == Some(BACKSPACE) => Unit::Hidden { len: 3 },
+            (Some(b' '..=b'~'), _) => DELETIONS
+                .iter()
+                .find(|deletion| self.has(at, deletion))
+                .map_or(Unit::Hidden { len: 1 }, |deletion| Unit::Deletion { len: deletion.len() }),
             _ => Unit::Hidden { len: 1 },
         }
     }

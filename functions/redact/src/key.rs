@@ -73,12 +73,13 @@ pub fn inline(text: &Text, at: usize) -> Option<Found> {
 }
 
 /// The keys that have not ended yet.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Keys {
     /// In the order in which they began or were last continued.
     open: Vec<Key>,
 }
 
+#[derive(Clone)]
 struct Key {
     /// What stood around the line that began it.
     begin: Affixes,
@@ -91,7 +92,7 @@ struct Key {
 }
 
 /// What stands before and behind a key's lines, all numbers the same, since a time is among them.
-#[derive(PartialEq)]
+#[derive(Clone, PartialEq)]
 struct Affixes {
     before: Vec<u8>,
     behind: Vec<u8>,

@@ -7,9 +7,12 @@
 //!
 //! The rules see the text as a reader sees it (`view`, `escape`), so that invisible bytes can't hide a secret:
 //! control sequences of terminals, in UTF-8 or escaped as in JSON, by `cat -v` or by rsyslog; zero-width characters;
-//! control characters; overstriking. The rules see JSON's escapes decoded, and other blanks and full-width signs as
+//! control characters. The rules see JSON's escapes decoded, and other blanks and full-width signs as
 //! ASCII. All of it is written unchanged, except within a secret. Links and titles for terminals are
 //! searched separately. If less than 16 KiB of 256 KiB of a line are visible, the invisible bytes are dropped.
+//!
+//! A backspace is ambiguous: a terminal prints one letter over another or deletes it, other programs ignore the
+//! backspace. The rules search both readings (`reading`), and what either shows as a secret is replaced.
 //!
 //! What is replaced, each with a mark such as `[email]`:
 //!
@@ -33,7 +36,7 @@
 //!
 //! What is not found: a value on the line after its name, in XML, in lists and objects other than headers, or after
 //! a name and a space only (`--password x`); secrets in percent-encoded, compressed or encoded data; letters that
-//! a terminal shows in another order, because the text moves the cursor.
+//! a terminal shows in another order, because the text moves the cursor by more than a single backspace.
 //!
 //! Wrong options are rejected with exit code 65 and one sentence on standard error. At the end, one line there
 //! says how many secrets were replaced, if any.
@@ -48,7 +51,9 @@ mod kind;
 mod options;
 mod output;
 mod places;
+mod reading;
 mod redactor;
+mod search;
 mod secret;
 mod stream;
 mod tail;

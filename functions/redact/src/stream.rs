@@ -3,25 +3,22 @@
 use std::io::{ErrorKind, Read, Result, Write};
 
 use crate::output::Output;
-use crate::redactor::{Progress, Redactor};
-use crate::text::{AHEAD, BEHIND};
-use crate::view::View;
+use crate::reading::Readings;
+use crate::redactor::Redactor;
 
 /// A longer line is searched in parts.
 const BUFFER_BYTES: usize = 256 << 10;
-/// If less than this is visible in a full buffer, the invisible bytes are dropped: they could hide a secret.
-const SHOWN_LEAST_BYTES: usize = 4 * AHEAD;
 
 /// Copies `input` to `output` without its secrets.
 ///
 /// All complete lines are written before the next read.
 pub fn redact(redactor: &mut Redactor, mut input: impl Read, output: impl Write) -> Result<()> {
     let mut output = Output::new(output);
-    let mut view = View::new(BUFFER_BYTES);
+    let mut readings = Readings::new(BUFFER_BYTES);
     let mut buffer = vec![0; BUFFER_BYTES];
     let mut filled = 0;
-    // Of what the buffer shows, all before this place was looked at.
-    let mut scanned = 0;
+    // Of the buffer, all before this place is in the output or belongs to a secret.
+    let mut written = 0;
     loop {
         let count = read(&mut input, &mut buffer[filled..])?;
         let fresh = &buffer[filled..filled + count];
@@ -37,25 +34,26 @@ pub fn redact(redactor: &mut Redactor, mut input: impl Read, output: impl Write)
         let ends_line = is_last || line_end.is_some();
 
         loop {
-            view.show(&buffer[..ready], ends_line);
-            let is_whole = ends_line && view.raw_len() == ready;
-            let shown = view.bytes(&buffer).len();
-            let gone = if !is_whole && shown < SHOWN_LEAST_BYTES {
-                let shown_of = view.raw_len();
-                let kept = view.compact(&mut buffer[..shown_of]);
+            let is_whole = readings.show(&buffer[..ready], ends_line);
+            let gone = if !is_whole && readings.is_sparse() {
+                let shown_of = readings.main.view.raw_len();
+                let kept = readings.compact(&mut buffer[..shown_of], &mut written);
                 buffer.copy_within(shown_of..filled, kept);
                 shown_of - kept
             } else {
-                let to = if is_whole { shown } else { shown - AHEAD };
-                let Progress { scanned: reached, written, raw_written } =
-                    redactor.pass(&buffer, &view, scanned, to, &mut output);
-                let done = if is_whole { shown } else { written.max(reached.min(to).saturating_sub(BEHIND)) };
-                let raw_done = if is_whole { ready } else { view.raw_end(done).max(raw_written) };
-                redactor.copy(&buffer, &view, raw_written, raw_done, &mut output);
-                scanned = reached.max(done) - done;
-                view.leave(&buffer, raw_done);
-                buffer.copy_within(raw_done..filled, 0);
-                raw_done
+                written = redactor.pass(&buffer, &mut readings, written, &mut output);
+                let done = if is_whole { ready } else { readings.raw_done() };
+                if written < done {
+                    redactor.copy(&buffer, &readings.main.view, written, done, &mut output);
+                    written = done;
+                }
+                readings.leave(&buffer, done);
+                if is_whole {
+                    readings.end_line();
+                }
+                buffer.copy_within(done..filled, 0);
+                written -= done;
+                done
             };
             filled -= gone;
             ready -= gone;

@@ -2,10 +2,19 @@
 
 use std::cell::Cell;
 
-use crate::escape::{self, Unit};
+use crate::escape::{self, Unit, BACKSPACE};
 
 /// Limit on the places where a view differs from the raw bytes. If there are more, the rest gets another view.
 const MOST_EDITS: usize = 24 << 10;
+
+/// What a reader's program makes of a backspace.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Backspace {
+    /// The next letter is printed over the one before, as on terminals.
+    Overstrikes,
+    /// It is invisible and does nothing, as in editors and browsers.
+    Ignored,
+}
 
 /// Where `shown` bytes of the view stand for `len` raw ones.
 #[derive(Clone, Copy)]
@@ -20,11 +29,14 @@ struct Edit {
 
 /// A view of some raw bytes, or of their beginning.
 pub struct View {
+    backspace: Backspace,
     bytes: Vec<u8>,
     edits: Vec<Edit>,
     /// The number of raw bytes that it covers.
     raw_len: usize,
     has_messages: bool,
+    /// Whether it shows other letters than it would if backspaces were ignored.
+    has_overstrikes: bool,
     /// Whether what stood before the raw bytes, and is gone, ended with a name and its value.
     follows_setting: bool,
     /// The last answer of `count_before`.
@@ -32,12 +44,14 @@ pub struct View {
 }
 
 impl View {
-    pub fn new(capacity: usize) -> Self {
+    pub fn new(capacity: usize, backspace: Backspace) -> Self {
         Self {
+            backspace,
             bytes: Vec::with_capacity(capacity),
             edits: Vec::with_capacity(MOST_EDITS),
             raw_len: 0,
             has_messages: false,
+            has_overstrikes: false,
             follows_setting: false,
             last: Cell::new(0),
         }
@@ -46,13 +60,20 @@ impl View {
     /// The view of bytes that show as they are.
     pub fn of_plain(raw: &[u8]) -> Self {
         Self {
+            backspace: Backspace::Overstrikes,
             bytes: Vec::new(),
             edits: Vec::new(),
             raw_len: raw.len(),
             has_messages: false,
+            has_overstrikes: false,
             follows_setting: false,
             last: Cell::new(0),
         }
+    }
+
+    /// Takes over what another view of the same bytes remembers.
+    pub fn follow(&mut self, other: &Self) {
+        self.follows_setting = other.follows_setting;
     }
 
     /// Remembers what it takes to show the raw bytes from `place` on alone.
@@ -68,6 +89,7 @@ impl View {
         self.edits.clear();
         self.last.set(0);
         self.has_messages = false;
+        self.has_overstrikes = false;
         let mut at = 0;
         // What is from here to `at` shows as it is.
         let mut plain = 0;
@@ -76,7 +98,11 @@ impl View {
             if at == raw.len() {
                 break;
             }
-            let before = if at > plain { Some(raw[at - 1]) } else { self.bytes.last().copied() };
+            let before = match self.backspace {
+                Backspace::Ignored => None,
+                Backspace::Overstrikes if at > plain => Some(raw[at - 1]),
+                Backspace::Overstrikes => self.bytes.last().copied(),
+            };
             let unit = escape::unit(raw, at, before, is_whole, self.follows_setting);
             match unit {
                 Unit::Plain { len } => {
@@ -93,7 +119,8 @@ impl View {
                     self.has_messages = true;
                     self.edit(at, len, b"", Some(((from - at) as u16, (to - at) as u16)))
                 }
-                Unit::Overstrike { shown } => self.overstrike(at, shown),
+                Unit::Overstrike { shown } => self.overstrike(raw, at, shown),
+                Unit::Deletion { len } => self.delete(raw, at, len),
                 Unit::Plain { .. } | Unit::Partial => at,
             };
             plain = at;
@@ -111,6 +138,18 @@ impl View {
         } else {
             &self.bytes
         }
+    }
+
+    pub fn shown_len(&self) -> usize {
+        if self.edits.is_empty() {
+            self.raw_len
+        } else {
+            self.bytes.len()
+        }
+    }
+
+    pub fn has_overstrikes(&self) -> bool {
+        self.has_overstrikes
     }
 
     pub fn raw_len(&self) -> usize {
@@ -143,6 +182,16 @@ impl View {
         }
     }
 
+    /// The place of the view at which the raw bytes from this one on begin to show.
+    pub fn place(&self, raw: usize) -> usize {
+        let count = self.edits.partition_point(|edit| (edit.raw as usize) < raw);
+        match count.checked_sub(1).map(|index| self.edits[index]) {
+            Some(edit) if raw < edit.raw_end() => edit.view as usize,
+            Some(edit) => edit.view as usize + usize::from(edit.shown) + (raw - edit.raw_end()),
+            None => raw,
+        }
+    }
+
     /// The texts of the terminal's strings between two raw places, in their order.
     pub fn messages(&self, from: usize, to: usize) -> impl Iterator<Item = (usize, usize)> + '_ {
         let edits = if self.has_messages { &self.edits[..] } else { &[] };
@@ -153,14 +202,26 @@ impl View {
         })
     }
 
-    /// Moves the raw bytes that show to the front; gives how many there are. The view is none of them then.
-    pub fn compact(&mut self, raw: &mut [u8]) -> usize {
+    /// Moves the raw bytes that show to the front, and drops the others. The view is none of them then.
+    ///
+    /// Of letters printed over each other, it keeps the first and the last.
+    ///
+    /// Returns how many bytes are left, and moves the raw places along with their bytes.
+    pub fn compact(&mut self, raw: &mut [u8], places: [&mut usize; 3]) -> usize {
+        let old = [*places[0], *places[1], *places[2]];
         let (mut to, mut from) = (0, 0);
-        for edit in self.edits.iter().filter(|edit| edit.shown == 0) {
-            let start = edit.raw as usize;
+        for edit in &self.edits {
+            let (start, end) = match edit.shown {
+                0 => (edit.raw as usize, edit.raw_end()),
+                _ if is_overstruck(raw, edit.raw_end()) => (edit.raw as usize + 1, edit.raw_end() - 2),
+                _ => continue,
+            };
             raw.copy_within(from..start, to);
             to += start - from;
-            from = edit.raw_end();
+            for index in 0..places.len() {
+                *places[index] -= end.min(old[index]) - start.min(old[index]);
+            }
+            from = end;
         }
         raw.copy_within(from..self.raw_len, to);
         to += self.raw_len - from;
@@ -206,23 +267,71 @@ impl View {
         raw + len
     }
 
-    fn overstrike(&mut self, at: usize, shown: u8) -> usize {
-        let place = self.bytes.len() - 1;
-        match self.edits.last_mut() {
-            Some(last) if last.raw_end() == at && last.shown == 1 => last.len += 2,
-            // Something invisible stands between the two letters.
-            Some(last) if last.raw_end() == at => return self.edit(at, 1, b"", None),
-            _ => self.edits.push(Edit {
-                view: place as u32,
-                raw: at as u32 - 1,
-                len: 3,
-                shown: 1,
-                message: None,
-            }),
+    fn overstrike(&mut self, raw: &[u8], at: usize, shown: u8) -> usize {
+        let edit = match self.edit_of_last(raw, at) {
+            Some(edit) => edit,
+            None => return self.edit(at, 1, b"", None),
+        };
+        edit.len += 2;
+        if let Some(last) = self.bytes.last_mut() {
+            *last = shown;
         }
-        self.bytes[place] = shown;
+        self.has_overstrikes = true;
         at + 2
     }
+
+    fn delete(&mut self, raw: &[u8], at: usize, len: usize) -> usize {
+        self.has_overstrikes = true;
+        let edit = match self.edit_of_last(raw, at) {
+            Some(edit) => edit,
+            None => return self.edit(at, len, b"", None),
+        };
+        edit.len += len as u32;
+        edit.shown = 0;
+        self.bytes.pop();
+        at + len
+    }
+
+    /// Makes one edit of the letter that shows last and of what is invisible between it and this place.
+    ///
+    /// There is none if what shows last is an escape, or if a terminal's string stands behind it.
+    fn edit_of_last(&mut self, raw: &[u8], at: usize) -> Option<&mut Edit> {
+        let (mut from, mut count) = (at, self.edits.len());
+        let index = loop {
+            match count.checked_sub(1).map(|index| (index, self.edits[index])) {
+                Some((index, edit)) if edit.raw_end() == from => {
+                    if edit.shown == 1 && is_overstruck(raw, from) {
+                        break index;
+                    } else if edit.shown > 0 || edit.message.is_some() {
+                        return None;
+                    }
+                    (from, count) = (edit.raw as usize, index);
+                }
+                _ => break count,
+            }
+        };
+        if index == count {
+            let letter = Edit {
+                view: self.bytes.len().checked_sub(1)? as u32,
+                raw: from.checked_sub(1)? as u32,
+                len: 0,
+                shown: 1,
+                message: None,
+            };
+            self.edits.truncate(index);
+            self.edits.push(letter);
+        } else {
+            self.edits.truncate(count);
+        }
+        let edit = &mut self.edits[index];
+        edit.len = at as u32 - edit.raw;
+        Some(edit)
+    }
+}
+
+/// Whether what shows and ends at this place is a letter printed over another one. No escape holds a backspace.
+fn is_overstruck(raw: &[u8], end: usize) -> bool {
+    raw[end - 2] == BACKSPACE
 }
 
 impl Edit {

@@ -27,7 +27,7 @@ from wasm_grpc.core.errors import (
 )
 from wasm_grpc.core.machine import machine_memory_bytes
 from wasm_grpc.core.settings import Settings
-from wasm_grpc.grants.function import read_inference, read_mounts
+from wasm_grpc.grants.function import read_grants
 from wasm_grpc.pool.functions import PoolFunction, memory_notes
 
 __all__ = ["FolderReport", "FunctionReport", "check"]
@@ -109,10 +109,9 @@ async def _check_function(
     problems: dict[str, None] = {}
     try:
         wasm = await asyncio.to_thread(read_module, function)
-        mounts = await asyncio.to_thread(read_mounts, function)
-        inference = await asyncio.to_thread(read_inference, function)
+        grants = await asyncio.to_thread(read_grants, function)
         engines = await engines_with_inference(
-            preparer.inspector, function, inference, engines_of(function.manifest, preparer.settings)
+            preparer.inspector, function, grants, engines_of(function.manifest, preparer.settings)
         )
     except ManifestError as exc:
         return FunctionReport(function.name, (), exc.problems, tuple(later)), None
@@ -120,7 +119,7 @@ async def _check_function(
         if engine not in preparer.compiler.runtimes:
             continue
         try:
-            inspected = await inspect_models(preparer.inspector, function, inference, engine)
+            inspected = await inspect_models(preparer.inspector, function, grants, engine)
             artifact = await preparer.compiler.compile(
                 wasm,
                 guest=function.manifest.guest,
@@ -138,7 +137,7 @@ async def _check_function(
         else:
             found = preparer.compiler.runtimes[engine]
             takers.append(str(found))
-            prepared = prepared or pool_function(function, mounts, inspected, artifact, found)
+            prepared = prepared or pool_function(function, inspected, artifact, found)
     if not takers:
         return FunctionReport(function.name, (), (*problems, *refusals), tuple(later)), None
     report = FunctionReport(function.name, tuple(takers), tuple(problems), (*refusals, *later))

@@ -75,7 +75,7 @@ async def open_edge(
     Args:
         functions: What is served; the pool runs each.
         pool: Runs their invocations.
-        observers: Learn of invocations.
+        observers: Learn of requests and invocations.
         settings: See `Settings`.
 
     Raises:
@@ -87,7 +87,12 @@ async def open_edge(
         server = new_server(body_limit=max(each.manifest.limits.body_bytes for each in functions))
         answers = Answers()
         deployment = Deployment(make_catalogue(functions, settings.routes))
-        calls = Calls(answers, token=settings.app_api_token, is_event_token_checked=settings.event_token)
+        calls = Calls(
+            answers,
+            observers,
+            token=settings.app_api_token,
+            is_event_token_checked=settings.event_token,
+        )
         add_callbacks(AppCallback(deployment, runner, calls), server)
         add_functions(Functions(Streams(deployment, runner), calls), server)
         if settings.reflection:

@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 
 from wasm_grpc.core.errors import InferenceUnavailableError, ManifestError, ModelError, WasmGrpcError
-from wasm_grpc.core.model import EngineName, Inference, Model
+from wasm_grpc.core.model import EngineName, Grants, Inference, Model
 from wasm_grpc.core.settings import Settings
 from wasm_grpc.pool.bases import Bases
 from wasm_grpc.pool.inspector import find_backend, inspect_model
@@ -33,15 +33,14 @@ class Inspector:
         # One try at a time on each: ten functions that name one model wait for one try of it.
         self._locks = {engine: asyncio.Lock() for engine in runtimes}
 
-    async def engines_for(
-        self, inference: Inference, engines: Sequence[EngineName]
-    ) -> tuple[EngineName, ...]:
+    async def engines_for(self, grants: Grants, engines: Sequence[EngineName]) -> tuple[EngineName, ...]:
         """
         Return those of the engines whose workers can run what was granted; all, where nothing was.
 
         Raises:
             InferenceUnavailableError: None can.
         """
+        inference = grants.inference
         if not inference.is_granted:
             return tuple(engines)
         had = [engine for engine in engines if engine in self._runtimes]
@@ -53,13 +52,13 @@ class Inspector:
         return tuple(able) or tuple(engines)
 
     async def inspect(
-        self, inference: Inference, engine: EngineName, format_problem: Callable[[str, ModelError], str]
-    ) -> Inference:
+        self, grants: Grants, engine: EngineName, format_problem: Callable[[str, ModelError], str]
+    ) -> Grants:
         """
-        Try every model on an engine's workers' backend; gives them with the memory that each takes.
+        Try every model on the backend of an engine's workers, and return the grants with each model's memory.
 
         Args:
-            inference: What was granted.
+            grants: What was granted.
             engine: Whose workers.
             format_problem: Returns the line for a model's name and what is wrong with it.
 
@@ -68,7 +67,7 @@ class Inspector:
         """
         models: list[Model] = []
         problems: list[str] = []
-        for model in inference.models:
+        for model in grants.inference.models:
             tried = await self._inspect(model, engine)
             if isinstance(tried, ModelError):
                 problems.append(format_problem(model.name, tried))
@@ -76,7 +75,8 @@ class Inspector:
                 models.append(dataclasses.replace(model, memory_bytes=tried.memory_bytes))
         if problems:
             raise ManifestError(problems)
-        return dataclasses.replace(inference, models=tuple(models))
+        inference = dataclasses.replace(grants.inference, models=tuple(models))
+        return dataclasses.replace(grants, inference=inference)
 
     async def _lack(self, inference: Inference, engine: EngineName) -> str:
         """

@@ -21,9 +21,9 @@ from wasm_grpc.core.errors import (
     ModelError,
     ModuleError,
 )
-from wasm_grpc.core.model import EngineName, Inference, Limits, Mount, PoolPolicy, WorkerFunction
+from wasm_grpc.core.model import EngineName, Grants, Limits, PoolPolicy, WorkerFunction
 from wasm_grpc.core.settings import Settings
-from wasm_grpc.grants.function import model_problem, read_inference, read_mounts
+from wasm_grpc.grants.function import model_problem, read_grants
 from wasm_grpc.manifest.tables import FunctionManifest
 from wasm_grpc.pool.bases import Bases, open_bases
 from wasm_grpc.pool.functions import PoolFunction
@@ -115,10 +115,9 @@ class Preparer:
         manifest = function.manifest
         try:
             wasm = await asyncio.to_thread(read_module, function)
-            mounts = await asyncio.to_thread(read_mounts, function)
-            inference = await asyncio.to_thread(read_inference, function)
+            grants = await asyncio.to_thread(read_grants, function)
             wanted = engines_of(manifest, self.settings)
-            engines = await engines_with_inference(self.inspector, function, inference, wanted)
+            engines = await engines_with_inference(self.inspector, function, grants, wanted)
             async with gate:
                 found, artifact = await self.compiler.compile_on_first(
                     wasm,
@@ -127,18 +126,18 @@ class Preparer:
                     engines=engines,
                     name=function.name,
                 )
-            inference = await inspect_models(self.inspector, function, inference, found.runtime.engine)
+            grants = await inspect_models(self.inspector, function, grants, found.runtime.engine)
         except ManifestError as exc:
             return exc
         except EngineUnavailableError as exc:
             return ManifestError([function.format_problem(f"engine: {exc}")])
         except ModuleError as exc:
             return ManifestError(module_problems(function, exc))
-        return pool_function(function, mounts, inference, artifact, found)
+        return pool_function(function, grants, artifact, found)
 
 
 async def engines_with_inference(
-    inspector: Inspector, function: Function, inference: Inference, engines: Sequence[EngineName]
+    inspector: Inspector, function: Function, grants: Grants, engines: Sequence[EngineName]
 ) -> tuple[EngineName, ...]:
     """
     Return those of the engines whose workers can run a function's models, as `Inspector.engines_for` does.
@@ -147,16 +146,16 @@ async def engines_with_inference(
         ManifestError: None can.
     """
     try:
-        return await inspector.engines_for(inference, engines)
+        return await inspector.engines_for(grants, engines)
     except InferenceUnavailableError as exc:
         raise ManifestError([function.format_problem(f"capabilities.nn: {exc}")]) from exc
 
 
 async def inspect_models(
-    inspector: Inspector, function: Function, inference: Inference, engine: EngineName
-) -> Inference:
+    inspector: Inspector, function: Function, grants: Grants, engine: EngineName
+) -> Grants:
     """
-    Try every model of a function, as `Inspector.inspect` does.
+    Try every model of a function, and return its grants, as `Inspector.inspect` does.
 
     Raises:
         ManifestError: Some can't be run.
@@ -165,7 +164,7 @@ async def inspect_models(
     def format_problem(name: str, error: ModelError) -> str:
         return model_problem(function, name, error)
 
-    return await inspector.inspect(inference, engine, format_problem)
+    return await inspector.inspect(grants, engine, format_problem)
 
 
 def module_problems(function: Function, error: ModuleError) -> list[str]:
@@ -228,11 +227,7 @@ async def open_preparer(
 
 
 def pool_function(
-    function: Function,
-    mounts: tuple[Mount, ...],
-    inference: Inference,
-    artifact: Artifact,
-    found: FoundRuntime,
+    function: Function, grants: Grants, artifact: Artifact, found: FoundRuntime
 ) -> PoolFunction:
     """
     Put together what a pool must know of a function.
@@ -248,8 +243,7 @@ def pool_function(
         env=tuple((name, value) for name, value in manifest.env.items() if isinstance(value, str)),
         # Plain data from here on: the manifest's own class checks and renames what it is made of.
         limits=Limits(**asdict(manifest.limits)),
-        mounts=mounts,
-        inference=inference,
+        grants=grants,
         prepared=manifest.pool.min > 0,
     )
     return PoolFunction(

@@ -18,10 +18,9 @@ from wasm_grpc.core.errors import ConfigError, ManifestError, ModelError, Module
 from wasm_grpc.core.model import (
     KIB,
     EngineName,
+    Grants,
     GuestKind,
-    Inference,
     Limits,
-    Mount,
     Outcome,
     Reason,
     WorkerFunction,
@@ -75,16 +74,14 @@ class GuestProgram:
         args: The guest's arguments, without its name.
         env: Its environment.
         limits: Its limits.
-        mounts: Directories that it may see.
-        inference: Models that it may run.
+        grants: What it may use besides its input.
     """
 
     file: Path
     args: tuple[str, ...] = ()
     env: tuple[tuple[str, str], ...] = ()
     limits: Limits
-    mounts: tuple[Mount, ...] = ()
-    inference: Inference = field(default_factory=Inference)
+    grants: Grants = field(default_factory=Grants)
 
 
 async def run_once(program: GuestProgram, settings: Settings, streams: Streams) -> Outcome:
@@ -123,14 +120,14 @@ async def _start_on_first(
     """
     engines = wanted_engines(settings.engine)
     inspector: Inspector | None = None
-    if program.inference.is_granted:
+    if program.grants.inference.is_granted:
         inspector = Inspector(settings, bases, await find_runtimes(engines, bases, settings))
-        engines = await inspector.engines_for(program.inference, engines)
+        engines = await inspector.engines_for(program.grants, engines)
 
     async def start(engine: EngineName) -> tuple[Session, WorkerFunction]:
-        inference = program.inference
+        grants = program.grants
         if inspector is not None:
-            inference = await _inspect(program, inspector, engine)
+            grants = await _inspect(program, inspector, engine)
         found = await find_runtime(engine, bases, settings)
         compiler = ModuleCompiler(settings, cache, bases, {engine: found})
         artifact = await compiler.compile(
@@ -140,14 +137,14 @@ async def _start_on_first(
             engine=engine,
             name=program.file.name,
         )
-        memory_bytes = _worker_bytes(program, settings) + models_bytes([inference])
+        memory_bytes = _worker_bytes(program, settings) + models_bytes([grants.inference])
         session = await bases.fork(
             found.runtime,
             wire.ForkJob.WORKER,
             memory_bytes=memory_bytes + code_bytes([(engine, "", artifact.size_bytes)]),
             body_limit=_FRAME_LIMIT_BYTES,
         )
-        return session, _function(program, artifact, inference)
+        return session, _function(program, artifact, grants)
 
     try:
         return await first_that_takes(engines, start, name=program.file.name)
@@ -155,7 +152,7 @@ async def _start_on_first(
         raise ModuleError("\n".join(f"{program.file}: {line}" for line in str(exc).splitlines())) from exc
 
 
-def _function(program: GuestProgram, artifact: Artifact, inference: Inference) -> WorkerFunction:
+def _function(program: GuestProgram, artifact: Artifact, grants: Grants) -> WorkerFunction:
     return WorkerFunction(
         name=program.file.name,
         guest=GuestKind.WASI_COMMAND,
@@ -164,17 +161,16 @@ def _function(program: GuestProgram, artifact: Artifact, inference: Inference) -
         args=program.args,
         env=program.env,
         limits=program.limits,
-        mounts=program.mounts,
-        inference=inference,
+        grants=grants,
     )
 
 
-async def _inspect(program: GuestProgram, inspector: Inspector, engine: EngineName) -> Inference:
+async def _inspect(program: GuestProgram, inspector: Inspector, engine: EngineName) -> Grants:
     def format_problem(model: str, error: ModelError) -> str:
         return f"model {model!r}: {error}; expected one that runs"
 
     try:
-        return await inspector.inspect(program.inference, engine, format_problem)
+        return await inspector.inspect(program.grants, engine, format_problem)
     except ManifestError as exc:
         # There is no manifest whose lines these could be.
         raise ModelError("; ".join(exc.problems)) from exc
@@ -182,7 +178,7 @@ async def _inspect(program: GuestProgram, inspector: Inspector, engine: EngineNa
 
 def _worker_bytes(program: GuestProgram, settings: Settings) -> int:
     # No request and no result: a run streams both. Files twice: the guest's first write to one copies it.
-    files_bytes = 2 * sum(mount.size_bytes for mount in program.mounts)
+    files_bytes = 2 * sum(mount.size_bytes for mount in program.grants.mounts)
     return settings.worker_bytes + guest_bytes(program.limits) + files_bytes
 
 

@@ -10,14 +10,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from wasm_grpc.app.observing import open_observers
 from wasm_grpc.app.preparation import Preparer, engines_of, find_preparable, open_preparer
 from wasm_grpc.catalogue.folder import survey_functions
 from wasm_grpc.catalogue.routes import make_catalogue
 from wasm_grpc.core.heap import keep_freed_memory
 from wasm_grpc.core.machine import machine_memory_bytes
-from wasm_grpc.core.observers import Observers
 from wasm_grpc.core.settings import Settings
-from wasm_grpc.invocation.log_observer import LogObserver
 from wasm_grpc.pool.functions import PoolFunction, memory_notes
 from wasm_grpc.pool.pool import open_pool
 from wasm_grpc.server.address import check_address
@@ -64,13 +63,13 @@ async def _serve(
     functions = preparable.functions
     engines = (engine for each in functions for engine in engines_of(each.manifest, settings))
     async with contextlib.AsyncExitStack() as stack:
+        observers = await stack.enter_async_context(open_observers(settings))
         preparer = await stack.enter_async_context(
             open_preparer(engines, settings, problems=preparable.problems)
         )
         prepared = await preparer.prepare(functions, problems=preparable.problems)
         for note in memory_notes(prepared, settings, machine_memory_bytes()):
             _log.warning("%s", note)
-        observers = Observers([LogObserver()])
         pool = await stack.enter_async_context(open_pool(prepared, settings, preparer.bases, observers))
         await edge_import
         from wasm_grpc.app.edge import open_edge  # noqa: PLC0415 - see `_import_edge`

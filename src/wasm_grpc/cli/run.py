@@ -16,7 +16,7 @@ from wasm_grpc.cli.arguments import add_engine, duration, later, setting_flags, 
 from wasm_grpc.cli.configuration import read_settings
 from wasm_grpc.cli.logs import log_to
 from wasm_grpc.core.errors import ConfigError
-from wasm_grpc.core.model import PAGE_BYTES, Inference, Limits, Model, Mount, Outcome, Reason
+from wasm_grpc.core.model import PAGE_BYTES, Grants, Inference, Limits, Model, Mount, Outcome, Reason
 from wasm_grpc.grants.files import read_mount
 from wasm_grpc.grants.models import read_model
 
@@ -99,8 +99,7 @@ def execute(options: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int:
         args=tuple(options.args),
         env=tuple(options.env),
         limits=_limits(options),
-        mounts=_mounts(options),
-        inference=_inference(options),
+        grants=Grants(mounts=_mounts(options), inference=_inference(options)),
     )
     outcome = asyncio.run(run_once(program, settings, _ProcessStreams(stdout.buffer, stderr.buffer)))
     if outcome.reason not in (Reason.OK, Reason.REJECTED, Reason.EXITED):

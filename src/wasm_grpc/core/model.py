@@ -10,6 +10,7 @@ __all__ = [
     "MIB",
     "PAGE_BYTES",
     "EngineName",
+    "Grants",
     "GuestKind",
     "Inference",
     "Invocation",
@@ -289,6 +290,20 @@ class Inference:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Grants:
+    """
+    What a function may use besides its input, as it was when the server read it.
+
+    Attributes:
+        mounts: Directories that the guest sees, besides its scratch folder.
+        inference: Models that the guest may run.
+    """
+
+    mounts: tuple[Mount, ...] = ()
+    inference: Inference = field(default_factory=Inference)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerFunction:
     """
     Everything that a worker needs to run one function.
@@ -302,8 +317,7 @@ class WorkerFunction:
         takes_query: Whether the parts of each invocation's query are appended to the arguments.
         env: Environment of every invocation. It overrides the invocation's own.
         limits: Limits of the function.
-        mounts: Directories that the guest sees, besides its scratch folder.
-        inference: Models that the guest may run.
+        grants: What the guest may use besides its input.
         prepared: Whether an instance is kept ready for the next invocation.
     """
 
@@ -315,8 +329,7 @@ class WorkerFunction:
     takes_query: bool = False
     env: tuple[tuple[str, str], ...] = ()
     limits: Limits = field(default_factory=Limits)
-    mounts: tuple[Mount, ...] = ()
-    inference: Inference = field(default_factory=Inference)
+    grants: Grants = field(default_factory=Grants)
     prepared: bool = True
 
 

@@ -7,10 +7,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from wasm_grpc.core.model import EngineName, Outcome
+from wasm_grpc.core.model import EngineName, Outcome, Reason
 
 __all__ = [
     "Event",
+    "InvocationAnswered",
     "InvocationFinished",
     "InvocationQueued",
     "InvocationReceived",
@@ -18,6 +19,7 @@ __all__ = [
     "Observer",
     "Observers",
     "OutputSent",
+    "RequestRefused",
     "WorkerLost",
     "WorkerStarted",
 ]
@@ -26,9 +28,21 @@ _log = logging.getLogger("wasm_grpc.observers")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RequestRefused:
+    """
+    A request was refused before it became an invocation: no `InvocationReceived` was told of it.
+
+    Attributes:
+        reason: Why. UNKNOWN_METHOD also stands for a message, binding event or job that no function receives.
+    """
+
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InvocationReceived:
     """
-    Somebody called a function.
+    Somebody called a function. One `InvocationAnswered` follows.
 
     Attributes:
         invocation_id: Id of the invocation.
@@ -72,9 +86,10 @@ class InvocationStarted:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InvocationFinished:
     """
-    An invocation has ended in the pool, or the pool refused it.
+    An invocation that the pool had accepted has ended there: it ran, waited too long, or its caller left.
 
-    Its caller may still get another error: the output may not be a valid response, or can't be sent on.
+    Its caller may still get another error: the output may not be a valid response, or can't be sent on. That
+    is in `InvocationAnswered`, as is an invocation that found no room in the queue.
 
     Attributes:
         invocation_id: Id of the invocation.
@@ -86,6 +101,26 @@ class InvocationFinished:
     invocation_id: str
     function: str
     outcome: Outcome
+    duration_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvocationAnswered:
+    """
+    An invocation has ended, as its caller is told. One follows each `InvocationReceived`.
+
+    If its caller has left, `InvocationFinished` may come later, once the guest has been ended.
+
+    Attributes:
+        invocation_id: Id of the invocation.
+        function: Name of the function.
+        reason: How it ended, `then` included; of a stream, how it ended after its last chunk.
+        duration_s: Seconds since `InvocationReceived`.
+    """
+
+    invocation_id: str
+    function: str
+    reason: Reason
     duration_s: float
 
 
@@ -136,11 +171,13 @@ class WorkerLost:
 
 
 Event = (
-    InvocationReceived
+    RequestRefused
+    | InvocationReceived
     | InvocationQueued
     | InvocationStarted
     | InvocationFinished
     | OutputSent
+    | InvocationAnswered
     | WorkerStarted
     | WorkerLost
 )

@@ -16,6 +16,10 @@ __all__ = ["ENGINES", "Settings", "make_settings"]
 ENGINES = ("auto", "wasmer", "wasmtime")
 """What ``engine`` may be."""
 
+_MOST_PROCESSES = 4096
+_PROCESSES_PER_SLOT = 16
+"""Default of `max_workers`: a forked process takes some 3 MiB of its own, and a slow stream needs one."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
@@ -27,7 +31,7 @@ class Settings:
         port: TCP port; 0 means any free one.
         engine: "auto", "wasmer" or "wasmtime". A name overrides the manifests.
         workers: Number of run slots, which is how many guests compute at once. Default: one for each core.
-        max_workers: Limit on worker processes. Default: four for each run slot.
+        max_workers: Limit on worker processes. Default: 16 for each run slot.
         worker_python: Interpreter of the workers. If empty, one is searched for.
         only: Names of the functions to serve. If empty, all are served.
         routes: Additional routes, each ``METHOD=NAME``.
@@ -86,17 +90,17 @@ def make_settings(values: Mapping[str, Any]) -> Settings:
         **{
             **values,
             "workers": workers,
-            "max_workers": values.get("max_workers", 4 * workers),
+            "max_workers": values.get("max_workers", min(_PROCESSES_PER_SLOT * workers, _MOST_PROCESSES)),
         }
     )
     _expect(0 <= settings.port <= 65535, "port", settings.port, "0 to 65535")
     _expect(settings.engine in ENGINES, "engine", settings.engine, f"one of {', '.join(ENGINES)}")
     _expect(1 <= settings.workers <= 1024, "workers", settings.workers, "1 to 1024")
     _expect(
-        settings.workers <= settings.max_workers <= 4096,
+        settings.workers <= settings.max_workers <= _MOST_PROCESSES,
         "max_workers",
         settings.max_workers,
-        f"{settings.workers} (the run slots) to 4096",
+        f"{settings.workers} (the run slots) to {_MOST_PROCESSES}",
     )
     _expect(0 <= settings.drain_s < math.inf, "drain", settings.drain_s, "0 s or more")
     _expect(0 < settings.compile_s < math.inf, "compile_s", settings.compile_s, "a time over 0 s")

@@ -37,5 +37,13 @@ class StartCounter:
         """
         Return how many guests the worker has started. This also works after the worker has died.
         """
-        (count,) = _COUNT.unpack_from(self._memory)
-        return int(count)
+        if not self._memory.closed:
+            (self._count,) = _COUNT.unpack_from(self._memory)
+        return self._count
+
+    def close(self) -> None:
+        """
+        Give the memory back, once the worker has died; `count` returns its last count from then on.
+        """
+        self.count()
+        self._memory.close()

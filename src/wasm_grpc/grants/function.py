@@ -7,13 +7,23 @@ from pathlib import Path
 
 from wasm_grpc.catalogue.function import Function, file_below
 from wasm_grpc.core.errors import ConfigError, ManifestError, ModelError
-from wasm_grpc.core.model import Inference, Model, Mount, MountEntry
+from wasm_grpc.core.model import Grants, Inference, Model, Mount, MountEntry
 from wasm_grpc.grants.files import TreeReader
 from wasm_grpc.grants.models import read_model
 from wasm_grpc.manifest.layout import key_text
 from wasm_grpc.manifest.wording import shown
 
-__all__ = ["model_problem", "read_inference", "read_mounts"]
+__all__ = ["model_problem", "read_grants", "read_inference", "read_mounts"]
+
+
+def read_grants(function: Function) -> Grants:
+    """
+    Return everything that a function is granted, as it is now.
+
+    Raises:
+        ManifestError: See `read_mounts` and `read_inference`.
+    """
+    return Grants(mounts=read_mounts(function), inference=read_inference(function))
 
 
 def read_mounts(function: Function) -> tuple[Mount, ...]:

@@ -1,8 +1,8 @@
 """
 The guest interface ``wasi-command``: body on standard input, result on standard output.
 
-The module may import WASI preview 1 and wasi-nn. Exit code 0 means success, 65 rejects the input, and
-any other code is a failure.
+The module may import WASI and all other host modules. Exit code 0 means success, 65 rejects the input,
+and any other code is a failure.
 """
 
 from __future__ import annotations
@@ -25,28 +25,13 @@ from wasm_grpc.guests.checks import check_function_export, check_imports, check_
 from wasm_grpc.guests.endings import GuestEnd, conclude
 from wasm_grpc.guests.protocol import Ending, GuestCall
 from wasm_grpc.guests.toolchains import foreign_build
-from wasm_grpc.hosts.nn import ephemeral
-from wasm_grpc.hosts.nn.state import InferenceState
-from wasm_grpc.hosts.wasi import preview1, unstable
+from wasm_grpc.hosts import registry
 from wasm_grpc.hosts.wasi.context import WasiContext
 
 __all__ = ["Command", "ReadyCommand"]
 
 _START: Final = "_start"
 _START_TYPE: Final = FuncType(())
-_HOSTS: Final[HostModules] = {**preview1.FUNCTIONS, **unstable.FUNCTIONS, **ephemeral.FUNCTIONS}
-
-
-class _CommandContext(WasiContext):
-    """
-    The state that a command's host functions share.
-    """
-
-    __slots__ = ("inference",)
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.inference = InferenceState()
 
 
 class Command:
@@ -61,7 +46,7 @@ class Command:
         """
         See `Guest.hosts`.
         """
-        return _HOSTS
+        return registry.FUNCTIONS
 
     def check(self, module: Module) -> Sequence[str]:
         """
@@ -89,7 +74,7 @@ class ReadyCommand:
     __slots__ = ("_context", "_end", "_instance")
 
     def __init__(self, prepared: Prepared, *, memory_bytes: int) -> None:
-        self._context = _CommandContext()
+        self._context = WasiContext()
         self._instance: Instance | None = None
         self._end: GuestEnd | None = None
         try:
@@ -114,7 +99,7 @@ class ReadyCommand:
                     stderr=call.stderr,
                     preopens=call.preopens,
                 )
-                self._context.inference.bind(call.inference, call.log)
+                self._context.begin(call)
                 end = _call_start(self._instance)
                 memory_bytes = self._instance.memory_bytes()
         finally:

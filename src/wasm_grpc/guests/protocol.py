@@ -15,7 +15,7 @@ from typing import Protocol
 from wasm_grpc.core.model import Limits, Outcome
 from wasm_grpc.engines.binary import Module
 from wasm_grpc.engines.protocol import HostModules, Prepared
-from wasm_grpc.hosts.nn.state import InferenceGrants
+from wasm_grpc.hosts.protocol import HostStates
 from wasm_grpc.hosts.wasi.descriptors import Descriptor
 from wasm_grpc.hosts.wasi.streams import Stderr, Stdin, Stdout
 
@@ -35,7 +35,7 @@ class GuestCall:
         stderr: Receives the guest's log. Its tail goes into the outcome.
         limits: The function's limits.
         preopens: Directories that are open from the start.
-        inference: The models that the guest may run.
+        states: How the host modules besides WASI begin.
     """
 
     args: bytes
@@ -45,7 +45,7 @@ class GuestCall:
     stderr: Stderr
     limits: Limits
     preopens: Iterable[Descriptor] = ()
-    inference: InferenceGrants = field(default_factory=InferenceGrants)
+    states: HostStates = field(default_factory=dict)
 
     def log(self, line: str) -> None:
         """

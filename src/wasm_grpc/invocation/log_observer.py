@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+from collections.abc import AsyncIterator
 from typing import Final
 
 from wasm_grpc.core.model import KIB, Reason
 from wasm_grpc.core.observers import Event, InvocationFinished, WorkerLost
+from wasm_grpc.core.settings import Settings
 from wasm_grpc.pool.process import exit_text
 
-__all__ = ["LogObserver"]
+__all__ = ["LogObserver", "open_log_observer"]
 
 _LOGGED_LINES = 100
 """Of what a guest wrote to standard error, for each invocation: the last ones."""
@@ -34,6 +37,14 @@ class LogObserver:
             _log_stderr(event)
         elif isinstance(event, WorkerLost) and event.was_idle and event.exit_code:
             _workers.warning("idle worker %d ended with %s", event.worker, exit_text(event.exit_code))
+
+
+@contextlib.asynccontextmanager
+async def open_log_observer(_: Settings) -> AsyncIterator[LogObserver]:
+    """
+    Open a `LogObserver`, which every server has.
+    """
+    yield LogObserver()
 
 
 def _log_stderr(event: InvocationFinished) -> None:

@@ -6,11 +6,18 @@ import asyncio
 import contextlib
 import itertools
 import secrets
+import time
 from collections.abc import AsyncIterator, Iterator
 
 from wasm_grpc.core.errors import InvocationError
 from wasm_grpc.core.model import KIB, Invocation, Reason
-from wasm_grpc.core.observers import InvocationReceived, Observers, OutputSent
+from wasm_grpc.core.observers import (
+    InvocationAnswered,
+    InvocationReceived,
+    Observers,
+    OutputSent,
+    RequestRefused,
+)
 from wasm_grpc.invocation.outputs import Output, Outputs
 from wasm_grpc.invocation.response import Response, response_of
 from wasm_grpc.manifest.tables import FunctionManifest
@@ -74,6 +81,24 @@ class Runner:
         """
         return self._pool.capacity(function)
 
+    def refused(self, reason: Reason) -> None:
+        """
+        Tell the observers of a request that is refused before its function is called.
+        """
+        if RequestRefused in self._observers:
+            self._observers.tell(RequestRefused(reason=reason))
+
+    @contextlib.contextmanager
+    def telling_refusal(self) -> Iterator[None]:
+        """
+        Tell the observers if what is done here refuses the request; see `refused`.
+        """
+        try:
+            yield
+        except InvocationError as exc:
+            self.refused(exc.reason)
+            raise
+
     async def run(
         self,
         function: FunctionManifest,
@@ -127,19 +152,36 @@ class Runner:
 
     @contextlib.contextmanager
     def _counted(self, function: FunctionManifest, invocation_id: str) -> Iterator[None]:
-        if self._draining.is_set():
-            raise _draining()
+        received_s = time.monotonic()
         if InvocationReceived in self._observers:
             self._observers.tell(InvocationReceived(invocation_id=invocation_id, function=function.name))
         self._running += 1
         self._idle.clear()
+        reason = Reason.OK
         try:
+            self._check_draining()
             yield
+        except BaseException as exc:
+            reason = _reason_of(exc)
+            raise
         finally:
             self._running -= 1
             if not self._running:
                 # Wakes `drain`.
                 self._idle.set()
+            if InvocationAnswered in self._observers:
+                self._observers.tell(
+                    InvocationAnswered(
+                        invocation_id=invocation_id,
+                        function=function.name,
+                        reason=reason,
+                        duration_s=time.monotonic() - received_s,
+                    )
+                )
+
+    def _check_draining(self) -> None:
+        if self._draining.is_set():
+            raise _draining()
 
     async def _run(
         self, function: FunctionManifest, body: bytes, env: tuple[tuple[str, str], ...], invocation_id: str
@@ -167,6 +209,16 @@ def _check_env(function: FunctionManifest, env: tuple[tuple[str, str], ...]) -> 
             f"{size} characters; expected at most {_ENV_CHARACTERS}",
             function=function.name,
         )
+
+
+def _reason_of(error: BaseException) -> Reason:
+    """
+    Return what the caller is told of an error that ended an invocation.
+    """
+    if isinstance(error, InvocationError):
+        return error.reason
+    # An exception is a bug of ours. What is none ends the task, because the caller is gone.
+    return Reason.INTERNAL if isinstance(error, Exception) else Reason.CANCELLED
 
 
 def _draining() -> InvocationError:

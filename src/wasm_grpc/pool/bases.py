@@ -43,6 +43,7 @@ class Bases:
     def __init__(self) -> None:
         self._bases: dict[Runtime, Template] = {}
         self._locks: dict[Runtime, asyncio.Lock] = {}
+        self._retirements: set[asyncio.Task[None]] = set()
 
     async def open(self, runtime: Runtime) -> EngineOpened:
         """
@@ -97,6 +98,9 @@ class Bases:
         """
         Kill and reap every base.
         """
+        for retirement in self._retirements:
+            retirement.cancel()
+        await asyncio.gather(*self._retirements, return_exceptions=True)
         bases = list(self._bases.values())
         self._bases.clear()
         await asyncio.gather(*(base.end() for base in bases))
@@ -115,13 +119,15 @@ class Bases:
 
     async def _base(self, runtime: Runtime) -> Template:
         async with self._locks.setdefault(runtime, asyncio.Lock()):
-            base = self._bases.get(runtime)
-            if base is not None and (base.has_ended or base.generation.is_old()):
-                await base.retire()
-                base = None
-            if base is None:
-                _prepare_for_orphans()
-                base = self._bases[runtime] = await Template.start(runtime)
+            last = self._bases.get(runtime)
+            if last is not None and not last.has_ended and not last.generation.is_old():
+                return last
+            _prepare_for_orphans()
+            base = self._bases[runtime] = await Template.start(runtime)
+            if last is not None:
+                retirement = asyncio.create_task(last.retire(), name=f"retire the base of {runtime.python}")
+                self._retirements.add(retirement)
+                retirement.add_done_callback(self._retirements.discard)
             return base
 
 

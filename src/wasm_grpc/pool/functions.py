@@ -43,7 +43,7 @@ class PoolFunction:
         A model that a guest brings is input of native code, which may read past its buffers: so it runs in a
         process that has served, and will serve, nobody else.
         """
-        return WorkerKind(self.runtime, self.function.name if self.function.inference.may_load else "")
+        return WorkerKind(self.runtime, self.function.name if self.function.grants.inference.may_load else "")
 
     @property
     def is_loaded_in_advance(self) -> bool:
@@ -57,7 +57,7 @@ class PoolFunction:
         """
         Whether a template may load it: no thread survives a fork, and some models run on several.
         """
-        return all(model.threads == 1 for model in self.function.inference.models)
+        return all(model.threads == 1 for model in self.function.grants.inference.models)
 
 
 def kind_bytes(functions: Iterable[PoolFunction], settings: Settings) -> dict[WorkerKind, int]:
@@ -85,7 +85,7 @@ def memory_notes(
         own = [each for each in served if each not in shared]
         loaded_once = loaded_code_bytes(_code_of(shared)) + _files_bytes(shared)
         # A model writes to what it has loaded when it runs, so no worker shares it for long.
-        models = models_bytes(each.function.inference for each in served)
+        models = models_bytes(each.function.grants.inference for each in served)
         loaded_each = loaded_code_bytes(_code_of(own)) + _files_bytes(own) + models
         needed = _TEMPLATES_BYTES + loaded_once + loaded_each
         needed += settings.workers * (_WORKER_BYTES + loaded_each)
@@ -112,13 +112,13 @@ def _bytes_for(functions: Sequence[PoolFunction], settings: Settings) -> int:
         [each.limits for each in loaded],
         settings,
         files_bytes=_files_bytes(functions),
-        models_bytes=models_bytes(each.inference for each in loaded),
+        models_bytes=models_bytes(each.grants.inference for each in loaded),
         code_bytes=code_bytes(_code_of(functions)),
     )
 
 
 def _files_bytes(functions: Iterable[PoolFunction]) -> int:
-    return sum(mount.size_bytes for each in functions for mount in each.function.mounts)
+    return sum(mount.size_bytes for each in functions for mount in each.function.grants.mounts)
 
 
 def _code_of(functions: Iterable[PoolFunction]) -> list[tuple[EngineName, str, int]]:

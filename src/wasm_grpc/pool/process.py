@@ -100,6 +100,7 @@ class WorkerProcess:
             on_failure.callback(connection.abort)
             file = given.enter_context(_counter_file())
             counter = StartCounter(mmap.mmap(file.fileno(), StartCounter.SIZE))
+            on_failure.callback(counter.close)
             stderr, write_end = await _open_stderr()
             on_failure.callback(stderr.transport.close)
             given.callback(os.close, write_end)
@@ -177,6 +178,8 @@ class WorkerProcess:
         await asyncio.wait([printed], timeout=_LAST_LINES_S)
         printed.cancel()
         self._stderr.transport.close()
+        # Else its descriptor would stay open until the garbage collector finds it.
+        self._counter.close()
         # Whoever held it up: nothing more comes than is in the socket.
         self.connection.resume_reading()
         await self.connection.wait_lost(_LAST_FRAMES_S)

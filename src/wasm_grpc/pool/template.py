@@ -6,21 +6,28 @@ import asyncio
 import contextlib
 import socket
 import time
+from collections.abc import AsyncIterator
 
-from wasm_grpc.core.errors import WorkerStartError
+from wasm_grpc.core.errors import ProtocolError, WorkerStartError
 from wasm_grpc.core.model import Runtime
 from wasm_grpc.core.wire import Fork, Forked, ForkFailed, ForkJob, Load, Loaded, LoadFailed
 from wasm_grpc.pool.child import Child, ForkedChild
 from wasm_grpc.pool.process import ProcessEnds, WorkerProcess
 from wasm_grpc.pool.session import CONTROL_BYTES, ProcessEnded, Session, start_error
 
-__all__ = ["Generation", "Template"]
+__all__ = ["Generation", "Template", "TemplateEnded"]
 
 _FORKS = 1000
 _AGE_S = 3600.0
 """After so many forks, or at this age, a generation is old."""
 _FORK_S = 10.0
 """The longest that a fork may take; on a busy machine it takes some 5 ms."""
+
+
+class TemplateEnded(ProcessEnded):
+    """
+    The template had ended before it was asked, so whoever asked is not to blame.
+    """
 
 
 class Generation:
@@ -63,7 +70,8 @@ class Template:
         self.loaded: set[int] = set()
         self._runtime = runtime
         self._socket = forks
-        # A template does one thing at a time, and answers in order.
+        # A template does one thing at a time, and answers in order. Whoever waits for its turn has to ask
+        # whether the template still runs: see `_turn`.
         self._lock = asyncio.Lock()
 
     @classmethod
@@ -96,11 +104,12 @@ class Template:
         Have it load a function, and return its answer.
 
         Raises:
+            TemplateEnded: It had ended before.
             asyncio.TimeoutError: It took longer.
             ProcessEnded: It died of it.
             ProtocolError: It broke the wire format.
         """
-        async with self._lock:
+        async with self._turn():
             answer = await self.session.ask(load, (Loaded, LoadFailed), within_s=within_s)
         if isinstance(answer, Loaded):
             self.loaded.add(index)
@@ -117,7 +126,7 @@ class Template:
             cpu_s: CPU seconds of the whole process; 0 is no limit.
 
         Raises:
-            ProcessEnded: The template has ended.
+            ProcessEnded: The template has ended; `TemplateEnded` if it had before.
             asyncio.TimeoutError, ProtocolError: It does not answer, or not as it should.
             WorkerStartError: The kernel has no process left.
         """
@@ -148,11 +157,18 @@ class Template:
 
     async def retire(self) -> None:
         """
-        Let it end once it has done what it was asked; what it has forked lives on.
+        Let it end once it has done what it was asked, and reap it; what it has forked lives on.
+
+        It is killed if the caller is cancelled.
         """
-        async with self._lock:
-            self._socket.close()
-            self.session.process.retire()
+        try:
+            async with self._lock:
+                self._socket.close()
+                self.session.process.retire()
+            await self.session.process.wait_exit()
+        except asyncio.CancelledError:
+            await self.end()
+            raise
 
     async def end(self) -> None:
         """
@@ -171,19 +187,24 @@ class Template:
                 socket.send_fds(self._socket, [b"\0"], descriptors)
             except ConnectionError as exc:
                 raise ProcessEnded(await self.session.process.wait_exit()) from exc
-            answer = await self.session.ask(message, (Forked, ForkFailed), within_s=_FORK_S)
+            try:
+                answer = await self.session.ask(message, (Forked, ForkFailed), within_s=_FORK_S)
+            except asyncio.TimeoutError:
+                # A late answer would be taken for that to the next FORK.
+                self.session.connection.abort()
+                raise
             if isinstance(answer, ForkFailed):
                 raise OSError(None, answer.error)
             self.generation.count()
             return ForkedChild(answer.pid)
 
-        async with self._lock:
+        async with self._turn():
             starting = asyncio.ensure_future(WorkerProcess.start(start, body_limit=body_limit))
             try:
                 process = await asyncio.shield(starting)
             except asyncio.CancelledError:
                 # A process that exists already is ended, or nobody would.
-                with contextlib.suppress(OSError, ProcessEnded):
+                with contextlib.suppress(OSError, ProcessEnded, ProtocolError, asyncio.TimeoutError):
                     await (await starting).end()
                 raise
             except asyncio.TimeoutError:
@@ -195,6 +216,19 @@ class Template:
                     "expected a machine with processes and descriptors left"
                 ) from exc
         return Session(process, self.session.opened)
+
+    @contextlib.asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """
+        Wait until nobody else asks anything of it.
+
+        Raises:
+            TemplateEnded: It has ended meanwhile.
+        """
+        async with self._lock:
+            if self.has_ended:
+                raise TemplateEnded(await self.session.process.wait_exit())
+            yield
 
 
 def _forks_pair(runtime: Runtime) -> tuple[socket.socket, socket.socket]:

@@ -24,7 +24,7 @@ from wasm_grpc.pool.blame import Blames
 from wasm_grpc.pool.functions import PoolFunction
 from wasm_grpc.pool.registry import WorkerKind
 from wasm_grpc.pool.session import ProcessEnded, Session
-from wasm_grpc.pool.template import Template
+from wasm_grpc.pool.template import Template, TemplateEnded
 
 __all__ = ["Templates"]
 
@@ -118,22 +118,33 @@ class Templates:
         """
         Fork a template and have it load what its kind serves in advance, but for what is blocked.
 
-        It ends: each template that dies of a function brings that function nearer to being blocked.
+        It ends: each template that dies of a function brings that function nearer to being blocked, and what
+        was blocked meanwhile is left out, even if it would no longer be: a dozen functions may be late.
+
+        Raises:
+            EngineUnavailableError, WorkerStartError: There is none to be had.
         """
-        while True:
+        begun_s = self._loop.time()
+        ended = 0
+        while ended < FORK_TRIES:
             memory_bytes = self._worker_bytes[kind]
             template = await self._bases.fork_template(kind.runtime, memory_bytes=memory_bytes)
             try:
-                if await self._load_in_advance(kind, template):
+                if await self._load_in_advance(kind, template, begun_s):
                     return template
+            except TemplateEnded as exc:
+                _log.warning("a template ended before it was asked to load: %s", failure_text(exc))
+                ended += 1
+                await template.end()
             except BaseException:
                 await template.end()
                 raise
+        raise no_template(kind.runtime)
 
-    async def _load_in_advance(self, kind: WorkerKind, template: Template) -> bool:
+    async def _load_in_advance(self, kind: WorkerKind, template: Template, begun_s: float) -> bool:
         for index, function in enumerate(self._functions):
             is_for_template = function.kind == kind and function.is_loaded_in_advance and function.is_forkable
-            if not is_for_template or self._blames.blocked(index, self._loop.time()):
+            if not is_for_template or self._blames.blocked(index, begun_s):
                 continue
             if not await self._load(kind, template, index):
                 return False
@@ -142,11 +153,16 @@ class Templates:
     async def _load(self, kind: WorkerKind, template: Template, index: int) -> bool:
         """
         Have a template load a function; return false where it did not survive that.
+
+        Raises:
+            TemplateEnded: It had ended before, so the function is not to blame.
         """
         pid = template.session.process.pid
         try:
             load = Load(index, self._functions[index].function)
             answer = await template.load(index, load, within_s=blame.LOAD_S)
+        except TemplateEnded:
+            raise
         except asyncio.TimeoutError:
             self._blames.delayed(index, self._loop.time())
             await template.end()
@@ -164,8 +180,15 @@ class Templates:
         return True
 
     async def _load_too(self, kind: WorkerKind, template: Template, index: int) -> None:
-        # Several workers may have loaded it at the same time.
-        if index not in template.loaded and not await self._load(kind, template, index):
+        if index in template.loaded:
+            # Several workers may have loaded it at the same time.
+            return
+        try:
+            is_alive = await self._load(kind, template, index)
+        except TemplateEnded:
+            # The next one loads it when a worker has.
+            is_alive = False
+        if not is_alive:
             await self._drop(kind, template)
 
     async def _renew(self, kind: WorkerKind, old: Template) -> None:

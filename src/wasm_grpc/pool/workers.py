@@ -258,7 +258,8 @@ class Workers:
         elif isinstance(message, wire.Result):
             worker.run = None
             run.end(message.outcome)
-            retires = message.is_tainted or worker.kind.is_exclusive
+            # A worker that was killed may still have answered, but must get no other invocation.
+            retires = message.is_tainted or worker.kind.is_exclusive or run.is_killed
             if retires:
                 worker.session.process.retire()
             self._owner.worker_answered(worker.number, retires=retires)

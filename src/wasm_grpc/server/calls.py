@@ -10,6 +10,8 @@ from typing import NoReturn
 import grpc
 
 from wasm_grpc.core.errors import InvocationError
+from wasm_grpc.core.model import Reason
+from wasm_grpc.core.observers import Observers, RequestRefused
 from wasm_grpc.server.answers import Answers
 from wasm_grpc.server.failures import Context, abort, internal_error
 from wasm_grpc.server.token import TokenCheck
@@ -24,18 +26,22 @@ class Calls:
     The calls to one server.
     """
 
-    def __init__(self, answers: Answers, *, token: str, is_event_token_checked: bool) -> None:
+    def __init__(
+        self, answers: Answers, observers: Observers, *, token: str, is_event_token_checked: bool
+    ) -> None:
         """
         Let calls in.
 
         Args:
             answers: Tracks unanswered calls.
+            observers: Learn of refused calls.
             token: This app's API token; empty turns the check off.
             is_event_token_checked: Require it on event calls too; daprd before 1.16.2 sends none there.
         """
         self._answers = answers
-        self._token = TokenCheck(token)
-        self._event_token = TokenCheck(token if is_event_token_checked else "")
+        self._observers = observers
+        self._token = TokenCheck(token, observers)
+        self._event_token = TokenCheck(token if is_event_token_checked else "", observers)
 
     def invocation(self, context: Context, name: str, invocation_id: str) -> Call:
         """
@@ -46,13 +52,22 @@ class Calls:
             name: The call's name, for the log.
             invocation_id: The id of the invocation that it starts.
         """
-        return Call(context, name, self._answers, self._token, invocation_id)
+        return Call(
+            context,
+            self._answers,
+            self._observers,
+            name=name,
+            token=self._token,
+            invocation_id=invocation_id,
+        )
 
     def event(self, context: Context, name: str) -> Call:
         """
         Let in a call that delivers an event. See `invocation`.
         """
-        return Call(context, name, self._answers, self._event_token, "")
+        return Call(
+            context, self._answers, self._observers, name=name, token=self._event_token, invocation_id=""
+        )
 
 
 class Call:
@@ -65,13 +80,21 @@ class Call:
     """
 
     def __init__(
-        self, context: Context, name: str, answers: Answers, token: TokenCheck, invocation_id: str
+        self,
+        context: Context,
+        answers: Answers,
+        observers: Observers,
+        *,
+        name: str,
+        token: TokenCheck,
+        invocation_id: str,
     ) -> None:
         self.metadata = tuple(context.invocation_metadata() or ())
         self.has_answered = False
         self._context = context
         self._name = name
         self._answers = answers
+        self._observers = observers
         self._token = token
         self._invocation_id = invocation_id
 
@@ -104,12 +127,26 @@ class Call:
 
     async def refuse(self, message: str) -> NoReturn:
         """
-        Refuse an event, so that Dapr delivers it again.
+        Refuse an event that no function receives, so that Dapr delivers it again.
         """
         _log.warning("%s; the event is to be retried", message)
+        self.tell_refusal(Reason.UNKNOWN_METHOD)
+        await self.retry(message)
+
+    async def retry(self, message: str) -> NoReturn:
+        """
+        End an event's call, so that Dapr delivers the event again.
+        """
         # Not UNIMPLEMENTED or NOT_FOUND, each of which daprd takes for success in some of these calls.
         await self._context.abort(grpc.StatusCode.FAILED_PRECONDITION, message)
         raise AssertionError("abort returned")
+
+    def tell_refusal(self, reason: Reason) -> None:
+        """
+        Tell the observers that this call is refused before a function is called.
+        """
+        if RequestRefused in self._observers:
+            self._observers.tell(RequestRefused(reason=reason))
 
     async def _abort(self, error: InvocationError) -> NoReturn:
         await abort(self._context, error, self._invocation_id, has_answered=self.has_answered)

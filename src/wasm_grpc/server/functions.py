@@ -17,7 +17,7 @@ from wasm_grpc.invocation.environment import Metadata
 from wasm_grpc.invocation.triggers.invoke import Request
 from wasm_grpc.invocation.triggers.stream import StreamedCall, Streams
 from wasm_grpc.manifest.keys import Verb
-from wasm_grpc.server.calls import Calls
+from wasm_grpc.server.calls import Call, Calls
 from wasm_grpc.server.failures import Context, internal_error
 from wasm_grpc.v1 import functions_pb2 as pb
 
@@ -63,7 +63,7 @@ class Functions:
         invocation_id = self._streams.next_id()
         async with self._calls.invocation(context, "Functions.Invoke", invocation_id) as call:
             requests = aiter(requests)
-            request = _request(await self._header(requests), call.metadata)
+            request = await self._request(requests, call)
             # Leaving this block for any reason stops the guest.
             async with self._streams.open(request, invocation_id) as stream:
                 await stream.started()
@@ -79,6 +79,19 @@ class Functions:
                     await _write(context, pb.InvokeResponse(header=header))
                     async for chunk in stream.chunks():
                         await _write(context, pb.InvokeResponse(chunk=chunk))
+
+    async def _request(self, requests: _Requests, call: Call) -> Request:
+        """
+        Return the request that the header makes.
+
+        Raises:
+            InvocationError: There is no valid one, see `_header`; the observers have been told.
+        """
+        try:
+            return _request(await self._header(requests), call.metadata)
+        except InvocationError as exc:
+            call.tell_refusal(exc.reason)
+            raise
 
     async def _header(self, requests: _Requests) -> pb.RequestHeader:
         """
@@ -178,12 +191,13 @@ async def _feed(call: StreamedCall, requests: _Requests, context: Context, invoc
 
 async def _write(context: Context, response: pb.InvokeResponse) -> None:
     """
-    Send a message once there is room for it. Raises CancelledError if the caller is gone.
+    Send a message once there is room for it. Raises CancelledError if the call is over.
     """
     try:
         await context.write(response)
-    except grpc.aio.InternalError as exc:
-        # grpc.aio raises this if the call ends while a message waits, and cancels the call a moment later.
+    except grpc.aio.BaseError as exc:
+        # grpc.aio raises this if the call ends while a message waits, and cancels the call a moment later;
+        # or if the server has stopped.
         raise asyncio.CancelledError from exc
 
 

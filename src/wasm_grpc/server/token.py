@@ -8,6 +8,7 @@ import time
 
 from wasm_grpc.core.errors import InvocationError
 from wasm_grpc.core.model import Reason
+from wasm_grpc.core.observers import Observers, RequestRefused
 from wasm_grpc.dapr.channel import TOKEN_KEY
 from wasm_grpc.invocation.environment import Metadata
 
@@ -24,11 +25,12 @@ class TokenCheck:
     Refuses calls without the expected token.
     """
 
-    def __init__(self, expected: str) -> None:
+    def __init__(self, expected: str, observers: Observers) -> None:
         """
         Expect one token. An empty one turns the check off.
         """
         self._expected = expected.encode()
+        self._observers = observers
         self._unlogged = 0
         self._logged_s = -_LOG_EVERY_S
 
@@ -47,6 +49,8 @@ class TokenCheck:
             return
         message = f"metadata {TOKEN_KEY}: missing or wrong; expected the token of this app (APP_API_TOKEN)"
         self._log(f"{call} refused: UNAUTHENTICATED: {message}")
+        if RequestRefused in self._observers:
+            self._observers.tell(RequestRefused(reason=Reason.UNAUTHENTICATED))
         raise InvocationError(Reason.UNAUTHENTICATED, message)
 
     def _is_expected(self, value: str | bytes) -> bool:

@@ -6,16 +6,15 @@ from dataclasses import dataclass
 
 from wasm_grpc.core.artifact import read_payload
 from wasm_grpc.core.errors import WasmGrpcError
-from wasm_grpc.core.model import Inference, WorkerFunction
+from wasm_grpc.core.model import WorkerFunction
 from wasm_grpc.core.wire import Load, Loaded, LoadFailed, encode_env
 from wasm_grpc.engines.protocol import Engine, Prepared
 from wasm_grpc.guests.protocol import Guest, ReadyGuest
 from wasm_grpc.guests.registry import guest_for
-from wasm_grpc.hosts.nn.state import InferenceGrants
+from wasm_grpc.hosts.protocol import HostStates
+from wasm_grpc.hosts.registry import HOST_MODULES
 from wasm_grpc.hosts.wasi.context import encode_strings
 from wasm_grpc.hosts.wasi.mounts import FileSystem
-from wasm_grpc.inference.models import Models
-from wasm_grpc.inference.registry import open_backend
 
 __all__ = ["LoadedFunction", "LoadedFunctions"]
 
@@ -32,7 +31,7 @@ class LoadedFunction:
         guest: Its guest interface.
         module: The module, loaded by the engine.
         files: What it may see of the file system.
-        inference: The models that it may run.
+        states: How its host modules begin an invocation.
     """
 
     function: WorkerFunction
@@ -41,7 +40,7 @@ class LoadedFunction:
     guest: Guest
     module: Prepared
     files: FileSystem
-    inference: InferenceGrants
+    states: HostStates
     _instance: ReadyGuest | None = None
 
     def prepare(self) -> None:
@@ -72,7 +71,7 @@ class LoadedFunctions:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        self._models = Models(open_backend)
+        self._hosts = [module() for module in HOST_MODULES]
         self._table: dict[int, LoadedFunction | str] = {}
 
     def get(self, index: int) -> LoadedFunction | str | None:
@@ -107,8 +106,8 @@ class LoadedFunctions:
             env=encode_env(function.env),
             guest=guest,
             module=module,
-            files=FileSystem(function.mounts, scratch_bytes=function.limits.scratch_bytes),
-            inference=self._grants(function.inference),
+            files=FileSystem(function.grants.mounts, scratch_bytes=function.limits.scratch_bytes),
+            states={host.state: host.open(function.grants) for host in self._hosts},
         )
 
     def _module_of_another(self, function: WorkerFunction) -> Prepared | None:
@@ -123,14 +122,3 @@ class LoadedFunctions:
             ):
                 return entry.module
         return None
-
-    def _grants(self, inference: Inference) -> InferenceGrants:
-        if not inference.is_granted:
-            return InferenceGrants()
-        # Opened now, so that the first call of a guest that brings its own model does not wait for it.
-        _ = self._models.backend
-        return InferenceGrants(
-            models={model.name: self._models.named(model) for model in inference.models},
-            load=self._models.supplied if inference.may_load else None,
-            tensor_types=inference.tensor_types,
-        )

@@ -84,7 +84,7 @@ def _run(frames: FrameSocket, entry: LoadedFunction, message: Invoke) -> Ending:
         else Stderr(limits.stderr_bytes),
         limits=limits,
         preopens=entry.files.preopens(),
-        inference=entry.inference,
+        states=entry.states,
     )
     if limits.cpu_s is not None:
         signal.setitimer(signal.ITIMER_PROF, limits.cpu_s)

@@ -77,18 +77,20 @@ def _fork(
     frames: FrameSocket, forks: socket.socket, functions: LoadedFunctions, message: Fork, *, server: int
 ) -> None:
     _, descriptors, _, _ = socket.recv_fds(forks, 1, _DESCRIPTORS)
+    answer: Forked | ForkFailed
     try:
         pid = fork_twice()
     except OSError as exc:
-        frames.send(ForkFailed(exc.strerror or type(exc).__name__))
-        return
-    if not pid:
-        frames.close()
-        forks.close()
-        _be_forked(functions, message, descriptors, server=server)
+        answer = ForkFailed(exc.strerror or type(exc).__name__)
+    else:
+        if not pid:
+            frames.close()
+            forks.close()
+            _be_forked(functions, message, descriptors, server=server)
+        answer = Forked(pid)
     for descriptor in descriptors:
         os.close(descriptor)
-    frames.send(Forked(pid))
+    frames.send(answer)
 
 
 def fork_twice() -> int:
@@ -99,7 +101,12 @@ def fork_twice() -> int:
         OSError: The kernel has no process left for it.
     """
     pid_end, between_end = os.pipe()
-    between = os.fork()
+    try:
+        between = os.fork()
+    except OSError:
+        os.close(pid_end)
+        os.close(between_end)
+        raise
     if not between:
         os.close(pid_end)
         return _fork_between(os.getpid(), between_end)

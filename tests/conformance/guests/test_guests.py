@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from conformance.engines.table import ENGINES
 from wasm_grpc.core.model import GuestKind, Limits, Mount, MountEntry, Outcome, Reason
 from wasm_grpc.engines.binary import read_module
 from wasm_grpc.engines.limits import write_limits
@@ -30,12 +29,6 @@ BODY = bytes(range(256)) * 300
 """Over the buffer of every library, and text in no encoding."""
 
 EXIT_IO_ERROR = 74
-
-
-@pytest.fixture(scope="module", params=list(ENGINES))
-def engine(request: pytest.FixtureRequest) -> Engine:
-    """One engine, opened once for all that runs on it."""
-    return ENGINES[request.param]()
 
 
 @pytest.fixture(scope="module", params=LANGUAGES)

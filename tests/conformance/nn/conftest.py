@@ -1,4 +1,4 @@
-"""Each test of this folder runs once for every engine that this interpreter has, on its inference backend."""
+"""The inference backend of this interpreter, on which each engine's tests run."""
 
 from __future__ import annotations
 
@@ -6,19 +6,11 @@ import os
 
 import pytest
 
-from conformance.engines.table import ENGINES
 from wasm_grpc.core.errors import InferenceUnavailableError
-from wasm_grpc.engines.protocol import Engine
 from wasm_grpc.inference.protocol import Backend
 from wasm_grpc.inference.registry import open_backend
 
-__all__ = ["backend", "engine"]
-
-
-@pytest.fixture(params=list(ENGINES), scope="module")
-def engine(request: pytest.FixtureRequest) -> Engine:
-    """One engine, opened once for all tests of a module."""
-    return ENGINES[request.param]()
+__all__ = ["backend"]
 
 
 @pytest.fixture(scope="session")

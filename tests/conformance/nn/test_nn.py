@@ -16,7 +16,7 @@ from wasm_grpc.engines.protocol import Engine
 from wasm_grpc.guests.protocol import GuestCall
 from wasm_grpc.guests.registry import guest_for
 from wasm_grpc.hosts.nn import ephemeral
-from wasm_grpc.hosts.nn.state import InferenceGrants
+from wasm_grpc.hosts.nn.state import InferenceGrants, InferenceState
 from wasm_grpc.hosts.wasi.streams import BytesStdin, CollectedStdout, Stderr
 from wasm_grpc.inference.models import Models
 from wasm_grpc.inference.protocol import Backend
@@ -44,7 +44,7 @@ def run(engine: Engine, backend: Backend, case: Case) -> Outcome:
         stdout=CollectedStdout(None),
         stderr=Stderr(64 * 1024),
         limits=Limits(),
-        inference=grants,
+        states={InferenceState: grants.begin},
     )
     return ready.run(call).outcome
 

@@ -1,4 +1,4 @@
-"""The engines that this interpreter has, and guests assembled from text."""
+"""Guests assembled from text, and the files that they see."""
 
 from __future__ import annotations
 
@@ -11,34 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from wasm_grpc.core.errors import EngineUnavailableError
-from wasm_grpc.core.model import EngineName, Mount, MountEntry
-from wasm_grpc.engines.protocol import Engine
-from wasm_grpc.engines.registry import open_engine
+from wasm_grpc.core.model import Mount, MountEntry
 
-__all__ = ["assemble", "engine", "mounts"]
-
-
-def _open_wasmtime(api: str) -> Engine:
-    from wasm_grpc.engines.wasmtime.opening import WasmtimeApi, open_wasmtime  # noqa: PLC0415 - optional
-
-    return open_wasmtime(WasmtimeApi(api))
-
-
-OPENERS: dict[str, Callable[[], Engine]] = {
-    "wasmtime-c": lambda: _open_wasmtime("c"),
-    "wasmtime-public": lambda: _open_wasmtime("public"),
-    "wasmer": lambda: open_engine(EngineName.WASMER),
-}
-
-
-@pytest.fixture(scope="session", params=OPENERS)
-def engine(request: pytest.FixtureRequest) -> Engine:
-    """Each engine in turn; no interpreter has to have all of them."""
-    try:
-        return OPENERS[request.param]()
-    except (ImportError, EngineUnavailableError) as exc:
-        pytest.skip(f"{request.param}: {exc}")
+__all__ = ["assemble", "mounts"]
 
 
 @pytest.fixture(scope="session")

@@ -12,17 +12,18 @@ from wasm_grpc.core.settings import make_settings
 
 
 def test_workers_follow_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The default is one run slot for each core that this process may use, and four processes for each slot."""
+    """The default is one run slot for each core that this process may use, and 16 processes for each slot."""
     monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 3, 5}, raising=False)
 
     settings = make_settings({})
 
-    assert (settings.workers, settings.max_workers) == (3, 12)
+    assert (settings.workers, settings.max_workers) == (3, 48)
 
 
 def test_max_workers_follow_the_workers() -> None:
-    """The default is four processes for each run slot, however many cores the machine has."""
-    assert make_settings({"workers": 5}).max_workers == 20
+    """The default is 16 processes for each run slot, however many cores the machine has, up to the limit."""
+    assert make_settings({"workers": 5}).max_workers == 80
+    assert make_settings({"workers": 300}).max_workers == 4096
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wasm_grpc.core.errors import ModelError
-from wasm_grpc.core.model import PAGE_BYTES
-from wasm_grpc.engines.protocol import Context
+from wasm_grpc.core.model import PAGE_BYTES, Limits
 from wasm_grpc.hosts.nn import ephemeral
 from wasm_grpc.hosts.nn.state import InferenceGrants, InferenceState
+from wasm_grpc.hosts.protocol import HostContext, HostStates
 from wasm_grpc.inference.protocol import TensorInfo, TensorType
 
 __all__ = []
@@ -31,19 +31,36 @@ class Echo:
         return tuple(inputs)
 
 
-class Guest(Context):
+class Call:
+    """An invocation that is granted a model, and may load its own."""
+
+    limits = Limits()
+
+    def __init__(self) -> None:
+        grants = InferenceGrants(models={"m": Echo()}, load=load)
+        self.states: HostStates = {InferenceState: grants.begin}
+        self.lines: list[str] = []
+
+    def log(self, line: str) -> None:
+        """Keep the line."""
+        self.lines.append(line)
+
+
+class Guest(HostContext):
     """A guest with some pages of memory, a loaded graph, and an execution context."""
 
-    __slots__ = ("content", "inference", "known", "lines")
+    __slots__ = ("content", "known", "lines")
 
     def __init__(self, *, pages: int = 1) -> None:
+        super().__init__()
         self.content = bytearray(pages * PAGE_BYTES)
         self.memory = lambda: memoryview(self.content)
-        self.lines: list[str] = []
-        self.inference = InferenceState()
-        self.inference.bind(InferenceGrants(models={"m": Echo()}, load=load), self.lines.append)
-        graph = self.inference.add_graph(Echo())
-        self.known = [graph, self.inference.add_context(self.inference.graph(graph))]
+        call = Call()
+        self.lines = call.lines
+        self.begin(call)
+        state = self.state_of(InferenceState)
+        graph = state.add_graph(Echo())
+        self.known = [graph, state.add_context(state.graph(graph))]
 
     def call(self, name: str, *args: int) -> object:
         """Call a function, and return its errno."""

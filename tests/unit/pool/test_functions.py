@@ -5,6 +5,7 @@ from __future__ import annotations
 from wasm_grpc.core.model import (
     MIB,
     EngineName,
+    Grants,
     GuestKind,
     Inference,
     Limits,
@@ -35,8 +36,7 @@ def function(
             args=(),
             env=(),
             limits=Limits(),
-            mounts=(),
-            inference=Inference(models=models),
+            grants=Grants(inference=Inference(models=models)),
             prepared=True,
         ),
         runtime=Runtime(engine, "python"),

@@ -17,6 +17,7 @@ from wasm_grpc import __version__
 from wasm_grpc.core.errors import InvocationError, WasmGrpcError, WorkerStartError
 from wasm_grpc.core.model import (
     EngineName,
+    Grants,
     GuestKind,
     Inference,
     Invocation,
@@ -47,6 +48,7 @@ from wasm_grpc.core.wire import (
     pack,
 )
 from wasm_grpc.pool.functions import PoolFunction
+from wasm_grpc.pool.process import WorkerProcess
 from wasm_grpc.pool.template import Template
 
 pytestmark = pytest.mark.asyncio
@@ -70,7 +72,7 @@ def function(
         artifact="artifact",
         digest="",
         limits=limits or Limits(timeout_s=5),
-        inference=Inference(may_load=may_load),
+        grants=Grants(inference=Inference(may_load=may_load)),
     )
     return PoolFunction(function=worker_function, runtime=runtime, policy=PoolPolicy(min=prepared))
 
@@ -137,6 +139,25 @@ async def test_a_function_that_can_not_be_loaded_is_alone(
 
     refused = Outcome(reason=Reason.UNAVAILABLE, message=f"it can't be loaded: {reason}")
     assert outcomes == [OK, refused, OK] * 3
+
+
+async def test_a_result_that_crosses_the_kill(
+    fake_worker: FakeWorker, one_slot: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that is being killed gets no other invocation, though it has just answered the last one."""
+    async with open_pool([function(fake_worker("--answer=pid"))], one_slot) as pool:
+        first = await pool.invoke(INVOCATION)
+        with monkeypatch.context() as patch:
+            # The signal is on its way.
+            patch.setattr(WorkerProcess, "kill", lambda _: None)
+            abandoned = asyncio.ensure_future(pool.invoke(INVOCATION))
+            await asyncio.sleep(0)
+            abandoned.cancel()
+            await asyncio.wait([abandoned])
+        second = await pool.invoke(INVOCATION)
+
+    assert second.reason is Reason.OK
+    assert second.body != first.body
 
 
 async def test_a_worker_that_does_not_begin(

@@ -15,6 +15,7 @@ from unit.pool.faults import FakeWorker, open_pool
 from wasm_grpc.core.model import (
     MIB,
     EngineName,
+    Grants,
     GuestKind,
     Inference,
     Invocation,
@@ -47,7 +48,7 @@ def function(runtime: Runtime, name: str = "f", *, in_advance: int = 1, threads:
         artifact="artifact",
         digest="",
         limits=Limits(timeout_s=5),
-        inference=Inference(models=models),
+        grants=Grants(inference=Inference(models=models)),
     )
     return PoolFunction(function=worker_function, runtime=runtime, policy=PoolPolicy(min=in_advance))
 
@@ -111,6 +112,20 @@ async def test_an_old_template_is_replaced(fake_worker: FakeWorker, monkeypatch:
             templates.add(found[0])
 
     assert found[0] != found[1]
+
+
+async def test_more_late_functions_than_are_blocked_at_once(
+    fake_worker: FakeWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A template comes up although the first function is no longer blocked when the last one is late."""
+    monkeypatch.setattr("wasm_grpc.pool.blame.LOAD_S", 0.2)
+    monkeypatch.setattr("wasm_grpc.pool.blame.BLOCKED_S", 0.3)
+    runtime = fake_worker("--at-load=pause")
+    functions = [function(runtime, name) for name in ("f", "g", "h", "i")]
+    async with open_pool(functions, SETTINGS) as pool:
+        outcome = await pool.invoke(Invocation(id="1", function="f", body=b""))
+
+    assert outcome.message == "it can't be loaded: its worker took longer than 0.2 s to load it"
 
 
 async def test_a_template_that_can_not_fork(

@@ -12,6 +12,7 @@ import pytest
 
 from wasm_grpc.core.errors import InvocationError
 from wasm_grpc.core.model import Reason
+from wasm_grpc.core.observers import Observers
 from wasm_grpc.server.answers import Answers
 from wasm_grpc.server.calls import Call, Calls
 from wasm_grpc.server.failures import Context
@@ -50,13 +51,13 @@ class FakeContext:
 
 def invocation(context: FakeContext) -> Call:
     """Let in the call of invocation 1."""
-    calls = Calls(Answers(), token=TOKEN, is_event_token_checked=False)
+    calls = Calls(Answers(), Observers(), token=TOKEN, is_event_token_checked=False)
     return calls.invocation(cast("Context", context), "OnInvoke", "1")
 
 
 def event(context: FakeContext, *, is_token_checked: bool = False) -> Call:
     """Let in the call of an event."""
-    calls = Calls(Answers(), token=TOKEN, is_event_token_checked=is_token_checked)
+    calls = Calls(Answers(), Observers(), token=TOKEN, is_event_token_checked=is_token_checked)
     return calls.event(cast("Context", context), "OnJobEvent")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import AsyncIterator
 from typing import Any, cast
@@ -11,6 +12,8 @@ import grpc
 import pytest
 
 from wasm_grpc.core.errors import InvocationError
+from wasm_grpc.core.observers import Observers
+from wasm_grpc.invocation.response import Response
 from wasm_grpc.invocation.triggers.stream import Streams
 from wasm_grpc.server.answers import Answers
 from wasm_grpc.server.calls import Calls
@@ -33,6 +36,29 @@ class FakeStreams:
         raise AssertionError
 
 
+class OneStream(FakeStreams):
+    """Takes one stream, whose answer is ready, and keeps how it was left."""
+
+    def __init__(self) -> None:
+        self.left_with: BaseException | None = None
+
+    @contextlib.asynccontextmanager
+    async def open(self, *_: object) -> AsyncIterator[OneStream]:
+        """Return itself as the call."""
+        try:
+            yield self
+        except BaseException as exc:
+            self.left_with = exc
+            raise
+
+    async def started(self) -> None:
+        """Return at once."""
+
+    async def header(self) -> Response:
+        """Return a header."""
+        return Response(content_type="text/plain")
+
+
 class FakeContext:
     """A call whose server has stopped."""
 
@@ -42,6 +68,14 @@ class FakeContext:
 
     def add_done_callback(self, _: object) -> None:
         """Ignore it."""
+
+    async def write(self, _: object) -> None:
+        """Fail as grpc.aio does once its server has stopped."""
+        raise grpc.aio.UsageError("Server already stopped.")
+
+
+async def _one_header() -> AsyncIterator[pb.InvokeRequest]:
+    yield pb.InvokeRequest(header=pb.RequestHeader(method="f"))
 
 
 class Stopped:
@@ -56,12 +90,26 @@ class Stopped:
         raise grpc.aio.BaseError("Server already stopped.")
 
 
+def _calls() -> Calls:
+    return Calls(Answers(), Observers(), token="", is_event_token_checked=False)
+
+
 async def test_a_stream_in_the_servers_last_moment(caplog: pytest.LogCaptureFixture) -> None:
     """It is over, and no error of ours: nothing is logged."""
-    calls = Calls(Answers(), token="", is_event_token_checked=False)
-    functions = Functions(cast("Streams", FakeStreams()), calls)
+    functions = Functions(cast("Streams", FakeStreams()), _calls())
 
     with caplog.at_level(logging.DEBUG), pytest.raises(asyncio.CancelledError):
         await functions.Invoke(Stopped(), cast("Any", FakeContext()))
 
     assert [record.getMessage() for record in caplog.records if record.name.startswith("wasm_grpc")] == []
+
+
+async def test_a_stream_that_the_server_no_longer_answers() -> None:
+    """Its invocation ends as one whose caller is gone, not as an error of ours."""
+    streams = OneStream()
+    functions = Functions(cast("Streams", streams), _calls())
+
+    with pytest.raises(asyncio.CancelledError):
+        await functions.Invoke(_one_header(), cast("Any", FakeContext()))
+
+    assert isinstance(streams.left_with, asyncio.CancelledError)

@@ -6,6 +6,7 @@ import pytest
 
 from wasm_grpc.core.errors import InvocationError
 from wasm_grpc.core.model import Reason
+from wasm_grpc.core.observers import Observers
 from wasm_grpc.invocation.environment import Metadata
 from wasm_grpc.server.token import TokenCheck
 
@@ -23,7 +24,7 @@ from wasm_grpc.server.token import TokenCheck
 )
 def test_the_right_token(expected: str, metadata: Metadata) -> None:
     """A call that carries the token passes; without one to expect, every call does."""
-    TokenCheck(expected).check(metadata, "OnInvoke")
+    TokenCheck(expected, Observers()).check(metadata, "OnInvoke")
 
 
 @pytest.mark.parametrize(
@@ -40,7 +41,7 @@ def test_the_right_token(expected: str, metadata: Metadata) -> None:
 def test_a_wrong_token(metadata: Metadata) -> None:
     """A call that doesn't carry it is refused, and not told what was wrong with it."""
     with pytest.raises(InvocationError) as caught:
-        TokenCheck("secret").check(metadata, "OnInvoke")
+        TokenCheck("secret", Observers()).check(metadata, "OnInvoke")
 
     assert caught.value.reason is Reason.UNAUTHENTICATED
     assert "secret" not in str(caught.value)
@@ -50,7 +51,7 @@ def test_a_refused_call_is_logged(caplog: pytest.LogCaptureFixture, monkeypatch:
     """A line a second tells of all refused calls, and never what they carried."""
     now_s = iter([100.0, 100.5, 100.9, 101.5])
     monkeypatch.setattr("wasm_grpc.server.token.time.monotonic", lambda: next(now_s))
-    token = TokenCheck("secret")
+    token = TokenCheck("secret", Observers())
 
     for call in ("OnInvoke", "OnTopicEvent", "OnInvoke", "Functions.Invoke"):
         with pytest.raises(InvocationError):

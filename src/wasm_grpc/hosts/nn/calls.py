@@ -9,7 +9,8 @@ from collections.abc import Callable
 from wasm_grpc.engines.protocol import FuncType, HostFunction
 from wasm_grpc.hosts.nn.abi import INVALID_ARGUMENT, MISSING_MEMORY, SUCCESS, U32_MAX
 from wasm_grpc.hosts.nn.refusal import Refusal
-from wasm_grpc.hosts.nn.state import InferenceContext
+from wasm_grpc.hosts.nn.state import InferenceState
+from wasm_grpc.hosts.protocol import HostContext
 
 __all__ = ["declare", "region"]
 
@@ -24,28 +25,30 @@ def declare(name: str, count: int, call: Callable[..., None]) -> HostFunction:
     Args:
         name: Name of the function, for the log.
         count: Number of i32 parameters.
-        call: Called with the context and the unsigned arguments.
+        call: Called with the `InferenceState`, the guest's memory and the unsigned arguments.
     """
 
     @functools.wraps(call)
-    def answer(context: InferenceContext, *args: int) -> int:
+    def answer(context: HostContext, *args: int) -> int:
+        state = context.state_of(InferenceState)
         try:
-            _check_memory(context)
-            call(context, *[arg & U32_MAX for arg in args])
+            call(state, _memory(context), *[arg & U32_MAX for arg in args])
         except Refusal as refusal:
-            context.inference.log(f"wasi-nn: {name}: {refusal}")
+            state.log(f"wasi-nn: {name}: {refusal}")
             return refusal.errno
         except struct.error:
-            context.inference.log(f"wasi-nn: {name}: a pointer is out of bounds; expected one inside memory")
+            state.log(f"wasi-nn: {name}: a pointer is out of bounds; expected one inside memory")
             return INVALID_ARGUMENT
         return SUCCESS
 
     return HostFunction(FuncType(("i32",) * count, ("i32",)), answer)
 
 
-def _check_memory(context: InferenceContext) -> None:
-    if not context.memory():
+def _memory(context: HostContext) -> memoryview:
+    memory = context.memory()
+    if not memory:
         raise Refusal(MISSING_MEMORY, "the module has no memory; expected an export 'memory'")
+    return memory
 
 
 def region(memory: memoryview, at: int, length: int, what: str) -> memoryview:

@@ -14,4 +14,4 @@ MODULE: Final = "wasi_ephemeral_nn"
 FUNCTIONS: Final[HostModules] = {
     (MODULE, name): function for group in (graphs, execution) for name, function in group.FUNCTIONS.items()
 }
-"""The functions need a context with an `InferenceState`."""
+"""The functions need a `HostContext` that has an `InferenceState`."""

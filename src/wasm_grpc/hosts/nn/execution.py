@@ -16,36 +16,35 @@ from wasm_grpc.hosts.nn.abi import (
 from wasm_grpc.hosts.nn.calls import declare, region
 from wasm_grpc.hosts.nn.graphs import out_of_memory
 from wasm_grpc.hosts.nn.refusal import Refusal
-from wasm_grpc.hosts.nn.state import InferenceContext
+from wasm_grpc.hosts.nn.state import InferenceState
 from wasm_grpc.hosts.nn.tensors import read_tensor
 from wasm_grpc.inference.protocol import TensorInfo
 
 __all__ = ["FUNCTIONS"]
 
 
-def _init_execution_context(context: InferenceContext, graph: int, context_at: int) -> None:
-    opened = context.inference.graph(graph)
-    memory = context.memory()
+def _init_execution_context(state: InferenceState, memory: memoryview, graph: int, context_at: int) -> None:
+    opened = state.graph(graph)
     region(memory, context_at, HANDLE.size, "the address for the context")
-    HANDLE.pack_into(memory, context_at, context.inference.add_context(opened))
+    HANDLE.pack_into(memory, context_at, state.add_context(opened))
 
 
-def _set_input(context: InferenceContext, handle: int, index: int, tensor_at: int) -> None:
-    execution = context.inference.context(handle)
+def _set_input(state: InferenceState, memory: memoryview, handle: int, index: int, tensor_at: int) -> None:
+    execution = state.context(handle)
     wanted = execution.graph.session.inputs
     if index >= len(wanted):
         raise Refusal(INVALID_ARGUMENT, f"no input {index}; expected an index below {len(wanted)}")
     execution.inputs[index] = read_tensor(
-        context.memory(),
+        memory,
         tensor_at,
         wanted=wanted[index],
-        types=context.inference.grants.tensor_types,
+        types=state.grants.tensor_types,
         where=_named("input", index, wanted[index]),
     )
 
 
-def _compute(context: InferenceContext, handle: int) -> None:
-    execution = context.inference.context(handle)
+def _compute(state: InferenceState, memory: memoryview, handle: int) -> None:
+    execution = state.context(handle)
     session = execution.graph.session
     for index, tensor in enumerate(session.inputs):
         if index not in execution.inputs:
@@ -61,10 +60,15 @@ def _compute(context: InferenceContext, handle: int) -> None:
 
 
 def _get_output(
-    context: InferenceContext, handle: int, index: int, out_at: int, room: int, written_at: int
+    state: InferenceState,
+    memory: memoryview,
+    handle: int,
+    index: int,
+    out_at: int,
+    room: int,
+    written_at: int,
 ) -> None:
-    execution = context.inference.context(handle)
-    memory = context.memory()
+    execution = state.context(handle)
     out = region(memory, out_at, room, "the output's buffer")
     region(memory, written_at, SIZE.size, "the address for the size")
     if execution.outputs is None:
@@ -84,12 +88,12 @@ def _get_output(
     out[: len(content)] = content
 
 
-def _finalize_execution_context(context: InferenceContext, handle: int) -> None:
-    context.inference.remove_context(handle)
+def _finalize_execution_context(state: InferenceState, memory: memoryview, handle: int) -> None:
+    state.remove_context(handle)
 
 
-def _incremental(context: InferenceContext, handle: int, *_: int) -> None:
-    context.inference.context(handle)
+def _incremental(state: InferenceState, memory: memoryview, handle: int, *_: int) -> None:
+    state.context(handle)
     raise Refusal(
         UNSUPPORTED_OPERATION, "is for models with incremental output; expected compute and get_output"
     )

@@ -23,7 +23,7 @@ from wasm_grpc.hosts.nn.abi import (
 )
 from wasm_grpc.hosts.nn.calls import declare, region
 from wasm_grpc.hosts.nn.refusal import Refusal
-from wasm_grpc.hosts.nn.state import InferenceContext
+from wasm_grpc.hosts.nn.state import InferenceState
 from wasm_grpc.inference.models import SUPPLIED_LIMIT_BYTES
 
 __all__ = ["FUNCTIONS"]
@@ -34,16 +34,21 @@ _SHOWN_NAMES: Final = 8
 
 
 def _load(
-    context: InferenceContext, builders_at: int, count: int, encoding: int, target: int, graph_at: int
+    state: InferenceState,
+    memory: memoryview,
+    builders_at: int,
+    count: int,
+    encoding: int,
+    target: int,
+    graph_at: int,
 ) -> None:
-    load = context.inference.grants.load
+    load = state.grants.load
     if load is None:
         # No errno means "forbidden", and the guest can't work without its model: stop it.
         raise GuestStop(
             Reason.DENIED,
             "loading a model is not allowed; expected capabilities.nn.load = true, or `wasm-grpc run --nn`",
         )
-    memory = context.memory()
     region(memory, graph_at, HANDLE.size, "the address for the graph")
     if count != 1:
         raise Refusal(INVALID_ARGUMENT, f"the model has {count} parts; expected 1 for TensorFlow Lite")
@@ -65,27 +70,34 @@ def _load(
         raise Refusal(INVALID_ARGUMENT, f"the model {exc}") from exc
     except MemoryError:
         raise out_of_memory() from None
-    HANDLE.pack_into(memory, graph_at, context.inference.add_graph(session))
+    HANDLE.pack_into(memory, graph_at, state.add_graph(session))
 
 
-def _load_by_name(context: InferenceContext, name_at: int, length: int, graph_at: int) -> None:
-    memory = context.memory()
+def _load_by_name(
+    state: InferenceState, memory: memoryview, name_at: int, length: int, graph_at: int
+) -> None:
     region(memory, graph_at, HANDLE.size, "the address for the graph")
     name = _text(region(memory, name_at, length, "the name"), "the name")
-    models = context.inference.grants.models
+    models = state.grants.models
     session = models.get(name)
     if session is None:
         granted = ", ".join(map(repr, sorted(models)[:_SHOWN_NAMES])) or "none is"
         raise Refusal(
             NOT_FOUND, f"no model {name[:_SHOWN_CHARS]!r}; expected one that is granted ({granted})"
         )
-    HANDLE.pack_into(memory, graph_at, context.inference.add_graph(session))
+    HANDLE.pack_into(memory, graph_at, state.add_graph(session))
 
 
 def _load_by_name_with_config(
-    context: InferenceContext, name_at: int, name_length: int, config_at: int, length: int, graph_at: int
+    state: InferenceState,
+    memory: memoryview,
+    name_at: int,
+    name_length: int,
+    config_at: int,
+    length: int,
+    graph_at: int,
 ) -> None:
-    config = _text(region(context.memory(), config_at, length, "the configuration"), "the configuration")
+    config = _text(region(memory, config_at, length, "the configuration"), "the configuration")
     try:
         # The content is ignored: it is for other backends, and the manifest grants the threads.
         is_object = not config or isinstance(json.loads(config), dict)
@@ -93,11 +105,11 @@ def _load_by_name_with_config(
         is_object = False
     if not is_object:
         raise Refusal(INVALID_ARGUMENT, f"{config[:_SHOWN_CHARS]!r} is not a JSON object; expected one")
-    _load_by_name(context, name_at, name_length, graph_at)
+    _load_by_name(state, memory, name_at, name_length, graph_at)
 
 
-def _unload(context: InferenceContext, graph: int) -> None:
-    context.inference.remove_graph(graph)
+def _unload(state: InferenceState, memory: memoryview, graph: int) -> None:
+    state.remove_graph(graph)
 
 
 def _text(content: memoryview, what: str) -> str:

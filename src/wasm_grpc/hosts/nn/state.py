@@ -1,4 +1,4 @@
-"""The state of wasi-nn in one instance: its grants, its handles and its log."""
+"""The state of wasi-nn in one invocation: its grants, its handles and its log."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ import itertools
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final
 
 from wasm_grpc.core.model import TensorTypes
 from wasm_grpc.hosts.nn.abi import BUSY, INVALID_ARGUMENT
 from wasm_grpc.hosts.nn.refusal import Refusal
+from wasm_grpc.hosts.protocol import HostCall
 from wasm_grpc.inference.protocol import Session
 
-__all__ = ["ExecutionContext", "Graph", "InferenceContext", "InferenceGrants", "InferenceState"]
+__all__ = ["ExecutionContext", "Graph", "InferenceGrants", "InferenceState"]
 
 _HANDLES_LIMIT: Final = 256
 """Limit on open graphs and execution contexts of one instance. It bounds the memory they take."""
@@ -39,6 +40,12 @@ class InferenceGrants:
     models: Mapping[str, Session] = field(default_factory=dict)
     load: Callable[[bytes], Session] | None = None
     tensor_types: TensorTypes = TensorTypes.AUTO
+
+    def begin(self, call: HostCall) -> InferenceState:
+        """
+        Return the state of one invocation.
+        """
+        return InferenceState(self, call.log)
 
 
 @dataclass(slots=True)
@@ -68,12 +75,9 @@ class ExecutionContext:
     owner: int = field(default_factory=lambda: next(_OWNERS))
 
 
-_NOTHING: Final = InferenceGrants()
-
-
 class InferenceState:
     """
-    Grants and handles of one instance. Nothing is granted before `bind`.
+    Grants and handles of one invocation.
 
     Attributes:
         grants: The models that the function may run.
@@ -82,19 +86,12 @@ class InferenceState:
 
     __slots__ = ("_contexts", "_graphs", "_next_handle", "grants", "log")
 
-    def __init__(self) -> None:
-        self.grants = _NOTHING
-        self.log: Callable[[str], None] = _drop
+    def __init__(self, grants: InferenceGrants, log: Callable[[str], None]) -> None:
+        self.grants = grants
+        self.log = log
         self._graphs: dict[int, Graph] = {}
         self._contexts: dict[int, ExecutionContext] = {}
         self._next_handle = 0
-
-    def bind(self, grants: InferenceGrants, log: Callable[[str], None]) -> None:
-        """
-        Begin an invocation. Call it once.
-        """
-        self.grants = grants
-        self.log = log
 
     def add_graph(self, session: Session) -> int:
         """
@@ -174,19 +171,6 @@ class InferenceState:
         return self._next_handle
 
 
-class InferenceContext(Protocol):
-    """
-    The part of an instance's context that wasi-nn's functions use.
-    """
-
-    memory: Callable[[], memoryview]
-    inference: InferenceState
-
-
 def _first_handle() -> int:
     # Of a power of two, so each is as likely; `secrets` would cost every worker's start 3 ms.
     return 1 + int.from_bytes(os.urandom(4), "little") % _FIRST_HANDLE_LIMIT
-
-
-def _drop(line: str) -> None:
-    pass

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 
-from wasm_grpc.engines.protocol import Context
+from wasm_grpc.hosts.protocol import HostContext
 from wasm_grpc.hosts.wasi.abi import EMFILE
 from wasm_grpc.hosts.wasi.descriptors import Descriptor, InputStream, OutputStream
 from wasm_grpc.hosts.wasi.refusal import Refusal
@@ -39,7 +39,7 @@ def query_arguments(env: bytes) -> bytes:
     return query.replace(b"&", b"\0") + b"\0" if query else b""
 
 
-class WasiContext(Context):
+class WasiContext(HostContext):
     """
     An instance's arguments, environment and open descriptors.
 
@@ -57,6 +57,7 @@ class WasiContext(Context):
     __slots__ = ("args", "cpu_zero_ns", "descriptors", "env")
 
     def __init__(self) -> None:
+        super().__init__()
         self.args = b""
         self.env = b""
         self.descriptors: dict[int, Descriptor] = {}

@@ -68,7 +68,8 @@ class Invoker:
             InvocationError: The invocation failed. The failure has been logged.
         """
         try:
-            route, function = self._deployment.find_method(request.method, request.verb)
+            with self._runner.telling_refusal():
+                route, function = self._deployment.find_method(request.method, request.verb)
             return await self.run(request, route, function, invocation_id)
         except (InvocationError, asyncio.CancelledError) as exc:
             log_failure(exc, request, invocation_id)
@@ -89,10 +90,12 @@ class Invoker:
         Raises:
             InvocationError: The invocation failed. The caller logs it.
         """
+        with self._runner.telling_refusal():
+            env = environment_of(request, route, function, content_length=len(request.body))
         return await self._runner.run(
             function,
             request.body,
-            env=environment_of(request, route, function, content_length=len(request.body)),
+            env=env,
             invocation_id=invocation_id,
             output=_output(route, request, invocation_id),
         )

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 
+from wasm_grpc.catalogue.routes import Route
 from wasm_grpc.core.errors import GuestStatusError, InvocationError
 from wasm_grpc.core.model import Reason, ResponseKind
 from wasm_grpc.invocation.cgi import has_cgi_head, parse_cgi_response
@@ -161,14 +162,19 @@ class Streams:
 
     @contextlib.asynccontextmanager
     async def _open(self, request: Request, invocation_id: str) -> AsyncIterator[StreamedCall]:
-        route, function = self._deployment.find_method(request.method, request.verb)
-        if route.then is not None:
-            raise InvocationError(
-                Reason.INVALID_REQUEST,
-                f"function '{function.name}': its result is sent on by `then`, which needs it whole; "
-                "expected a call that is not a stream",
-                function=function.name,
-            )
-        env = environment_of(request, route, function, content_length=None)
+        with self._runner.telling_refusal():
+            route, function = self._deployment.find_method(request.method, request.verb)
+            _check_streamable(route, function)
+            env = environment_of(request, route, function, content_length=None)
         async with self._runner.open_stream(function, env=env, invocation_id=invocation_id) as stream:
             yield StreamedCall(function, stream)
+
+
+def _check_streamable(route: Route, function: FunctionManifest) -> None:
+    if route.then is not None:
+        raise InvocationError(
+            Reason.INVALID_REQUEST,
+            f"function '{function.name}': its result is sent on by `then`, which needs it whole; "
+            "expected a call that is not a stream",
+            function=function.name,
+        )

@@ -98,7 +98,10 @@ class Consumer:
         self, event: Event, metadata: Metadata, receiver: _Receiver | Subscription | None
     ) -> Verdict:
         if not isinstance(receiver, _Receiver):
-            return _verdict_without_receiver(event, receiver)
+            verdict = _verdict_without_receiver(event, receiver)
+            if verdict is not Verdict.SUCCESS:
+                self._runner.refused(Reason.UNKNOWN_METHOD)
+            return verdict
         function, route = receiver.function, receiver.route
         invocation_id = self._runner.next_id()
         return await self._deliveries.settle(
@@ -116,13 +119,17 @@ class Consumer:
         route: TopicRoute,
         invocation_id: str,
     ) -> None:
-        _check_event(event, function)
-        env = event_environment(
-            event,
-            (*metadata, *event.metadata),
-            withheld=function.env.keys(),
-            is_cgi=function.response is ResponseKind.CGI,
-        )
+        try:
+            _check_event(event, function)
+            env = event_environment(
+                event,
+                (*metadata, *event.metadata),
+                withheld=function.env.keys(),
+                is_cgi=function.response is ResponseKind.CGI,
+            )
+        except InvocationError as exc:
+            self._runner.refused(exc.reason)
+            raise
         await self._runner.run(
             function, event.data, env=env, invocation_id=invocation_id, output=_output(event, route)
         )

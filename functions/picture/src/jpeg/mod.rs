@@ -4,13 +4,18 @@
 //! are read here, and the decoder gets a file with only the segments that define the pixels. Bits with
 //! which no code begins follow each scan, so that the decoder reports a truncated one.
 
+mod huffman;
+mod idct;
+mod planes;
+mod sequential;
+
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 use std::io::ErrorKind;
 
 use jpeg_decoder::{Decoder, Error, PixelFormat};
 
-use crate::decode::{check_size, damaged, truncated, undecodable, LeastSize};
+use crate::decode::{check_size, damaged, truncated, undecodable, Wanted};
 use crate::exif;
 use crate::raster::{Layout, Raster};
 use crate::rejection::Rejection;
@@ -54,10 +59,10 @@ const EXIF: &[u8] = b"Exif\0\0";
 const MOTION_JPEG: &[u8] = b"AVI1\0";
 
 /// Decodes a body that begins as a JPEG does, whole or as `decode::decode` says.
-pub fn decode(body: &[u8], least: LeastSize) -> Result<Raster, Rejection> {
+pub fn decode(body: &[u8], wanted: Wanted) -> Result<Raster, Rejection> {
     let mut parts = Parts::new(body)?;
     if !parts.is_cut {
-        let mut raster = pixels(&parts.file, least).map_err(Failure::rejection)?;
+        let mut raster = pixels(&parts.file, wanted).map_err(Failure::rejection)?;
         raster.orientation = parts.exif.map_or(raster.orientation, exif::orientation);
         return Ok(raster);
     }
@@ -70,11 +75,11 @@ pub fn decode(body: &[u8], least: LeastSize) -> Result<Raster, Rejection> {
         Failure::Undecoded(Error::Format(_) | Error::Io(_)) => truncated(FORMAT),
         failure => failure.rejection(),
     };
-    let in_ones = digest(&pixels(&parts.file, least).map_err(cut)?.samples);
+    let in_ones = digest(&pixels(&parts.file, wanted).map_err(cut)?.samples);
     parts.file.truncate(parts.last_scan_end);
     parts.file.extend_from_slice(&[0; ONES_AFTER_SCAN]);
     parts.file.extend_from_slice(&[0xff, EOI]);
-    let mut raster = pixels(&parts.file, least).map_err(cut)?;
+    let mut raster = pixels(&parts.file, wanted).map_err(cut)?;
     if digest(&raster.samples) != in_ones {
         return Err(truncated(FORMAT));
     }
@@ -210,15 +215,17 @@ fn push_scan(file: &mut Vec<u8>, rest: &mut &[u8]) {
 
 /// Returns the position of the first 0xFF, or the end. It tests eight bytes at a time.
 fn position_of_ff(bytes: &[u8]) -> usize {
-    const LOW_BITS: u64 = 0x0101_0101_0101_0101;
-    const HIGH_BITS: u64 = LOW_BITS << 7;
-    let has_ff = |eight: &[u8]| {
-        let number = u64::from_le_bytes(eight.try_into().unwrap());
-        (!number).wrapping_sub(LOW_BITS) & number & HIGH_BITS != 0
-    };
-    let clear = bytes.chunks_exact(8).take_while(|eight| !has_ff(eight)).count() * 8;
+    let eights = bytes.chunks_exact(8).map(|eight| u64::from_ne_bytes(eight.try_into().unwrap()));
+    let clear = eights.take_while(|&eight| !has_ff(eight)).count() * 8;
     let rest = &bytes[clear..];
     clear + rest.iter().position(|&byte| byte == 0xff).unwrap_or(rest.len())
+}
+
+/// Whether one of eight bytes is 0xFF.
+fn has_ff(eight: u64) -> bool {
+    const LOW_BITS: u64 = 0x0101_0101_0101_0101;
+    const HIGH_BITS: u64 = LOW_BITS << 7;
+    (!eight).wrapping_sub(LOW_BITS) & eight & HIGH_BITS != 0
 }
 
 fn push_ones(file: &mut Vec<u8>, count: usize) {
@@ -327,14 +334,18 @@ impl Failure {
     }
 }
 
-fn pixels(file: &[u8], least: LeastSize) -> Result<Raster, Failure> {
+fn pixels(file: &[u8], wanted: Wanted) -> Result<Raster, Failure> {
     let mut decoder = Decoder::new(file);
     decoder.read_info().map_err(Failure::Undecoded)?;
     let info = decoder.info().ok_or_else(|| Failure::Rejected(damaged(FORMAT, "it has no frame")))?;
     let (mut width, mut height) = (info.width.into(), info.height.into());
     check_size(width, height).map_err(Failure::Rejected)?;
-    if let Some(least) = least {
-        let (fewer_columns, fewer_rows) = scaled_size((width, height), least);
+    let side = wanted.least.map_or(8, |least| scaled_side((width, height), least));
+    if let Some(raster) = sequential::decode(file, side as usize, wanted.is_grey) {
+        return Ok(raster);
+    }
+    if side < 8 {
+        let (fewer_columns, fewer_rows) = (scaled(width, side) as u16, scaled(height, side) as u16);
         let (columns, rows) = decoder.scale(fewer_columns, fewer_rows).map_err(Failure::Undecoded)?;
         (width, height) = (columns.into(), rows.into());
     }
@@ -349,15 +360,14 @@ fn pixels(file: &[u8], least: LeastSize) -> Result<Raster, Failure> {
     Ok(Raster::new(width, height, layout, samples))
 }
 
-/// The smallest size that the decoder can make of a JPEG, each side as long as is wanted.
-fn scaled_size((width, height): (u32, u32), (least_width, least_height): (u32, u32)) -> (u16, u16) {
-    let scaled = |eighths: u32| ((width * eighths + 7) / 8, (height * eighths + 7) / 8);
-    let (width, height) = [1, 2, 4]
-        .map(scaled)
-        .into_iter()
-        .find(|&(width, height)| width >= least_width && height >= least_height)
-        .unwrap_or((width, height));
-    (width as u16, height as u16)
+/// How many samples of each eight are needed so that each side is as long as is wanted: 1, 2, 4 or 8.
+fn scaled_side((width, height): (u32, u32), (least_width, least_height): (u32, u32)) -> u32 {
+    let is_enough = |&side: &u32| scaled(width, side) >= least_width && scaled(height, side) >= least_height;
+    [1, 2, 4].into_iter().find(is_enough).unwrap_or(8)
+}
+
+fn scaled(length: u32, side: u32) -> u32 {
+    (length * side + 7) / 8
 }
 
 /// The decoder returns 16-bit samples in the byte order of the machine, which is little-endian.

@@ -1,4 +1,4 @@
-"""Each test of this folder runs once for every engine that this interpreter has."""
+"""Each conformance test runs once for every engine that this interpreter has."""
 
 from __future__ import annotations
 

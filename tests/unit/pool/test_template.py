@@ -1,0 +1,114 @@
+"""Templates over fake workers, used by several at once: each answers, or says that it has ended."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import sys
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from unit.pool.faults import FakeWorker
+from wasm_grpc.core.model import MIB, GuestKind, WorkerFunction
+from wasm_grpc.core.wire import ForkJob, Load, Loaded, Message
+from wasm_grpc.pool.bases import Bases
+from wasm_grpc.pool.child import become_subreaper
+from wasm_grpc.pool.session import ProcessEnded, Session
+from wasm_grpc.pool.template import Template, TemplateEnded
+
+pytestmark = pytest.mark.asyncio
+
+LOAD = Load(0, WorkerFunction(name="f", guest=GuestKind.WASI_COMMAND, artifact="artifact", digest=""))
+
+
+@pytest.fixture(autouse=True)
+def subreaper() -> None:
+    """Adopt what templates fork, as `Bases` does."""
+    become_subreaper()
+
+
+def open_descriptors() -> list[str]:
+    """Return what this process has open, but for the listing itself."""
+    links = (path for path in Path("/proc/self/fd").iterdir() if path.is_symlink())
+    return sorted(str(path.readlink()) for path in links)
+
+
+def kill(session: Session, _: Message) -> None:
+    """End a worker for what it sent."""
+    session.process.kill()
+
+
+async def fork(template: Template) -> Session:
+    """Fork a worker."""
+    return await template.fork(ForkJob.WORKER, body_limit=MIB)
+
+
+async def test_a_template_that_retires_answers_first(fake_worker: FakeWorker) -> None:
+    """What was asked of it before is done: no fork and no load fails because it is replaced."""
+    template = await Template.start(fake_worker())
+    forks = [asyncio.ensure_future(fork(template)) for _ in range(2)]
+    load = asyncio.ensure_future(template.load(0, LOAD, within_s=10))
+    # Each has asked, or waits for its turn.
+    await asyncio.sleep(0)
+    await template.retire()
+    sessions = await asyncio.gather(*forks)
+
+    assert await load == Loaded(0)
+    for session in sessions:
+        await session.process.end()
+
+
+async def test_a_template_that_ends_while_others_wait(fake_worker: FakeWorker) -> None:
+    """Each that waits for its turn learns that the template has ended, and not that the kernel can't fork."""
+    template = await Template.start(fake_worker("--at-fork=exit:7"))
+    first = asyncio.ensure_future(fork(template))
+    others = [
+        asyncio.ensure_future(fork(template)),
+        asyncio.ensure_future(template.load(0, LOAD, within_s=1)),
+    ]
+
+    with pytest.raises(ProcessEnded, match="exit code 7"):
+        await first
+    await template.end()
+    for each in others:
+        with pytest.raises(TemplateEnded, match="exit code 7"):
+            await each
+
+
+async def test_a_base_that_grows_old_among_many_forks(
+    bases: Bases, fake_worker: FakeWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each base serves those that have asked it, however many compile at once when it is replaced."""
+    monkeypatch.setattr("wasm_grpc.pool.template._FORKS", 3)
+    runtime = fake_worker()
+
+    async def fork_some() -> None:
+        for _ in range(4):
+            async with await bases.fork(runtime, ForkJob.COMPILER, memory_bytes=0, body_limit=MIB):
+                pass
+
+    await asyncio.gather(*(fork_some() for _ in range(4)))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc shows the descriptors")
+async def test_a_process_that_ended_leaves_no_descriptor(bases: Bases, fake_worker: FakeWorker) -> None:
+    """Whatever the server held for it is closed once it is reaped, before any collection of garbage."""
+    runtime = fake_worker()
+    await bases.open(runtime)
+    gc.collect()
+    gc.disable()
+    try:
+        before = open_descriptors()
+        for _ in range(3):
+            async with await bases.fork(runtime, ForkJob.WORKER, memory_bytes=0, body_limit=MIB) as session:
+                # As in the pool, where the receiver knows the session.
+                session.connection.on_message(partial(kill, session))
+        # The transports close their sockets on the loop's next turn.
+        await asyncio.sleep(0)
+        after = open_descriptors()
+    finally:
+        gc.enable()
+
+    assert after == before
