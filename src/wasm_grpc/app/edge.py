@@ -15,12 +15,11 @@ from wasm_grpc.dapr.sidecar import open_sidecar
 from wasm_grpc.invocation.deployment import Deployment
 from wasm_grpc.invocation.outputs import Outputs
 from wasm_grpc.invocation.runner import Runner
-from wasm_grpc.invocation.triggers.invoke import Invoker
 from wasm_grpc.invocation.triggers.stream import Streams
-from wasm_grpc.invocation.triggers.topic import Consumer
 from wasm_grpc.pool.pool import Pool
 from wasm_grpc.server.answers import Answers
 from wasm_grpc.server.callback import AppCallback, add_callbacks
+from wasm_grpc.server.calls import Calls
 from wasm_grpc.server.functions import Functions, add_functions
 from wasm_grpc.server.listener import drain, listen, new_server
 from wasm_grpc.server.reflection import add_reflection
@@ -88,18 +87,14 @@ async def open_edge(
         server = new_server(body_limit=max(each.manifest.limits.body_bytes for each in functions))
         answers = Answers()
         deployment = Deployment(make_catalogue(functions, settings.routes))
-        callback = AppCallback(
-            Invoker(deployment, runner),
-            Consumer(deployment, runner),
-            deployment,
+        calls = Calls(
             answers,
             observers,
             token=settings.app_api_token,
             is_event_token_checked=settings.event_token,
         )
-        add_callbacks(callback, server)
-        streams = Streams(deployment, runner)
-        add_functions(Functions(streams, answers, observers, token=settings.app_api_token), server)
+        add_callbacks(AppCallback(deployment, runner, calls), server)
+        add_functions(Functions(Streams(deployment, runner), calls), server)
         if settings.reflection:
             add_reflection(server)
         address = await stack.enter_async_context(listen(server, settings.host, settings.port))

@@ -36,14 +36,16 @@ class Cause:
         id: The event's id, else the invocation's.
         subject: The event's subject, or "".
         method: The method that was called, or "".
-        name: The function's name.
+        name: Name of the binding or the job, or "".
+        function: The function's name.
         trace: The caller's trace.
     """
 
     id: str
     subject: str = ""
     method: str = ""
-    name: str
+    name: str = ""
+    function: str
     trace: Trace
 
 
@@ -80,7 +82,7 @@ class Outputs:
         Raises:
             InvocationError: THEN_UNAVAILABLE if no sidecar can be reached, else THEN_FAILED.
         """
-        publish, name = output.then.publish, output.cause.name
+        publish, name = output.then.publish, output.cause.function
         if publish is None:
             raise ValueError("state and binding are refused before anything is served")
         try:
@@ -96,13 +98,18 @@ class Outputs:
             )
         pubsub, topic = (_filled(text, response, cause) for text in (output.pubsub, output.topic))
         # A relative URI reference, which CloudEvents allows as a source.
-        source = f"wasm-grpc/{self._app_id}/{cause.name}"
+        source = f"wasm-grpc/{self._app_id}/{cause.function}"
         event = cloud_event(response.body, response.content_type, source=source, trace=cause.trace)
         await self._publisher.publish(pubsub, topic, event, CLOUD_EVENT_TYPE)
 
 
 def _filled(template: str, response: Response, cause: Cause) -> str:
-    values = {"id": cause.id, "subject": cause.subject, "method": cause.method, "name": cause.name}
+    values = {
+        "id": cause.id,
+        "subject": cause.subject,
+        "method": cause.method,
+        "name": cause.name or cause.function,
+    }
     try:
         return fill(template, values, lambda: response.body)
     except TemplateError as exc:

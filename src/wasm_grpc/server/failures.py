@@ -22,11 +22,14 @@ INVOCATION_ID_KEY = "wasm-grpc-invocation-id"
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
-def internal_error(invocation_id: str) -> InvocationError:
+def internal_error(where: str) -> InvocationError:
     """
     Log the current exception, and return an error that tells the caller nothing about it.
+
+    Args:
+        where: What it happened in, for the log: ``invocation 1``.
     """
-    _log.exception("invocation %s: internal error", invocation_id)
+    _log.exception("%s: internal error", where)
     return InvocationError(Reason.INTERNAL, "internal error")
 
 

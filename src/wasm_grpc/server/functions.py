@@ -13,14 +13,12 @@ import grpc
 from wasm_grpc.core.errors import InvocationError
 from wasm_grpc.core.metadata import is_key, join_values
 from wasm_grpc.core.model import KIB, Reason
-from wasm_grpc.core.observers import Observers, RequestRefused
 from wasm_grpc.invocation.environment import Metadata
 from wasm_grpc.invocation.triggers.invoke import Request
 from wasm_grpc.invocation.triggers.stream import StreamedCall, Streams
 from wasm_grpc.manifest.keys import Verb
-from wasm_grpc.server.answers import Answers
-from wasm_grpc.server.failures import Context, abort, internal_error
-from wasm_grpc.server.token import TokenCheck
+from wasm_grpc.server.calls import Call, Calls
+from wasm_grpc.server.failures import Context, internal_error
 from wasm_grpc.v1 import functions_pb2 as pb
 
 __all__ = ["SERVICE", "Functions", "add_functions"]
@@ -47,39 +45,31 @@ class Functions:
     The servicer of ``wasm_grpc.v1.Functions``.
     """
 
-    def __init__(self, streams: Streams, answers: Answers, observers: Observers, *, token: str) -> None:
+    def __init__(self, streams: Streams, calls: Calls) -> None:
         """
         Serve one app.
 
         Args:
             streams: Runs streamed invocations.
-            answers: Tracks unanswered calls.
-            observers: Learn of refused calls.
-            token: This app's API token; empty turns the check off.
+            calls: Lets the calls in.
         """
         self._streams = streams
-        self._answers = answers
-        self._observers = observers
-        self._token = TokenCheck(token, observers)
+        self._calls = calls
 
     async def Invoke(self, requests: _Requests, context: Context) -> None:
         """
         Run the function that the header names, with streamed input and output.
         """
-        self._answers.expect(context)
         invocation_id = self._streams.next_id()
-        has_answered = False
-        try:
-            metadata = tuple(context.invocation_metadata() or ())
-            self._token.check(metadata, "Functions.Invoke")
+        async with self._calls.invocation(context, "Functions.Invoke", invocation_id) as call:
             requests = aiter(requests)
-            request = await self._request(requests, metadata)
+            request = await self._request(requests, call)
             # Leaving this block for any reason stops the guest.
-            async with self._streams.open(request, invocation_id) as call:
-                await call.started()
-                async with _feeding(call, requests, context, invocation_id):
-                    response = await call.header()
-                    has_answered = True
+            async with self._streams.open(request, invocation_id) as stream:
+                await stream.started()
+                async with _feeding(stream, requests, context, invocation_id):
+                    response = await stream.header()
+                    call.has_answered = True
                     header = pb.ResponseHeader(
                         content_type=response.content_type,
                         metadata=join_values(pair for pair in response.headers if pair[0] != _SET_COOKIE),
@@ -87,17 +77,10 @@ class Functions:
                         set_cookies=[value for name, value in response.headers if name == _SET_COOKIE],
                     )
                     await _write(context, pb.InvokeResponse(header=header))
-                    async for chunk in call.chunks():
+                    async for chunk in stream.chunks():
                         await _write(context, pb.InvokeResponse(chunk=chunk))
-        except InvocationError as exc:
-            await abort(context, exc, invocation_id, has_answered=has_answered)
-        except grpc.aio.BaseError as exc:
-            # The call is over, since its caller is gone or the server has stopped: nobody hears more of it.
-            raise asyncio.CancelledError from exc
-        except Exception:  # noqa: BLE001 - the edge
-            await abort(context, internal_error(invocation_id), invocation_id, has_answered=has_answered)
 
-    async def _request(self, requests: _Requests, metadata: Metadata) -> Request:
+    async def _request(self, requests: _Requests, call: Call) -> Request:
         """
         Return the request that the header makes.
 
@@ -105,10 +88,9 @@ class Functions:
             InvocationError: There is no valid one, see `_header`; the observers have been told.
         """
         try:
-            return _request(await self._header(requests), metadata)
+            return _request(await self._header(requests), call.metadata)
         except InvocationError as exc:
-            if RequestRefused in self._observers:
-                self._observers.tell(RequestRefused(reason=exc.reason))
+            call.tell_refusal(exc.reason)
             raise
 
     async def _header(self, requests: _Requests) -> pb.RequestHeader:
@@ -203,7 +185,7 @@ async def _feed(call: StreamedCall, requests: _Requests, context: Context, invoc
     except grpc.aio.BaseError:
         call.stop(Reason.CANCELLED, "its caller is gone")
     except Exception:  # noqa: BLE001 - the edge of its task
-        internal_error(invocation_id)
+        internal_error(f"invocation {invocation_id}")
         call.stop(Reason.INTERNAL, "internal error")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -15,7 +16,7 @@ from wasm_grpc.manifest.triggers import PublishOutput, Then
 
 pytestmark = pytest.mark.asyncio
 
-CAUSE = Cause(id="7", name="f", trace=Trace())
+CAUSE = Cause(id="7", function="f", trace=Trace())
 
 
 class Broker:
@@ -48,6 +49,20 @@ async def test_a_result_is_published() -> None:
     ((pubsub, topic, event, content_type),) = broker.published
     assert (pubsub, topic, content_type) == ("p", "x-7", "application/cloudevents+json")
     assert json.loads(event)["source"] == "wasm-grpc/app/f"
+
+
+@pytest.mark.parametrize(("cause", "topic"), [(CAUSE, "f"), (replace(CAUSE, name="nightly"), "nightly")])
+async def test_the_name_of_what_called(cause: Cause, topic: str) -> None:
+    """A template's `name` is the job's, else the function's; the event's source is always the function."""
+    broker = Broker()
+    then = Then(publish=PublishOutput(pubsub="p", topic="{name}"))
+
+    await Outputs(broker, app_id="app").send(
+        Output(then, cause), Response(body=b"", content_type="text/plain")
+    )
+
+    ((_, published_to, event, _),) = broker.published
+    assert (published_to, json.loads(event)["source"]) == (topic, "wasm-grpc/app/f")
 
 
 async def test_no_sidecar() -> None:

@@ -30,11 +30,6 @@ def test_each_trigger() -> None:
     ]
 
 
-def test_no_table_is_forgotten() -> None:
-    """The tables of this test are all that there are."""
-    assert set(Triggers.kinds()) == set(TABLES)
-
-
 def test_a_trigger_without_a_label_or_key() -> None:
     """A kind that doesn't say them can't be made."""
 

@@ -16,6 +16,7 @@ from wasm_grpc.core.observers import Observers
 from wasm_grpc.invocation.response import Response
 from wasm_grpc.invocation.triggers.stream import Streams
 from wasm_grpc.server.answers import Answers
+from wasm_grpc.server.calls import Calls
 from wasm_grpc.server.functions import Functions
 from wasm_grpc.v1 import functions_pb2 as pb
 
@@ -89,9 +90,13 @@ class Stopped:
         raise grpc.aio.BaseError("Server already stopped.")
 
 
+def _calls() -> Calls:
+    return Calls(Answers(), Observers(), token="", is_event_token_checked=False)
+
+
 async def test_a_stream_in_the_servers_last_moment(caplog: pytest.LogCaptureFixture) -> None:
     """It is over, and no error of ours: nothing is logged."""
-    functions = Functions(cast("Streams", FakeStreams()), Answers(), Observers(), token="")
+    functions = Functions(cast("Streams", FakeStreams()), _calls())
 
     with caplog.at_level(logging.DEBUG), pytest.raises(asyncio.CancelledError):
         await functions.Invoke(Stopped(), cast("Any", FakeContext()))
@@ -102,7 +107,7 @@ async def test_a_stream_in_the_servers_last_moment(caplog: pytest.LogCaptureFixt
 async def test_a_stream_that_the_server_no_longer_answers() -> None:
     """Its invocation ends as one whose caller is gone, not as an error of ours."""
     streams = OneStream()
-    functions = Functions(cast("Streams", streams), Answers(), Observers(), token="")
+    functions = Functions(cast("Streams", streams), _calls())
 
     with pytest.raises(asyncio.CancelledError):
         await functions.Invoke(_one_header(), cast("Any", FakeContext()))

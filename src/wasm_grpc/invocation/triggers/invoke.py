@@ -24,7 +24,16 @@ _log = logging.getLogger("wasm_grpc.invocation")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """
-    A service invocation as received.
+    A service invocation as received, or the event of something with a name.
+
+    Attributes:
+        method: The method; "" for an event.
+        verb: The HTTP verb; "" counts as POST.
+        query: The raw query string.
+        content_type: Media type of the body.
+        body: The body.
+        metadata: The call's metadata.
+        name: Name of the binding or the job; "" for a method.
     """
 
     method: str
@@ -33,6 +42,7 @@ class Request:
     content_type: str
     body: bytes
     metadata: Metadata
+    name: str = ""
 
 
 class Invoker:
@@ -133,7 +143,8 @@ def _output(route: Route, request: Request, invocation_id: str) -> Output | None
     cause = Cause(
         id=invocation_id,
         method=request.method.removeprefix("/"),
-        name=route.function,
+        name=request.name,
+        function=route.function,
         trace=trace_of(request.metadata),
     )
     return Output(route.then, cause)

@@ -185,7 +185,7 @@ def _verdict_without_receiver(event: Event, subscription: Subscription | None) -
 def _output(event: Event, route: TopicRoute) -> Output | None:
     if route.trigger.then is None:
         return None
-    cause = Cause(id=event.id, subject=event.subject, name=route.function, trace=event.trace)
+    cause = Cause(id=event.id, subject=event.subject, function=route.function, trace=event.trace)
     return Output(route.trigger.then, cause)
 
 
