@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import mmap
-import struct
 
 __all__ = ["StartCounter"]
-
-_COUNT = struct.Struct("<Q")
 
 
 class StartCounter:
@@ -19,11 +16,13 @@ class StartCounter:
     Only the worker writes, and only the server reads.
     """
 
-    SIZE = _COUNT.size
-    """Size of the memory in bytes: one little-endian u64."""
+    SIZE = 8
+    """Size of the memory in bytes: one u64 in native byte order."""
 
     def __init__(self, memory: mmap.mmap) -> None:
-        self._memory = memory
+        # A view stores and loads all 8 bytes at once. `struct.pack_into` sets them to 0 first, and the server
+        # may read while the worker counts the next guest of a batch.
+        self._memory = memoryview(memory).cast("Q")
         self._count = 0
 
     def begin(self) -> None:
@@ -31,11 +30,10 @@ class StartCounter:
         Count a guest. Call this before the guest starts.
         """
         self._count += 1
-        _COUNT.pack_into(self._memory, 0, self._count)
+        self._memory[0] = self._count
 
     def count(self) -> int:
         """
         Return how many guests the worker has started. This also works after the worker has died.
         """
-        (count,) = _COUNT.unpack_from(self._memory)
-        return int(count)
+        return self._memory[0]

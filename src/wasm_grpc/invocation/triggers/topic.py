@@ -17,7 +17,7 @@ from wasm_grpc.invocation.environment import Metadata, event_environment
 from wasm_grpc.invocation.event import Event
 from wasm_grpc.invocation.outcomes import Crashes, Verdict, verdict_on
 from wasm_grpc.invocation.outputs import Cause, Output
-from wasm_grpc.invocation.runner import Runner
+from wasm_grpc.invocation.runner import Call, Runner
 from wasm_grpc.manifest.tables import FunctionManifest
 
 __all__ = ["Consumer"]
@@ -50,76 +50,93 @@ class Consumer:
         """
         Run the function that receives a message, and return the verdict on the message. Never fails.
         """
-        return await self._consume(event, metadata, _find_receiver(event, self._deployment.catalogue))
+        (verdict,) = await self.consume_batch([event], metadata)
+        return verdict
 
     async def consume_batch(self, events: Sequence[Event], metadata: Metadata) -> list[Verdict]:
         """
-        Consume a batch concurrently, within the function's limits. Return the verdicts in order.
+        Consume a delivery concurrently, within the function's limits. Return the verdicts in order.
         """
         if not events:
             return []
-        # daprd sends one batch for each path, so all its messages go to one function.
+        # daprd sends one delivery for each path, so all its messages go to one function.
         receiver = _find_receiver(events[0], self._deployment.catalogue)
+        if not isinstance(receiver, _Receiver):
+            return [_verdict_without_receiver(event, receiver) for event in events]
+        if len(events) == 1:
+            return await self._consume(events, metadata, receiver)
+        name = receiver.function.name
+        # Hand in only as many batches as leave room in the queue: the whole delivery would fill it.
+        at_once = min(len(events), self._runner.capacity(name))
         verdicts = [Verdict.RETRY] * len(events)
-        waiting = iter(enumerate(events))
+        taken = 0
 
         async def consume_one_by_one() -> None:
-            for index, event in waiting:
-                verdicts[index] = await self._consume(event, metadata, receiver)
+            nonlocal taken
+            while taken < len(events):
+                first = taken
+                last = taken = first + _even_share(len(events), at_once, self._runner.batch_size(name))
+                verdicts[first:last] = await self._consume(events[first:last], metadata, receiver)
 
-        # Hand in only as many messages as leave room in the queue: a whole batch would fill it.
-        at_once = (
-            min(len(events), self._runner.capacity(receiver.function.name))
-            if isinstance(receiver, _Receiver)
-            else 1
-        )
         await asyncio.gather(*(consume_one_by_one() for _ in range(at_once)))
         return verdicts
 
     async def _consume(
-        self, event: Event, metadata: Metadata, receiver: _Receiver | Subscription | None
-    ) -> Verdict:
-        if not isinstance(receiver, _Receiver):
-            return _verdict_without_receiver(event, receiver)
-        function, subscription, route = receiver.function, receiver.subscription, receiver.route
-        invocation_id = self._runner.next_id()
+        self, events: Sequence[Event], metadata: Metadata, receiver: _Receiver
+    ) -> list[Verdict]:
+        """
+        Consume messages as one batch of the pool.
+        """
+        ids = [self._runner.next_id() for _ in events]
         try:
-            await self._run(event, metadata, function, route, invocation_id)
+            errors = await self._run(events, metadata, receiver, ids)
         except InvocationError as exc:
-            verdict = verdict_on(
-                exc, function.outcome, crashes=self._crashes, message=_identity(event, subscription, route)
-            )
-            self._log_failure(event, invocation_id, exc, verdict)
-            return verdict
+            errors = [exc] * len(events)
         except asyncio.CancelledError:
-            _log.warning("%s (invocation %s): CANCELLED: daprd no longer waits", _shown(event), invocation_id)
+            for event, invocation_id in zip(events, ids, strict=True):
+                _log.warning(
+                    "%s (invocation %s): CANCELLED: daprd no longer waits", _shown(event), invocation_id
+                )
             raise
         except Exception:  # noqa: BLE001 - the edge
-            # A bug of the server: log the traceback and have the message retried.
-            _log.exception("%s (invocation %s): internal error", _shown(event), invocation_id)
-            return Verdict.RETRY
-        if self._crashes:
-            self._crashes.forget(_identity(event, subscription, route))
-        return Verdict.SUCCESS
+            # A bug of the server: log the traceback and have the messages retried.
+            for event, invocation_id in zip(events, ids, strict=True):
+                _log.exception("%s (invocation %s): internal error", _shown(event), invocation_id)
+            return [Verdict.RETRY] * len(events)
+        return [
+            self._verdict(event, receiver, invocation_id, error)
+            for event, invocation_id, error in zip(events, ids, errors, strict=True)
+        ]
 
     async def _run(
-        self,
-        event: Event,
-        metadata: Metadata,
-        function: FunctionManifest,
-        route: TopicRoute,
-        invocation_id: str,
-    ) -> None:
-        _check_event(event, function)
-        env = event_environment(
-            event,
-            (*metadata, *event.metadata),
-            withheld=function.env.keys(),
-            is_cgi=function.response is ResponseKind.CGI,
-        )
-        await self._runner.run(
-            function, event.data, env=env, invocation_id=invocation_id, output=_output(event, route)
-        )
+        self, events: Sequence[Event], metadata: Metadata, receiver: _Receiver, ids: Sequence[str]
+    ) -> list[InvocationError | None]:
+        """
+        Run the function for each message that it can take, and return each message's error.
+
+        Raises:
+            InvocationError: It ran for none.
+        """
+        refusals = [_refusal(event, receiver.function) for event in events]
+        calls = [
+            _call(event, metadata, receiver, invocation_id)
+            for event, invocation_id, refusal in zip(events, ids, refusals, strict=True)
+            if refusal is None
+        ]
+        errors = iter(await self._runner.run_batch(receiver.function, calls) if calls else ())
+        return [next(errors) if refusal is None else refusal for refusal in refusals]
+
+    def _verdict(
+        self, event: Event, receiver: _Receiver, invocation_id: str, error: InvocationError | None
+    ) -> Verdict:
+        if error is not None:
+            identity = _identity(event, receiver)
+            verdict = verdict_on(error, receiver.function.outcome, crashes=self._crashes, message=identity)
+            self._log_failure(event, invocation_id, error, verdict)
+            return verdict
+        if self._crashes:
+            self._crashes.forget(_identity(event, receiver))
+        return Verdict.SUCCESS
 
     def _log_failure(
         self, event: Event, invocation_id: str, error: InvocationError, verdict: Verdict
@@ -128,6 +145,14 @@ class Consumer:
         _log.warning(
             "%s (invocation %s) is %s: %s: %s", _shown(event), invocation_id, end, error.reason.value, error
         )
+
+
+def _even_share(events: int, at_once: int, batch_size: int) -> int:
+    """
+    Return the size of equal batches, which occupy all run slots until the end.
+    """
+    rounds = -(-events // (at_once * batch_size))
+    return -(-events // (at_once * rounds))
 
 
 def _find_receiver(event: Event, catalogue: Catalogue) -> _Receiver | Subscription | None:
@@ -141,15 +166,12 @@ def _find_receiver(event: Event, catalogue: Catalogue) -> _Receiver | Subscripti
     return _Receiver(catalogue.functions[route.function].manifest, subscription, route)
 
 
-def _check_event(event: Event, function: FunctionManifest) -> None:
+def _refusal(event: Event, function: FunctionManifest) -> InvocationError | None:
     """
-    Refuse a message whose attributes or data daprd has dropped.
-
-    Raises:
-        InvocationError: EVENT_INVALID, EVENT_EMPTIED.
+    Return why a function can't take a message whose attributes or data daprd has dropped.
     """
     if missing := event.missing_attributes:
-        raise InvocationError(
+        return InvocationError(
             Reason.EVENT_INVALID,
             f"function '{function.name}': the message is not a CloudEvent: it lacks {', '.join(missing)}; "
             'expected a CloudEvent, or metadata = { rawPayload = "true" } in the trigger',
@@ -158,12 +180,25 @@ def _check_event(event: Event, function: FunctionManifest) -> None:
     if event.is_emptied:
         # Bulk delivery drops octet-stream too.
         bytes_ = "" if event.is_bulk else "'application/octet-stream', "
-        raise InvocationError(
+        return InvocationError(
             Reason.EVENT_EMPTIED,
             f"function '{function.name}': daprd dropped the data of type '{event.content_type}'; "
             f"expected {bytes_}a raw payload, JSON or text",
             function=function.name,
         )
+    return None
+
+
+def _call(event: Event, metadata: Metadata, receiver: _Receiver, invocation_id: str) -> Call:
+    function = receiver.function
+    env = event_environment(
+        event,
+        (*metadata, *event.metadata),
+        withheld=function.env.keys(),
+        is_cgi=function.response is ResponseKind.CGI,
+    )
+    output = _output(event, receiver.route)
+    return Call(body=event.data, env=env, invocation_id=invocation_id, output=output)
 
 
 def _verdict_without_receiver(event: Event, subscription: Subscription | None) -> Verdict:
@@ -184,12 +219,12 @@ def _output(event: Event, route: TopicRoute) -> Output | None:
     return Output(route.trigger.then, cause)
 
 
-def _identity(event: Event, subscription: Subscription, route: TopicRoute) -> Hashable:
+def _identity(event: Event, receiver: _Receiver) -> Hashable:
     """
     Return the identity of a message, the same at every delivery.
     """
-    place = (route.function, event.pubsub, event.topic)
-    if event.id and not (event.is_raw or subscription.is_raw):
+    place = (receiver.route.function, event.pubsub, event.topic)
+    if event.id and not (event.is_raw or receiver.subscription.is_raw):
         return (*place, event.source, event.id)
     # daprd gives a raw payload a new id at each delivery by the broker.
     return (*place, hashlib.sha256(event.data).digest())
