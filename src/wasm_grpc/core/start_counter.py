@@ -11,8 +11,8 @@ class StartCounter:
     """
     Counts the guests that a worker has started, in memory that it shares with the server.
 
-    If a worker dies, the server reads here whether the guest of its last invocation had started. If not,
-    another worker can run the invocation. A frame for this would cost every invocation a system call.
+    If a worker dies, the server reads here which invocation it had started last. Those behind it can run on
+    another worker. A frame for this would cost every invocation a system call.
     Only the worker writes, and only the server reads.
     """
 

@@ -13,12 +13,12 @@ from collections.abc import Sequence
 __all__ = ["BatchSizes"]
 
 _BATCH_S = 0.005
-"""How long a batch should take. It delays the next invocation for the same run slot by as much."""
+"""How long a batch should take. An invocation that waits for its run slot waits longer by as much."""
 _LONGEST = 16
-"""The largest batch: beyond it, what each invocation saves is less than the noise of a measurement."""
-_RISE = 0.25
-"""How much of a longer duration counts. A shorter one counts in full: only the function makes it short, but a
-busy machine makes it long."""
+"""The largest batch, however fast the function is."""
+_RISE = 2
+"""From batch to batch, a function's duration may fall to any value, but only double: a busy machine makes a
+batch take longer, and nothing makes it take less."""
 
 
 class BatchSizes:
@@ -27,22 +27,21 @@ class BatchSizes:
     """
 
     def __init__(self) -> None:
-        self._averages_s: dict[str, float] = {}
+        self._durations_s: dict[str, float] = {}
 
     def size(self, function: str) -> int:
         """
         Return how many invocations of a function may travel together: at least one.
         """
-        average_s = self._averages_s.get(function, _BATCH_S)
-        return max(1, min(_LONGEST, int(_BATCH_S / average_s)))
+        duration_s = self._durations_s.get(function, _BATCH_S)
+        return max(1, min(_LONGEST, int(_BATCH_S / duration_s)))
 
     def took(self, function: str, durations_s: Sequence[float]) -> None:
         """
         Note how long each invocation of a batch occupied its worker, in seconds.
         """
         if durations_s:
-            latest_s = sum(durations_s) / len(durations_s)
-            average_s = self._averages_s.get(function, latest_s)
-            average_s = min(latest_s, average_s + _RISE * (latest_s - average_s))
+            mean_s = sum(durations_s) / len(durations_s)
+            last_s = self._durations_s.get(function, mean_s)
             # Not 0, by which `size` divides.
-            self._averages_s[function] = max(average_s, 1e-6)
+            self._durations_s[function] = max(min(mean_s, _RISE * last_s), 1e-6)

@@ -92,15 +92,15 @@ def test_a_function_that_has_never_run() -> None:
 
 
 def test_a_function_that_becomes_slow_and_fast_again() -> None:
-    """A slow batch shrinks the next one, and a fast one is believed at once."""
+    """Each slow batch halves the next one at most, and a fast one is believed at once."""
     sizes = BatchSizes()
 
     seen = []
-    for duration_s in (0.0001, 0.002, 0.002, 0.1, 0.0001):
+    for duration_s in (0.00025, 0.1, 0.1, 0.1, 0.1, 0.1, 0.00025):
         sizes.took("f", [duration_s])
         seen.append(sizes.size("f"))
 
-    assert seen == [16, 8, 5, 1, 16]
+    assert seen == [16, 10, 5, 2, 1, 1, 16]
 
 
 @pytest.mark.asyncio
