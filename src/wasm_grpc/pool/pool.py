@@ -119,7 +119,7 @@ class Pool:
         self._submit(runs)
         try:
             with contextlib.suppress(InvocationError):
-                # The runs of a batch end in order.
+                # The last one ends last.
                 await runs[-1].result
         finally:
             self._leave(ticket)
@@ -283,11 +283,12 @@ class Pool:
         """
         Forget the invocations of a ticket, whose caller has their outcomes or is gone; the latter ends them.
         """
-        runs = _unfinished(self._runs.pop(ticket))
-        if not runs:
+        runs = self._runs.pop(ticket)
+        if runs[-1].state is State.ENDED:
+            # The runs of a batch end in order.
             return
         is_waiting = self._schedule.withdraw(ticket)
-        for run in runs:
+        for run in _unfinished(runs):
             if is_waiting:
                 run.withdraw()
             else:
