@@ -134,7 +134,7 @@ async def test_a_batch_and_its_outcomes(fake_worker: FakeWorker, one_slot: Setti
         (["--at-invoke=kill"], CRASHED),
         (
             ["--at-invoke=pause", "--is-begun"],
-            Outcome(reason=Reason.TIMEOUT, message="ran longer than 0.3 s", limit="limits.timeout"),
+            Outcome(reason=Reason.TIMEOUT, message="ran longer than 1 s", limit="limits.timeout"),
         ),
     ],
     ids=["dies", "dies before it begins", "kills every worker before it begins", "hangs"],
@@ -145,7 +145,7 @@ async def test_a_worker_that_is_lost_in_the_middle(
     """Those before have their outcomes, those behind run on another worker: only one is harmed, if any."""
     runtime = fake_worker("--at-invoke-of=3", *(each.format(mark=tmp_path / "mark") for each in arguments))
 
-    async with open_pool([function(runtime, limits=Limits(timeout_s=0.3))], one_slot) as pool:
+    async with open_pool([function(runtime, limits=Limits(timeout_s=1))], one_slot) as pool:
         outcomes = await pool.invoke_batch(batch())
 
     assert outcomes == [*done(b"1", b"2"), third, *done(b"4", b"5")]
@@ -154,9 +154,9 @@ async def test_a_worker_that_is_lost_in_the_middle(
 @pytest.mark.asyncio
 async def test_each_invocation_has_its_own_time(fake_worker: FakeWorker, one_slot: Settings) -> None:
     """A time limit counts from the end of the invocation before, and not from the start of the batch."""
-    runtime = fake_worker("--invoke-s=0.2")
+    runtime = fake_worker("--invoke-s=0.3")
 
-    async with open_pool([function(runtime, limits=Limits(timeout_s=0.6))], one_slot) as pool:
+    async with open_pool([function(runtime, limits=Limits(timeout_s=1))], one_slot) as pool:
         assert await pool.invoke_batch(batch()) == done(*BODIES)
 
 
