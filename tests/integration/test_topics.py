@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import grpc
@@ -175,6 +175,109 @@ async def test_a_batch(caller: Caller, *, is_stable: bool) -> None:
 
     expected = [(f"{number}", SUCCESS if body == b"o" else DROP) for number, body in enumerate(bodies)]
     assert [(each.entry_id, each.status) for each in response.statuses] == expected
+
+
+BATCHES = """
+[limits]
+timeout = "2s"
+
+[[trigger.topic]]
+pubsub = "pubsub"
+topic = "in"
+bulk = {}
+"""
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def bulk_server(start_server: StartServer, tmp_path: Path) -> AsyncIterator[Server]:
+    """Serve a function that is known to be fast, so that its messages travel in batches."""
+    write_function(tmp_path, "act", trigger=BATCHES)
+    async with start_server(tmp_path, "--workers", "1", "--max-workers", "2") as running:
+        async with connect(running.address) as caller:
+            assert await statuses(caller, [b"ok"] * 50) == [SUCCESS] * 50
+        yield running
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def bulk_caller(bulk_server: Server) -> AsyncIterator[Caller]:
+    """Open a channel to that server."""
+    async with connect(bulk_server.address) as channel:
+        yield channel
+
+
+async def statuses(caller: Caller, bodies: Sequence[bytes], *, timeout_s: float | None = None) -> list[int]:
+    """Deliver messages at once, and return the status of each."""
+    entries = [
+        pb.TopicEventBulkRequestEntry(
+            entry_id=f"{number}",
+            cloud_event=pb.TopicEventCERequest(
+                id=f"{number}",
+                source="test",
+                type="test.sent",
+                spec_version="1.0",
+                data=body,
+                data_content_type="text/plain",
+            ),
+        )
+        for number, body in enumerate(bodies)
+    ]
+    request = pb.TopicEventBulkRequest(entries=entries, pubsub_name="pubsub", topic="in", path="act/0")
+    response = await caller.callback.OnBulkTopicEvent(request, timeout=timeout_s)
+    assert [each.entry_id for each in response.statuses] == [each.entry_id for each in entries]
+    return [each.status for each in response.statuses]
+
+
+async def test_a_message_harms_no_other_of_its_batch(bulk_caller: Caller) -> None:
+    """A message that fails, traps or exceeds its time has its own status, and those behind it are taken."""
+    bodies = [b"ok", b"f", b"ok", b"t", b"ok", b"spin", b"ok", b"w", b"ok"]
+
+    assert await statuses(bulk_caller, bodies) == [
+        SUCCESS,
+        DROP,
+        SUCCESS,
+        DROP,
+        SUCCESS,
+        RETRY,
+        SUCCESS,
+        SUCCESS,
+        SUCCESS,
+    ]
+
+
+async def test_a_worker_that_is_killed_in_a_batch(bulk_server: Server, bulk_caller: Caller) -> None:
+    """Only the message that it ran is to be retried."""
+    await settled(bulk_server.process.pid, 2)
+    delivery = asyncio.ensure_future(statuses(bulk_caller, [b"ok", b"w", b"ok", b"ok"]))
+    os.kill(await busy_worker(bulk_server.process.pid), signal.SIGKILL)
+
+    assert await delivery == [SUCCESS, RETRY, SUCCESS, SUCCESS]
+
+
+async def test_daprd_that_does_not_wait_for_a_batch(bulk_server: Server, bulk_caller: Caller) -> None:
+    """A batch whose delivery meets daprd's own timeout doesn't go on running, and the next one is taken."""
+    await settled(bulk_server.process.pid, 2)
+    delivery = asyncio.ensure_future(statuses(bulk_caller, [b"ok", b"spin", b"ok"], timeout_s=1))
+    busy = await busy_worker(bulk_server.process.pid)
+
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await delivery
+
+    assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    await until(lambda: busy not in worker_pids(bulk_server.process.pid), "the guest's worker to be gone")
+    assert await statuses(bulk_caller, [b"ok"] * 20) == [SUCCESS] * 20
+
+
+async def test_a_server_that_drains_in_a_batch(bulk_server: Server, bulk_caller: Caller) -> None:
+    """What is with the workers, or waits for them, is done; the rest of the delivery is to be retried."""
+    await settled(bulk_server.process.pid, 2)
+    delivery = asyncio.ensure_future(statuses(bulk_caller, [b"w", *[b"ok"] * 99]))
+    await busy_worker(bulk_server.process.pid)
+    bulk_server.process.signal(signal.SIGTERM)
+    answer = await delivery
+
+    done = answer.count(SUCCESS)
+    assert 0 < done < 100
+    assert answer == [SUCCESS] * done + [RETRY] * (100 - done)
 
 
 async def test_what_no_rule_matched_in_a_batch(caller: Caller) -> None:

@@ -70,7 +70,9 @@ class InvocationQueued:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InvocationStarted:
     """
-    An invocation was sent to a worker. If the worker dies before the guest starts, the event is repeated.
+    A worker was sent an invocation, and has answered every invocation that it was sent before.
+
+    If the worker dies before the guest starts, the event is repeated.
 
     Attributes:
         invocation_id: Id of the invocation.

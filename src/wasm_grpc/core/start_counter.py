@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import mmap
-import struct
 
 __all__ = ["StartCounter"]
-
-_COUNT = struct.Struct("<Q")
 
 
 class StartCounter:
     """
     Counts the guests that a worker has started, in memory that it shares with the server.
 
-    If a worker dies, the server reads here whether the guest of its last invocation had started. If not,
-    another worker can run the invocation. A frame for this would cost every invocation a system call.
+    If a worker dies, the server reads here which invocation it had started last. Those behind it can run on
+    another worker. A frame for this would cost every invocation a system call.
     Only the worker writes, and only the server reads.
     """
 
-    SIZE = _COUNT.size
-    """Size of the memory in bytes: one little-endian u64."""
+    SIZE = 8
+    """Size of the memory in bytes: one u64 in native byte order."""
 
     def __init__(self, memory: mmap.mmap) -> None:
+        # A view stores and loads all 8 bytes at once. `struct.pack_into` sets them to 0 first, and the server
+        # may read while the worker counts the next guest of a batch.
         self._memory = memory
+        self._view = memoryview(memory).cast("Q")
         self._count = 0
 
     def begin(self) -> None:
@@ -31,14 +31,14 @@ class StartCounter:
         Count a guest. Call this before the guest starts.
         """
         self._count += 1
-        _COUNT.pack_into(self._memory, 0, self._count)
+        self._view[0] = self._count
 
     def count(self) -> int:
         """
         Return how many guests the worker has started. This also works after the worker has died.
         """
         if not self._memory.closed:
-            (self._count,) = _COUNT.unpack_from(self._memory)
+            self._count = self._view[0]
         return self._count
 
     def close(self) -> None:
@@ -46,4 +46,5 @@ class StartCounter:
         Give the memory back, once the worker has died; `count` returns its last count from then on.
         """
         self.count()
+        self._view.release()
         self._memory.close()

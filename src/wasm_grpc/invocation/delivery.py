@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Hashable
+from collections.abc import Awaitable, Hashable, Sequence
 from typing import Protocol
 
 from wasm_grpc.core.errors import InvocationError
@@ -54,18 +54,52 @@ class Deliveries:
             policy: The function's ``[outcome]``.
             invocation_id: The run's id, for the log.
         """
-        try:
+
+        async def errors() -> list[InvocationError | None]:
             await running
+            return [None]
+
+        (verdict,) = await self.settle_batch(
+            errors(), messages=[message], policy=policy, invocation_ids=[invocation_id]
+        )
+        return verdict
+
+    async def settle_batch(
+        self,
+        running: Awaitable[Sequence[InvocationError | None]],
+        *,
+        messages: Sequence[Message],
+        policy: OutcomePolicy,
+        invocation_ids: Sequence[str],
+    ) -> list[Verdict]:
+        """
+        Wait until a function has run for each message, and return the verdicts in order. Never fails.
+
+        Args:
+            running: The runs. Its result is each one's error; an error that it raises is that of all.
+            messages: The messages.
+            policy: See `settle`.
+            invocation_ids: The id of each run.
+        """
+        try:
+            errors = await running
         except InvocationError as exc:
-            return self.verdict(exc, message=message, policy=policy, invocation_id=invocation_id)
+            errors = [exc] * len(messages)
         except asyncio.CancelledError:
-            self._log.warning("%s (invocation %s): CANCELLED: daprd no longer waits", message, invocation_id)
+            for message, invocation_id in zip(messages, invocation_ids, strict=True):
+                self._log.warning(
+                    "%s (invocation %s): CANCELLED: daprd no longer waits", message, invocation_id
+                )
             raise
         except Exception:  # noqa: BLE001 - the edge
-            # A bug of the server: log the traceback and have the message retried.
-            self._log.exception("%s (invocation %s): internal error", message, invocation_id)
-            return Verdict.RETRY
-        return self.verdict(None, message=message, policy=policy, invocation_id=invocation_id)
+            # A bug of the server: log the traceback and have the messages retried.
+            for message, invocation_id in zip(messages, invocation_ids, strict=True):
+                self._log.exception("%s (invocation %s): internal error", message, invocation_id)
+            return [Verdict.RETRY] * len(messages)
+        return [
+            self.verdict(error, message=message, policy=policy, invocation_id=invocation_id)
+            for error, message, invocation_id in zip(errors, messages, invocation_ids, strict=True)
+        ]
 
     def verdict(
         self,

@@ -7,10 +7,11 @@ import contextlib
 import itertools
 import secrets
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass
 
 from wasm_grpc.core.errors import InvocationError
-from wasm_grpc.core.model import KIB, Invocation, Reason
+from wasm_grpc.core.model import KIB, Invocation, Outcome, Reason
 from wasm_grpc.core.observers import (
     InvocationAnswered,
     InvocationReceived,
@@ -24,10 +25,28 @@ from wasm_grpc.manifest.tables import FunctionManifest
 from wasm_grpc.pool.pool import Pool
 from wasm_grpc.pool.stream import Stream
 
-__all__ = ["Runner"]
+__all__ = ["Call", "Runner"]
 
 _ENV_CHARACTERS = 512 * KIB
 """Far more than HTTP headers hold. In UTF-8 it is half of what a frame takes (``HEAD_LIMIT_BYTES``)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """
+    One call of a batch.
+
+    Attributes:
+        body: The guest's standard input.
+        env: Environment variables, in addition to the manifest's.
+        invocation_id: See `Runner.next_id`.
+        output: Where the result goes.
+    """
+
+    body: bytes
+    env: tuple[tuple[str, str], ...]
+    invocation_id: str
+    output: Output | None = None
 
 
 class Runner:
@@ -81,6 +100,12 @@ class Runner:
         """
         return self._pool.capacity(function)
 
+    def batch_size(self, function: str) -> int:
+        """
+        Return how many calls of a function `run_batch` may be given.
+        """
+        return self._pool.batch_size(function)
+
     def refused(self, reason: Reason) -> None:
         """
         Tell the observers of a request that is refused before its function is called.
@@ -121,13 +146,46 @@ class Runner:
         Raises:
             InvocationError: The function failed, or its result could not be sent. The caller logs it.
         """
-        with self._counted(function, invocation_id):
-            response = await self._run(function, body, env, invocation_id)
+        with self._counted(function, (invocation_id,)):
+            invocation = _invocation(function, body, env, invocation_id)
+            response = response_of(await self._pool.invoke(invocation), function)
             if output is not None:
-                await self._outputs.send(output, response)
-                if OutputSent in self._observers:
-                    self._observers.tell(OutputSent(invocation_id=invocation_id, function=function.name))
+                await self._send(output, response, function, invocation_id)
             return response
+
+    async def run_batch(
+        self, function: FunctionManifest, calls: Sequence[Call]
+    ) -> list[InvocationError | None]:
+        """
+        Run a function once for each call, one after the other on one worker.
+
+        Args:
+            function: The function to run.
+            calls: At least one, and at most `batch_size`.
+
+        Returns:
+            For each call: its error, or None if the function succeeded and its result was sent to `output`.
+
+        Raises:
+            InvocationError: None was run: QUEUE_FULL, DRAINING.
+        """
+        with self._counted(function, [call.invocation_id for call in calls]) as reasons:
+            checked = [_checked(function, call) for call in calls]
+            valid = [each for each in checked if isinstance(each, Invocation)]
+            results = iter(await self._pool.invoke_batch(valid) if valid else ())
+            responses = [
+                each if isinstance(each, InvocationError) else _response(next(results), function)
+                for each in checked
+            ]
+            errors: Sequence[InvocationError | None]
+            if any(call.output is not None for call in calls):
+                errors = await asyncio.gather(
+                    *map(self._send_response, responses, calls, itertools.repeat(function))
+                )
+            else:
+                errors = [_error(each) for each in responses]
+            reasons[:] = [Reason.OK if each is None else each.reason for each in errors]
+            return list(errors)
 
     @contextlib.asynccontextmanager
     async def open_stream(
@@ -145,59 +203,100 @@ class Runner:
             InvocationError: The invocation was refused.
         """
         invocation = Invocation(id=invocation_id, function=function.name, body=b"", env=env)
-        with self._counted(function, invocation_id):
+        with self._counted(function, (invocation_id,)):
             _check_env(function, env)
             async with self._pool.open_stream(invocation) as stream:
                 yield stream
 
     @contextlib.contextmanager
-    def _counted(self, function: FunctionManifest, invocation_id: str) -> Iterator[None]:
+    def _counted(self, function: FunctionManifest, invocation_ids: Sequence[str]) -> Iterator[list[Reason]]:
+        """
+        Count invocations while they run, and tell the observers how each was answered.
+
+        Gives the reasons that they will be told, all OK, for the caller to change. An error is that of all.
+        """
         received_s = time.monotonic()
         if InvocationReceived in self._observers:
-            self._observers.tell(InvocationReceived(invocation_id=invocation_id, function=function.name))
-        self._running += 1
+            for each in invocation_ids:
+                self._observers.tell(InvocationReceived(invocation_id=each, function=function.name))
+        self._running += len(invocation_ids)
         self._idle.clear()
-        reason = Reason.OK
+        reasons = [Reason.OK] * len(invocation_ids)
         try:
             self._check_draining()
-            yield
+            yield reasons
         except BaseException as exc:
-            reason = _reason_of(exc)
+            reasons = [_reason_of(exc)] * len(invocation_ids)
             raise
         finally:
-            self._running -= 1
+            self._running -= len(invocation_ids)
             if not self._running:
                 # Wakes `drain`.
                 self._idle.set()
             if InvocationAnswered in self._observers:
-                self._observers.tell(
-                    InvocationAnswered(
-                        invocation_id=invocation_id,
-                        function=function.name,
-                        reason=reason,
-                        duration_s=time.monotonic() - received_s,
+                duration_s = time.monotonic() - received_s
+                for each, reason in zip(invocation_ids, reasons, strict=True):
+                    self._observers.tell(
+                        InvocationAnswered(
+                            invocation_id=each, function=function.name, reason=reason, duration_s=duration_s
+                        )
                     )
-                )
 
     def _check_draining(self) -> None:
         if self._draining.is_set():
             raise _draining()
 
-    async def _run(
-        self, function: FunctionManifest, body: bytes, env: tuple[tuple[str, str], ...], invocation_id: str
-    ) -> Response:
-        if len(body) > function.limits.body_bytes:
-            raise InvocationError(
-                Reason.BODY_TOO_LARGE,
-                f"function '{function.name}': body of {len(body)} bytes; "
-                f"expected at most {function.limits.body_bytes}",
-                function=function.name,
-                limit="limits.body",
-            )
-        _check_env(function, env)
-        invocation = Invocation(id=invocation_id, function=function.name, body=body, env=env)
-        outcome = await self._pool.invoke(invocation)
-        return response_of(outcome, function)
+    async def _send_response(
+        self, response: Response | InvocationError, call: Call, function: FunctionManifest
+    ) -> InvocationError | None:
+        if isinstance(response, Response) and call.output is not None:
+            try:
+                await self._send(call.output, response, function, call.invocation_id)
+            except InvocationError as exc:
+                return exc
+        return _error(response)
+
+    async def _send(
+        self, output: Output, response: Response, function: FunctionManifest, invocation_id: str
+    ) -> None:
+        await self._outputs.send(output, response)
+        if OutputSent in self._observers:
+            self._observers.tell(OutputSent(invocation_id=invocation_id, function=function.name))
+
+
+def _invocation(
+    function: FunctionManifest, body: bytes, env: tuple[tuple[str, str], ...], invocation_id: str
+) -> Invocation:
+    if len(body) > function.limits.body_bytes:
+        raise InvocationError(
+            Reason.BODY_TOO_LARGE,
+            f"function '{function.name}': body of {len(body)} bytes; "
+            f"expected at most {function.limits.body_bytes}",
+            function=function.name,
+            limit="limits.body",
+        )
+    _check_env(function, env)
+    return Invocation(id=invocation_id, function=function.name, body=body, env=env)
+
+
+def _checked(function: FunctionManifest, call: Call) -> Invocation | InvocationError:
+    try:
+        return _invocation(function, call.body, call.env, call.invocation_id)
+    except InvocationError as exc:
+        return exc
+
+
+def _response(result: Outcome | InvocationError, function: FunctionManifest) -> Response | InvocationError:
+    if isinstance(result, InvocationError):
+        return result
+    try:
+        return response_of(result, function)
+    except InvocationError as exc:
+        return exc
+
+
+def _error(response: Response | InvocationError) -> InvocationError | None:
+    return response if isinstance(response, InvocationError) else None
 
 
 def _check_env(function: FunctionManifest, env: tuple[tuple[str, str], ...]) -> None:

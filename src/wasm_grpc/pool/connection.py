@@ -6,7 +6,7 @@ import asyncio
 import logging
 import socket
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import cast
 
 from wasm_grpc.core.errors import ProtocolError
@@ -58,6 +58,14 @@ class Connection(asyncio.BufferedProtocol):
         Write one message; on a closed connection nothing happens.
         """
         self.send_encoded(encode(message))
+
+    def send_all(self, messages: Sequence[Message]) -> None:
+        """
+        Write several messages. They share a system call, unless they are long.
+        """
+        pieces = tuple(piece for message in messages for piece in encode(message))
+        is_short = sum(map(len, pieces)) <= _PIECE_BYTES
+        self.send_encoded((b"".join(pieces),) if is_short else pieces)
 
     def send_encoded(self, pieces: Pieces) -> None:
         """

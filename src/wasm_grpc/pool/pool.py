@@ -12,6 +12,7 @@ from wasm_grpc.core.model import Invocation, Outcome, Reason
 from wasm_grpc.core.observers import Observers
 from wasm_grpc.core.settings import Settings
 from wasm_grpc.pool.bases import Bases
+from wasm_grpc.pool.batches import BatchSizes
 from wasm_grpc.pool.blame import LOAD_S
 from wasm_grpc.pool.functions import PoolFunction
 from wasm_grpc.pool.run import Run, State
@@ -59,7 +60,8 @@ class Pool:
         )
         self._workers = Workers(functions, settings, bases, observers, self)
         self._tickets = itertools.count(1)
-        self._runs: dict[int, Run] = {}
+        self._runs: dict[int, Sequence[Run]] = {}
+        self._batch_sizes = BatchSizes()
         self._is_closing = False
         self._loop = asyncio.get_running_loop()
         self._tick_handle: asyncio.TimerHandle | None = None
@@ -76,6 +78,15 @@ class Pool:
         at_once = policy.max or self._settings.workers
         return at_once + min(at_once, policy.queue)
 
+    def batch_size(self, function: str) -> int:
+        """
+        Return how many invocations of a function may go to a worker as one batch.
+        """
+        if self._functions[function].kind.is_exclusive:
+            # Its worker runs one invocation and ends.
+            return 1
+        return self._batch_sizes.size(function)
+
     async def invoke(self, invocation: Invocation) -> Outcome:
         """
         Run one invocation; cancelling the caller stops the guest.
@@ -83,12 +94,42 @@ class Pool:
         Raises:
             InvocationError: It was not run: QUEUE_FULL, QUEUE_WAIT, DRAINING.
         """
-        run = self._new_run(invocation)
-        self._submit(run)
+        run = self._new_run(next(self._tickets), invocation)
+        self._submit((run,))
         try:
             return await run.result
         finally:
-            self._leave(run)
+            self._leave(run.ticket)
+
+    async def invoke_batch(self, invocations: Sequence[Invocation]) -> list[Outcome | InvocationError]:
+        """
+        Run several invocations of one function on one worker, each in an instance of its own.
+
+        The batch takes one place in the queue. If its worker dies, the invocations that had not begun go to
+        another worker. Cancelling the caller stops all of them.
+
+        Args:
+            invocations: At least one, and at most `batch_size`.
+
+        Returns:
+            The outcome of each, or why it was not run: QUEUE_WAIT, DRAINING.
+
+        Raises:
+            InvocationError: None was run: QUEUE_FULL.
+        """
+        ticket = next(self._tickets)
+        runs = [self._new_run(ticket, invocation) for invocation in invocations]
+        self._submit(runs)
+        try:
+            with contextlib.suppress(InvocationError):
+                # The last one ends last.
+                await runs[-1].result
+        finally:
+            self._leave(ticket)
+            # Also where the caller is gone: asyncio would log an error that was not looked at.
+            results = [_result(run) for run in runs if run.result.done() and not run.result.cancelled()]
+        self._batch_sizes.took(runs[0].function.name, [run.occupied_s for run in runs if run.occupied_s])
+        return results
 
     @contextlib.asynccontextmanager
     async def open_stream(self, invocation: Invocation) -> AsyncIterator[Stream]:
@@ -101,13 +142,13 @@ class Pool:
         Raises:
             InvocationError: QUEUE_FULL. Its outcome raises what `invoke` does.
         """
-        run = self._new_run(invocation)
+        run = self._new_run(next(self._tickets), invocation)
         stream = run.open_stream()
-        self._submit(run)
+        self._submit((run,))
         try:
             yield stream
         finally:
-            self._leave(run)
+            self._leave(run.ticket)
             if not run.result.cancel() and not run.result.cancelled():
                 # Nobody may have asked for the outcome; asyncio would log an error that was not looked at.
                 run.result.exception()
@@ -135,11 +176,13 @@ class Pool:
         End every invocation, also those that wait, with this reason; `aclose` is all that may follow.
         """
         self._begin_closing()
-        for run in list(self._runs.values()):
-            if self._schedule.withdraw(run.ticket):
-                run.refuse(reason, message)
-            else:
-                run.kill(reason, message)
+        for ticket, runs in list(self._runs.items()):
+            is_waiting = self._schedule.withdraw(ticket)
+            for run in _unfinished(runs):
+                if is_waiting:
+                    run.refuse(reason, message)
+                else:
+                    run.kill(reason, message)
 
     async def aclose(self) -> None:
         """
@@ -168,28 +211,30 @@ class Pool:
         """
         self._perform(self._schedule.worker_ready(worker, self._loop.time()))
 
-    def worker_answered(self, worker: int, *, retires: bool) -> None:
+    def worker_answered(self, worker: int, *, retires: bool, again: Sequence[Run] = ()) -> None:
         """
         See `Owner.worker_answered`.
         """
-        self._perform(self._schedule.finished(worker, self._loop.time(), retires=retires))
+        actions = self._schedule.finished(worker, self._loop.time(), retires=retires)
+        self._perform(actions + self._run_again(again) if again else actions)
 
-    def worker_lost(self, worker: int, *, pauses: bool, again: Run | None = None) -> None:
+    def worker_lost(self, worker: int, *, pauses: bool, again: Sequence[Run] = ()) -> None:
         """
         See `Owner.worker_lost`.
         """
-        now_s = self._loop.time()
-        actions = self._schedule.worker_lost(worker, now_s, pauses=pauses)
-        if again is not None:
-            again.wait(self._waited_too_long)
-            actions += self._schedule.run_again(
-                again.ticket, again.function.name, now_s, is_stream=again.stream is not None
-            )
-        self._perform(actions)
+        actions = self._schedule.worker_lost(worker, self._loop.time(), pauses=pauses)
+        self._perform(actions + self._run_again(again) if again else actions)
 
-    def _new_run(self, invocation: Invocation) -> Run:
+    def _run_again(self, runs: Sequence[Run]) -> list[Action]:
+        first = runs[0]
+        first.wait(self._waited_too_long)
+        return self._schedule.run_again(
+            first.ticket, first.function.name, self._loop.time(), is_stream=first.stream is not None
+        )
+
+    def _new_run(self, ticket: int, invocation: Invocation) -> Run:
         return Run(
-            next(self._tickets),
+            ticket,
             self._indexes[invocation.function],
             self._functions[invocation.function].function,
             invocation,
@@ -197,8 +242,9 @@ class Pool:
             observers=self._observers,
         )
 
-    def _submit(self, run: Run) -> None:
-        name, is_stream = run.function.name, run.stream is not None
+    def _submit(self, runs: Sequence[Run]) -> None:
+        first = runs[0]
+        ticket, name, is_stream = first.ticket, first.function.name, first.stream is not None
         if not self._schedule.has_room(name, is_stream=is_stream):
             raise InvocationError(
                 Reason.QUEUE_FULL,
@@ -207,11 +253,12 @@ class Pool:
                 function=name,
                 limit="pool.queue",
             )
-        run.queued()
-        self._runs[run.ticket] = run
-        self._perform(self._schedule.submit(run.ticket, name, self._loop.time(), is_stream=is_stream))
-        if run.state is State.WAITING:
-            run.wait(self._waited_too_long)
+        for run in runs:
+            run.queued()
+        self._runs[ticket] = runs
+        self._perform(self._schedule.submit(ticket, name, self._loop.time(), is_stream=is_stream))
+        if first.state is State.WAITING:
+            first.wait(self._waited_too_long)
 
     def _perform(self, actions: Sequence[Action]) -> None:
         if self._is_closing:
@@ -220,7 +267,7 @@ class Pool:
             self._all_up.set()
         for action in actions:
             if isinstance(action, Assign):
-                self._workers.assign(action.worker, self._runs[action.ticket])
+                self._workers.assign(action.worker, _unfinished(self._runs[action.ticket]))
             elif isinstance(action, StartWorker):
                 self._workers.start(action.worker, action.kind)
             elif isinstance(action, Resume):
@@ -228,23 +275,27 @@ class Pool:
             elif isinstance(action, RetireWorker):
                 self._workers.retire(action.worker)
 
-    def _waited_too_long(self, run: Run) -> None:
-        if self._schedule.withdraw(run.ticket):
-            seconds = run.function.limits.queue_wait_s
+    def _waited_too_long(self, first: Run) -> None:
+        if self._schedule.withdraw(first.ticket):
+            seconds = first.function.limits.queue_wait_s
             message = f"waited longer than {seconds:g} s for a free worker"
-            run.refuse(Reason.QUEUE_WAIT, message, "limits.queue_wait")
+            for run in _unfinished(self._runs[first.ticket]):
+                run.refuse(Reason.QUEUE_WAIT, message, "limits.queue_wait")
 
-    def _leave(self, run: Run) -> None:
+    def _leave(self, ticket: int) -> None:
         """
-        Forget an invocation whose caller has its outcome, or is gone; the latter ends it.
+        Forget the invocations of a ticket, whose caller has their outcomes or is gone; the latter ends them.
         """
-        del self._runs[run.ticket]
-        if run.state is State.ENDED:
+        runs = self._runs.pop(ticket)
+        if runs[-1].state is State.ENDED:
+            # The runs of a batch end in order.
             return
-        if self._schedule.withdraw(run.ticket):
-            run.withdraw()
-        else:
-            run.abandon()
+        is_waiting = self._schedule.withdraw(ticket)
+        for run in _unfinished(runs):
+            if is_waiting:
+                run.withdraw()
+            else:
+                run.abandon()
 
     def _tick(self) -> None:
         self._tick_handle = self._loop.call_later(_TICK_S, self._tick)
@@ -254,6 +305,17 @@ class Pool:
     def _begin_closing(self) -> None:
         self._is_closing = True
         self._workers.begin_closing()
+
+
+def _result(run: Run) -> Outcome | InvocationError:
+    error = run.result.exception()
+    if isinstance(error, InvocationError):
+        return error
+    return run.result.result()
+
+
+def _unfinished(runs: Sequence[Run]) -> list[Run]:
+    return [run for run in runs if run.state is not State.ENDED]
 
 
 @contextlib.asynccontextmanager

@@ -3,25 +3,34 @@ One invocation in the pool, from its ticket to its outcome.
 
 Theory of operation. The pool makes a `Run` for each invocation, the schedule says when it is assigned to a
 worker, and the worker's messages come to it until it has an outcome. It owns every timer of the invocation.
+A worker may be sent a batch of runs. It runs them in order, so each run gets its turn when the one before it
+has ended.
 
 ========  =============  =======================================================  =======
 state     event          meaning                                                  next
 ========  =============  =======================================================  =======
-WAITING   `assign`       a worker that has loaded the function was sent it        RUNNING
-WAITING   `assign`       the worker has to load the function first                LOADING
+WAITING   `assign`       a worker was sent it                                     SENT
+SENT      `take_turn`    it is first on its worker; the guest's time runs now     RUNNING
+SENT      `take_turn`    it is first, but the worker has to load the function     LOADING
 LOADING   `loaded`       the worker has loaded it; the guest's time runs now      RUNNING
+SENT      `worker_died`  it was not its turn: another worker takes it             WAITING
 LOADING,  `worker_died`  the guest had not begun: another worker takes it         WAITING
 RUNNING
-LOADING,  `worker_died`  the guest had begun, was killed, or was tried too often  ENDED
+LOADING,  `worker_died`  the guest had begun, or was tried too often              ENDED
 RUNNING
-RUNNING   `receive`      the worker sent its RESULT                               ENDED
-LOADING   `end`          no worker loads its function for now                     ENDED
+SENT,     `worker_died`  it was killed                                            ENDED
+LOADING,
+RUNNING
+SENT,     `end`          the worker sent its RESULT                               ENDED
+RUNNING
+WAITING   `end`          no worker loads its function for now                     ENDED
 WAITING   `refuse`       it waited too long, or the server stops                  ENDED
 WAITING   `withdraw`     its caller is gone                                       ENDED
 ========  =============  =======================================================  =======
 
 `kill` leaves the state as it is: it ends the worker, and the outcome it names is the invocation's once the
-process has been reaped. Until then nobody else may use that worker.
+process has been reaped. Until then nobody else may use that worker. A worker may still have answered before
+it was killed: then that answer is the outcome.
 """
 
 from __future__ import annotations
@@ -54,6 +63,7 @@ class State(enum.Enum):
     """
 
     WAITING = enum.auto()
+    SENT = enum.auto()
     LOADING = enum.auto()
     RUNNING = enum.auto()
     ENDED = enum.auto()
@@ -64,12 +74,13 @@ class Run:
     One invocation in the pool. Used on the event loop's thread only.
 
     Attributes:
-        ticket: Its number in the schedule.
+        ticket: Its number in the schedule, which the runs of a batch share.
         index: The function's number in the messages to a worker.
         function: What is run.
         result: Its outcome, or the `InvocationError` that says why it was not run.
         lease: Its run slot.
         stream: Its input and output, where they are streamed.
+        occupied_s: How long it occupied its worker, in seconds; 0 if no worker ran it.
     """
 
     def __init__(
@@ -91,13 +102,15 @@ class Run:
         self._taken_s = self._loop.time()
         self._state = State.WAITING
         self._session: Session | None = None
+        self._number = 0
         self._tries = 0
-        self._assigned_s = 0.0
+        self._turn_s = 0.0
         self._killed: Outcome | None = None
         self._timer: asyncio.TimerHandle | None = None
         self.result: asyncio.Future[Outcome] = self._loop.create_future()
         self.lease = Lease(slots)
         self.stream: Stream | None = None
+        self.occupied_s = 0.0
 
     @property
     def state(self) -> State:
@@ -135,41 +148,51 @@ class Run:
         """
         self._arm(self.function.limits.queue_wait_s, lambda: on_late(self))
 
-    def assign(self, worker: int, session: Session, *, is_loaded: bool) -> None:
+    def assign(self, worker: int, session: Session, number: int) -> wire.Invoke:
         """
-        Send it to a worker.
+        Assign it to a worker, and return the message that the caller sends there; `take_turn` follows.
 
         Args:
             worker: The worker's number in the schedule.
             session: The worker.
-            is_loaded: The worker has loaded the function. It was sent LOAD just now otherwise, and `loaded`
-                follows; the caller limits how long that may take.
+            number: How many invocations the worker has been sent, with this one.
         """
         self._session = session
-        self._tries += 1
-        self._assigned_s = self._loop.time()
+        self._number = number
+        self._state = State.SENT
         self.lease.take(worker)
         if self.stream is not None:
             self.stream.attach(session.connection)
-        if InvocationStarted in self._observers:
+        self._disarm()
+        return wire.Invoke(
+            self.index,
+            wire.encode_env(self._invocation.env),
+            self._invocation.body,
+            streams=self.stream is not None,
+        )
+
+    def take_turn(self, *, is_loaded: bool = True) -> None:
+        """
+        Note that its worker has answered every invocation before it.
+
+        Args:
+            is_loaded: The worker has loaded the function. Otherwise it was sent LOAD just now, and `loaded`
+                follows; the caller limits how long that may take.
+        """
+        self._tries += 1
+        self._turn_s = self._loop.time()
+        if self._session is not None and InvocationStarted in self._observers:
             self._observers.tell(
                 InvocationStarted(
-                    invocation_id=self._invocation.id, function=self.function.name, worker=session.process.pid
+                    invocation_id=self._invocation.id,
+                    function=self.function.name,
+                    worker=self._session.process.pid,
                 )
             )
-        self._disarm()
         if is_loaded:
             self._start()
         else:
             self._state = State.LOADING
-        session.send(
-            wire.Invoke(
-                self.index,
-                wire.encode_env(self._invocation.env),
-                self._invocation.body,
-                streams=self.stream is not None,
-            )
-        )
 
     def loaded(self, *, is_loaded: bool) -> None:
         """
@@ -247,18 +270,33 @@ class Run:
             code: The worker's exit code, minus the signal if it was killed.
             blocked: Why no worker loads the function for now; "" where one may.
         """
-        if self._killed is not None:
-            self.end(self._killed)
-        elif self._state is State.LOADING and blocked:
+        if self._state is State.SENT or self._killed is not None:
+            return self.passed_over()
+        if self._state is State.LOADING and blocked:
             self.end(not_loadable(blocked))
-        elif self._has_begun() or self._tries >= _TRIES:
+        elif self.has_begun() or self._tries >= _TRIES:
             self.end(_crash(self.function, code))
         else:
-            self._disarm()
-            self._session = None
-            self._state = State.WAITING
-            return True
+            return self.passed_over()
         return False
+
+    def passed_over(self) -> bool:
+        """
+        Return whether another worker may take it, since its own ends without running it; a killed one ends.
+        """
+        if self._killed is not None:
+            self.end(self._killed)
+            return False
+        self._disarm()
+        self._session = None
+        self._state = State.WAITING
+        return True
+
+    def has_begun(self) -> bool:
+        """
+        Return whether its worker says that it has started the guest, be the worker alive or dead.
+        """
+        return self._session is not None and self._session.process.begun() >= self._number
 
     def is_overdue(self, now_s: float) -> bool:
         """
@@ -266,8 +304,8 @@ class Run:
 
         Nothing of a guest runs between two invocations, so such a worker does not follow the protocol.
         """
-        is_late = self._state is State.RUNNING and now_s - self._assigned_s > _BEGIN_S
-        return is_late and self._killed is None and not self._has_begun()
+        is_late = self._state is State.RUNNING and now_s - self._turn_s > _BEGIN_S
+        return is_late and self._killed is None and not self.has_begun()
 
     def _start(self) -> None:
         self._state = State.RUNNING
@@ -280,10 +318,9 @@ class Run:
             return
         self._arm(limits.timeout_s, self._ran_too_long)
 
-    def _has_begun(self) -> bool:
-        return self._session is not None and self._session.has_begun()
-
     def _ended(self, outcome: Outcome) -> None:
+        if self._state is State.RUNNING:
+            self.occupied_s = self._loop.time() - self._turn_s
         self._state = State.ENDED
         self._disarm()
         if self.stream is not None:

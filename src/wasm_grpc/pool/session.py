@@ -16,7 +16,6 @@ from wasm_grpc.core.wire import (
     EngineFailed,
     EngineOpened,
     Hello,
-    Invoke,
     Message,
 )
 from wasm_grpc.pool.child import Child
@@ -63,7 +62,6 @@ class Session:
         self.process = process
         self.connection = process.connection
         self.opened = opened
-        self._sent = 0
 
     @classmethod
     async def start(cls, runtime: Runtime, *, forks: int) -> Session:
@@ -112,8 +110,6 @@ class Session:
         """
         Write one message; nothing happens where the process has ended.
         """
-        if isinstance(message, Invoke):
-            self._sent += 1
         self.connection.send(message)
 
     async def receive(self, *, within_s: float | None = None) -> Message:
@@ -144,12 +140,6 @@ class Session:
             expected = " or ".join(each.kind.name for each in answers)
             raise wire.out_of_place(answer, expected)
         return answer
-
-    def has_begun(self) -> bool:
-        """
-        Whether the guest of the last INVOKE sent was begun, be the process alive or dead.
-        """
-        return self.process.begun() >= self._sent
 
 
 def start_error(runtime: Runtime, error: OSError) -> WorkerStartError:

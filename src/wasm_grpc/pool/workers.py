@@ -15,8 +15,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from wasm_grpc.core import wire
@@ -51,20 +52,25 @@ class Owner(Protocol):
         """
         ...
 
-    def worker_answered(self, worker: int, *, retires: bool) -> None:
+    def worker_answered(self, worker: int, *, retires: bool, again: Sequence[Run] = ()) -> None:
         """
-        Its invocation has an outcome; with `retires` the process ends as well.
+        It has nothing left to run.
+
+        Args:
+            worker: Its number.
+            retires: The process ends as well.
+            again: The invocations that it was sent and will not run, for another worker.
         """
         ...
 
-    def worker_lost(self, worker: int, *, pauses: bool, again: Run | None = None) -> None:
+    def worker_lost(self, worker: int, *, pauses: bool, again: Sequence[Run] = ()) -> None:
         """
         Its process did not start, or has ended.
 
         Args:
             worker: Its number.
             pauses: If it had not become ready, the next one should not be started at once.
-            again: The invocation that it had not begun, for another worker.
+            again: The invocations that it had not begun, for another worker.
         """
         ...
 
@@ -74,13 +80,19 @@ class _Worker:
     number: int
     kind: WorkerKind
     session: Session
-    run: Run | None = None
+    # The invocations that it was sent and has not answered. It runs the first.
+    runs: deque[Run] = field(default_factory=deque)
+    sent: int = 0
     is_ready: bool = False
     load_timer: asyncio.TimerHandle | None = None
 
     @property
     def pid(self) -> int:
         return self.session.process.pid
+
+    @property
+    def run(self) -> Run | None:
+        return self.runs[0] if self.runs else None
 
 
 class Workers:
@@ -134,21 +146,29 @@ class Workers:
             return None
         return self._start_error or ProtocolError("no worker came up")
 
-    def assign(self, number: int, run: Run) -> None:
+    def assign(self, number: int, runs: Sequence[Run]) -> None:
         """
-        Send an invocation to an idle worker, which loads its function first if it has to.
+        Send invocations of one function to an idle worker, which loads the function first if it has to.
         """
         worker = self._workers[number]
-        is_loaded = self._loading.is_loaded(number, run.index)
+        first = runs[0]
+        is_loaded = self._loading.is_loaded(number, first.index)
         if not is_loaded:
-            if reason := self._blames.blocked(run.index, self._loop.time()):
-                run.end(not_loadable(reason))
+            if reason := self._blames.blocked(first.index, self._loop.time()):
+                for run in runs:
+                    run.end(not_loadable(reason))
                 self._owner.worker_answered(number, retires=False)
                 return
-            self._load(worker, run.index)
+            self._load(worker, first.index)
             self._time_load(worker)
-        worker.run = run
-        run.assign(number, worker.session, is_loaded=is_loaded)
+        messages = [run.assign(number, worker.session, worker.sent + at) for at, run in enumerate(runs, 1)]
+        worker.runs.extend(runs)
+        worker.sent += len(runs)
+        first.take_turn(is_loaded=is_loaded)
+        if len(messages) == 1:
+            worker.session.send(messages[0])
+        else:
+            worker.session.connection.send_all(messages)
 
     def resume(self, number: int) -> None:
         """
@@ -256,15 +276,29 @@ class Workers:
         elif run is None:
             raise wire.out_of_place(message, "LOADED or LOAD_FAILED")
         elif isinstance(message, wire.Result):
-            worker.run = None
-            run.end(message.outcome)
-            # A worker that was killed may still have answered, but must get no other invocation.
-            retires = message.is_tainted or worker.kind.is_exclusive or run.is_killed
-            if retires:
-                worker.session.process.retire()
-            self._owner.worker_answered(worker.number, retires=retires)
+            self._answered(worker, run, message)
         else:
             run.receive(message)
+
+    def _answered(self, worker: _Worker, run: Run, message: wire.Result) -> None:
+        if not run.has_begun():
+            # A second answer to the run before it, or one out of turn.
+            raise ProtocolError("RESULT frame: its invocation was not begun; expected it to be counted first")
+        worker.runs.popleft()
+        run.end(message.outcome)
+        if message.is_tainted or worker.kind.is_exclusive:
+            again = [each for each in worker.runs if each.passed_over()]
+            worker.runs.clear()
+            worker.session.process.retire()
+            self._owner.worker_answered(worker.number, retires=True, again=again)
+        elif not worker.runs:
+            # A worker that was killed may still have answered, but must get no other invocation.
+            if run.is_killed:
+                worker.session.process.retire()
+            self._owner.worker_answered(worker.number, retires=run.is_killed)
+        elif not run.is_killed:
+            # Where it was killed, the process may still have begun the next one: `_exited` will know.
+            worker.runs[0].take_turn()
 
     def _loaded(self, worker: _Worker, message: wire.Loaded | wire.LoadFailed) -> None:
         index, is_loaded = message.index, isinstance(message, wire.Loaded)
@@ -292,13 +326,13 @@ class Workers:
         if loading is not None and not self._is_closing and not (run is not None and run.is_killed):
             memory_bytes = self._worker_bytes[worker.kind]
             self._blames.died(loading, worker.pid, code, self._loop.time(), memory_bytes=memory_bytes)
-        again = None
+        again: list[Run] = []
         if run is not None:
             blocked = self._blames.blocked(run.index, self._loop.time())
-            again = run if run.worker_died(code, blocked=blocked) else None
+            again = [each for each in worker.runs if each.worker_died(code, blocked=blocked)]
         if self._is_closing:
-            if again is not None:
-                again.refuse(Reason.DRAINING, "the server stopped before it ran")
+            for each in again:
+                each.refuse(Reason.DRAINING, "the server stopped before it ran")
             return
         if WorkerLost in self._observers:
             self._observers.tell(

@@ -64,6 +64,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--at-task", type=_Fault, help=f"instead of an answer to COMPILE or INSPECT: {fault}")
     parser.add_argument("--load-s", type=float, default=0, help="seconds that each LOAD takes")
     parser.add_argument("--at-invoke", type=_Fault, help=f"instead of RESULT: {fault}")
+    parser.add_argument("--at-invoke-of", help="at the INVOKE with this body alone")
     parser.add_argument("--is-begun", action="store_true", help="the fault comes after a guest has begun")
     parser.add_argument("--repeat-loaded-s", type=float, help="send LOADED again and again instead of RESULT")
     parser.add_argument("--invoke-s", type=float, default=0, help="seconds that each INVOKE takes")
@@ -173,11 +174,12 @@ class _FakeWorker:
 
     def _invoke(self, message: Invoke) -> None:
         options = self._options
-        if options.at_invoke and not options.is_begun:
-            options.at_invoke.happen(self._socket, options.once)
+        fault = options.at_invoke if options.at_invoke_of in {None, message.body.decode()} else None
+        if fault and not options.is_begun:
+            fault.happen(self._socket, options.once)
         self._counter.begin()
-        if options.at_invoke:
-            options.at_invoke.happen(self._socket, options.once)
+        if fault:
+            fault.happen(self._socket, options.once)
         while options.repeat_loaded_s:
             self._send(Loaded(message.index))
             time.sleep(options.repeat_loaded_s)

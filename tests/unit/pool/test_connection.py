@@ -46,6 +46,23 @@ async def test_a_full_connection_has_room_once_its_peer_has_read() -> None:
     assert await reading == [Invoke(0, b"", bytes(4 * MIB)), Input(b"more")]
 
 
+async def test_messages_that_are_sent_together() -> None:
+    """Short ones arrive in one piece, long ones arrive too, and all of them in order."""
+    short = [Invoke(0, b"", b"x" * size) for size in (0, 1, 20 * KIB)]
+    long = [Invoke(0, b"", b"x" * size) for size in (1, MIB, 2)]
+    ours, theirs = socket.socketpair()
+    connection = await Connection.open(ours, body_limit=MIB)
+
+    connection.send_all(short)
+    first = list(map(decode, FrameReader(body_limit=MIB).feed(theirs.recv(64 * KIB))))
+    reading = asyncio.create_task(asyncio.to_thread(_received, theirs))
+    connection.send_all(long)
+    connection.close()
+
+    assert first == short
+    assert await reading == long
+
+
 def _received(sock: socket.socket) -> list[Message]:
     """Return every message up to the end."""
     reader = FrameReader(body_limit=16 * MIB)

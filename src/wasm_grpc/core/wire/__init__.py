@@ -26,7 +26,7 @@ LOAD                              server  load a function and give it an index
 LOADED / LOAD_FAILED              worker  the function is loaded / why it can't be loaded
 FORK                              server  fork a process that has the functions loaded so far
 FORKED / FORK_FAILED              worker  the process runs / why the kernel refuses it
-INVOKE                            server  run the function of an index; one invocation at a time
+INVOKE                            server  run the function of an index, after those that were sent before
 READ                              worker  a streaming guest waits for input
 RESUME                            worker  a guest stopped waiting without input, because its timeout is over
 RESUMED                           server  the guest has its run slot back; INPUT may come before this

@@ -18,7 +18,7 @@ from wasm_grpc.invocation.environment import Metadata, event_environment
 from wasm_grpc.invocation.event import Event
 from wasm_grpc.invocation.outcomes import Verdict
 from wasm_grpc.invocation.outputs import Cause, Output
-from wasm_grpc.invocation.runner import Runner
+from wasm_grpc.invocation.runner import Call, Runner
 from wasm_grpc.manifest.tables import FunctionManifest
 
 __all__ = ["Consumer"]
@@ -68,57 +68,72 @@ class Consumer:
         """
         Run the function that receives a message, and return the verdict on the message. Never fails.
         """
-        return await self._consume(event, metadata, _find_receiver(event, self._deployment.catalogue))
+        (verdict,) = await self.consume_batch([event], metadata)
+        return verdict
 
     async def consume_batch(self, events: Sequence[Event], metadata: Metadata) -> list[Verdict]:
         """
-        Consume a batch concurrently, within the function's limits. Return the verdicts in order.
+        Consume a delivery concurrently, within the function's limits. Return the verdicts in order.
         """
         if not events:
             return []
-        # daprd sends one batch for each path, so all its messages go to one function.
+        # daprd sends one delivery for each path, so all its messages go to one function.
         receiver = _find_receiver(events[0], self._deployment.catalogue)
+        if not isinstance(receiver, _Receiver):
+            return [self._verdict_without_receiver(event, receiver) for event in events]
+        if len(events) == 1:
+            return await self._consume(events, metadata, receiver)
+        name = receiver.function.name
+        # Hand in only as many batches as leave room in the queue: the whole delivery would fill it.
+        at_once = min(len(events), self._runner.capacity(name))
         verdicts = [Verdict.RETRY] * len(events)
-        waiting = iter(enumerate(events))
+        taken = 0
 
         async def consume_one_by_one() -> None:
-            for index, event in waiting:
-                verdicts[index] = await self._consume(event, metadata, receiver)
+            nonlocal taken
+            while taken < len(events):
+                first = taken
+                last = taken = first + _even_share(len(events), at_once, self._runner.batch_size(name))
+                verdicts[first:last] = await self._consume(events[first:last], metadata, receiver)
 
-        # Hand in only as many messages as leave room in the queue: a whole batch would fill it.
-        at_once = (
-            min(len(events), self._runner.capacity(receiver.function.name))
-            if isinstance(receiver, _Receiver)
-            else 1
-        )
         await asyncio.gather(*(consume_one_by_one() for _ in range(at_once)))
         return verdicts
 
     async def _consume(
-        self, event: Event, metadata: Metadata, receiver: _Receiver | Subscription | None
-    ) -> Verdict:
-        if not isinstance(receiver, _Receiver):
-            verdict = _verdict_without_receiver(event, receiver)
-            if verdict is not Verdict.SUCCESS:
-                self._runner.refused(Reason.UNKNOWN_METHOD)
-            return verdict
-        function, route = receiver.function, receiver.route
-        invocation_id = self._runner.next_id()
-        return await self._deliveries.settle(
-            self._run(event, metadata, function, route, invocation_id),
-            message=_Message(event, receiver),
-            policy=function.outcome,
-            invocation_id=invocation_id,
+        self, events: Sequence[Event], metadata: Metadata, receiver: _Receiver
+    ) -> list[Verdict]:
+        """
+        Consume messages as one batch of the pool.
+        """
+        ids = [self._runner.next_id() for _ in events]
+        return await self._deliveries.settle_batch(
+            self._run(events, metadata, receiver, ids),
+            messages=[_Message(event, receiver) for event in events],
+            policy=receiver.function.outcome,
+            invocation_ids=ids,
         )
 
     async def _run(
-        self,
-        event: Event,
-        metadata: Metadata,
-        function: FunctionManifest,
-        route: TopicRoute,
-        invocation_id: str,
-    ) -> None:
+        self, events: Sequence[Event], metadata: Metadata, receiver: _Receiver, ids: Sequence[str]
+    ) -> list[InvocationError | None]:
+        """
+        Run the function for each message that it can take, and return each message's error.
+
+        Raises:
+            InvocationError: It ran for none.
+        """
+        calls = [
+            self._call(event, metadata, receiver, invocation_id)
+            for event, invocation_id in zip(events, ids, strict=True)
+        ]
+        taken = [each for each in calls if isinstance(each, Call)]
+        errors = iter(await self._runner.run_batch(receiver.function, taken) if taken else ())
+        return [next(errors) if isinstance(each, Call) else each for each in calls]
+
+    def _call(
+        self, event: Event, metadata: Metadata, receiver: _Receiver, invocation_id: str
+    ) -> Call | InvocationError:
+        function = receiver.function
         try:
             _check_event(event, function)
             env = event_environment(
@@ -129,10 +144,23 @@ class Consumer:
             )
         except InvocationError as exc:
             self._runner.refused(exc.reason)
-            raise
-        await self._runner.run(
-            function, event.data, env=env, invocation_id=invocation_id, output=_output(event, route)
-        )
+            return exc
+        output = _output(event, receiver.route)
+        return Call(body=event.data, env=env, invocation_id=invocation_id, output=output)
+
+    def _verdict_without_receiver(self, event: Event, subscription: Subscription | None) -> Verdict:
+        verdict = _verdict_without_receiver(event, subscription)
+        if verdict is not Verdict.SUCCESS:
+            self._runner.refused(Reason.UNKNOWN_METHOD)
+        return verdict
+
+
+def _even_share(events: int, at_once: int, batch_size: int) -> int:
+    """
+    Return the size of equal batches, which occupy all run slots until the end.
+    """
+    rounds = -(-events // (at_once * batch_size))
+    return -(-events // (at_once * rounds))
 
 
 def _find_receiver(event: Event, catalogue: Catalogue) -> _Receiver | Subscription | None:
