@@ -28,6 +28,7 @@ from wasm_grpc.engines.binary.cursor import Cursor, encode_u32
 from wasm_grpc.engines.binary.module import SectionId, read_module
 from wasm_grpc.engines.binary.rewrite import encode_section
 from wasm_grpc.engines.protocol import (
+    UNLIMITED_INSTANCES,
     Context,
     GuestExit,
     GuestFault,
@@ -83,6 +84,7 @@ class FakeEngine:
     version = "1"
     target = "any"
     limits_instances = False
+    instances = UNLIMITED_INSTANCES
 
     def compile(self, wasm: bytes) -> bytes:
         """

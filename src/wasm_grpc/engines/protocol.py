@@ -25,6 +25,7 @@ from wasm_grpc.core.errors import WasmGrpcError
 from wasm_grpc.core.model import Reason
 
 __all__ = [
+    "UNLIMITED_INSTANCES",
     "Context",
     "Engine",
     "FuncType",
@@ -38,6 +39,9 @@ __all__ = [
     "Prepared",
     "Value",
 ]
+
+UNLIMITED_INSTANCES = 1 << 31
+"""For an engine that has no limit but memory."""
 
 Value = int | float
 
@@ -197,6 +201,8 @@ class Engine(Protocol):
     """Target of the native code: instruction set, CPU features and every setting that it depends on."""
     limits_instances: bool
     """Whether each instance can have its own memory limit, besides the one in the compiled code."""
+    instances: int
+    """How many instances may exist at once."""
 
     def compile(self, wasm: bytes) -> bytes:
         """

@@ -13,7 +13,7 @@ from wasm_grpc.core.model import EngineName
 from wasm_grpc.engines import traps
 from wasm_grpc.engines.binary.rewrite import START_EXPORT, defer_start
 from wasm_grpc.engines.features import describe_feature
-from wasm_grpc.engines.protocol import Context, FuncType, GuestTrap, HostModules, Value
+from wasm_grpc.engines.protocol import UNLIMITED_INSTANCES, Context, FuncType, GuestTrap, HostModules, Value
 from wasm_grpc.engines.running import Running, bind_host, empty_memory
 from wasm_grpc.engines.target import describe_target
 from wasm_grpc.engines.values import has_numbers_only, narrow_arguments
@@ -63,6 +63,7 @@ class WasmerEngine:
 
     name = EngineName.WASMER.value
     limits_instances = False
+    instances = UNLIMITED_INSTANCES
 
     def __init__(self) -> None:
         self.version = str(wasmer.__version__)

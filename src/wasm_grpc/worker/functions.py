@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from dataclasses import dataclass
 
 from wasm_grpc.core.artifact import read_payload
@@ -17,6 +18,9 @@ from wasm_grpc.hosts.wasi.context import encode_strings
 from wasm_grpc.hosts.wasi.mounts import FileSystem
 
 __all__ = ["LoadedFunction", "LoadedFunctions"]
+
+_PREPARED = 128
+"""How many functions of a process have an instance ready, each of which takes its module's initial memory."""
 
 
 @dataclass(slots=True)
@@ -45,10 +49,17 @@ class LoadedFunction:
 
     def prepare(self) -> None:
         """
-        Make the instance for the next invocation, while no caller waits, if the manifest asks for it.
+        Make the instance for the next invocation.
         """
-        if self.function.prepared:
-            self._instance = self._new_instance()
+        self._instance = self._new_instance()
+
+    def discard(self) -> None:
+        """
+        Free the instance that was made for the next invocation; that will make its own.
+        """
+        instance, self._instance = self._instance, None
+        if instance is not None:
+            instance.close()
 
     def take_instance(self) -> ReadyGuest:
         """
@@ -73,6 +84,9 @@ class LoadedFunctions:
         self.engine = engine
         self._hosts = [module() for module in HOST_MODULES]
         self._table: dict[int, LoadedFunction | str] = {}
+        # The functions that may have an instance, by the address of each; the least recently used is first.
+        self._prepared: OrderedDict[int, LoadedFunction] = OrderedDict()
+        self._prepared_limit = min(_PREPARED, engine.instances // 2)
 
     def get(self, index: int) -> LoadedFunction | str | None:
         """
@@ -88,12 +102,28 @@ class LoadedFunctions:
         try:
             entry = self._load(message.function)
             # An instance that can't be made is reported now, and not to the first caller.
-            entry.prepare()
+            self.prepare(entry)
         except (WasmGrpcError, OSError, MemoryError) as exc:
             error = self._table[index] = str(exc) or type(exc).__name__
             return LoadFailed(index, error)
         self._table[index] = entry
         return Loaded(index)
+
+    def prepare(self, entry: LoadedFunction) -> None:
+        """
+        Make the instance for a function's next invocation, while no caller waits, if its manifest asks for it.
+
+        An engine has room for so many instances. With more functions than that, those that have not been
+        called for longest make theirs when they are called.
+        """
+        if not entry.function.prepared:
+            return
+        entry.prepare()
+        self._prepared[id(entry)] = entry
+        self._prepared.move_to_end(id(entry))
+        if len(self._prepared) > self._prepared_limit:
+            _, oldest = self._prepared.popitem(last=False)
+            oldest.discard()
 
     def _load(self, function: WorkerFunction) -> LoadedFunction:
         guest = guest_for(function.guest)

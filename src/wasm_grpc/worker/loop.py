@@ -61,7 +61,7 @@ def _invoke(frames: FrameSocket, counter: StartCounter, functions: LoadedFunctio
     frames.send(Result(ending.outcome, ending.is_process_tainted))
     # After the answer, so that the caller does not wait for the next instance.
     if not ending.is_process_tainted:
-        entry.prepare()
+        functions.prepare(entry)
     return ending.is_process_tainted
 
 

@@ -322,3 +322,22 @@ def test_an_invocation_of_a_function_that_was_not_loaded(server: Server) -> None
 
     assert str(server.error) == "INVOKE frame: index: 1; expected that of a LOAD frame"
     assert server.begun() == 0
+
+
+def test_functions_beyond_what_the_engine_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With more functions than an engine holds instances, each runs; those called last have theirs ready."""
+    monkeypatch.setattr(FakeEngine, "instances", 4)
+    opened: list[str] = []
+    monkeypatch.setattr(
+        "wasm_grpc.worker.functions.LoadedFunction.discard", lambda entry: opened.append(entry.function.name)
+    )
+    server = Server(tmp_path)
+    for index in range(5):
+        assert server.load(index, "exit 0", name=f"f{index}", prepared=True) == Loaded(index)
+    for index in (0, 3):
+        server.invoke(index)
+        assert isinstance(server.receive(), Result)
+    server.close()
+
+    # Two have an instance at a time.
+    assert opened == ["f0", "f1", "f2", "f3", "f4"]

@@ -86,7 +86,8 @@ class CApiEngine:
         self.version = wasmtime_version()
         self.target = target()
         config = make_config()
-        _pool_instances(config)
+        self.instances = _reservable_instances()
+        _pool_instances(config, self.instances)
         self._pooled = wasmtime.Engine(config)
         self._plain: wasmtime.Engine | None = None
 
@@ -357,11 +358,10 @@ def _is_set(pointer: object) -> bool:
     return bool(pointer)
 
 
-def _pool_instances(config: wasmtime.Config) -> None:
+def _pool_instances(config: wasmtime.Config, count: int) -> None:
     """
-    Configure a pool of preallocated memories and tables for instances.
+    Configure a pool of preallocated memories and tables for so many instances.
     """
-    count = _reservable_instances()
     pool = c.wasmtime_pooling_allocation_config_new()
     c.wasmtime_pooling_allocation_config_total_core_instances_set(pool, count)
     c.wasmtime_pooling_allocation_config_total_memories_set(pool, count)

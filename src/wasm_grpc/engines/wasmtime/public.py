@@ -11,7 +11,7 @@ from wasmtime import Func, Linker, Memory, Module, Store, Trap, WasmtimeError
 from wasm_grpc.core.model import EngineName
 from wasm_grpc.engines import traps
 from wasm_grpc.engines.binary.rewrite import START_EXPORT
-from wasm_grpc.engines.protocol import Context, HostModules, Value
+from wasm_grpc.engines.protocol import UNLIMITED_INSTANCES, Context, HostModules, Value
 from wasm_grpc.engines.running import HostCallEnded, Running, bind_host, empty_memory
 from wasm_grpc.engines.values import has_numbers_only, narrow_arguments
 from wasm_grpc.engines.wasmtime.compiling import compile_module
@@ -29,6 +29,7 @@ class PublicEngine:
 
     name = EngineName.WASMTIME.value
     limits_instances = True
+    instances = UNLIMITED_INSTANCES
 
     def __init__(self) -> None:
         self.version = wasmtime_version()
