@@ -111,7 +111,7 @@ class LoadedFunctions:
 
     def prepare(self, entry: LoadedFunction) -> None:
         """
-        Make the instance for a function's next invocation, while no caller waits, if its manifest asks for it.
+        Make a function's next instance, while no caller waits, if its manifest asks for it.
 
         An engine has room for so many instances. With more functions than that, those that have not been
         called for longest make theirs when they are called.
