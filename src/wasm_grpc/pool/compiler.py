@@ -78,7 +78,7 @@ async def fork_compiler(runtime: Runtime, bases: Bases, settings: Settings) -> S
         ForkJob.COMPILER,
         memory_bytes=settings.compile_bytes,
         body_limit=_ARTIFACT_LIMIT_BYTES,
-        # Compiling may use every core; the clock on the wall ends it first.
+        # Compiling may use every core. The limit on wall time ends it first.
         cpu_s=math.ceil(settings.compile_s) * max(2, os.cpu_count() or 1),
     )
 

@@ -1,4 +1,4 @@
-"""The server's end of the socket to a worker: messages out, messages in, and its end."""
+"""The server's end of the socket to a worker."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["Connection"]
 _log = logging.getLogger(__name__)
 
 _PIECE_BYTES = 256 * KIB
-"""As asyncio reads at a time."""
+"""As many bytes as asyncio reads at a time."""
 
 
 class Connection(asyncio.BufferedProtocol):
@@ -79,7 +79,7 @@ class Connection(asyncio.BufferedProtocol):
     @property
     def is_full(self) -> bool:
         """
-        Whether so much of what was sent waits here that no more should be.
+        Whether so much waits to be written that nothing more should be sent.
         """
         return not self._has_room.is_set()
 
@@ -98,7 +98,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def pause_reading(self) -> None:
         """
-        Leave what the peer sends where it is, so that it has to wait.
+        Stop reading, so that the peer has to wait once the socket is full.
         """
         if self._transport is not None:
             self._transport.pause_reading()
@@ -162,7 +162,7 @@ class Connection(asyncio.BufferedProtocol):
         """
         See `asyncio.BufferedProtocol`.
         """
-        # No instance of it on every event loop: uvloop's transports have its methods and another class.
+        # Not `isinstance`: uvloop's transports have the same methods, but another class.
         self._transport = cast(asyncio.Transport, transport)
 
     def pause_writing(self) -> None:
@@ -209,7 +209,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def _write(self, transport: asyncio.Transport) -> None:
         """
-        Write what the transport takes at once: CPython 3.11's would copy all the rest of a long body, twice.
+        Write only what the transport takes at once: CPython 3.11's copies the rest of a long body twice.
         """
         unsent = self._unsent
         while unsent and self._has_room.is_set():

@@ -33,7 +33,7 @@ async def find_backend(runtime: Runtime, bases: Bases, settings: Settings) -> st
 
 async def inspect_model(model: Model, runtime: Runtime, bases: Bases, settings: Settings) -> Model:
     """
-    Open a model and run it once, and give it with the memory that it takes.
+    Open a model, run it once, and return it with the memory that it takes.
 
     Raises:
         ModelError: It can't be run; the text follows on the file's name.

@@ -31,7 +31,7 @@ mappings that are executable and not writable.
 _LOADING = 3
 """While one artifact is loaded, for each of its bytes: the file, its payload, the engine's copy."""
 _SUPPLIED_BYTES = 256 * MIB
-"""Of the models that guests bring: a worker keeps 64 MiB of them, each beside what its run takes."""
+"""For models that guests bring: a worker keeps up to 64 MiB of them, and each takes more when it runs."""
 
 
 def result_bytes(limits: Iterable[Limits]) -> int:

@@ -25,7 +25,7 @@ __all__ = ["ProcessEnds", "WorkerProcess", "exit_text", "spawn"]
 _log = logging.getLogger(__name__)
 
 _END_S = 2.0
-"""The longest that a process may go on without its socket: it has nothing left to do."""
+"""How long a process may live without its socket. After that it is killed: it has nothing left to do."""
 _LAST_FRAMES_S = 1.0
 """The longest wait for what a process sent before it died; it is in the socket already."""
 _LAST_LINES_S = 1.0
@@ -33,7 +33,7 @@ _LAST_LINES_S = 1.0
 _STDERR_PIECE_BYTES = 4 * KIB
 _STDERR_LINES = 100
 _SMALL_TALK = "INFO: "
-"""How TensorFlow Lite begins what needs nobody's attention; nothing turns it off."""
+"""How TensorFlow Lite starts lines that only inform. They can't be turned off."""
 _INHERITED = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TMPDIR")
 """A worker holds no credentials, so it gets no more of the environment than it needs to start."""
 _NEUTRAL_FOLDER = "/"
@@ -174,13 +174,13 @@ class WorkerProcess:
         """
         printed = asyncio.create_task(self._log_stderr(), name=f"standard error of worker {self.pid}")
         code = await self._child.wait()
-        # Its last lines are in the pipe. The pipe's end may never come: a process of its own may hold it.
+        # Its last lines are in the pipe. The end of the pipe may never come, if it has left a process behind.
         await asyncio.wait([printed], timeout=_LAST_LINES_S)
         printed.cancel()
         self._stderr.transport.close()
-        # Else its descriptor would stay open until the garbage collector finds it.
+        # Otherwise its descriptor would stay open until the garbage collector finds it.
         self._counter.close()
-        # Whoever held it up: nothing more comes than is in the socket.
+        # Reading may be paused for a slow caller. All that the process has sent is in the socket by now.
         self.connection.resume_reading()
         await self.connection.wait_lost(_LAST_FRAMES_S)
         self.connection.abort()
@@ -203,7 +203,7 @@ def exit_text(code: int) -> str:
 
 async def spawn(argv: Sequence[str], ends: ProcessEnds, *, inherits: Sequence[int] = ()) -> Child:
     """
-    Start a program that is told its ends by two more flags.
+    Start a program. Two more flags tell it its descriptors.
 
     Args:
         argv: The interpreter and what it is to run.
@@ -243,12 +243,12 @@ async def _open_stderr() -> tuple[_Stderr, int]:
 
 async def _lines(stream: asyncio.StreamReader) -> AsyncIterator[str]:
     """
-    Return the first lines that are printed; a flood is read on to its end, so that nobody blocks.
+    Return the first lines that are printed. The rest is read and discarded, so that the process never blocks.
     """
     left = _STDERR_LINES
     begun = b""
     while piece := await stream.read(_STDERR_PIECE_BYTES):
-        # A line may come in pieces, and need not end.
+        # A line may arrive in pieces, and the last one may have no end.
         *whole, begun = (begun + piece).split(b"\n") if left else [b""]
         if len(begun) > _STDERR_PIECE_BYTES:
             whole, begun = [*whole, begun], b""
@@ -270,8 +270,8 @@ def _counter_file() -> BinaryIO:
     """
     Return a file without a name, of the counter's size, to be shared with the process.
 
-    Its size is sealed: a worker that was taken over and shortened the file would end the server by
-    SIGBUS at the server's next look.
+    Its size is sealed. Otherwise a compromised worker could shorten the file, and the server would die of
+    SIGBUS when it reads.
     """
     if not hasattr(os, "memfd_create"):
         # Not Linux: workers are not confined there either.

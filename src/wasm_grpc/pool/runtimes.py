@@ -80,7 +80,7 @@ async def find_runtimes(
         else:
             raise result
     if not found:
-        # An interpreter that can't be started at all is the same line for each engine.
+        # An interpreter that can't be started gives the same line for each engine.
         raise EngineUnavailableError("; ".join(dict.fromkeys(map(str, errors))))
     for error in errors:
         _log.info("%s serves alone: %s", ", ".join(map(str, found.values())), error)
@@ -103,7 +103,7 @@ async def find_runtime(engine: EngineName, bases: Bases, settings: Settings) -> 
         except WasmGrpcError as exc:
             tried.append(exc)
     if tried:
-        # The first is what a person would mend; a stopgap that fails too only blurs it.
+        # The first is the one that a person would fix. The errors of fallbacks would hide the cause.
         raise tried[0]
     raise EngineUnavailableError(f"engine {engine.value}: no interpreter has it; {_REMEDIES[engine]}")
 
@@ -116,7 +116,7 @@ def _candidates(engine: EngineName, named: str) -> list[str]:
     if _has_engine(engine):
         candidates.append(sys.executable)
     beside = Path(sys.prefix).parent / ".venv-wasmer" / "bin" / "python"
-    # Not `Path.exists`, which fails where this user may not look: it is no more than a possibility.
+    # Not `Path.exists`, which raises an error if this user may not look there: it is only a candidate.
     if os.path.exists(beside):  # noqa: PTH110
         candidates.append(str(beside))
     return candidates

@@ -1,4 +1,4 @@
-"""One conversation with a worker or compile process: started, talked to, always ended."""
+"""A process and the messages that are exchanged with it, from its start to its end."""
 
 from __future__ import annotations
 

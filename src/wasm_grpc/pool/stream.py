@@ -32,10 +32,9 @@ CHUNK_BYTES = MIB
 _HELD_ABOVE_BYTES = MIB
 _READ_ON_BELOW_BYTES = MIB // 2
 _PIECE_COST_BYTES = 64
-"""Of a piece of output beside its bytes (33 of CPython's `bytes`, and its place): a guest may write a few at
-a time."""
+"""What a piece of output takes besides its bytes: 33 bytes of CPython's object, and a place in the queue."""
 _PIECE_BYTES = 256 * KIB
-"""Of input at a time, so that a long message is on its way while the guest reads."""
+"""How much input is sent at a time: the guest reads it while the rest of a long message is on its way."""
 
 
 class Stream:
@@ -68,7 +67,7 @@ class Stream:
         self._loop = outcome.get_loop()
         self._connection: Connection | None = None
         self._has_started = False
-        # The guest has asked for something, or written: nobody else will run this invocation.
+        # The guest has asked for input, or written: no other worker will run this invocation.
         self._has_begun = False
         self._is_waiting_for_input = False
         self._is_waiting_for_slot = False
@@ -85,7 +84,7 @@ class Stream:
 
     async def started(self) -> bool:
         """
-        Wait until the guest runs; false if there is an outcome without one.
+        Wait until the guest runs. Return false if the invocation ended before.
         """
         while not (self._has_started or self._outcome.done()):
             await self._wait_as_receiver()
@@ -158,7 +157,7 @@ class Stream:
 
     def wanted(self, taken: int) -> None:
         """
-        The guest asks for input, having had so many bytes of it.
+        The guest asks for input, and has read so many bytes so far.
         """
         self._has_begun = True
         if taken == self._sent_bytes and not self._has_sent_end:
@@ -183,10 +182,10 @@ class Stream:
         The guest wrote to standard output.
 
         Raises:
-            ProtocolError: It is nothing, or more than the worker lets any guest write.
+            ProtocolError: The chunk is empty, or exceeds the function's limit, which the worker keeps.
         """
         if not chunk:
-            # It would be taken for the end, and any number of them would cost nothing.
+            # The caller would take it for the end, and a worker could send any number of them for nothing.
             raise ProtocolError("OUTPUT frame without output")
         self._has_begun = True
         self._output.append(chunk)
@@ -204,7 +203,7 @@ class Stream:
 
     def ended(self) -> None:
         """
-        There is an outcome.
+        The invocation has ended.
         """
         self._release()
         if self._idle_timer is not None:
@@ -254,7 +253,7 @@ class Stream:
         pieces = self._output
         chunk = pieces.popleft()
         if len(chunk) > CHUNK_BYTES:
-            # No worker of ours sends such frames.
+            # None of our workers sends such large frames.
             pieces.appendleft(chunk[CHUNK_BYTES:])
             chunk = chunk[:CHUNK_BYTES]
         elif pieces:
@@ -267,7 +266,7 @@ class Stream:
 
     def _read_on(self) -> None:
         if self._is_waiting_for_input:
-            # It needs its slot when there is input.
+            # The guest gets its slot back when input arrives.
             self._release()
             _wake(self._sender)
         else:
@@ -283,7 +282,7 @@ class Stream:
         if left_s > 0:
             self._idle_timer = self._loop.call_later(left_s, self._check_idle, idle)
         else:
-            # Armed again if another worker takes the invocation.
+            # It is armed again if another worker takes over the invocation.
             self._idle_timer = None
             idle()
 
