@@ -56,6 +56,8 @@ class Lease:
     The run slot of one invocation.
     """
 
+    __slots__ = ("_on_held", "_slots", "_state", "_worker")
+
     def __init__(self, slots: Slots) -> None:
         self._slots = slots
         self._worker = 0

@@ -83,6 +83,27 @@ class Run:
         occupied_s: How long it occupied its worker, in seconds; 0 if no worker ran it.
     """
 
+    __slots__ = (
+        "_invocation",
+        "_killed",
+        "_loop",
+        "_number",
+        "_observers",
+        "_session",
+        "_state",
+        "_taken_s",
+        "_timer",
+        "_tries",
+        "_turn_s",
+        "function",
+        "index",
+        "lease",
+        "occupied_s",
+        "result",
+        "stream",
+        "ticket",
+    )
+
     def __init__(
         self,
         ticket: int,
