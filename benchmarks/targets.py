@@ -19,15 +19,15 @@ __all__ = ["Verdict", "verdicts"]
 
 _ALL_CORES = {"echo": 16, "classify": 16}
 """Callers whose figures count, where the target is of all cores."""
-_RATIOS = {"echo": 0.3, "bodies": 0.5, "grayscale": 0.9, "classify": 0.8}
+_RATIOS = {"echo": 0.7, "bodies": 0.75, "grayscale": 1.25, "classify": 1.0}
 _ANEW_RATIO = 50
 _STREAM_RATIO = 0.4
 _TURN_RATIO = 3.0
-_FIRST_CALL_RATIO = 2.0
+_FIRST_CALL_RATIO = 1.3
 _SIZE_RATIO = 1.25
-_STARTUP_S = 1.0
+_STARTUP_S = 0.6
 _BATCH_RATIO = 3.0
-_SDK_RATIO = 0.9
+_SDK_RATIO = 0.6
 _PAGE_MS = 3.0
 _WRITE_MB_S = 200
 _GRANT_RATIO = 1.05
