@@ -26,6 +26,7 @@ _SETTLE_S = 0.5
 _OVER_S = 11.0
 """Longer than a call goes on whose caller hung up: with ours 5 s in the queue, and 5 s until its timeout."""
 _OBSERVE_S = 1.0
+"""How long the CPU time is watched that the peer still uses."""
 
 
 def measure_neighbours(

@@ -43,7 +43,7 @@ class StartCounter:
 
     def close(self) -> None:
         """
-        Give the memory back, once the worker has died; `count` returns its last count from then on.
+        Free the memory once the worker has died. `count` still returns the last count.
         """
         self.count()
         self._view.release()

@@ -246,7 +246,7 @@ class Run:
 
     def end(self, outcome: Outcome) -> None:
         """
-        Give it its outcome.
+        Set its outcome, and end it.
         """
         if not self.result.done():
             self.result.set_result(outcome)

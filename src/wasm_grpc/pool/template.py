@@ -101,7 +101,7 @@ class Template:
 
     async def load(self, index: int, load: Load, *, within_s: float) -> Loaded | LoadFailed:
         """
-        Have it load a function, and return its answer.
+        Have it load a function, unless it has, and return its answer.
 
         Raises:
             TemplateEnded: It had ended before.
@@ -110,6 +110,9 @@ class Template:
             ProtocolError: It broke the wire format.
         """
         async with self._turn():
+            if index in self.loaded:
+                # Several workers have loaded it at the same time, and each asked for it here.
+                return Loaded(index)
             answer = await self.session.ask(load, (Loaded, LoadFailed), within_s=within_s)
         if isinstance(answer, Loaded):
             self.loaded.add(index)

@@ -180,9 +180,6 @@ class Templates:
         return True
 
     async def _load_too(self, kind: WorkerKind, template: Template, index: int) -> None:
-        if index in template.loaded:
-            # Several workers may have loaded it at the same time.
-            return
         try:
             is_alive = await self._load(kind, template, index)
         except TemplateEnded:

@@ -172,7 +172,7 @@ class Workers:
 
     def resume(self, number: int) -> None:
         """
-        Give the guest of a worker its run slot back.
+        Return the run slot of a worker's guest, which then goes on.
         """
         worker = self._workers.get(number)
         if worker is not None and worker.run is not None:

@@ -8,19 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from unit.pool.faults import FakeWorker, open_pool, sent
+from unit.pool.faults import FakeWorker, function, open_pool, sent
 from wasm_grpc.core.errors import InvocationError
 from wasm_grpc.core.model import (
-    Grants,
-    GuestKind,
-    Inference,
     Invocation,
     Limits,
     Outcome,
-    PoolPolicy,
     Reason,
-    Runtime,
-    WorkerFunction,
 )
 from wasm_grpc.core.observers import (
     Event,
@@ -32,27 +26,11 @@ from wasm_grpc.core.observers import (
 from wasm_grpc.core.settings import Settings, make_settings
 from wasm_grpc.core.wire import Result
 from wasm_grpc.pool.batches import BatchSizes
-from wasm_grpc.pool.functions import PoolFunction
 from wasm_grpc.pool.pool import Pool
 
 BODIES = [b"1", b"2", b"3", b"4", b"5"]
 IDLE = "<Pool <Schedule 0 busy, 0 lent, 1 idle, 0 starting, 0 waiting>>"
 CRASHED = Outcome(reason=Reason.CRASHED, message="its worker died while running it (signal SIGKILL)")
-
-
-def function(
-    runtime: Runtime, *, limits: Limits | None = None, queue: int = 64, may_load: bool = False
-) -> PoolFunction:
-    """Return a function as the pool takes it."""
-    worker_function = WorkerFunction(
-        name="f",
-        guest=GuestKind.WASI_COMMAND,
-        artifact="artifact",
-        digest="",
-        limits=limits or Limits(timeout_s=5),
-        grants=Grants(inference=Inference(may_load=may_load)),
-    )
-    return PoolFunction(function=worker_function, runtime=runtime, policy=PoolPolicy(min=0, queue=queue))
 
 
 def batch(bodies: Sequence[bytes] = BODIES) -> list[Invocation]:

@@ -12,21 +12,16 @@ from pathlib import Path
 
 import pytest
 
-from unit.pool.faults import FakeWorker, open_pool, sent
+from unit.pool.faults import FakeWorker, function, open_pool, sent
 from wasm_grpc import __version__
 from wasm_grpc.core.errors import InvocationError, WasmGrpcError, WorkerStartError
 from wasm_grpc.core.model import (
     EngineName,
-    Grants,
-    GuestKind,
-    Inference,
     Invocation,
     Limits,
     Outcome,
-    PoolPolicy,
     Reason,
     Runtime,
-    WorkerFunction,
 )
 from wasm_grpc.core.observers import (
     Event,
@@ -47,7 +42,6 @@ from wasm_grpc.core.wire import (
     Resume,
     pack,
 )
-from wasm_grpc.pool.functions import PoolFunction
 from wasm_grpc.pool.process import WorkerProcess
 from wasm_grpc.pool.template import Template
 
@@ -55,26 +49,6 @@ pytestmark = pytest.mark.asyncio
 
 INVOCATION = Invocation(id="1", function="f", body=b"body")
 OK = Outcome(reason=Reason.OK, body=b"body")
-
-
-def function(
-    runtime: Runtime,
-    *,
-    name: str = "f",
-    limits: Limits | None = None,
-    prepared: int = 0,
-    may_load: bool = False,
-) -> PoolFunction:
-    """Return a function as the pool takes it."""
-    worker_function = WorkerFunction(
-        name=name,
-        guest=GuestKind.WASI_COMMAND,
-        artifact="artifact",
-        digest="",
-        limits=limits or Limits(timeout_s=5),
-        grants=Grants(inference=Inference(may_load=may_load)),
-    )
-    return PoolFunction(function=worker_function, runtime=runtime, policy=PoolPolicy(min=prepared))
 
 
 @pytest.fixture
@@ -132,7 +106,7 @@ async def test_a_function_that_can_not_be_loaded_is_alone(
     """A function whose loading ends or holds up workers is refused; its neighbours are served."""
     monkeypatch.setattr("wasm_grpc.pool.blame.LOAD_S", 0.3)
     runtime = fake_worker("--at-load-of=f", f"--at-load={fault}")
-    functions = [function(runtime, name=name, prepared=prepared) for name in ("e", "f", "g")]
+    functions = [function(runtime, name=name, in_advance=prepared) for name in ("e", "f", "g")]
 
     async with open_pool(functions, make_settings({"workers": 2, "max_workers": 4})) as pool:
         outcomes = [await pool.invoke(dataclasses.replace(INVOCATION, function=name)) for name in "efgefgefg"]
@@ -338,7 +312,7 @@ async def test_too_many_open_files(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_a_pool_opens_with_its_workers_at_hand(fake_worker: FakeWorker) -> None:
     """All workers that are always kept have loaded what is loaded ahead when the pool is given."""
     # A worker takes its time for it.
-    pooled = function(fake_worker("--load-s=0.2"), prepared=1)
+    pooled = function(fake_worker("--load-s=0.2"), in_advance=1)
 
     async with open_pool([pooled], make_settings({"workers": 2, "max_workers": 4})) as pool:
         assert repr(pool) == "<Pool <Schedule 0 busy, 0 lent, 3 idle, 0 starting, 0 waiting>>"
@@ -349,7 +323,7 @@ async def test_a_late_function_keeps_no_pool_from_opening(
 ) -> None:
     """A function that is not loaded in time is left out, and the workers take what else comes."""
     monkeypatch.setattr("wasm_grpc.pool.blame.LOAD_S", 0.2)
-    pooled = function(fake_worker("--at-load=pause"), prepared=1)
+    pooled = function(fake_worker("--at-load=pause"), in_advance=1)
 
     async with open_pool([pooled], one_slot) as pool:
         assert repr(pool) == "<Pool <Schedule 0 busy, 0 lent, 1 idle, 0 starting, 0 waiting>>"
@@ -362,7 +336,7 @@ async def test_a_pool_does_not_wait_for_ever(
     monkeypatch.setattr("wasm_grpc.pool.pool._START_S", 0.6)
     runtime = fake_worker("--load-s=0.15")
 
-    pooled = [function(runtime, name=name, prepared=1) for name in "efghijkl"]
+    pooled = [function(runtime, name=name, in_advance=1) for name in "efghijkl"]
     async with open_pool(pooled, one_slot) as pool:
         assert repr(pool) == "<Pool <Schedule 0 busy, 0 lent, 0 idle, 1 starting, 0 waiting>>"
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
+import signal
 import sys
 from functools import partial
 from pathlib import Path
@@ -43,6 +45,17 @@ def kill(session: Session, _: Message) -> None:
 async def fork(template: Template) -> Session:
     """Fork a worker."""
     return await template.fork(ForkJob.WORKER, body_limit=MIB)
+
+
+async def test_what_it_has_loaded_is_not_loaded_again(fake_worker: FakeWorker) -> None:
+    """Workers that load a function at the same time ask their template for it once each."""
+    template = await Template.start(fake_worker())
+    first = await template.load(0, LOAD, within_s=10)
+    os.kill(template.session.process.pid, signal.SIGSTOP)
+    second = await template.load(0, LOAD, within_s=0.5)
+    await template.end()
+
+    assert (first, second) == (Loaded(0), Loaded(0))
 
 
 async def test_a_template_that_retires_answers_first(fake_worker: FakeWorker) -> None:

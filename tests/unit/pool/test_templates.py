@@ -11,46 +11,23 @@ from pathlib import Path
 
 import pytest
 
-from unit.pool.faults import FakeWorker, open_pool
+from unit.pool.faults import FakeWorker, function, open_pool
 from wasm_grpc.core.model import (
     MIB,
     EngineName,
-    Grants,
     GuestKind,
-    Inference,
     Invocation,
-    Limits,
-    Model,
-    PoolPolicy,
     Runtime,
     WorkerFunction,
 )
 from wasm_grpc.core.settings import make_settings
 from wasm_grpc.core.wire import ForkJob, Load, LoadFailed
-from wasm_grpc.pool.functions import PoolFunction
 from wasm_grpc.pool.pool import Pool
 from wasm_grpc.pool.template import Template
 
 pytestmark = pytest.mark.asyncio
 
 SETTINGS = make_settings({"workers": 1, "max_workers": 1})
-TWO_WORKERS = make_settings({"workers": 1, "max_workers": 2})
-
-
-def function(runtime: Runtime, name: str = "f", *, in_advance: int = 1, threads: int = 0) -> PoolFunction:
-    """Return a function as the pool takes it, with a model if it has threads."""
-    models = (
-        (Model(name="m", host="m", sha256="", size=1, memory_bytes=1, threads=threads),) if threads else ()
-    )
-    worker_function = WorkerFunction(
-        name=name,
-        guest=GuestKind.WASI_COMMAND,
-        artifact="artifact",
-        digest="",
-        limits=Limits(timeout_s=5),
-        grants=Grants(inference=Inference(models=models)),
-    )
-    return PoolFunction(function=worker_function, runtime=runtime, policy=PoolPolicy(min=in_advance))
 
 
 async def pids(pool: Pool, name: str = "f") -> tuple[int, int]:
@@ -70,7 +47,7 @@ async def new_worker(pool: Pool, last: int, name: str = "f") -> tuple[int, int]:
 
 async def test_a_function_is_loaded_once(fake_worker: FakeWorker) -> None:
     """All workers have what their template has loaded."""
-    async with open_pool([function(fake_worker("--answer=loader"))], SETTINGS) as pool:
+    async with open_pool([function(fake_worker("--answer=loader"), in_advance=1)], SETTINGS) as pool:
         first = await pids(pool)
         second = await new_worker(pool, first[1])
 
@@ -92,7 +69,7 @@ async def test_a_function_that_is_loaded_later(fake_worker: FakeWorker) -> None:
 async def test_a_function_whose_model_has_threads(fake_worker: FakeWorker) -> None:
     """No thread survives a fork: each worker loads it for itself, in advance."""
     runtime = fake_worker("--answer=loader")
-    functions = [function(runtime), function(runtime, "g", threads=2)]
+    functions = [function(runtime, in_advance=1), function(runtime, "g", in_advance=1, threads=2)]
     async with open_pool(functions, SETTINGS) as pool:
         one, threaded = await pids(pool), await pids(pool, "g")
 
@@ -104,7 +81,7 @@ async def test_an_old_template_is_replaced(fake_worker: FakeWorker, monkeypatch:
     """After so many forks the next workers come from another template, of another base; no call fails."""
     # The template's own fork counts too.
     monkeypatch.setattr("wasm_grpc.pool.template._FORKS", 3)
-    async with open_pool([function(fake_worker("--answer=loader"))], SETTINGS) as pool:
+    async with open_pool([function(fake_worker("--answer=loader"), in_advance=1)], SETTINGS) as pool:
         templates = {(found := await pids(pool))[0]}
         while len(templates) < 3:
             # The old one serves until the new one has loaded its functions.
@@ -121,7 +98,7 @@ async def test_more_late_functions_than_are_blocked_at_once(
     monkeypatch.setattr("wasm_grpc.pool.blame.LOAD_S", 0.2)
     monkeypatch.setattr("wasm_grpc.pool.blame.BLOCKED_S", 0.3)
     runtime = fake_worker("--at-load=pause")
-    functions = [function(runtime, name) for name in ("f", "g", "h", "i")]
+    functions = [function(runtime, name, in_advance=1) for name in ("f", "g", "h", "i")]
     async with open_pool(functions, SETTINGS) as pool:
         outcome = await pool.invoke(Invocation(id="1", function="f", body=b""))
 
@@ -134,7 +111,7 @@ async def test_a_template_that_can_not_fork(
     """A template that hangs instead of forking is ended, and the next one tried."""
     monkeypatch.setattr("wasm_grpc.pool.template._FORK_S", 0.2)
     runtime = fake_worker("--answer=loader", f"--once={tmp_path / 'mark'}", "--at-fork=pause")
-    async with open_pool([function(runtime)], SETTINGS) as pool:
+    async with open_pool([function(runtime, in_advance=1)], SETTINGS) as pool:
         loader, worker = await pids(pool)
 
     assert loader != worker
