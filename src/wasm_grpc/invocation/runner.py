@@ -52,12 +52,17 @@ class Call:
 class Runner:
     """
     Runs functions on one pool, sends their results on, and counts running invocations for `drain`.
+
+    Attributes:
+        telling_refusal: A context that tells the observers if what is done in it refuses the request; see
+            `refused`.
     """
 
     def __init__(self, pool: Pool, outputs: Outputs, observers: Observers) -> None:
         self._pool = pool
         self._outputs = outputs
         self._observers = observers
+        self.telling_refusal = _TellingRefusal(self)
         self._draining = asyncio.Event()
         self._running = 0
         self._idle = asyncio.Event()
@@ -112,17 +117,6 @@ class Runner:
         """
         if RequestRefused in self._observers:
             self._observers.tell(RequestRefused(reason=reason))
-
-    @contextlib.contextmanager
-    def telling_refusal(self) -> Iterator[None]:
-        """
-        Tell the observers if what is done here refuses the request; see `refused`.
-        """
-        try:
-            yield
-        except InvocationError as exc:
-            self.refused(exc.reason)
-            raise
 
     async def run(
         self,
@@ -262,6 +256,24 @@ class Runner:
         await self._outputs.send(output, response)
         if OutputSent in self._observers:
             self._observers.tell(OutputSent(invocation_id=invocation_id, function=function.name))
+
+
+class _TellingRefusal:
+    """
+    See `Runner.telling_refusal`. All calls share one, as it has no state: a generator for each takes longer.
+    """
+
+    __slots__ = ("_runner",)
+
+    def __init__(self, runner: Runner) -> None:
+        self._runner = runner
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if isinstance(error, InvocationError):
+            self._runner.refused(error.reason)
 
 
 def _invocation(

@@ -68,7 +68,7 @@ class Invoker:
             InvocationError: The invocation failed. The failure has been logged.
         """
         try:
-            with self._runner.telling_refusal():
+            with self._runner.telling_refusal:
                 route, function = self._deployment.find_method(request.method, request.verb)
             return await self.run(request, route, function, invocation_id)
         except (InvocationError, asyncio.CancelledError) as exc:
@@ -90,7 +90,7 @@ class Invoker:
         Raises:
             InvocationError: The invocation failed. The caller logs it.
         """
-        with self._runner.telling_refusal():
+        with self._runner.telling_refusal:
             env = environment_of(request, route, function, content_length=len(request.body))
         return await self._runner.run(
             function,

@@ -162,7 +162,7 @@ class Streams:
 
     @contextlib.asynccontextmanager
     async def _open(self, request: Request, invocation_id: str) -> AsyncIterator[StreamedCall]:
-        with self._runner.telling_refusal():
+        with self._runner.telling_refusal:
             route, function = self._deployment.find_method(request.method, request.verb)
             _check_streamable(route, function)
             env = environment_of(request, route, function, content_length=None)

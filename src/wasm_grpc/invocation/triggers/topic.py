@@ -135,15 +135,15 @@ class Consumer:
     ) -> Call | InvocationError:
         function = receiver.function
         try:
-            _check_event(event, function)
-            env = event_environment(
-                event,
-                (*metadata, *event.metadata),
-                withheld=function.env.keys(),
-                is_cgi=function.response is ResponseKind.CGI,
-            )
+            with self._runner.telling_refusal:
+                _check_event(event, function)
+                env = event_environment(
+                    event,
+                    (*metadata, *event.metadata),
+                    withheld=function.env.keys(),
+                    is_cgi=function.response is ResponseKind.CGI,
+                )
         except InvocationError as exc:
-            self._runner.refused(exc.reason)
             return exc
         output = _output(event, receiver.route)
         return Call(body=event.data, env=env, invocation_id=invocation_id, output=output)
