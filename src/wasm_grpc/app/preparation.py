@@ -245,6 +245,8 @@ def pool_function(
         limits=Limits(**asdict(manifest.limits)),
         grants=grants,
         prepared=manifest.pool.min > 0,
+        reuse=manifest.pool.reuse,
+        max_invocations=manifest.pool.max_invocations,
     )
     return PoolFunction(
         function=worker_function,

@@ -9,6 +9,7 @@ __all__ = [
     "KIB",
     "MIB",
     "PAGE_BYTES",
+    "DaprGrants",
     "EngineName",
     "Grants",
     "GuestKind",
@@ -25,6 +26,7 @@ __all__ = [
     "ReuseKind",
     "Runtime",
     "TensorTypes",
+    "Trace",
     "WorkerFunction",
 ]
 
@@ -104,9 +106,12 @@ class Reason(str, enum.Enum):
     OUTPUT_LIMIT = "OUTPUT_LIMIT"
     TIMEOUT = "TIMEOUT"
     CPU_LIMIT = "CPU_LIMIT"
+    HOST_CALL_LIMIT = "HOST_CALL_LIMIT"
     DENIED = "DENIED"
     STATUS = "STATUS"
     BAD_RESPONSE = "BAD_RESPONSE"
+    # The guest succeeded, but what it left to be sent could not be sent.
+    UNSENT = "UNSENT"
     # The guest succeeded, but its result could not be sent on (`then`).
     THEN_FAILED = "THEN_FAILED"
     THEN_UNAVAILABLE = "THEN_UNAVAILABLE"
@@ -290,6 +295,37 @@ class Inference:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DaprGrants:
+    """
+    The calls to Dapr that a function may make (``capabilities.dapr``).
+
+    Each grant is ``<component>/<name>``. A "*" at its end stands for any text, also none.
+
+    Attributes:
+        state: Keys of state stores.
+        publish: Topics of pub/sub components.
+        invoke: Methods of apps.
+        secrets: Secrets of secret stores.
+        bindings: Operations of output bindings.
+        configuration: Keys of configuration stores.
+    """
+
+    state: tuple[str, ...] = ()
+    publish: tuple[str, ...] = ()
+    invoke: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = ()
+    bindings: tuple[str, ...] = ()
+    configuration: tuple[str, ...] = ()
+
+    @property
+    def is_granted(self) -> bool:
+        """
+        Whether it may make any call.
+        """
+        return any((self.state, self.publish, self.invoke, self.secrets, self.bindings, self.configuration))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Grants:
     """
     What a function may use besides its input, as it was when the server read it.
@@ -297,10 +333,12 @@ class Grants:
     Attributes:
         mounts: Directories that the guest sees, besides its scratch folder.
         inference: Models that the guest may run.
+        dapr: Calls to Dapr that the guest may make.
     """
 
     mounts: tuple[Mount, ...] = ()
     inference: Inference = field(default_factory=Inference)
+    dapr: DaprGrants = field(default_factory=DaprGrants)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -319,6 +357,8 @@ class WorkerFunction:
         limits: Limits of the function.
         grants: What the guest may use besides its input.
         prepared: Whether an instance is kept ready for the next invocation.
+        reuse: Whether an instance serves one invocation or many.
+        max_invocations: Number of invocations after which a warm instance is replaced.
     """
 
     name: str
@@ -331,6 +371,18 @@ class WorkerFunction:
     limits: Limits = field(default_factory=Limits)
     grants: Grants = field(default_factory=Grants)
     prepared: bool = True
+    reuse: ReuseKind = ReuseKind.FRESH
+    max_invocations: int = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trace:
+    """
+    The trace that an invocation belongs to, in W3C Trace Context's format; "" for none.
+    """
+
+    parent: str = ""
+    state: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -343,12 +395,18 @@ class Invocation:
         function: Name of the function.
         body: The guest's standard input.
         env: Environment variables of this invocation. The names are valid, and no value has a NUL.
+        operation: Operation or export to call, for a guest interface that has several; else "".
+        depth: How many invocations of this server led to it, each by a call to Dapr; 0 for an outer one.
+        trace: The caller's trace, which the guest's calls to Dapr continue.
     """
 
     id: str
     function: str
     body: bytes
     env: tuple[tuple[str, str], ...] = ()
+    operation: str = ""
+    depth: int = 0
+    trace: Trace = field(default_factory=Trace)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import posixpath
+from dataclasses import asdict
 from pathlib import Path
 
 from wasm_grpc.catalogue.function import Function, file_below
 from wasm_grpc.core.errors import ConfigError, ManifestError, ModelError
-from wasm_grpc.core.model import Grants, Inference, Model, Mount, MountEntry
+from wasm_grpc.core.model import DaprGrants, Grants, Inference, Model, Mount, MountEntry
 from wasm_grpc.grants.files import TreeReader
 from wasm_grpc.grants.models import read_model
 from wasm_grpc.manifest.layout import key_text
@@ -23,7 +24,11 @@ def read_grants(function: Function) -> Grants:
     Raises:
         ManifestError: See `read_mounts` and `read_inference`.
     """
-    return Grants(mounts=read_mounts(function), inference=read_inference(function))
+    return Grants(
+        mounts=read_mounts(function),
+        inference=read_inference(function),
+        dapr=DaprGrants(**asdict(function.manifest.capabilities.dapr)),
+    )
 
 
 def read_mounts(function: Function) -> tuple[Mount, ...]:

@@ -105,9 +105,7 @@ class ReadyCommand:
         finally:
             # Also after a bug of ours: the linear memory must not stay allocated.
             self.close()
-        return conclude(
-            end, stdout=call.stdout, stderr=call.stderr, memory_bytes=memory_bytes, limits=call.limits
-        )
+        return conclude(end, call, memory_bytes=memory_bytes)
 
     def close(self) -> None:
         """

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from wasm_grpc.core.model import KIB, MIB, PAGE_BYTES, Limits, Outcome, Reason
+from wasm_grpc.core.model import KIB, MIB, PAGE_BYTES, Outcome, Reason
 from wasm_grpc.engines.protocol import GuestExit, GuestFault, GuestStop, GuestTrap
 from wasm_grpc.engines.traps import OUT_OF_BOUNDS_MEMORY_ACCESS, UNREACHABLE
-from wasm_grpc.guests.protocol import Ending
-from wasm_grpc.hosts.wasi.streams import Stderr, Stdout
+from wasm_grpc.guests.protocol import Ending, GuestCall
 
 __all__ = ["EX_DATAERR", "GuestEnd", "conclude"]
 
@@ -29,29 +28,31 @@ _REFUSED_ALLOCATIONS: Final = (
 
 _LAST_WORDS_BYTES: Final = 4 * KIB
 
+_MAY_BE_DENIED: Final = (Reason.EXITED, Reason.TRAPPED)
+"""How a guest ends that gives up after something was denied to it."""
 
-def conclude(
-    end: GuestEnd | None, *, stdout: Stdout, stderr: Stderr, memory_bytes: int, limits: Limits
-) -> Ending:
+
+def conclude(end: GuestEnd | None, call: GuestCall, *, memory_bytes: int) -> Ending:
     """
     Return the ending of an invocation.
 
     Args:
         end: The exception that ended the guest; ``None`` if it returned.
-        stdout: Its standard output.
-        stderr: Its standard error.
+        call: Its invocation.
         memory_bytes: Size of its linear memory at the end.
-        limits: The function's limits.
     """
-    tail = stderr.tail()
+    tail = call.stderr.tail()
+    limit_bytes = call.limits.memory_bytes
     if end is None or (isinstance(end, GuestExit) and end.code == 0):
-        body = stdout.collected()
+        body = call.stdout.collected()
         return Ending(
             outcome=Outcome(reason=Reason.OK, body=body, stderr=tail, memory_bytes=memory_bytes),
         )
     reason, message, limit = _cause(end)
-    if _may_be_refused_memory(end) and _is_out_of_memory(memory_bytes, limits.memory_bytes, tail):
-        reason, message, limit = _out_of_memory(memory_bytes, limits.memory_bytes)
+    if call.denials and reason in _MAY_BE_DENIED:
+        reason, message = Reason.DENIED, f"{call.denials[0]} ({message})"
+    elif _may_be_refused_memory(end) and _is_out_of_memory(memory_bytes, limit_bytes, tail):
+        reason, message, limit = _out_of_memory(memory_bytes, limit_bytes)
     outcome = Outcome(
         reason=reason,
         message=message,

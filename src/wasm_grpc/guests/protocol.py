@@ -15,7 +15,7 @@ from typing import Protocol
 from wasm_grpc.core.model import Limits, Outcome
 from wasm_grpc.engines.binary import Module
 from wasm_grpc.engines.protocol import HostModules, Prepared
-from wasm_grpc.hosts.protocol import HostStates
+from wasm_grpc.hosts.protocol import Dapr, HostStates
 from wasm_grpc.hosts.wasi.descriptors import Descriptor
 from wasm_grpc.hosts.wasi.streams import Stderr, Stdin, Stdout
 
@@ -36,6 +36,9 @@ class GuestCall:
         limits: The function's limits.
         preopens: Directories that are open from the start.
         states: How the host modules besides WASI begin.
+        operation: Operation or export to call, for a guest interface that has several, in UTF-8; else b"".
+        dapr: The way to Dapr; ``None`` if the function was granted no call.
+        denials: What the guest asked for without a grant so far, one line each.
     """
 
     args: bytes
@@ -46,12 +49,22 @@ class GuestCall:
     limits: Limits
     preopens: Iterable[Descriptor] = ()
     states: HostStates = field(default_factory=dict)
+    operation: bytes = b""
+    dapr: Dapr | None = None
+    denials: list[str] = field(default_factory=list)
 
     def log(self, line: str) -> None:
         """
         Write a line from the host to the guest's log.
         """
         self.stderr.write(memoryview(f"{line}\n".encode("utf-8", "replace")))
+
+    def deny(self, line: str) -> None:
+        """
+        See `HostCall.deny`.
+        """
+        self.denials.append(line)
+        self.log(line)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,17 +16,45 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Protocol, TypeVar
 
 from wasm_grpc.core.model import Grants, Limits
+from wasm_grpc.core.wire import DaprAnswer
 from wasm_grpc.engines.protocol import Context, HostModules
 
-__all__ = ["Begin", "HostCall", "HostContext", "HostModule", "HostStates"]
+__all__ = ["Begin", "Dapr", "HostCall", "HostContext", "HostModule", "HostStates"]
 
 _State = TypeVar("_State")
+
+
+class Dapr(Protocol):
+    """
+    The way of one invocation to Dapr.
+    """
+
+    def call(self, method: str, request: bytes, *, is_json: bool) -> DaprAnswer:
+        """
+        Call a method of Dapr's API, and wait for the answer. The server decides whether that is granted.
+
+        Args:
+            method: Name of a method of the service ``dapr.proto.runtime.v1.Dapr``.
+            request: Its request.
+            is_json: Whether the request is JSON (protobuf's JSON mapping), as the response will be.
+
+        Raises:
+            GuestStop: The guest has reached ``limits.host_calls``.
+        """
+        ...
 
 
 class HostCall(Protocol):
     """
     What a host module may know of an invocation.
     """
+
+    @property
+    def dapr(self) -> Dapr | None:
+        """
+        Its way to Dapr; ``None`` if the function was granted no call.
+        """
+        ...
 
     @property
     def limits(self) -> Limits:
@@ -45,6 +73,14 @@ class HostCall(Protocol):
     def log(self, line: str) -> None:
         """
         Write a line from the host to the guest's log.
+        """
+        ...
+
+    def deny(self, line: str) -> None:
+        """
+        Record that the guest asked for something that it was not granted, and log the line.
+
+        If the guest fails, the first line is the reason (`Reason.DENIED`).
         """
         ...
 

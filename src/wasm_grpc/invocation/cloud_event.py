@@ -11,26 +11,17 @@ from __future__ import annotations
 import base64
 import json
 import uuid
-from dataclasses import dataclass
 from typing import NoReturn
 
-__all__ = ["CLOUD_EVENT_TYPE", "Trace", "cloud_event", "is_text", "media_type"]
+from wasm_grpc.core.model import Trace
+
+__all__ = ["CLOUD_EVENT_TYPE", "cloud_event", "is_text", "media_type"]
 
 CLOUD_EVENT_TYPE = "application/cloudevents+json"
 """Media type of an event in JSON; daprd publishes such data unchanged."""
 _JSON = "application/json"
 _EVENT_TYPE = "com.dapr.event.sent"
 """``type`` that Dapr gives an event by default (``DefaultCloudEventType`` in Dapr's components)."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trace:
-    """
-    The trace that a result belongs to, in W3C Trace Context's format; "" for none.
-    """
-
-    parent: str = ""
-    state: str = ""
 
 
 def media_type(content_type: str) -> str:

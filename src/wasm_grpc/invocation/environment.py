@@ -16,8 +16,7 @@ from functools import lru_cache
 from wasm_grpc import __version__
 from wasm_grpc.core.errors import InvocationError
 from wasm_grpc.core.metadata import is_key, separator
-from wasm_grpc.core.model import Reason
-from wasm_grpc.invocation.cloud_event import Trace
+from wasm_grpc.core.model import Reason, Trace
 from wasm_grpc.invocation.event import Event
 
 __all__ = ["Metadata", "event_environment", "request_environment", "trace_of"]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from wasm_grpc.invocation.cloud_event import CLOUD_EVENT_TYPE, Trace, is_text, media_type
+from wasm_grpc.core.model import Trace
+from wasm_grpc.invocation.cloud_event import CLOUD_EVENT_TYPE, is_text, media_type
 
 __all__ = ["OCTET_STREAM", "Event"]
 

@@ -48,6 +48,7 @@ _KINDS: Mapping[Reason, _Kind] = {
     Reason.TRAPPED: _Kind.FAILED,
     Reason.OUT_OF_MEMORY: _Kind.FAILED,
     Reason.OUTPUT_LIMIT: _Kind.FAILED,
+    Reason.HOST_CALL_LIMIT: _Kind.FAILED,
     Reason.BAD_RESPONSE: _Kind.FAILED,
     Reason.TIMEOUT: _Kind.TIMEOUT,
     Reason.CPU_LIMIT: _Kind.TIMEOUT,
@@ -57,6 +58,7 @@ _KINDS: Mapping[Reason, _Kind] = {
     Reason.CRASHED: _Kind.CRASH,
     Reason.WORKER_MEMORY: _Kind.CRASH,
     Reason.INTERNAL: _Kind.CRASH,
+    Reason.UNSENT: _Kind.THEN_FAILED,
     Reason.THEN_FAILED: _Kind.THEN_FAILED,
     Reason.THEN_UNAVAILABLE: _Kind.THEN_FAILED,
 }

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from wasm_grpc.core.errors import InvocationError
-from wasm_grpc.core.model import Reason
-from wasm_grpc.invocation.cloud_event import CLOUD_EVENT_TYPE, Trace, cloud_event
+from wasm_grpc.core.model import Reason, Trace
+from wasm_grpc.invocation.cloud_event import CLOUD_EVENT_TYPE, cloud_event
 from wasm_grpc.invocation.response import Response
 from wasm_grpc.manifest.templates import TemplateError, fill
 from wasm_grpc.manifest.triggers import PublishOutput, Then

@@ -137,7 +137,7 @@ class SocketStdin:
         """
         if self.available() is None:
             self._frames.send(Read(limit, self._taken))
-            self._take(self._frames.receive())
+            self.take(self._frames.receive())
         chunk = self._piece[:limit]
         self._piece = self._piece[len(chunk) :]
         return chunk
@@ -147,7 +147,7 @@ class SocketStdin:
         See `Stdin.available`.
         """
         if not self._piece and not self._has_ended and (message := self._frames.receive_now()) is not None:
-            self._take(message)
+            self.take(message)
         return len(self._piece) if self._piece or self._has_ended else None
 
     def wait(self, timeout_ns: int | None) -> None:
@@ -159,16 +159,22 @@ class SocketStdin:
         self._frames.send(Read(0, self._taken))
         if self._frames.wait(timeout_ns):
             # With input, the server has also given the slot back.
-            self._take(self._frames.receive())
+            self.take(self._frames.receive())
             return
         # Without input, the guest may go on once the server has a free slot. Input may arrive before that.
         self._frames.send(Resume())
         while not isinstance(message := self._frames.receive(), Resumed):
             if message is None:
                 return
-            self._take(message)
+            self.take(message)
 
-    def _take(self, message: Message | None) -> None:
+    def take(self, message: Message | None) -> None:
+        """
+        Keep input for later reads.
+
+        Raises:
+            ProtocolError: The message is none.
+        """
         if not isinstance(message, Input):
             raise out_of_place(message, "INPUT")
         chunk = message.chunk

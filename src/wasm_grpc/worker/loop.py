@@ -11,6 +11,7 @@ from wasm_grpc.core.wire import Input, Invoke, Load, Result, out_of_place
 from wasm_grpc.guests.protocol import Ending, GuestCall
 from wasm_grpc.hosts.wasi.context import query_arguments
 from wasm_grpc.hosts.wasi.streams import BytesStdin, CollectedStdout, Stderr, Stdin, Stdout
+from wasm_grpc.worker.dapr import SocketDapr
 from wasm_grpc.worker.frame_socket import FrameSocket, SocketStderr, SocketStdin, SocketStdout
 from wasm_grpc.worker.functions import LoadedFunction, LoadedFunctions
 
@@ -85,6 +86,8 @@ def _run(frames: FrameSocket, entry: LoadedFunction, message: Invoke) -> Ending:
         limits=limits,
         preopens=entry.files.preopens(),
         states=entry.states,
+        operation=message.operation,
+        dapr=SocketDapr(frames, stdin, limits) if entry.function.grants.dapr.is_granted else None,
     )
     if limits.cpu_s is not None:
         signal.setitimer(signal.ITIMER_PROF, limits.cpu_s)

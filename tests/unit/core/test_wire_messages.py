@@ -324,8 +324,15 @@ def test_a_control_head_that_is_not_an_object_is_refused(head: bytes) -> None:
 
 
 PACKED = {
-    "INVOKE without a head": (Frame(Kind.INVOKE, b"", b""), "head of 0 bytes; expected at least 5"),
-    "INVOKE with unknown flags": (Frame(Kind.INVOKE, b"\0\0\0\0\4", b""), "flags: 4; expected at most 3"),
+    "INVOKE without a head": (Frame(Kind.INVOKE, b"", b""), "head of 0 bytes; expected at least 9"),
+    "INVOKE with unknown flags": (
+        Frame(Kind.INVOKE, b"\0\0\0\0\4\0\0\0\0", b""),
+        "flags: 4; expected at most 3",
+    ),
+    "INVOKE with a short operation": (
+        Frame(Kind.INVOKE, b"\0\0\0\0\0\2\0\0\0x", b""),
+        "head of 10 bytes; expected at least 11",
+    ),
     "READ with a short head": (Frame(Kind.READ, bytes(15), b""), "head of 15 bytes; expected 16"),
     "READ with a body": (Frame(Kind.READ, bytes(16), b"x"), "body of 1 bytes; expected none"),
     "RESULT without a head": (Frame(Kind.RESULT, b"", b""), "head of 0 bytes; expected at least 24"),

@@ -9,8 +9,8 @@ import pytest
 from wasm_grpc.core.model import KIB, MIB, PAGE_BYTES, Limits, Outcome, Reason
 from wasm_grpc.engines.protocol import GuestExit, GuestFault, GuestStop, GuestTrap
 from wasm_grpc.guests.endings import GuestEnd, conclude
-from wasm_grpc.guests.protocol import Ending
-from wasm_grpc.hosts.wasi.streams import CollectedStdout, Stderr
+from wasm_grpc.guests.protocol import Ending, GuestCall
+from wasm_grpc.hosts.wasi.streams import BytesStdin, CollectedStdout, Stderr
 
 __all__ = []
 
@@ -25,7 +25,8 @@ def _conclude(
     stdout.write(memoryview(b"result"))
     log = Stderr(64 * KIB)
     log.write(memoryview(stderr))
-    return conclude(end, stdout=stdout, stderr=log, memory_bytes=used, limits=limits)
+    call = GuestCall(args=b"", env=b"", stdin=BytesStdin(b""), stdout=stdout, stderr=log, limits=limits)
+    return conclude(end, call, memory_bytes=used)
 
 
 ENDS: dict[str, tuple[GuestEnd | None, Outcome]] = {
@@ -147,3 +148,42 @@ def test_small_limit_is_told_in_kib() -> None:
     outcome = _conclude(GuestTrap("unreachable"), used=128 * KIB, limits=limits).outcome
 
     assert outcome.message == "out of memory; 128 of 192 KiB in use"
+
+
+@pytest.mark.parametrize("end", [GuestExit(1), GuestTrap("unreachable")])
+def test_a_guest_that_gives_up_after_a_denial_was_denied(end: GuestEnd) -> None:
+    """The first denial is the reason, also where the guest was out of memory at its end."""
+    call = GuestCall(
+        args=b"",
+        env=b"",
+        stdin=BytesStdin(b""),
+        stdout=CollectedStdout(None),
+        stderr=Stderr(KIB),
+        limits=Limits(memory_bytes=64 * KIB),
+    )
+    call.deny("state 'store/a' is not granted")
+    call.deny("state 'store/b' is not granted")
+
+    outcome = conclude(end, call, memory_bytes=64 * KIB).outcome
+
+    assert outcome.reason is Reason.DENIED
+    assert outcome.message.startswith("state 'store/a' is not granted (")
+    assert outcome.stderr == b"state 'store/a' is not granted\nstate 'store/b' is not granted\n"
+
+
+@pytest.mark.parametrize(
+    ("end", "reason"), [(None, Reason.OK), (GuestExit(65), Reason.REJECTED), (GuestExit(0), Reason.OK)]
+)
+def test_a_guest_that_goes_on_after_a_denial_ends_as_it_says(end: GuestEnd | None, reason: Reason) -> None:
+    """A function may do without what it was not granted."""
+    call = GuestCall(
+        args=b"",
+        env=b"",
+        stdin=BytesStdin(b""),
+        stdout=CollectedStdout(None),
+        stderr=Stderr(KIB),
+        limits=LIMITS,
+    )
+    call.deny("state 'store/a' is not granted")
+
+    assert conclude(end, call, memory_bytes=USED).outcome.reason is reason

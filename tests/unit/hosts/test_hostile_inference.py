@@ -35,6 +35,7 @@ class Call:
     """An invocation that is granted a model, and may load its own."""
 
     limits = Limits()
+    dapr = None
 
     def __init__(self) -> None:
         grants = InferenceGrants(models={"m": Echo()}, load=load)
@@ -42,6 +43,10 @@ class Call:
         self.lines: list[str] = []
 
     def log(self, line: str) -> None:
+        """Keep the line."""
+        self.lines.append(line)
+
+    def deny(self, line: str) -> None:
         """Keep the line."""
         self.lines.append(line)
 

@@ -7,7 +7,8 @@ import uuid
 
 import pytest
 
-from wasm_grpc.invocation.cloud_event import Trace, cloud_event
+from wasm_grpc.core.model import Trace
+from wasm_grpc.invocation.cloud_event import cloud_event
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 

@@ -10,8 +10,8 @@ from dapr.proto.runtime.v1 import appcallback_pb2 as pb
 from google.protobuf import struct_pb2
 
 from wasm_grpc import __version__
+from wasm_grpc.core.model import Trace
 from wasm_grpc.dapr.events import bulk_events, topic_event
-from wasm_grpc.invocation.cloud_event import Trace
 from wasm_grpc.invocation.environment import event_environment, trace_of
 from wasm_grpc.invocation.event import Event
 

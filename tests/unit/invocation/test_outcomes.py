@@ -24,6 +24,7 @@ OUTCOMES = {
     Reason.TRAPPED: "failed",
     Reason.OUT_OF_MEMORY: "failed",
     Reason.OUTPUT_LIMIT: "failed",
+    Reason.HOST_CALL_LIMIT: "failed",
     Reason.BAD_RESPONSE: "failed",
     Reason.TIMEOUT: "timeout",
     Reason.CPU_LIMIT: "timeout",
@@ -33,6 +34,7 @@ OUTCOMES = {
     Reason.CRASHED: "crash",
     Reason.WORKER_MEMORY: "crash",
     Reason.INTERNAL: "crash",
+    Reason.UNSENT: "then_failed",
     Reason.THEN_FAILED: "then_failed",
     Reason.THEN_UNAVAILABLE: "then_failed",
 }

@@ -8,8 +8,7 @@ from dataclasses import replace
 import pytest
 
 from wasm_grpc.core.errors import InvocationError
-from wasm_grpc.core.model import Reason
-from wasm_grpc.invocation.cloud_event import Trace
+from wasm_grpc.core.model import Reason, Trace
 from wasm_grpc.invocation.outputs import Cause, Output, Outputs
 from wasm_grpc.invocation.response import Response
 from wasm_grpc.manifest.triggers import PublishOutput, Then

@@ -9,9 +9,8 @@ from typing import cast
 import pytest
 
 from wasm_grpc.core.errors import InvocationError
-from wasm_grpc.core.model import Invocation, Outcome, Reason
+from wasm_grpc.core.model import Invocation, Outcome, Reason, Trace
 from wasm_grpc.core.observers import Observers
-from wasm_grpc.invocation.cloud_event import Trace
 from wasm_grpc.invocation.outputs import Cause, Output, Outputs
 from wasm_grpc.invocation.runner import Call, Runner
 from wasm_grpc.manifest.tables import FunctionManifest

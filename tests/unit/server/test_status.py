@@ -38,6 +38,8 @@ def info_of(details: bytes) -> error_details_pb2.ErrorInfo:
         (Reason.TRAPPED, CODES.INTERNAL),
         (Reason.OUT_OF_MEMORY, CODES.INTERNAL),
         (Reason.OUTPUT_LIMIT, CODES.RESOURCE_EXHAUSTED),
+        (Reason.HOST_CALL_LIMIT, CODES.RESOURCE_EXHAUSTED),
+        (Reason.UNSENT, CODES.INTERNAL),
         (Reason.TIMEOUT, CODES.DEADLINE_EXCEEDED),
         (Reason.DENIED, CODES.PERMISSION_DENIED),
         (Reason.CRASHED, CODES.INTERNAL),

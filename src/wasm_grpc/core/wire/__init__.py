@@ -32,6 +32,8 @@ RESUME                            worker  a guest stopped waiting without input,
 RESUMED                           server  the guest has its run slot back; INPUT may come before this
 INPUT                             server  input, with or without a READ; empty at the end
 OUTPUT / LOG                      worker  a streaming guest wrote to standard output / standard error
+DAPR_CALL                         worker  a guest calls Dapr, and waits
+DAPR_ANSWER                       server  the response or the error; the guest has its run slot back
 RESULT                            worker  the invocation has ended
 COMPILE                           server  check a module, write limits into it, compile it
 COMPILED / COMPILE_REFUSED        worker  the native code / why there is none
@@ -48,6 +50,9 @@ from wasm_grpc.core.wire.messages import (
     Compile,
     Compiled,
     CompileRefused,
+    DaprAnswer,
+    DaprCall,
+    DaprStatus,
     EngineFailed,
     EngineOpened,
     Fork,
@@ -80,6 +85,9 @@ __all__ = [
     "Compile",
     "CompileRefused",
     "Compiled",
+    "DaprAnswer",
+    "DaprCall",
+    "DaprStatus",
     "EngineFailed",
     "EngineOpened",
     "Fork",

@@ -23,6 +23,8 @@ from wasm_grpc.core.wire.messages import (
     Compile,
     Compiled,
     CompileRefused,
+    DaprAnswer,
+    DaprCall,
     EngineFailed,
     EngineOpened,
     Fork,
@@ -50,7 +52,7 @@ __all__ = ["decode", "encode", "out_of_place"]
 
 _T = TypeVar("_T", bound=Message)
 
-_INVOKE_FORMAT = "IB"
+_INVOKE_FORMAT = "IBI"
 _READ_FORMAT = "QQ"
 _RESULT_FORMAT = "BBHIQII"
 _INVOKE = struct.Struct("<" + _INVOKE_FORMAT)
@@ -109,7 +111,10 @@ def _encode_invoke(message: Invoke) -> Pieces:
     env, body = message.env, message.body
     flags = message.streams | message.follows_log << 1
     body_len = len(body)
-    prefix = _pack_invoke(Kind.INVOKE, _INVOKE_SIZE + len(env), body_len, message.index, flags) + env
+    operation = message.operation
+    head_len = _INVOKE_SIZE + len(operation) + len(env)
+    prefix = _pack_invoke(Kind.INVOKE, head_len, body_len, message.index, flags, len(operation))
+    prefix += operation + env
     return (prefix + body,) if body_len <= JOIN_LIMIT_BYTES else (prefix, body)
 
 
@@ -117,11 +122,14 @@ def _decode_invoke(frame: Frame) -> Invoke:
     _, head, body = frame
     if len(head) < _INVOKE_SIZE:
         raise _wrong_head(frame, f"at least {_INVOKE_SIZE}")
-    index, flags = _unpack_invoke(head)
+    index, flags, operation_len = _unpack_invoke(head)
     if flags >= len(_INVOKE_FLAGS):
         raise ProtocolError(f"INVOKE frame: flags: {flags}; expected at most {len(_INVOKE_FLAGS) - 1}")
     streams, follows_log = _INVOKE_FLAGS[flags]
-    return Invoke(index, head[_INVOKE_SIZE:], body, streams, follows_log)
+    env_at = _INVOKE_SIZE + operation_len
+    if len(head) < env_at:
+        raise _wrong_head(frame, f"at least {env_at}")
+    return Invoke(index, head[env_at:], body, streams, follows_log, head[_INVOKE_SIZE:env_at])
 
 
 def _encode_read(message: Read) -> Pieces:
@@ -269,6 +277,8 @@ _CONTROL: dict[type[Any], str] = {
     Compile: "module",
     Compiled: "code",
     CompileRefused: "",
+    DaprCall: "request",
+    DaprAnswer: "response",
     Inspect: "",
     Inspected: "",
     InspectRefused: "",

@@ -20,7 +20,7 @@ __all__ = [
     "pack",
 ]
 
-WIRE_VERSION = 8
+WIRE_VERSION = 9
 """Increased with every change of a message. Both sides must have the same."""
 
 HEAD_LIMIT_BYTES = 4 * MIB
@@ -68,6 +68,8 @@ class Kind(enum.IntEnum):
     FORK = 21
     FORKED = 22
     FORK_FAILED = 23
+    DAPR_CALL = 24
+    DAPR_ANSWER = 25
 
 
 class Frame(NamedTuple):

@@ -13,6 +13,9 @@ __all__ = [
     "Compile",
     "CompileRefused",
     "Compiled",
+    "DaprAnswer",
+    "DaprCall",
+    "DaprStatus",
     "EngineFailed",
     "EngineOpened",
     "Fork",
@@ -221,6 +224,7 @@ class Invoke:
         body: Input. Ignored if the input is streamed.
         streams: Whether input arrives as INPUT and output is sent as OUTPUT, not in `body` and RESULT.
         follows_log: Whether standard error is also sent as LOG.
+        operation: Operation or export to call, for a guest interface that has several, in UTF-8; else b"".
     """
 
     kind: ClassVar[Kind] = Kind.INVOKE
@@ -230,6 +234,7 @@ class Invoke:
     body: bytes
     streams: bool = False
     follows_log: bool = False
+    operation: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,6 +312,63 @@ class Log:
     kind: ClassVar[Kind] = Kind.LOG
 
     chunk: bytes | memoryview
+
+
+@dataclass(frozen=True, slots=True)
+class DaprCall:
+    """
+    Sent by a worker when its guest calls Dapr. The guest waits until DAPR_ANSWER.
+
+    Attributes:
+        method: Name of a method of the service ``dapr.proto.runtime.v1.Dapr``.
+        is_json: Whether the request is JSON (protobuf's JSON mapping), as the response will be, or protobuf.
+        request: The request.
+    """
+
+    kind: ClassVar[Kind] = Kind.DAPR_CALL
+
+    method: str
+    is_json: bool
+    request: bytes
+
+
+class DaprStatus(str, enum.Enum):
+    """
+    How a call to Dapr ended.
+
+    The server decides on DENIED, INVALID and LIMIT; Dapr was not called then.
+    """
+
+    OK = "ok"
+    DENIED = "denied"
+    """No grant of the function allows it, or no function may call the method."""
+    INVALID = "invalid"
+    """The request can't be read, or is too long."""
+    LIMIT = "limit"
+    """The invocation has made as many calls as ``limits.host_calls`` allows."""
+    UNAVAILABLE = "unavailable"
+    """Dapr can't be reached, or there is no sidecar."""
+    FAILED = "failed"
+    """Dapr, or what it called, answered with an error."""
+
+
+@dataclass(frozen=True, slots=True)
+class DaprAnswer:
+    """
+    Sent by the server as the answer to DAPR_CALL, once the guest has its run slot. INPUT may come before it.
+
+    Attributes:
+        status: How the call ended.
+        message: What went wrong, in one line that the guest may see; "" if nothing did. With FAILED it
+            begins with the name of a gRPC status code and a colon.
+        response: The response, in the form of the request; empty unless the status is OK.
+    """
+
+    kind: ClassVar[Kind] = Kind.DAPR_ANSWER
+
+    status: DaprStatus
+    message: str = ""
+    response: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -437,6 +499,8 @@ Message = (
     | Input
     | Output
     | Log
+    | DaprCall
+    | DaprAnswer
     | Result
     | Fork
     | Forked
