@@ -6,8 +6,10 @@ import enum
 from dataclasses import dataclass, field
 
 __all__ = [
+    "DEPTH_LIMIT",
     "KIB",
     "MIB",
+    "OUTER",
     "PAGE_BYTES",
     "DaprGrants",
     "EngineName",
@@ -19,6 +21,7 @@ __all__ = [
     "Model",
     "Mount",
     "MountEntry",
+    "Origin",
     "Outcome",
     "PoolPolicy",
     "Reason",
@@ -385,6 +388,29 @@ class Trace:
     state: str = ""
 
 
+DEPTH_LIMIT = 8
+"""Limit on `Origin.depth`. It ends functions that call themselves."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """
+    Where an invocation comes from.
+
+    Attributes:
+        depth: How many invocations led to it, each by a guest that called Dapr and waits; 0 for an outer one,
+            and at most `DEPTH_LIMIT`.
+        trace: The caller's trace.
+    """
+
+    depth: int = 0
+    trace: Trace = field(default_factory=Trace)
+
+
+OUTER = Origin()
+"""That of an invocation of which nothing else need be known."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Invocation:
     """
@@ -396,8 +422,7 @@ class Invocation:
         body: The guest's standard input.
         env: Environment variables of this invocation. The names are valid, and no value has a NUL.
         operation: Operation or export to call, for a guest interface that has several; else "".
-        depth: How many invocations of this server led to it, each by a call to Dapr; 0 for an outer one.
-        trace: The caller's trace, which the guest's calls to Dapr continue.
+        origin: Where it comes from, for what the guest calls in turn.
     """
 
     id: str
@@ -405,8 +430,7 @@ class Invocation:
     body: bytes
     env: tuple[tuple[str, str], ...] = ()
     operation: str = ""
-    depth: int = 0
-    trace: Trace = field(default_factory=Trace)
+    origin: Origin = OUTER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -284,6 +284,8 @@ class Workers:
         if not run.has_begun():
             # A second answer to the run before it, or one out of turn.
             raise ProtocolError("RESULT frame: its invocation was not begun; expected it to be counted first")
+        if run.waits_for_dapr:
+            raise wire.out_of_place(message, "none before DAPR_ANSWER")
         worker.runs.popleft()
         run.end(message.outcome)
         if message.is_tainted or worker.kind.is_exclusive:
