@@ -6,6 +6,7 @@ import enum
 from dataclasses import dataclass, field
 
 __all__ = [
+    "DAPR_MESSAGE_BYTES",
     "DEPTH_LIMIT",
     "KIB",
     "MIB",
@@ -38,6 +39,8 @@ MIB = 1024 * KIB
 GIB = 1024 * MIB
 PAGE_BYTES = 64 * KIB
 """One page of linear memory (WebAssembly core specification, 4.2.8)."""
+DAPR_MESSAGE_BYTES = 4 * MIB
+"""Limit on a guest's request to Dapr, and on the response: daprd's own default (``--max-body-size``)."""
 _UNLIMITED_RESULT_BYTES = 64 * MIB
 """Limit on a collected result if the output is unlimited, since the whole result is kept in memory."""
 

@@ -17,20 +17,18 @@ from typing import Any, Final, TypeVar
 import grpc
 
 from wasm_grpc.core.metadata import DEPTH_KEY
-from wasm_grpc.core.model import DEPTH_LIMIT, MIB, Invocation, WorkerFunction
+from wasm_grpc.core.model import DAPR_MESSAGE_BYTES, DEPTH_LIMIT, Invocation, WorkerFunction
 from wasm_grpc.core.wire import DaprAnswer, DaprCall, DaprStatus
 from wasm_grpc.dapr.guest_messages import read_request, write_response
 from wasm_grpc.dapr.guest_methods import METHODS, InvalidRequestError, Method
 from wasm_grpc.dapr.sidecar import Metadata, Sidecar
 
-__all__ = ["CALL_BYTES", "GuestCalls"]
+__all__ = ["GuestCalls"]
 
 _log = logging.getLogger("wasm_grpc.dapr")
 
 _T = TypeVar("_T")
 
-CALL_BYTES: Final = 4 * MIB
-"""Limit on a request and on a response: daprd's default limit on a message (``--max-body-size``)."""
 
 _INLINE_BYTES: Final = 4096
 """A longer message is read or written on a thread: JSON takes up to 10 µs for a member."""
@@ -119,8 +117,8 @@ def _check(method: Method, request: Any, invocation: Invocation, function: Worke
 
 async def _read(method: Method, call: DaprCall) -> Any:
     size = len(call.request)
-    if size > CALL_BYTES:
-        message = f"{method.name}: request of {size} bytes; expected at most {CALL_BYTES}"
+    if size > DAPR_MESSAGE_BYTES:
+        message = f"{method.name}: request of {size} bytes; expected at most {DAPR_MESSAGE_BYTES}"
         raise _NotCalled(DaprStatus.INVALID, message)
     try:
         return await _run(size, lambda: read_request(method, call.request, is_json=call.is_json))
@@ -130,8 +128,8 @@ async def _read(method: Method, call: DaprCall) -> Any:
 
 async def _written(method: Method, response: Any, *, is_json: bool) -> DaprAnswer:
     size = response.ByteSize()
-    if size > CALL_BYTES:
-        message = f"response of {size} bytes; expected at most {CALL_BYTES}"
+    if size > DAPR_MESSAGE_BYTES:
+        message = f"response of {size} bytes; expected at most {DAPR_MESSAGE_BYTES}"
         return _failed("RESOURCE_EXHAUSTED", method, message)
     written = await _run(size, lambda: write_response(response, is_json=is_json))
     return DaprAnswer(DaprStatus.OK, response=written)
