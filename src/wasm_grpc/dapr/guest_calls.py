@@ -70,6 +70,7 @@ class GuestCalls:
         _check(method, request, invocation, function)
         if self._sidecar is None:
             raise _NotCalled(DaprStatus.UNAVAILABLE, f"{method.name}: this server has no sidecar")
+        method.continue_trace(request, invocation.origin.trace)
         try:
             response = await self._sidecar.call(
                 method.name, request, metadata=_metadata(method, invocation), timeout_s=timeout_s
@@ -88,7 +89,7 @@ class _NotCalled(Exception):
     def __init__(self, status: DaprStatus, message: str) -> None:
         super().__init__(message)
         # It quotes the request, which may hold anything.
-        line = message if message.isprintable() else repr(message)[1:-1]
+        line = _printable(message)
         more = "…" if len(line) > _MESSAGE_CHARACTERS else ""
         self.answer = DaprAnswer(status, line[:_MESSAGE_CHARACTERS] + more)
 
@@ -155,11 +156,19 @@ def _metadata(method: Method, invocation: Invocation) -> Metadata:
 
 def _refused(error: grpc.aio.AioRpcError, method: Method, invocation: Invocation) -> DaprAnswer:
     code = error.code()
-    _log.info("invocation %s: %s: %s: %s", invocation.id, method.name, code.name, error.details())
+    details = _printable(error.details() or "")
+    _log.info("invocation %s: %s: %s: %s", invocation.id, method.name, code.name, details)
     if code is grpc.StatusCode.UNAVAILABLE:
         # The sidecar's own, or that of an app: daprd passes it on, and the guest can't do anything else.
         return DaprAnswer(DaprStatus.UNAVAILABLE, f"{method.name}: Dapr or the app can't be reached")
     return _failed(code.name, method, "Dapr answered with this error")
+
+
+def _printable(text: str) -> str:
+    """
+    Return text in one line that nobody can forge another line with.
+    """
+    return text if text.isprintable() else repr(text)[1:-1]
 
 
 def _failed(code: str, method: Method, message: str) -> DaprAnswer:

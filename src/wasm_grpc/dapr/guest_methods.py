@@ -25,7 +25,7 @@ from google.protobuf import empty_pb2
 from google.protobuf.message import Message
 
 from wasm_grpc.core.dapr_grants import is_component_granted, is_granted
-from wasm_grpc.core.model import DaprGrants
+from wasm_grpc.core.model import DaprGrants, Trace
 
 __all__ = ["METHODS", "InvalidRequestError", "Method"]
 
@@ -64,6 +64,7 @@ class Method:
     response: type[Message]
     _needs: Callable[[Any], Iterable[_Need]]
     _filter: Callable[[Any, Any, DaprGrants], None] | None = None
+    _continue: Callable[[Any, Trace], None] | None = None
 
     def denial(self, request: Message, grants: DaprGrants) -> str:
         """
@@ -81,6 +82,15 @@ class Method:
                 where = f"{need.component}/{need.name}"
                 return f"{need.kind} {where!r} is not granted; {_expected(need.kind)}"
         return ""
+
+    def continue_trace(self, request: Message, trace: Trace) -> None:
+        """
+        Put a trace into the messages of a request, unless they have their own.
+
+        It is not enough to call Dapr on a trace: unless daprd samples it, the message gets no trace.
+        """
+        if self._continue is not None and trace.parent:
+            self._continue(request, trace)
 
     def keep_granted(self, request: Message, response: Message, grants: DaprGrants) -> None:
         """
@@ -115,6 +125,18 @@ def _state_operations(request: state_pb2.ExecuteStateTransactionRequest) -> Iter
 
 def _topic(request: Any) -> Iterator[_Need]:
     yield _Need("publish", request.pubsub_name, _named(request.topic, "topic"))
+
+
+def _continue_message(request: Any, trace: Trace) -> None:
+    # Metadata of Dapr's that sets the attributes of the event.
+    for key, value in (("cloudevent.traceparent", trace.parent), ("cloudevent.tracestate", trace.state)):
+        if value and key not in request.metadata:
+            request.metadata[key] = value
+
+
+def _continue_messages(request: pubsub_pb2.BulkPublishRequest, trace: Trace) -> None:
+    for entry in request.entries:
+        _continue_message(entry, trace)
 
 
 def _app_method(request: invoke_pb2.InvokeServiceRequest) -> Iterator[_Need]:
@@ -204,10 +226,22 @@ METHODS: Mapping[str, Method] = {
             empty_pb2.Empty,
             _state_operations,
         ),
-        Method("PublishEvent", pubsub_pb2.PublishEventRequest, empty_pb2.Empty, _topic),
-        Method("BulkPublishEvent", pubsub_pb2.BulkPublishRequest, pubsub_pb2.BulkPublishResponse, _topic),
         Method(
-            "BulkPublishEventAlpha1", pubsub_pb2.BulkPublishRequest, pubsub_pb2.BulkPublishResponse, _topic
+            "PublishEvent",
+            pubsub_pb2.PublishEventRequest,
+            empty_pb2.Empty,
+            _topic,
+            _continue=_continue_message,
+        ),
+        *(
+            Method(
+                name,
+                pubsub_pb2.BulkPublishRequest,
+                pubsub_pb2.BulkPublishResponse,
+                _topic,
+                _continue=_continue_messages,
+            )
+            for name in ("BulkPublishEvent", "BulkPublishEventAlpha1")
         ),
         Method("InvokeService", invoke_pb2.InvokeServiceRequest, common_pb2.InvokeResponse, _app_method),
         Method("GetSecret", secret_pb2.GetSecretRequest, secret_pb2.GetSecretResponse, _secret),
