@@ -40,12 +40,14 @@ class Call:
         body: The guest's standard input.
         env: Environment variables, in addition to the manifest's.
         invocation_id: See `Runner.next_id`.
+        operation: See `Invocation.operation`.
         output: Where the result goes.
     """
 
     body: bytes
     env: tuple[tuple[str, str], ...]
     invocation_id: str
+    operation: str = ""
     output: Output | None = None
 
 
@@ -125,6 +127,7 @@ class Runner:
         *,
         env: tuple[tuple[str, str], ...],
         invocation_id: str,
+        operation: str = "",
         output: Output | None = None,
     ) -> Response:
         """
@@ -135,13 +138,14 @@ class Runner:
             body: The guest's standard input.
             env: Environment variables, in addition to the manifest's.
             invocation_id: See `next_id`.
+            operation: See `Invocation.operation`.
             output: Where the result goes besides the response.
 
         Raises:
             InvocationError: The function failed, or its result could not be sent. The caller logs it.
         """
         with self._counted(function, (invocation_id,)):
-            invocation = _invocation(function, body, env, invocation_id)
+            invocation = _invocation(function, body, env, invocation_id, operation)
             response = response_of(await self._pool.invoke(invocation), function)
             if output is not None:
                 await self._send(output, response, function, invocation_id)
@@ -183,7 +187,12 @@ class Runner:
 
     @contextlib.asynccontextmanager
     async def open_stream(
-        self, function: FunctionManifest, *, env: tuple[tuple[str, str], ...], invocation_id: str
+        self,
+        function: FunctionManifest,
+        *,
+        env: tuple[tuple[str, str], ...],
+        invocation_id: str,
+        operation: str = "",
     ) -> AsyncIterator[Stream]:
         """
         Run a function once with streamed input and output. Leaving the context stops it.
@@ -192,11 +201,14 @@ class Runner:
             function: The function to run.
             env: Environment variables, in addition to the manifest's.
             invocation_id: See `next_id`.
+            operation: See `Invocation.operation`.
 
         Raises:
             InvocationError: The invocation was refused.
         """
-        invocation = Invocation(id=invocation_id, function=function.name, body=b"", env=env)
+        invocation = Invocation(
+            id=invocation_id, function=function.name, body=b"", env=env, operation=operation
+        )
         with self._counted(function, (invocation_id,)):
             _check_env(function, env)
             async with self._pool.open_stream(invocation) as stream:
@@ -277,7 +289,11 @@ class _TellingRefusal:
 
 
 def _invocation(
-    function: FunctionManifest, body: bytes, env: tuple[tuple[str, str], ...], invocation_id: str
+    function: FunctionManifest,
+    body: bytes,
+    env: tuple[tuple[str, str], ...],
+    invocation_id: str,
+    operation: str,
 ) -> Invocation:
     if len(body) > function.limits.body_bytes:
         raise InvocationError(
@@ -288,12 +304,12 @@ def _invocation(
             limit="limits.body",
         )
     _check_env(function, env)
-    return Invocation(id=invocation_id, function=function.name, body=body, env=env)
+    return Invocation(id=invocation_id, function=function.name, body=body, env=env, operation=operation)
 
 
 def _checked(function: FunctionManifest, call: Call) -> Invocation | InvocationError:
     try:
-        return _invocation(function, call.body, call.env, call.invocation_id)
+        return _invocation(function, call.body, call.env, call.invocation_id, call.operation)
     except InvocationError as exc:
         return exc
 

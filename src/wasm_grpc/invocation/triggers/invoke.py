@@ -97,6 +97,7 @@ class Invoker:
             request.body,
             env=env,
             invocation_id=invocation_id,
+            operation=route.call,
             output=_output(route, request, invocation_id),
         )
 

@@ -166,7 +166,9 @@ class Streams:
             route, function = self._deployment.find_method(request.method, request.verb)
             _check_streamable(route, function)
             env = environment_of(request, route, function, content_length=None)
-        async with self._runner.open_stream(function, env=env, invocation_id=invocation_id) as stream:
+        async with self._runner.open_stream(
+            function, env=env, invocation_id=invocation_id, operation=route.call
+        ) as stream:
             yield StreamedCall(function, stream)
 
 

@@ -145,8 +145,13 @@ class Consumer:
                 )
         except InvocationError as exc:
             return exc
-        output = _output(event, receiver.route)
-        return Call(body=event.data, env=env, invocation_id=invocation_id, output=output)
+        return Call(
+            body=event.data,
+            env=env,
+            invocation_id=invocation_id,
+            operation=receiver.route.call,
+            output=_output(event, receiver.route),
+        )
 
     def _verdict_without_receiver(self, event: Event, subscription: Subscription | None) -> Verdict:
         verdict = _verdict_without_receiver(event, subscription)
