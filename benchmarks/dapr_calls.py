@@ -154,7 +154,8 @@ def _samples(
 def _cost(samples: Mapping[str, Sequence[float]], waiting_s: float) -> DaprCallCost:
     def added(guest: str) -> float:
         rows = zip(*(samples[name] for name in (guest, "echo", "sdk", "bare")), strict=True)
-        return statistics.median((ours - echo) - (sdk - bare) for ours, echo, sdk, bare in rows)
+        differences: list[float] = [(ours - echo) - (sdk - bare) for ours, echo, sdk, bare in rows]
+        return statistics.median(differences)
 
     return DaprCallCost(
         guest_ms=statistics.median(samples["protobuf"]),

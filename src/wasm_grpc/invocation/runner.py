@@ -40,6 +40,7 @@ class Call:
         body: The guest's standard input.
         env: Environment variables, in addition to the manifest's.
         invocation_id: See `Runner.next_id`.
+        operation: See `Invocation.operation`.
         output: Where the result goes.
         origin: Where the call comes from, for what the guest calls in turn.
     """
@@ -47,6 +48,7 @@ class Call:
     body: bytes
     env: tuple[tuple[str, str], ...]
     invocation_id: str
+    operation: str = ""
     output: Output | None = None
     origin: Origin = OUTER
 
@@ -127,6 +129,7 @@ class Runner:
         *,
         env: tuple[tuple[str, str], ...],
         invocation_id: str,
+        operation: str = "",
         output: Output | None = None,
         origin: Origin = OUTER,
     ) -> Response:
@@ -138,6 +141,7 @@ class Runner:
             body: The guest's standard input.
             env: Environment variables, in addition to the manifest's.
             invocation_id: See `next_id`.
+            operation: See `Invocation.operation`.
             output: Where the result goes besides the response.
             origin: Where the call comes from, for what the guest calls in turn.
 
@@ -145,7 +149,7 @@ class Runner:
             InvocationError: The function failed, or its result could not be sent. The caller logs it.
         """
         with self._counted(function, (invocation_id,)):
-            invocation = _invocation(function, body, env, invocation_id, origin)
+            invocation = _invocation(function, body, env, invocation_id, operation=operation, origin=origin)
             response = response_of(await self._pool.invoke(invocation), function)
             if output is not None:
                 await self._send(output, response, function, invocation_id)
@@ -192,6 +196,7 @@ class Runner:
         *,
         env: tuple[tuple[str, str], ...],
         invocation_id: str,
+        operation: str = "",
         origin: Origin = OUTER,
     ) -> AsyncIterator[Stream]:
         """
@@ -201,12 +206,20 @@ class Runner:
             function: The function to run.
             env: Environment variables, in addition to the manifest's.
             invocation_id: See `next_id`.
+            operation: See `Invocation.operation`.
             origin: Where the call comes from, for what the guest calls in turn.
 
         Raises:
             InvocationError: The invocation was refused.
         """
-        invocation = Invocation(id=invocation_id, function=function.name, body=b"", env=env, origin=origin)
+        invocation = Invocation(
+            id=invocation_id,
+            function=function.name,
+            body=b"",
+            env=env,
+            operation=operation,
+            origin=origin,
+        )
         with self._counted(function, (invocation_id,)):
             _check_env(function, env)
             async with self._pool.open_stream(invocation) as stream:
@@ -291,6 +304,8 @@ def _invocation(
     body: bytes,
     env: tuple[tuple[str, str], ...],
     invocation_id: str,
+    *,
+    operation: str,
     origin: Origin,
 ) -> Invocation:
     if len(body) > function.limits.body_bytes:
@@ -302,12 +317,21 @@ def _invocation(
             limit="limits.body",
         )
     _check_env(function, env)
-    return Invocation(id=invocation_id, function=function.name, body=body, env=env, origin=origin)
+    return Invocation(
+        id=invocation_id, function=function.name, body=body, env=env, operation=operation, origin=origin
+    )
 
 
 def _checked(function: FunctionManifest, call: Call) -> Invocation | InvocationError:
     try:
-        return _invocation(function, call.body, call.env, call.invocation_id, call.origin)
+        return _invocation(
+            function,
+            call.body,
+            call.env,
+            call.invocation_id,
+            operation=call.operation,
+            origin=call.origin,
+        )
     except InvocationError as exc:
         return exc
 

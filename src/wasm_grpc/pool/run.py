@@ -207,7 +207,7 @@ class Run:
             wire.encode_env(self._invocation.env),
             self._invocation.body,
             streams=self.stream is not None,
-            operation=self._invocation.operation.encode("utf-8", "replace"),
+            operation=self._invocation.operation.encode("utf-8", "surrogateescape"),
         )
 
     def take_turn(self, *, is_loaded: bool = True) -> None:

@@ -97,6 +97,7 @@ class Invoker:
             request.body,
             env=env,
             invocation_id=invocation_id,
+            operation=route.call,
             output=_output(route, request, invocation_id),
             origin=origin_of(request.metadata, with_trace=function.capabilities.dapr.is_granted),
         )

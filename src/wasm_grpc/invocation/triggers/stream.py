@@ -169,7 +169,7 @@ class Streams:
             env = environment_of(request, route, function, content_length=None)
         origin = origin_of(request.metadata, with_trace=function.capabilities.dapr.is_granted)
         async with self._runner.open_stream(
-            function, env=env, invocation_id=invocation_id, origin=origin
+            function, env=env, invocation_id=invocation_id, operation=route.call, origin=origin
         ) as stream:
             yield StreamedCall(function, stream)
 

@@ -145,9 +145,14 @@ class Consumer:
                 )
         except InvocationError as exc:
             return exc
-        output = _output(event, receiver.route)
-        origin = Origin(trace=event.trace) if function.capabilities.dapr.is_granted else OUTER
-        return Call(body=event.data, env=env, invocation_id=invocation_id, output=output, origin=origin)
+        return Call(
+            body=event.data,
+            env=env,
+            invocation_id=invocation_id,
+            operation=receiver.route.call,
+            output=_output(event, receiver.route),
+            origin=Origin(trace=event.trace) if function.capabilities.dapr.is_granted else OUTER,
+        )
 
     def _verdict_without_receiver(self, event: Event, subscription: Subscription | None) -> Verdict:
         verdict = _verdict_without_receiver(event, subscription)
