@@ -91,9 +91,9 @@ class WasiContext(HostContext):
         for fd, preopen in enumerate(preopens, _FIRST_FILE):
             self.descriptors[fd] = preopen
 
-    def add(self, descriptor: Descriptor) -> int:
+    def free_number(self) -> int:
         """
-        Add a descriptor with the lowest free number from 3 up, and return the number.
+        Return the number of the next descriptor: the lowest that is free, from 3 up.
 
         Raises:
             Refusal: EMFILE, too many are open.
@@ -104,5 +104,14 @@ class WasiContext(HostContext):
         fd = _FIRST_FILE
         while fd in self.descriptors:
             fd += 1
-        self.descriptors[fd] = descriptor
         return fd
+
+    def finish(self) -> None:
+        """
+        Finish what a guest that succeeded has left open; see `Descriptor.finish`.
+
+        Raises:
+            GuestStop: It can't be finished, so the guest has not succeeded after all.
+        """
+        for descriptor in list(self.descriptors.values()):
+            descriptor.finish()
