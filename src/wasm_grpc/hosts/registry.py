@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Final
 
 from wasm_grpc.engines.protocol import HostModules
+from wasm_grpc.hosts.dapr.module import DaprAsFiles
 from wasm_grpc.hosts.nn.module import WasiNn
 from wasm_grpc.hosts.protocol import HostModule
 from wasm_grpc.hosts.wasi import preview1, unstable
 
 __all__ = ["FUNCTIONS", "HOST_MODULES"]
 
-HOST_MODULES: Final[tuple[type[HostModule], ...]] = (WasiNn,)
+HOST_MODULES: Final[tuple[type[HostModule], ...]] = (WasiNn, DaprAsFiles)
 """All of them besides WASI. Each process makes one of each."""
 
 FUNCTIONS: Final[HostModules] = {
