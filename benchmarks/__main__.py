@@ -141,6 +141,7 @@ def _verdicts(found: Findings, engines: Sequence[str]) -> list[Verdict]:
         startups=found.startups,
         first_calls=found.first_calls,
         topics=found.topics,
+        dapr_calls=found.dapr_calls,
         pages=found.pages,
         engines=engines,
     )
@@ -155,6 +156,7 @@ def _by_part(found: Findings, judged: Sequence[Verdict]) -> dict[str, Any]:
     return {
         **{part: each for part, each in loads.items() if each},
         **{part: figures[part] for part in ("streams", "steps", "files", "topics")},
+        "dapr": figures["dapr_calls"],
         "startup": figures["startups"],
         "page": figures["pages"],
         "first calls": figures["first_calls"],
@@ -179,6 +181,8 @@ def _lines(
         yield from report.first_call_lines(found.first_calls, plan.starts)
     if found.topics:
         yield from report.topic_lines(found.topics)
+    if found.dapr_calls:
+        yield from report.dapr_call_lines(found.dapr_calls)
     if found.pages:
         yield from report.page_lines(found.pages)
     if judged:

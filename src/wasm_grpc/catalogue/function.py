@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wasm_grpc.core.errors import ConfigError, ManifestError
-from wasm_grpc.core.model import MIB
+from wasm_grpc.core.model import MIB, GuestKind
 from wasm_grpc.manifest.layout import MANIFEST_NAME, REMOTE_SCHEMES
 from wasm_grpc.manifest.tables import FunctionManifest
+from wasm_grpc.manifest.triggers import Trigger
 from wasm_grpc.manifest.units import format_size
 
 __all__ = ["Function", "file_below", "read_module"]
@@ -51,6 +52,19 @@ class Function:
         Whether a trigger sends its result on (``then``), so that the function needs a sidecar.
         """
         return any(trigger.then is not None for _, _, trigger in self.manifest.trigger.each())
+
+    def operation(self, trigger: Trigger | None, name: str = "") -> str:
+        """
+        Return the operation or export that a call of the function runs; "" if its guest has only one.
+
+        Args:
+            trigger: The trigger that leads to it; None for one from ``--route``.
+            name: What the call is named by: the method, or the part of it that a pattern fixes. If there is
+                none, the function's name stands in.
+        """
+        if self.manifest.guest is GuestKind.WASI_COMMAND:
+            return ""
+        return (trigger.call if trigger else None) or name or self.name
 
     def format_problem(self, problem: str) -> str:
         """

@@ -28,7 +28,7 @@ class Route:
 
     Attributes:
         function: Name of the function that serves it.
-        call: The export or operation to call, for guests that have several.
+        call: The export or operation to call; "" for a guest that has only one.
         path_info: The method after the matched prefix, with its leading "/"; "" for an exact match.
         then: Where the result goes besides the reply.
     """
@@ -139,7 +139,7 @@ def make_catalogue(functions: Iterable[Function], routes: Sequence[str] = ()) ->
         trigger.method: _Entry(
             pattern=trigger.method,
             function=function.name,
-            call=trigger.call or trigger.method.path or function.name,
+            call=function.operation(trigger, trigger.method.path),
             verbs=tuple(verb.value for verb in trigger.verbs or ()),
             then=trigger.then,
         )
@@ -169,7 +169,10 @@ def make_catalogue(functions: Iterable[Function], routes: Sequence[str] = ()) ->
 def _named_routes(functions: Iterable[Function]) -> dict[tuple[str, str], Route]:
     return {
         (kind, trigger.name): Route(
-            function=function.name, call=trigger.call or trigger.name, path_info="", then=trigger.then
+            function=function.name,
+            call=function.operation(trigger, trigger.name),
+            path_info="",
+            then=trigger.then,
         )
         for function in functions
         for kind, _, trigger in function.manifest.trigger.each()
@@ -191,4 +194,5 @@ def _extra_route(route: str, functions: Mapping[str, Function]) -> _Entry:
         near = closest(name, functions)
         hint = f"did you mean {near!r}?" if near else f"expected {enumerate_names(functions)}"
         raise ConfigError(f"--route {route}: no function is named {name!r}; {hint}")
-    return _Entry(pattern=pattern, function=name, call=pattern.path or name, verbs=())
+    call = functions[name].operation(None, pattern.path)
+    return _Entry(pattern=pattern, function=name, call=call, verbs=())

@@ -39,10 +39,12 @@ class TopicRoute:
     Attributes:
         function: Name of the function.
         trigger: The trigger in its manifest.
+        call: The export or operation to call; "" for a guest that has only one.
     """
 
     function: str
     trigger: TopicTrigger
+    call: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,7 +163,14 @@ def claims_by_topic(functions: Iterable[Function]) -> dict[tuple[str, str], list
 
 def _subscription(key: tuple[str, str], claims: list[Claim]) -> Subscription:
     triggers = [claim.trigger for claim in claims]
-    routes = {claim.path: TopicRoute(function=claim.function.name, trigger=claim.trigger) for claim in claims}
+    routes = {
+        claim.path: TopicRoute(
+            function=claim.function.name,
+            trigger=claim.trigger,
+            call=claim.function.operation(claim.trigger),
+        )
+        for claim in claims
+    }
     return Subscription(
         pubsub=key[0],
         topic=key[1],

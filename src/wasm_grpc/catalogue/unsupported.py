@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from wasm_grpc.catalogue.function import Function
-from wasm_grpc.core.model import GuestKind, ReuseKind
-from wasm_grpc.manifest.capabilities import Capabilities
+from wasm_grpc.core.model import GuestKind
 from wasm_grpc.manifest.tables import FunctionManifest, Secret
 from wasm_grpc.manifest.triggers import Triggers
 from wasm_grpc.manifest.wording import listed
@@ -36,15 +35,12 @@ def unsupported_features(function: Function) -> list[str]:
 def _asked(manifest: FunctionManifest, *, is_remote: bool) -> Iterator[tuple[str, str, str]]:
     if is_remote:
         yield "module", "remote modules are", "a file below the function's folder"
-    if manifest.guest is not GuestKind.WASI_COMMAND:
-        yield "guest", f"{manifest.guest.value!r} is", "'wasi-command'"
+    if manifest.guest is GuestKind.WASMEDGE_BINDGEN:
+        yield "guest", f"{manifest.guest.value!r} is", "'wasi-command' or 'wapc'"
     for name, value in manifest.env.items():
         if isinstance(value, Secret):
             yield f"env.{name}", "secrets are", "a text"
-    if manifest.pool.reuse is not ReuseKind.FRESH:
-        yield "pool.reuse", f"{manifest.pool.reuse.value!r} is", "'fresh'"
     yield from _triggers(manifest.trigger)
-    yield from _capabilities(manifest.capabilities)
 
 
 def _triggers(trigger: Triggers) -> Iterator[tuple[str, str, str]]:
@@ -56,9 +52,3 @@ def _triggers(trigger: Triggers) -> Iterator[tuple[str, str, str]]:
         if kind not in _LATER_TRIGGERS and each.then is not None and each.then.publish is None:
             output = "state" if each.then.state else "binding"
             yield f"trigger.{kind}[{index}].then.{output}", "it is", "publish"
-
-
-def _capabilities(granted: Capabilities) -> Iterator[tuple[str, str, str]]:
-    for kind in ("state", "publish", "invoke", "secrets", "bindings", "configuration"):
-        if getattr(granted.dapr, kind):
-            yield f"capabilities.dapr.{kind}", "calls to Dapr are", "none"

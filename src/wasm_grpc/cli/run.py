@@ -16,9 +16,22 @@ from wasm_grpc.cli.arguments import add_engine, duration, later, setting_flags, 
 from wasm_grpc.cli.configuration import read_settings
 from wasm_grpc.cli.logs import log_to
 from wasm_grpc.core.errors import ConfigError
-from wasm_grpc.core.model import PAGE_BYTES, Grants, Inference, Limits, Model, Mount, Outcome, Reason
+from wasm_grpc.core.model import (
+    PAGE_BYTES,
+    DaprGrants,
+    Grants,
+    Inference,
+    Limits,
+    Model,
+    Mount,
+    Outcome,
+    Reason,
+)
+from wasm_grpc.dapr.endpoint import sidecar_address
 from wasm_grpc.grants.files import read_mount
 from wasm_grpc.grants.models import read_model
+from wasm_grpc.manifest.keys import check_grant
+from wasm_grpc.manifest.wording import listed
 
 __all__ = ["PARSER", "add_arguments", "execute"]
 
@@ -26,7 +39,8 @@ PARSER: Mapping[str, Any] = {
     "description": "Run one WASI command once, here, in a worker with the same limits as a function.\n"
     "Options go before FILE; everything after it is passed to the guest.",
     "epilog": "example: wasm-grpc run functions/grayscale/grayscale.wasm < photo.jpg > grey.png\n"
-    "with files: wasm-grpc run --file words:/words --scratch out:/out guest.wasm /words/list.txt\n\n"
+    "with files: wasm-grpc run --file words:/words --scratch out:/out guest.wasm /words/list.txt\n"
+    "with Dapr: wasm-grpc run --dapr --grant state=statestore/* guest.wasm\n\n"
     "Exits with the guest's code (255 for any above), 134 on a trap, 124 on the time limit,\n"
     "125 if it failed before the guest ran.",
 }
@@ -35,6 +49,7 @@ EXIT_TIMEOUT = 124
 EXIT_NOT_RUN = 125
 EXIT_TRAP = 134
 _HIGHEST_EXIT = 255
+_KINDS = [field.name for field in dataclasses.fields(DaprGrants)]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -83,6 +98,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="TensorFlow Lite model that the guest may load by its name",
     )
+    parser.add_argument(
+        "--dapr", action="store_true", help="let the guest call Dapr, through the sidecar at DAPR_GRPC_PORT"
+    )
+    parser.add_argument(
+        "--grant",
+        dest="grants",
+        metavar="KIND=PATTERN",
+        type=_grant,
+        action="append",
+        default=[],
+        help="what the guest may ask of Dapr, such as state=statestore/orders-* (with --dapr)",
+    )
     later(parser, "--call", "calling an export", metavar="NAME", nargs=1)
     parser.add_argument("file", metavar="FILE", help="WebAssembly file")
     parser.add_argument("args", metavar="ARGS", nargs=argparse.REMAINDER, help="the guest's arguments")
@@ -99,7 +126,8 @@ def execute(options: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int:
         args=tuple(options.args),
         env=tuple(options.env),
         limits=_limits(options),
-        grants=Grants(mounts=_mounts(options), inference=_inference(options)),
+        grants=Grants(mounts=_mounts(options), inference=_inference(options), dapr=_dapr(options)),
+        sidecar=sidecar_address(os.environ) if options.dapr else "",
     )
     outcome = asyncio.run(run_once(program, settings, _ProcessStreams(stdout.buffer, stderr.buffer)))
     if outcome.reason not in (Reason.OK, Reason.REJECTED, Reason.EXITED):
@@ -194,6 +222,27 @@ def _inference(options: argparse.Namespace) -> Inference:
         except ConfigError as exc:
             raise ConfigError(f"{flag}: {exc}") from exc
     return Inference(models=tuple(models.values()), may_load=options.nn)
+
+
+def _dapr(options: argparse.Namespace) -> DaprGrants:
+    if options.grants and not options.dapr:
+        raise ConfigError("--grant: without --dapr the guest can't call Dapr; expected --dapr too")
+    granted: dict[str, list[str]] = {}
+    for kind, pattern in options.grants:
+        granted.setdefault(kind, []).append(pattern)
+    return DaprGrants(**{kind: tuple(patterns) for kind, patterns in granted.items()})
+
+
+def _grant(text: str) -> tuple[str, str]:
+    kind, _, pattern = text.partition("=")
+    if kind not in _KINDS:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a grant; expected KIND=PATTERN, where KIND is {listed(_KINDS, 'or')}"
+        )
+    try:
+        return kind, check_grant(pattern)
+    except ValueError as exc:
+        raise argparse.ArgumentTypeError(f"{kind}: {exc}") from exc
 
 
 def _named_path(text: str) -> tuple[str, str]:

@@ -110,6 +110,12 @@ class FakePrepared:
         self.hosts = hosts
         (self.memory,) = read_module(artifact).memories
 
+    def exports_function(self, name: str) -> bool:
+        """
+        See `Prepared.exports_function`.
+        """
+        return name == "_start"
+
     def instantiate(self, context: Context, *, memory_bytes: int) -> FakeInstance:  # noqa: ARG002 - protocol
         """
         See `Prepared.instantiate`.

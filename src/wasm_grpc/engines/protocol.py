@@ -175,6 +175,12 @@ class Prepared(Protocol):
     A loaded module with its imports bound.
     """
 
+    def exports_function(self, name: str) -> bool:
+        """
+        Return whether its instances export a function of that name that `Instance.call` can call.
+        """
+        ...
+
     def instantiate(self, context: Context, *, memory_bytes: int) -> Instance:
         """
         Return a fresh instance bound to `context`. No guest code has run yet.

@@ -119,6 +119,12 @@ class WasmerPrepared:
         for name, functions in names.items():
             self._imports.register(name, functions)
 
+    def exports_function(self, name: str) -> bool:
+        """
+        See `Prepared.exports_function`.
+        """
+        return name in self.types
+
     def instantiate(self, context: Context, *, memory_bytes: int) -> WasmerInstance:  # noqa: ARG002 - protocol
         """
         See `Prepared.instantiate`.

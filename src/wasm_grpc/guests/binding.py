@@ -11,20 +11,29 @@ from wasm_grpc.hosts.dapr.files import DaprFiles
 from wasm_grpc.hosts.dapr.folders import open_root
 from wasm_grpc.hosts.wasi.context import WasiContext
 from wasm_grpc.hosts.wasi.descriptors import Descriptor
+from wasm_grpc.hosts.wasi.streams import Sink, Stdin
 
 __all__ = ["bind", "finish"]
 
 
-def bind(context: WasiContext, call: GuestCall) -> None:
+def bind(
+    context: WasiContext, call: GuestCall, *, stdin: Stdin | None = None, stdout: Sink | None = None
+) -> None:
     """
     Begin an invocation: bind its streams and directories, and ``/dapr`` if it was granted calls to Dapr.
+
+    Args:
+        context: The context of its instance.
+        call: The invocation.
+        stdin: Descriptor 0, if that is not the body.
+        stdout: Descriptor 1, if that does not receive the result.
     """
     context.begin(call)
     context.bind(
         args=call.args,
         env=call.env,
-        stdin=call.stdin,
-        stdout=call.stdout,
+        stdin=call.stdin if stdin is None else stdin,
+        stdout=call.stdout if stdout is None else stdout,
         stderr=call.stderr,
         preopens=call.preopens if call.dapr is None else _preopens(context, call),
     )

@@ -24,6 +24,7 @@ from wasm_grpc.engines.protocol import (
 from wasm_grpc.guests.binding import bind, finish
 from wasm_grpc.guests.checks import check_function_export, check_imports, check_memory_export
 from wasm_grpc.guests.endings import GuestEnd, conclude
+from wasm_grpc.guests.interfaces import START, find_reactor, find_wapc_guest
 from wasm_grpc.guests.protocol import Ending, GuestCall
 from wasm_grpc.guests.toolchains import foreign_build
 from wasm_grpc.hosts import registry
@@ -31,7 +32,6 @@ from wasm_grpc.hosts.wasi.context import WasiContext
 
 __all__ = ["Command", "ReadyCommand"]
 
-_START: Final = "_start"
 _START_TYPE: Final = FuncType(())
 
 
@@ -54,15 +54,23 @@ class Command:
         See `Guest.check`.
         """
         problems = list(check_imports(module, self.hosts))
-        problems += check_function_export(module, _START, _START_TYPE)
+        problems += check_function_export(module, START, _START_TYPE)
         problems += check_memory_export(module)
-        # One line about the wrong toolchain says more than many about single imports.
-        foreign = foreign_build(module) if problems else None
-        return [foreign] if foreign is not None else problems
+        if not problems:
+            return []
+        # One line about the wrong build says more than many about single imports.
+        foreign = find_wapc_guest(module) or foreign_build(module) or find_reactor(module)
+        return problems if foreign is None else [foreign]
 
-    def ready(self, prepared: Prepared, limits: Limits) -> ReadyCommand:
+    def ready(
+        self,
+        prepared: Prepared,
+        limits: Limits,
+        *,
+        max_invocations: int = 1,  # noqa: ARG002 - protocol
+    ) -> ReadyCommand:
         """
-        See `Guest.ready`.
+        See `Guest.ready`. A command ends with its invocation, so its instances are always fresh.
         """
         return ReadyCommand(prepared, memory_bytes=limits.memory_bytes)
 
@@ -83,6 +91,13 @@ class ReadyCommand:
         except GuestTrap as end:
             # Drop the traceback: it refers to this frame, and so to this object, which would be a cycle.
             self._end = end.with_traceback(None)
+
+    @property
+    def is_spent(self) -> bool:
+        """
+        See `ReadyGuest.is_spent`.
+        """
+        return self._instance is None
 
     def run(self, call: GuestCall) -> Ending:
         """
@@ -112,7 +127,7 @@ class ReadyCommand:
 def _call_start(instance: Instance) -> GuestEnd | None:
     try:
         instance.start()
-        instance.call(_START)
+        instance.call(START)
     except (GuestExit, GuestStop, GuestTrap) as end:
         return end
     return None

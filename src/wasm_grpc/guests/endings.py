@@ -2,20 +2,37 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 from wasm_grpc.core.model import KIB, MIB, PAGE_BYTES, Outcome, Reason
+from wasm_grpc.core.text import one_line
 from wasm_grpc.engines.protocol import GuestExit, GuestFault, GuestStop, GuestTrap
 from wasm_grpc.engines.traps import OUT_OF_BOUNDS_MEMORY_ACCESS, UNREACHABLE
 from wasm_grpc.guests.protocol import Ending, GuestCall
 
-__all__ = ["EX_DATAERR", "GuestEnd", "conclude"]
+__all__ = ["EX_DATAERR", "GuestEnd", "GuestFailure", "conclude"]
 
 EX_DATAERR: Final = 65
 """Exit code of a guest that rejects its input (``sysexits.h``)."""
 
-GuestEnd = GuestExit | GuestStop | GuestTrap
-"""What `Instance.call` raises."""
+
+@dataclass(frozen=True, slots=True)
+class GuestFailure:
+    """
+    The guest said that it failed, by an answer of its interface and not by its exit code.
+
+    Attributes:
+        text: What it said, in UTF-8; may be empty.
+        is_process_tainted: See `GuestTrap`, if it trapped after it had said that.
+    """
+
+    text: bytes
+    is_process_tainted: bool = False
+
+
+GuestEnd = GuestExit | GuestStop | GuestTrap | GuestFailure
+"""What `Instance.call` raises, or what the guest answered in place of a result."""
 
 _ABORTS: Final = (UNREACHABLE, OUT_OF_BOUNDS_MEMORY_ACCESS)
 """How a guest traps after a failed allocation: it aborts, or uses the null pointer that it got."""
@@ -37,7 +54,7 @@ def conclude(end: GuestEnd | None, call: GuestCall, *, memory_bytes: int) -> End
     Return the ending of an invocation.
 
     Args:
-        end: The exception that ended the guest; ``None`` if it returned.
+        end: What ended the guest, if it was not a success.
         call: Its invocation.
         memory_bytes: Size of its linear memory at the end.
     """
@@ -61,13 +78,17 @@ def conclude(end: GuestEnd | None, call: GuestCall, *, memory_bytes: int) -> End
         memory_bytes=memory_bytes,
         limit=limit,
     )
-    return Ending(outcome=outcome, is_process_tainted=isinstance(end, GuestTrap) and end.is_process_tainted)
+    is_tainted = isinstance(end, (GuestTrap, GuestFailure)) and end.is_process_tainted
+    return Ending(outcome=outcome, is_process_tainted=is_tainted)
 
 
 def _cause(end: GuestEnd) -> tuple[Reason, str, str]:
     # (reason, message, manifest key of the limit)
     if isinstance(end, GuestStop):
         return end.reason, str(end), end.limit
+    if isinstance(end, GuestFailure):
+        text = one_line(end.text.decode("utf-8", "replace"))
+        return Reason.EXITED, f"guest failed: {text or 'it gave no reason'}", ""
     if isinstance(end, GuestExit):
         # The one exit code with a meaning of its own: the caller's fault, not the function's.
         if end.code == EX_DATAERR:

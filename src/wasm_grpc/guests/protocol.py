@@ -4,6 +4,11 @@ The protocol of guest interfaces: check a module, prepare an instance, run one c
 Theory of operation. `Guest.check` and `Guest.hosts` are used when a module is loaded. `Guest.ready`
 makes an instance before its invocation is known. `ReadyGuest.run` runs the invocation. Whatever the
 guest does, `run` returns an `Ending`. It raises only for a bug of ours outside all host functions.
+
+An instance is fresh or warm. A fresh one serves one invocation. A warm one serves several, one after the
+other, as long as its guest returns: after anything else, its memory may be inconsistent. All that an
+invocation brings is bound to the instance when it begins and taken away when it ends. Only the guest's
+memory, globals and tables stay.
 """
 
 from __future__ import annotations
@@ -87,12 +92,19 @@ class Ending:
 
 class ReadyGuest(Protocol):
     """
-    An instance that is ready for its one invocation.
+    An instance that is ready for its next invocation.
     """
+
+    @property
+    def is_spent(self) -> bool:
+        """
+        Whether it has run its last invocation, and is closed.
+        """
+        ...
 
     def run(self, call: GuestCall) -> Ending:
         """
-        Run the invocation and close the instance. Call it once.
+        Run an invocation. Call it once, and again as long as the instance is not spent.
         """
         ...
 
@@ -121,9 +133,14 @@ class Guest(Protocol):
         """
         ...
 
-    def ready(self, prepared: Prepared, limits: Limits) -> ReadyGuest:
+    def ready(self, prepared: Prepared, limits: Limits, *, max_invocations: int = 1) -> ReadyGuest:
         """
         Make an instance under these limits, before its invocation is known.
+
+        Args:
+            prepared: The module.
+            limits: The function's limits.
+            max_invocations: Number of invocations after which the instance is spent; 1 for a fresh one.
 
         If the guest ends while it is instantiated, this doesn't raise. `run` returns how it ended.
         """

@@ -6,6 +6,7 @@ from wasm_grpc.core.errors import ConfigError
 from wasm_grpc.core.model import GuestKind
 from wasm_grpc.guests.command import Command
 from wasm_grpc.guests.protocol import Guest
+from wasm_grpc.guests.wapc import Wapc
 
 __all__ = ["guest_for"]
 
@@ -19,6 +20,9 @@ def guest_for(kind: GuestKind) -> Guest:
     """
     if kind is GuestKind.WASI_COMMAND:
         return Command()
+    if kind is GuestKind.WAPC:
+        return Wapc()
     raise ConfigError(
-        f"guest '{kind.value}' is not implemented yet; expected '{GuestKind.WASI_COMMAND.value}'"
+        f"guest '{kind.value}' is not implemented yet; "
+        f"expected '{GuestKind.WASI_COMMAND.value}' or '{GuestKind.WAPC.value}'"
     )

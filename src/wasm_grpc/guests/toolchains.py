@@ -17,11 +17,6 @@ def foreign_build(module: Module) -> str | None:
     for is_sign, line in _SIGNS:
         if any(map(is_sign, module.imports)):
             return line
-    if module.export("_initialize") is not None and module.export("_start") is None:
-        return (
-            "module is a reactor: it exports '_initialize' and no '_start'; expected a command, "
-            "a program with main (clang without -mexec-model=reactor, Rust's bin, Go without c-shared)"
-        )
     return None
 
 
@@ -93,7 +88,7 @@ _SIGNS: tuple[tuple[Callable[[Import], bool], str], ...] = (
         _is_assemblyscript,
         (
             "module is built for JavaScript (AssemblyScript); expected a build for WASI preview 1: "
-            "asc with @assemblyscript/wasi-shim"
+            "asc with @assemblyscript/wasi-shim (for waPC: asc --use abort=…)"
         ),
     ),
 )

@@ -118,7 +118,8 @@ class HostContext(Context):
     """
     An instance's context: the states of its host modules, all of one invocation.
 
-    There is no state before `begin`: an instance may be made before its invocation is known.
+    There is no state before `begin`, because an instance may be made before its invocation is known, and none
+    after `end`, because the instance may serve another one.
     """
 
     __slots__ = ("_call", "_states")
@@ -130,9 +131,16 @@ class HostContext(Context):
 
     def begin(self, call: HostCall) -> None:
         """
-        Begin an invocation. Call it once, before any code of the guest runs.
+        Begin an invocation, before any code of the guest runs.
         """
         self._call = call
+
+    def end(self) -> None:
+        """
+        End an invocation, and forget all state of it.
+        """
+        self._states = {}
+        del self._call
 
     def state_of(self, kind: type[_State]) -> _State:
         """

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from wasm_grpc.core.errors import GuestStatusError, InvocationError
 from wasm_grpc.core.model import Outcome, Reason, ResponseKind
+from wasm_grpc.core.text import one_line
 from wasm_grpc.invocation.cgi import CgiError, CgiResponse, parse_cgi_response
 from wasm_grpc.manifest.tables import FunctionManifest
 
@@ -114,9 +115,9 @@ def _tail(stderr: bytes) -> str:
     Return the end of a guest's standard error as one line of valid text.
     """
     text = stderr[-_STDERR_LIMIT_BYTES:].decode("utf-8", "replace")
-    if len(stderr) > _STDERR_LIMIT_BYTES and _one_line(text):
+    if len(stderr) > _STDERR_LIMIT_BYTES and one_line(text):
         text = "…" + text
-    return _one_line(text)
+    return one_line(text)
 
 
 def _text(body: bytes) -> str:
@@ -128,9 +129,4 @@ def _text(body: bytes) -> str:
         text = codecs.getincrementaldecoder("utf-8")().decode(body[:FAILURE_BODY_BYTES])
     except UnicodeDecodeError:
         return ""
-    return _one_line(text + "…" if len(body) > FAILURE_BODY_BYTES else text)
-
-
-def _one_line(text: str) -> str:
-    lines = (line.strip() for line in text.splitlines())
-    return " | ".join(filter(None, ("".join(filter(str.isprintable, line)) for line in lines)))
+    return one_line(text + "…" if len(body) > FAILURE_BODY_BYTES else text)

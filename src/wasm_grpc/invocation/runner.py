@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 
 from wasm_grpc.core.errors import InvocationError
-from wasm_grpc.core.model import KIB, Invocation, Outcome, Reason
+from wasm_grpc.core.model import KIB, OUTER, Invocation, Origin, Outcome, Reason
 from wasm_grpc.core.observers import (
     InvocationAnswered,
     InvocationReceived,
@@ -40,13 +40,17 @@ class Call:
         body: The guest's standard input.
         env: Environment variables, in addition to the manifest's.
         invocation_id: See `Runner.next_id`.
+        operation: See `Invocation.operation`.
         output: Where the result goes.
+        origin: Where the call comes from, for what the guest calls in turn.
     """
 
     body: bytes
     env: tuple[tuple[str, str], ...]
     invocation_id: str
+    operation: str = ""
     output: Output | None = None
+    origin: Origin = OUTER
 
 
 class Runner:
@@ -125,7 +129,9 @@ class Runner:
         *,
         env: tuple[tuple[str, str], ...],
         invocation_id: str,
+        operation: str = "",
         output: Output | None = None,
+        origin: Origin = OUTER,
     ) -> Response:
         """
         Run a function once. Returns once its result has also been sent to `output`.
@@ -135,13 +141,15 @@ class Runner:
             body: The guest's standard input.
             env: Environment variables, in addition to the manifest's.
             invocation_id: See `next_id`.
+            operation: See `Invocation.operation`.
             output: Where the result goes besides the response.
+            origin: Where the call comes from, for what the guest calls in turn.
 
         Raises:
             InvocationError: The function failed, or its result could not be sent. The caller logs it.
         """
         with self._counted(function, (invocation_id,)):
-            invocation = _invocation(function, body, env, invocation_id)
+            invocation = _invocation(function, body, env, invocation_id, operation=operation, origin=origin)
             response = response_of(await self._pool.invoke(invocation), function)
             if output is not None:
                 await self._send(output, response, function, invocation_id)
@@ -183,7 +191,13 @@ class Runner:
 
     @contextlib.asynccontextmanager
     async def open_stream(
-        self, function: FunctionManifest, *, env: tuple[tuple[str, str], ...], invocation_id: str
+        self,
+        function: FunctionManifest,
+        *,
+        env: tuple[tuple[str, str], ...],
+        invocation_id: str,
+        operation: str = "",
+        origin: Origin = OUTER,
     ) -> AsyncIterator[Stream]:
         """
         Run a function once with streamed input and output. Leaving the context stops it.
@@ -192,11 +206,20 @@ class Runner:
             function: The function to run.
             env: Environment variables, in addition to the manifest's.
             invocation_id: See `next_id`.
+            operation: See `Invocation.operation`.
+            origin: Where the call comes from, for what the guest calls in turn.
 
         Raises:
             InvocationError: The invocation was refused.
         """
-        invocation = Invocation(id=invocation_id, function=function.name, body=b"", env=env)
+        invocation = Invocation(
+            id=invocation_id,
+            function=function.name,
+            body=b"",
+            env=env,
+            operation=operation,
+            origin=origin,
+        )
         with self._counted(function, (invocation_id,)):
             _check_env(function, env)
             async with self._pool.open_stream(invocation) as stream:
@@ -277,7 +300,13 @@ class _TellingRefusal:
 
 
 def _invocation(
-    function: FunctionManifest, body: bytes, env: tuple[tuple[str, str], ...], invocation_id: str
+    function: FunctionManifest,
+    body: bytes,
+    env: tuple[tuple[str, str], ...],
+    invocation_id: str,
+    *,
+    operation: str,
+    origin: Origin,
 ) -> Invocation:
     if len(body) > function.limits.body_bytes:
         raise InvocationError(
@@ -288,12 +317,21 @@ def _invocation(
             limit="limits.body",
         )
     _check_env(function, env)
-    return Invocation(id=invocation_id, function=function.name, body=body, env=env)
+    return Invocation(
+        id=invocation_id, function=function.name, body=body, env=env, operation=operation, origin=origin
+    )
 
 
 def _checked(function: FunctionManifest, call: Call) -> Invocation | InvocationError:
     try:
-        return _invocation(function, call.body, call.env, call.invocation_id)
+        return _invocation(
+            function,
+            call.body,
+            call.env,
+            call.invocation_id,
+            operation=call.operation,
+            origin=call.origin,
+        )
     except InvocationError as exc:
         return exc
 

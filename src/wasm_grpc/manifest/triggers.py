@@ -92,7 +92,10 @@ def _not_empty(verbs: tuple[Verb, ...]) -> tuple[Verb, ...]:
 
 _Call = Annotated[
     Text | None,
-    Field(description="Export (wasmedge-bindgen) or operation (waPC) to call; by default the method's name."),
+    Field(
+        description="Operation (waPC) or export (wasmedge-bindgen) to call; by default the method's name, "
+        "of a pattern what stands before '/*', else the function's name."
+    ),
 ]
 _Then = Annotated[Then | None, Field(description="Destination of the result; none by default.")]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from wasm_grpc.core.artifact import read_payload
 from wasm_grpc.core.errors import WasmGrpcError
-from wasm_grpc.core.model import WorkerFunction
+from wasm_grpc.core.model import ReuseKind, WorkerFunction
 from wasm_grpc.core.wire import Load, Loaded, LoadFailed, encode_env
 from wasm_grpc.engines.protocol import Engine, Prepared
 from wasm_grpc.guests.protocol import Guest, ReadyGuest
@@ -47,15 +47,23 @@ class LoadedFunction:
     states: HostStates
     _instance: ReadyGuest | None = None
 
+    @property
+    def is_prepared(self) -> bool:
+        """
+        Whether there is an instance for the next invocation.
+        """
+        return self._instance is not None
+
     def prepare(self) -> None:
         """
-        Make the instance for the next invocation.
+        Make the instance for the next invocation, unless there is a warm one.
         """
-        self._instance = self._new_instance()
+        if self._instance is None:
+            self._instance = self._new_instance()
 
     def discard(self) -> None:
         """
-        Free the instance that was made for the next invocation; that will make its own.
+        Free the instance for the next invocation, which will make its own.
         """
         instance, self._instance = self._instance, None
         if instance is not None:
@@ -63,13 +71,22 @@ class LoadedFunction:
 
     def take_instance(self) -> ReadyGuest:
         """
-        Return an instance that has never run.
+        Return the instance for an invocation: a warm one, or one that has never run. `put_back` follows.
         """
         instance, self._instance = self._instance, None
         return instance or self._new_instance()
 
+    def put_back(self, instance: ReadyGuest) -> None:
+        """
+        Keep an instance that has run for the next invocation, if it is not spent.
+        """
+        if not instance.is_spent:
+            self._instance = instance
+
     def _new_instance(self) -> ReadyGuest:
-        return self.guest.ready(self.module, self.function.limits)
+        function = self.function
+        max_invocations = function.max_invocations if function.reuse is ReuseKind.WARM else 1
+        return self.guest.ready(self.module, function.limits, max_invocations=max_invocations)
 
 
 class LoadedFunctions:
@@ -114,11 +131,12 @@ class LoadedFunctions:
         Make a function's next instance, while no caller waits, if its manifest asks for it.
 
         An engine has room for so many instances. With more functions than that, those that have not been
-        called for longest make theirs when they are called.
+        called for longest lose theirs, also warm ones, and make another when they are called.
         """
-        if not entry.function.prepared:
+        if entry.function.prepared:
+            entry.prepare()
+        if not entry.is_prepared:
             return
-        entry.prepare()
         self._prepared[id(entry)] = entry
         self._prepared.move_to_end(id(entry))
         if len(self._prepared) > self._prepared_limit:

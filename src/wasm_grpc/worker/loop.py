@@ -92,12 +92,16 @@ def _run(frames: FrameSocket, entry: LoadedFunction, message: Invoke) -> Ending:
     if limits.cpu_s is not None:
         signal.setitimer(signal.ITIMER_PROF, limits.cpu_s)
     try:
-        return entry.take_instance().run(call)
+        instance = entry.take_instance()
+        ending = instance.run(call)
     except MemoryError:
         outcome = Outcome(reason=Reason.WORKER_MEMORY, message="its worker ran out of memory")
     except Exception as exc:  # noqa: BLE001 - the edge
         # A bug of ours: it ends this invocation and, since the state is unknown, this process.
         outcome = Outcome(reason=Reason.INTERNAL, message=f"internal error: {type(exc).__name__}: {exc}")
+    else:
+        entry.put_back(instance)
+        return ending
     finally:
         # Disarm the timer, or it would kill this process during a later invocation.
         if limits.cpu_s is not None:

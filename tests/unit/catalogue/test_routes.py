@@ -16,7 +16,7 @@ from wasm_grpc.manifest.tables import FunctionManifest
 
 
 def _function(name: str, *triggers: dict[str, object]) -> Function:
-    document = {"name": name, "module": "m.wasm", "trigger": {"invoke": triggers}}
+    document = {"name": name, "module": "m.wasm", "guest": "wapc", "trigger": {"invoke": triggers}}
     return Function(folder=Path(name), manifest=TypeAdapter(FunctionManifest).validate_python(document))
 
 
@@ -187,7 +187,12 @@ def test_a_catch_all_takes_what_nobody_else_does() -> None:
 def test_triggers_that_are_called_by_a_name() -> None:
     """A binding and a job of one name each have their route."""
     job = {"name": "cron", "call": "x", "then": {"publish": {"pubsub": "p", "topic": "t"}}}
-    document = {"name": "f", "module": "m.wasm", "trigger": {"binding": [{"name": "cron"}], "job": [job]}}
+    document = {
+        "name": "f",
+        "module": "m.wasm",
+        "guest": "wapc",
+        "trigger": {"binding": [{"name": "cron"}], "job": [job]},
+    }
     manifest = TypeAdapter(FunctionManifest).validate_python(document)
 
     catalogue = make_catalogue([Function(folder=Path("f"), manifest=manifest)])
@@ -225,3 +230,14 @@ def test_wrong_extra_route(route: str, message: str) -> None:
     """A wrong `--route` is one line that repeats it."""
     with pytest.raises(ConfigError, match=f"^{re.escape(f'--route {route}: {message}')}$"):
         make_catalogue([_function("echo", {"method": "echo"})], [route])
+
+
+@pytest.mark.parametrize(("guest", "call"), [("wapc", "f"), ("wasi-command", "")])
+def test_a_catch_all_calls_the_operation_of_the_functions_name(guest: str, call: str) -> None:
+    """No part of its method is fixed; a command has no operations at all."""
+    document = {"name": "f", "module": "m.wasm", "guest": guest, "trigger": {"invoke": [{"method": "*"}]}}
+    manifest = TypeAdapter(FunctionManifest).validate_python(document)
+    catalogue = make_catalogue([Function(folder=Path("f"), manifest=manifest)], ["extra=f"])
+
+    assert catalogue.route("any/thing", "") == Route(function="f", call=call, path_info="/any/thing")
+    assert catalogue.route("extra", "").call == ("extra" if call else "")

@@ -186,3 +186,18 @@ def test_what_contradicts_itself(functions: list[Function], problems: list[str])
 def test_what_goes_together(functions: list[Function]) -> None:
     """Nothing is found where there is nothing wrong."""
     assert list(subscription_problems(functions)) == []
+
+
+@pytest.mark.parametrize(
+    ("guest", "calls"), [("wapc", ["f", "store"]), ("wasi-command", ["", ""])], ids=["wapc", "command"]
+)
+def test_an_operation_is_the_triggers_call_or_the_functions_name(guest: str, calls: list[str]) -> None:
+    """A message names no method; a command has no operations at all."""
+    triggers = [{"pubsub": "p", "topic": "t"}, {"pubsub": "p", "topic": "u", "call": "store"}]
+    document = {"name": "f", "module": "m.wasm", "guest": guest, "trigger": {"topic": triggers}}
+    manifest = TypeAdapter(FunctionManifest).validate_python(document)
+
+    subscriptions = make_subscriptions([Function(folder=Path("f"), manifest=manifest)])
+
+    routes = [subscriptions["p", topic].route("") for topic in ("t", "u")]
+    assert [each.call for each in routes if each is not None] == calls

@@ -7,6 +7,7 @@ import pytest
 from wasm_grpc.engines.binary import Export, ExternKind, Import, MemoryType, Module
 from wasm_grpc.engines.protocol import FuncType
 from wasm_grpc.guests.command import Command
+from wasm_grpc.guests.wapc import Wapc
 from wasm_grpc.hosts.registry import HOST_MODULES
 from wasm_grpc.hosts.wasi import preview1
 
@@ -184,3 +185,60 @@ def test_a_reactor_is_told_in_one_line() -> None:
     (line,) = Command().check(Module(imports=imports, exports=(initialize, MEMORY)))
 
     assert line.startswith("module is a reactor: ")
+
+
+def _function(name: str, *, params: int = 0, results: int = 0) -> Export:
+    kind = FuncType(("i32",) * params, ("i32",) * results)
+    return Export(name=name, kind=ExternKind.FUNC, index=0, type=kind)
+
+
+GUEST_CALL = _function("__guest_call", params=2, results=1)
+REQUEST = Import(module="wapc", name="__guest_request", kind=ExternKind.FUNC, type=FuncType(("i32", "i32")))
+WAPC_EXPORTS: dict[str, tuple[list[Export], list[str]]] = {
+    "neither initialiser": ([GUEST_CALL, MEMORY], []),
+    "all initialisers": (
+        [GUEST_CALL, MEMORY, *map(_function, ("_start", "_initialize", "wapc_init"))],
+        [],
+    ),
+    "nothing": (
+        [],
+        [
+            "export '__guest_call' is missing; expected a function of type (i32, i32) -> (i32)",
+            "export 'memory' is missing; expected the module's memory",
+        ],
+    ),
+    "guest call of wrong type": (
+        [_function("__guest_call"), MEMORY],
+        ["export '__guest_call' has type () -> (); expected (i32, i32) -> (i32)"],
+    ),
+    "initialiser of wrong type": (
+        [GUEST_CALL, MEMORY, _function("wapc_init", params=1)],
+        ["export 'wapc_init' has type (i32) -> (); expected () -> ()"],
+    ),
+    "command": (
+        [START, MEMORY],
+        [
+            (
+                "module is a command: it exports '_start' and no '__guest_call'; "
+                "expected guest = 'wasi-command' (for `run`: no --call)"
+            )
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WAPC_EXPORTS)
+def test_exports_of_a_wapc_guest(case: str) -> None:
+    """It needs ``__guest_call`` and a memory; what prepares it may be missing, but has one type."""
+    exports, problems = WAPC_EXPORTS[case]
+
+    assert Wapc().check(Module(imports=(REQUEST,), exports=tuple(exports))) == problems
+
+
+def test_a_wapc_guest_is_no_command() -> None:
+    """One line names the guest interface that it wants, whatever else it lacks."""
+    module = Module(imports=(REQUEST,), exports=(GUEST_CALL, MEMORY, START))
+
+    assert Command().check(module) == [
+        "module is a waPC guest: it exports '__guest_call'; expected guest = 'wapc' (for `run`: --call)"
+    ]

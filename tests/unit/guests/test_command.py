@@ -59,6 +59,10 @@ class ScriptedPrepared:
         self._module_start = module_start
         self.instances: list[ScriptedInstance] = []
 
+    def exports_function(self, name: str) -> bool:
+        """It has the one export."""
+        return name == "_start"
+
     def instantiate(self, context: Context, *, memory_bytes: int) -> ScriptedInstance:
         """Make the next one."""
         assert isinstance(context, WasiContext)

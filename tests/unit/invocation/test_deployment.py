@@ -15,6 +15,7 @@ MANIFEST = TypeAdapter(FunctionManifest).validate_python(
     {
         "name": "f",
         "module": "f.wasm",
+        "guest": "wapc",
         "trigger": {"invoke": [{"method": "orders/*"}], "job": [{"name": "nightly"}]},
     }
 )

@@ -139,6 +139,12 @@ class CApiPrepared:
             self._callbacks.append(_define(self._linker, key, hosts[key], self.running))
         self._pre = self._linker.instantiate_pre(module)
 
+    def exports_function(self, name: str) -> bool:
+        """
+        See `Prepared.exports_function`.
+        """
+        return name in self.layouts
+
     def instantiate(self, context: Context, *, memory_bytes: int) -> CApiInstance:
         """
         See `Prepared.instantiate`.

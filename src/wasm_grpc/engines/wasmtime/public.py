@@ -66,8 +66,19 @@ class PublicPrepared:
             host = hosts[module_name, name]
             call = bind_host(self._running, f"{module_name}.{name}", host)
             linker.define_func(module_name, name, as_wasmtime(host.type), call)
+        self._functions = frozenset(
+            item.name
+            for item in module.exports
+            if isinstance(item.type, wasmtime.FuncType) and has_numbers_only(as_func_type(item.type))
+        )
         self._pre = linker.instantiate_pre(module)
         self._linker = linker
+
+    def exports_function(self, name: str) -> bool:
+        """
+        See `Prepared.exports_function`.
+        """
+        return name in self._functions
 
     def instantiate(self, context: Context, *, memory_bytes: int) -> PublicInstance:
         """

@@ -86,7 +86,13 @@ class Outbox(OpenRegular):
         try:
             self._send_unsent()
         finally:
-            self._discard()
+            self.release()
+
+    def release(self) -> None:
+        """
+        See `Descriptor.release`.
+        """
+        self._discard()
 
     def finish(self) -> None:
         """

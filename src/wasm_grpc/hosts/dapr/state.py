@@ -144,7 +144,7 @@ class OpenState(OpenFile):
         try:
             self.sync()
         finally:
-            super().close()
+            self.release()
 
     def finish(self) -> None:
         """

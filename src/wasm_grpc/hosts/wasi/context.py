@@ -74,7 +74,7 @@ class WasiContext(HostContext):
         preopens: Iterable[Descriptor] = (),
     ) -> None:
         """
-        Begin an invocation. Call it once.
+        Bind what an invocation brings, before `begin`.
 
         Args:
             args: See the attribute.
@@ -90,6 +90,16 @@ class WasiContext(HostContext):
         self.cpu_zero_ns = time.thread_time_ns()
         for fd, preopen in enumerate(preopens, _FIRST_FILE):
             self.descriptors[fd] = preopen
+
+    def end(self) -> None:
+        """
+        End an invocation: release its descriptors, and forget everything of it.
+        """
+        super().end()
+        for descriptor in self.descriptors.values():
+            descriptor.release()
+        self.args = self.env = b""
+        self.descriptors = {}
 
     def free_number(self) -> int:
         """

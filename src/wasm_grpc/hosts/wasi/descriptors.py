@@ -53,10 +53,16 @@ class Descriptor:
 
     def close(self) -> None:
         """
-        Release its resources. Call it once.
+        Bring what was written where it belongs, and release its resources. Call this or `release`, once.
 
         Raises:
-            Refusal: What was written can't be brought where it belongs. It is closed all the same.
+            Refusal: What was written can't be brought there. The resources are released all the same.
+        """
+        self.release()
+
+    def release(self) -> None:
+        """
+        Release its resources, and drop what was written and not brought where it belongs.
         """
 
     def finish(self) -> None:
