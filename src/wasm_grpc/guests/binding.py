@@ -23,17 +23,17 @@ def bind(
     Begin an invocation: bind its streams and directories, and ``/dapr`` if it was granted calls to Dapr.
 
     Args:
-        context: The context of its instance.
+        context: The instance's context.
         call: The invocation.
-        stdin: Descriptor 0, if that is not the body.
-        stdout: Descriptor 1, if that does not receive the result.
+        stdin: The guest's standard input, if it is not the invocation's.
+        stdout: The guest's standard output, if it is not the invocation's.
     """
     context.begin(call)
     context.bind(
         args=call.args,
         env=call.env,
-        stdin=call.stdin if stdin is None else stdin,
-        stdout=call.stdout if stdout is None else stdout,
+        stdin=stdin or call.stdin,
+        stdout=stdout or call.stdout,
         stderr=call.stderr,
         preopens=call.preopens if call.dapr is None else _preopens(context, call),
     )

@@ -130,8 +130,6 @@ class ReadyWapc:
                 # The input is the payload. What the guest prints is its log, as its standard error.
                 bind(self._context, call, stdin=_NO_INPUT, stdout=call.stderr)
                 end, has_returned = self._answer(instance, call, payload)
-                if end is None:
-                    end = finish(end, self._context, call)
                 memory_bytes = instance.memory_bytes()
         finally:
             # Also after a bug of ours.
@@ -166,9 +164,10 @@ class ReadyWapc:
         # Without a response, an error counts more than the result does: wapc-rs and wapc-go agree on that.
         if result != _SUCCESS or (state.response is None and state.error is not None):
             return GuestFailure(state.error or b""), True
-        if state.response:
+        unsent = finish(None, self._context, call)
+        if unsent is None and state.response:
             call.stdout.write(memoryview(state.response))
-        return None, True
+        return unsent, True
 
     def _initialise(self, instance: Instance) -> None:
         self._is_initialised = True

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from wasm_grpc.core.model import KIB, MIB, Grants, GuestKind, Limits
+from wasm_grpc.core.model import KIB, MIB, DaprGrants, Grants, GuestKind, Limits
 from wasm_grpc.core.wire import DaprAnswer, DaprStatus
 from wasm_grpc.engines.binary import read_module
 from wasm_grpc.engines.limits import write_limits
 from wasm_grpc.engines.protocol import Engine, Prepared
 from wasm_grpc.guests.protocol import GuestCall
 from wasm_grpc.guests.registry import guest_for
-from wasm_grpc.hosts.dapr.module import DaprAsFiles
-from wasm_grpc.hosts.wapc.module import Wapc
+from wasm_grpc.hosts.registry import HOST_MODULES
 from wasm_grpc.hosts.wasi.context import encode_strings
 from wasm_grpc.hosts.wasi.mounts import FileSystem
 from wasm_grpc.hosts.wasi.streams import BytesStdin, CollectedStdout, Stderr
@@ -18,6 +17,7 @@ from wasm_grpc.hosts.wasi.streams import BytesStdin, CollectedStdout, Stderr
 __all__ = ["GUEST", "LIMITS", "FakeDapr", "call", "load"]
 
 GUEST = guest_for(GuestKind.WAPC)
+GRANTS = Grants(dapr=DaprGrants(state=("s/*",)))
 LIMITS = Limits(memory_bytes=4 * MIB, output_bytes=64 * KIB, body_bytes=64 * KIB)
 
 
@@ -57,7 +57,7 @@ def call(
         stderr=Stderr(limits.stderr_bytes),
         limits=limits,
         preopens=FileSystem((), scratch_bytes=limits.scratch_bytes).preopens(),
-        states={module.state: module().open(Grants()) for module in (Wapc, DaprAsFiles)},
+        states={module.state: module().open(GRANTS) for module in HOST_MODULES},
         operation=operation.encode(),
         dapr=dapr,
     )

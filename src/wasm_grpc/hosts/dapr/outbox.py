@@ -86,13 +86,7 @@ class Outbox(OpenRegular):
         try:
             self._send_unsent()
         finally:
-            self.release()
-
-    def release(self) -> None:
-        """
-        See `Descriptor.release`.
-        """
-        self._discard()
+            self._discard()
 
     def finish(self) -> None:
         """

@@ -144,7 +144,7 @@ class OpenState(OpenFile):
         try:
             self.sync()
         finally:
-            self.release()
+            super().close()
 
     def finish(self) -> None:
         """

@@ -74,7 +74,7 @@ class WasiContext(HostContext):
         preopens: Iterable[Descriptor] = (),
     ) -> None:
         """
-        Bind what an invocation brings, before `begin`.
+        Bind what an invocation brings.
 
         Args:
             args: See the attribute.
@@ -93,11 +93,11 @@ class WasiContext(HostContext):
 
     def end(self) -> None:
         """
-        End an invocation: release its descriptors, and forget everything of it.
+        End an invocation: forget everything of it.
+
+        Descriptors are dropped, not closed: to close one may send what a guest that failed left unsent.
         """
         super().end()
-        for descriptor in self.descriptors.values():
-            descriptor.release()
         self.args = self.env = b""
         self.descriptors = {}
 

@@ -53,16 +53,10 @@ class Descriptor:
 
     def close(self) -> None:
         """
-        Bring what was written where it belongs, and release its resources. Call this or `release`, once.
+        Release its resources. Call it once.
 
         Raises:
-            Refusal: What was written can't be brought there. The resources are released all the same.
-        """
-        self.release()
-
-    def release(self) -> None:
-        """
-        Release its resources, and drop what was written and not brought where it belongs.
+            Refusal: What was written can't be brought where it belongs. It is closed all the same.
         """
 
     def finish(self) -> None:

@@ -193,9 +193,9 @@ class OpenFile(OpenRegular):
             flags=request.fdflags,
         )
 
-    def release(self) -> None:
+    def close(self) -> None:
         """
-        See `Descriptor.release`. A file without a name is freed with its last descriptor.
+        See `Descriptor.close`. A file without a name is freed with its last descriptor.
         """
         self.node.opened -= 1
         self.node.release(self.volume)
