@@ -25,7 +25,8 @@ from rig import Reply
 
 __all__ = ["app"]
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+# The first test waits until the modules are compiled, that of Go for many seconds.
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(60)]
 
 GUESTS = Path(__file__).parents[1] / "conformance" / "guests"
 LANGUAGES = ("assemblyscript", "c", "go", "rust")
