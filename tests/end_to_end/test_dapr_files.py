@@ -20,6 +20,7 @@ from end_to_end.dapr_app import (
     DaprApp,
     run_dapr_app,
 )
+from end_to_end.failures import failure_of
 from integration.guests import write_function
 from rig import Reply
 
@@ -41,7 +42,7 @@ method = "{name}"
 [capabilities.dapr]
 """
 GRANTS = f"""
-state = ["{STATE}/orders-*", "{STATE}/a/b"]
+state = ["{STATE}/orders-*", "{STATE}/a/b", "missing/k"]
 publish = ["{PUBSUB}/news"]
 invoke = ["{APP_ID}/echo"]
 secrets = ["{SECRETS}/DB_URL"]
@@ -109,6 +110,14 @@ async def test_state(app: DaprApp, language: str, key: str) -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
+async def test_state_that_expires(app: DaprApp, language: str) -> None:
+    """The store gets a path's parameters as metadata."""
+    await used(app, language, "write", f"state/{STATE}/orders-{language}?ttlInSeconds=1000", b"x")
+
+    assert 0 < await app.redis.ttl(f"{STATE}||orders-{language}") <= 1000
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
 async def test_values(app: DaprApp, language: str) -> None:
     """Secrets and configuration are files that can only be read."""
     await app.redis.set("flag-a", "on||v1")
@@ -158,6 +167,15 @@ async def test_what_is_not_granted(app: DaprApp, language: str, path: str, missi
 
     assert reply.status == 403, reply
     assert missing in json.loads(reply.body)["message"]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+async def test_what_can_not_be_sent(app: DaprApp, language: str) -> None:
+    """A program that left it to the end has failed, though it exited with 0."""
+    failure = failure_of(await use(app, language, "leave", "state/missing/k", b"x"))
+
+    assert failure.reason == "UNSENT"
+    assert "state 'missing/k' could not be written" in failure.message
 
 
 async def test_a_function_without_grants(app: DaprApp) -> None:
