@@ -75,6 +75,7 @@ class GuestProgram:
         env: Its environment.
         limits: Its limits.
         grants: What it may use besides its input.
+        operation: The waPC operation to call; None for a command.
     """
 
     file: Path
@@ -82,6 +83,14 @@ class GuestProgram:
     env: tuple[tuple[str, str], ...] = ()
     limits: Limits
     grants: Grants = field(default_factory=Grants)
+    operation: str | None = None
+
+    @property
+    def guest(self) -> GuestKind:
+        """
+        How the module is called.
+        """
+        return GuestKind.WASI_COMMAND if self.operation is None else GuestKind.WAPC
 
 
 async def run_once(program: GuestProgram, settings: Settings, streams: Streams) -> Outcome:
@@ -132,7 +141,7 @@ async def _start_on_first(
         compiler = ModuleCompiler(settings, cache, bases, {engine: found})
         artifact = await compiler.compile(
             wasm,
-            guest=GuestKind.WASI_COMMAND,
+            guest=program.guest,
             limits=program.limits,
             engine=engine,
             name=program.file.name,
@@ -155,7 +164,7 @@ async def _start_on_first(
 def _function(program: GuestProgram, artifact: Artifact, grants: Grants) -> WorkerFunction:
     return WorkerFunction(
         name=program.file.name,
-        guest=GuestKind.WASI_COMMAND,
+        guest=program.guest,
         artifact=artifact.path,
         digest=artifact.digest,
         args=program.args,
@@ -177,16 +186,20 @@ async def _inspect(program: GuestProgram, inspector: Inspector, engine: EngineNa
 
 
 def _worker_bytes(program: GuestProgram, settings: Settings) -> int:
-    # No request and no result: a run streams both. Files twice: the guest's first write to one copies it.
+    # A command's input and output are streamed. A waPC guest's payload and response are held whole.
+    # Files twice: the guest's first write to one copies it.
+    limits = program.limits
+    traffic = 0 if program.operation is None else 2 * limits.body_bytes + limits.result_bytes
     files_bytes = 2 * sum(mount.size_bytes for mount in program.grants.mounts)
-    return settings.worker_bytes + guest_bytes(program.limits) + files_bytes
+    return settings.worker_bytes + guest_bytes(limits) + traffic + files_bytes
 
 
 async def _converse(
     session: Session, function: WorkerFunction, program: GuestProgram, streams: Streams
 ) -> Outcome:
     session.send(wire.Load(0, function))
-    session.send(wire.Invoke(0, b"", b"", streams=True, follows_log=True))
+    operation = (program.operation or "").encode("utf-8", "surrogateescape")
+    session.send(wire.Invoke(0, b"", b"", streams=True, follows_log=True, operation=operation))
     try:
         return await _follow(session, program, streams)
     except ProcessEnded as exc:
