@@ -142,6 +142,7 @@ def _verdicts(found: Findings, engines: Sequence[str]) -> list[Verdict]:
         first_calls=found.first_calls,
         topics=found.topics,
         pages=found.pages,
+        reuse=found.reuse,
         engines=engines,
     )
 
@@ -154,7 +155,7 @@ def _by_part(found: Findings, judged: Sequence[Verdict]) -> dict[str, Any]:
     loads = {part: [each for each in figures["loads"] if each["part"] == part] for part in OUR_PARTS}
     return {
         **{part: each for part, each in loads.items() if each},
-        **{part: figures[part] for part in ("streams", "steps", "files", "topics")},
+        **{part: figures[part] for part in ("streams", "steps", "files", "topics", "reuse")},
         "startup": figures["startups"],
         "page": figures["pages"],
         "first calls": figures["first_calls"],
@@ -181,6 +182,8 @@ def _lines(
         yield from report.topic_lines(found.topics)
     if found.pages:
         yield from report.page_lines(found.pages)
+    if found.reuse:
+        yield from report.reuse_lines(found.reuse)
     if judged:
         yield from report.verdict_lines(judged)
 
