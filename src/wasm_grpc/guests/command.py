@@ -89,22 +89,18 @@ class ReadyCommand:
         """
         memory_bytes = 0
         end = self._end
-        try:
-            if self._instance is not None:
-                self._context.bind(
-                    args=call.args,
-                    env=call.env,
-                    stdin=call.stdin,
-                    stdout=call.stdout,
-                    stderr=call.stderr,
-                    preopens=call.preopens,
-                )
-                self._context.begin(call)
-                end = _call_start(self._instance)
-                memory_bytes = self._instance.memory_bytes()
-        finally:
-            # Also after a bug of ours: the linear memory must not stay allocated.
-            self.close()
+        if self._instance is not None:
+            self._context.bind(
+                args=call.args,
+                env=call.env,
+                stdin=call.stdin,
+                stdout=call.stdout,
+                stderr=call.stderr,
+                preopens=call.preopens,
+            )
+            self._context.begin(call)
+            end = _call_start(self._instance)
+            memory_bytes = self._instance.memory_bytes()
         return conclude(
             end, stdout=call.stdout, stderr=call.stderr, memory_bytes=memory_bytes, limits=call.limits
         )

@@ -75,13 +75,13 @@ class ReadyGuest(Protocol):
 
     def run(self, call: GuestCall) -> Ending:
         """
-        Run the invocation and close the instance. Call it once.
+        Run the invocation. Call it once, and `close` afterwards: that may take as long as a short run.
         """
         ...
 
     def close(self) -> None:
         """
-        Free an instance that was not needed. May be called after `run`.
+        Free the instance. May be called twice.
         """
         ...
 

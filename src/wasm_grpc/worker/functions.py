@@ -10,7 +10,7 @@ from wasm_grpc.core.errors import WasmGrpcError
 from wasm_grpc.core.model import WorkerFunction
 from wasm_grpc.core.wire import Load, Loaded, LoadFailed, encode_env
 from wasm_grpc.engines.protocol import Engine, Prepared
-from wasm_grpc.guests.protocol import Guest, ReadyGuest
+from wasm_grpc.guests.protocol import Ending, Guest, GuestCall, ReadyGuest
 from wasm_grpc.guests.registry import guest_for
 from wasm_grpc.hosts.protocol import HostStates
 from wasm_grpc.hosts.registry import HOST_MODULES
@@ -55,18 +55,19 @@ class LoadedFunction:
 
     def discard(self) -> None:
         """
-        Free the instance that was made for the next invocation; that will make its own.
+        Free its instance, whether an invocation has run in it or not. The next invocation makes its own.
         """
         instance, self._instance = self._instance, None
         if instance is not None:
             instance.close()
 
-    def take_instance(self) -> ReadyGuest:
+    def run(self, call: GuestCall) -> Ending:
         """
-        Return an instance that has never run.
+        Run an invocation in an instance that has never run. `discard` frees it afterwards.
         """
-        instance, self._instance = self._instance, None
-        return instance or self._new_instance()
+        if self._instance is None:
+            self._instance = self._new_instance()
+        return self._instance.run(call)
 
     def _new_instance(self) -> ReadyGuest:
         return self.guest.ready(self.module, self.function.limits)

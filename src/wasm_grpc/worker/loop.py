@@ -59,8 +59,9 @@ def _invoke(frames: FrameSocket, counter: StartCounter, functions: LoadedFunctio
         return False
     ending = _run(frames, entry, message)
     frames.send(Result(ending.outcome, ending.is_process_tainted))
-    # After the answer, so that the caller does not wait for the next instance.
+    # After the answer: the caller waits neither until this instance is freed nor for the next one.
     if not ending.is_process_tainted:
+        entry.discard()
         functions.prepare(entry)
     return ending.is_process_tainted
 
@@ -89,7 +90,7 @@ def _run(frames: FrameSocket, entry: LoadedFunction, message: Invoke) -> Ending:
     if limits.cpu_s is not None:
         signal.setitimer(signal.ITIMER_PROF, limits.cpu_s)
     try:
-        return entry.take_instance().run(call)
+        return entry.run(call)
     except MemoryError:
         outcome = Outcome(reason=Reason.WORKER_MEMORY, message="its worker ran out of memory")
     except Exception as exc:  # noqa: BLE001 - the edge
