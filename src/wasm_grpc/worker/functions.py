@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from wasm_grpc.core.artifact import read_payload
@@ -125,6 +126,13 @@ class LoadedFunctions:
         if len(self._prepared) > self._prepared_limit:
             _, oldest = self._prepared.popitem(last=False)
             oldest.discard()
+
+    def warm_ups(self) -> Iterator[Callable[[], None]]:
+        """
+        Return the warm-ups of all host modules; see `HostModule.warm_ups`.
+        """
+        for host in self._hosts:
+            yield from host.warm_ups()
 
     def _load(self, function: WorkerFunction) -> LoadedFunction:
         guest = guest_for(function.guest)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 
 from wasm_grpc.core.errors import ProtocolError
@@ -29,6 +30,7 @@ def serve(frames: FrameSocket, functions: LoadedFunctions, counter: StartCounter
     Raises:
         ProtocolError: The server broke the protocol.
     """
+    _warm_up(frames, functions)
     while True:
         message = frames.receive()
         if isinstance(message, Invoke):
@@ -43,6 +45,18 @@ def serve(frames: FrameSocket, functions: LoadedFunctions, counter: StartCounter
             return 0
         else:
             raise out_of_place(message, "LOAD or INVOKE")
+
+
+def _warm_up(frames: FrameSocket, functions: LoadedFunctions) -> None:
+    """
+    Run the warm-ups of a process that was forked, until the first message comes.
+    """
+    # If memory is short, the invocation that needs it reports that.
+    with contextlib.suppress(MemoryError):
+        for warm_up in functions.warm_ups():
+            if frames.wait(0):
+                return
+            warm_up()
 
 
 def _invoke(frames: FrameSocket, counter: StartCounter, functions: LoadedFunctions, message: Invoke) -> bool:

@@ -176,6 +176,30 @@ def test_an_instance_is_freed_after_its_answer(server: Server, monkeypatch: pyte
     assert events == ["make", "answer", "free", "make"]
 
 
+@pytest.mark.parametrize("is_short", [False, True], ids=["a message comes", "memory is short"])
+def test_warm_ups_end_when_there_is_something_else_to_do(*, is_short: bool) -> None:
+    """A worker runs warm-ups one by one, until a message has come; one that fails is no error."""
+    ours, theirs = socket.socketpair()
+    run = []
+
+    def first() -> None:
+        run.append("first")
+
+    def second() -> None:
+        run.append("second")
+        # The end is a message too.
+        ours.shutdown(socket.SHUT_WR)
+        if is_short:
+            raise MemoryError
+
+    functions = LoadedFunctions(FakeEngine())
+    functions.warm_ups = lambda: iter((first, second, first))  # type: ignore[method-assign]
+    with ours, theirs:
+        code = serve(FrameSocket(theirs), functions, StartCounter(mmap.mmap(-1, StartCounter.SIZE)))
+
+    assert (code, run) == (0, ["first", "second"])
+
+
 def test_an_index_selects_the_function(server: Server) -> None:
     """An invocation runs the function that was loaded with its index."""
     server.load(0, "print zero")
