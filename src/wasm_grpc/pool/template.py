@@ -199,7 +199,11 @@ class Template:
             if isinstance(answer, ForkFailed):
                 raise OSError(None, answer.error)
             self.generation.count()
-            return ForkedChild(answer.pid)
+            try:
+                return ForkedChild(answer.pid)
+            except ProcessLookupError as exc:
+                # The template has ended since it answered, and what it had forked with it.
+                raise ProcessEnded(await self.session.process.wait_exit()) from exc
 
         async with self._turn():
             starting = asyncio.ensure_future(WorkerProcess.start(start, body_limit=body_limit))
