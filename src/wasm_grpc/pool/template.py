@@ -20,8 +20,8 @@ __all__ = ["Generation", "Template", "TemplateEnded"]
 _FORKS = 1000
 _AGE_S = 3600.0
 """After so many forks, or at this age, a generation is old."""
-_FORK_S = 10.0
-"""The longest that a fork may take; on a busy machine it takes some 5 ms."""
+_FORK_S = 3.0
+"""The longest that a fork may take, while callers may wait for it; on a busy machine it takes some 5 ms."""
 
 
 class TemplateEnded(ProcessEnded):

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from unit.pool.faults import FakeWorker
+from wasm_grpc.core.errors import WorkerStartError
 from wasm_grpc.core.model import MIB, GuestKind, WorkerFunction
 from wasm_grpc.core.wire import ForkJob, Load, Loaded, Message
 from wasm_grpc.pool.bases import Bases
@@ -120,6 +121,22 @@ async def test_a_template_that_is_killed_amid_a_fork(
     await base.end()
 
     assert await asyncio.to_thread(children) == before
+
+
+@pytest.mark.parametrize("fault", ["--at-start=kill", "--at-engine=kill"])
+async def test_a_base_that_is_killed_while_it_starts(
+    bases: Bases, fake_worker: FakeWorker, tmp_path: Path, fault: str
+) -> None:
+    """Somebody killed it, which says nothing of the interpreter: another one is started."""
+    opened = await bases.open(fake_worker(fault, f"--once={tmp_path / 'mark'}"))
+
+    assert opened.python == "P 1"
+
+
+async def test_bases_that_are_killed_again_and_again(bases: Bases, fake_worker: FakeWorker) -> None:
+    """After a few of them the caller is told how the last one ended."""
+    with pytest.raises(WorkerStartError, match="ended with signal SIGKILL before it said hello"):
+        await bases.open(fake_worker("--at-start=kill"))
 
 
 async def test_a_base_that_grows_old_among_many_forks(
