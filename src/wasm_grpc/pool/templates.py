@@ -172,12 +172,14 @@ class Templates:
             await template.end()
             code = exc.code if isinstance(exc, ProcessEnded) else await template.session.process.wait_exit()
             memory_bytes = self._worker_bytes[kind]
-            self._blames.died(index, pid, code, self._loop.time(), memory_bytes=memory_bytes)
+            self._blames.died(
+                index, pid, code, self._loop.time(), memory_bytes=memory_bytes, is_template=True
+            )
             return False
         if isinstance(answer, LoadFailed):
             self._blames.failed(index, pid, answer.error)
         else:
-            self._blames.loaded(index)
+            self._blames.loaded(index, is_template=True)
         return True
 
     async def _load_too(self, kind: WorkerKind, template: Template, index: int) -> None:

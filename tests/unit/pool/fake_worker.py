@@ -61,6 +61,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--print", action="append", default=[], help="a piece to print on standard error")
     parser.add_argument("--at-load", type=_Fault, help=f"instead of LOADED: {fault}")
     parser.add_argument("--at-load-of", help="at the LOAD of this function alone")
+    parser.add_argument("--at-load-in", choices=["template"], help="at a LOAD in a process that forks alone")
     parser.add_argument("--at-fork", type=_Fault, help=f"instead of FORKED: {fault}")
     parser.add_argument("--amid-fork", type=_Fault, help=f"once a fork has left two processes: {fault}")
     parser.add_argument("--at-task", type=_Fault, help=f"instead of an answer to COMPILE or INSPECT: {fault}")
@@ -172,7 +173,8 @@ class _FakeWorker:
 
     def _load(self, message: Load) -> None:
         options = self._options
-        if options.at_load and options.at_load_of in {None, message.function.name}:
+        is_here = options.at_load_in is None or self._forks is not None
+        if options.at_load and is_here and options.at_load_of in {None, message.function.name}:
             if options.is_begun:
                 self._counter.begin()
             options.at_load.happen(self._socket, options.once)
