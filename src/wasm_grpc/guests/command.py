@@ -80,12 +80,13 @@ class ReadyCommand:
     A `ReadyGuest`: an instance in which no code has run yet, neither its start function nor ``_start``.
     """
 
-    __slots__ = ("_context", "_end", "_instance")
+    __slots__ = ("_context", "_end", "_instance", "_is_spent")
 
     def __init__(self, prepared: Prepared, *, memory_bytes: int) -> None:
         self._context = WasiContext()
         self._instance: Instance | None = None
         self._end: GuestEnd | None = None
+        self._is_spent = False
         try:
             self._instance = prepared.instantiate(self._context, memory_bytes=memory_bytes)
         except GuestTrap as end:
@@ -97,22 +98,19 @@ class ReadyCommand:
         """
         See `ReadyGuest.is_spent`.
         """
-        return self._instance is None
+        return self._is_spent
 
     def run(self, call: GuestCall) -> Ending:
         """
         See `ReadyGuest.run`.
         """
         memory_bytes = 0
+        self._is_spent = True
         end = self._end
-        try:
-            if self._instance is not None:
-                bind(self._context, call)
-                end = finish(_call_start(self._instance), self._context, call)
-                memory_bytes = self._instance.memory_bytes()
-        finally:
-            # Also after a bug of ours: the linear memory must not stay allocated.
-            self.close()
+        if self._instance is not None:
+            bind(self._context, call)
+            end = finish(_call_start(self._instance), self._context, call)
+            memory_bytes = self._instance.memory_bytes()
         return conclude(end, call, memory_bytes=memory_bytes)
 
     def close(self) -> None:

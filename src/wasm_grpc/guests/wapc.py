@@ -89,13 +89,14 @@ class ReadyWapc:
     A `ReadyGuest`: an instance between two invocations, or one in which no code has run yet.
     """
 
-    __slots__ = ("_context", "_end", "_instance", "_is_initialised", "_left", "_prepared")
+    __slots__ = ("_context", "_end", "_instance", "_is_initialised", "_is_spent", "_left", "_prepared")
 
     def __init__(self, prepared: Prepared, *, memory_bytes: int, max_invocations: int) -> None:
         self._context = WasiContext()
         self._prepared = prepared
         self._left = max_invocations
         self._is_initialised = False
+        self._is_spent = False
         self._instance: Instance | None = None
         self._end: GuestEnd | None = None
         try:
@@ -109,7 +110,7 @@ class ReadyWapc:
         """
         See `ReadyGuest.is_spent`.
         """
-        return self._instance is None
+        return self._is_spent
 
     def run(self, call: GuestCall) -> Ending:
         """
@@ -135,8 +136,7 @@ class ReadyWapc:
             # Also after a bug of ours.
             if instance is not None:
                 self._context.end()
-            if not (has_returned and self._left):
-                self.close()
+            self._is_spent = not (has_returned and self._left)
         return conclude(end, call, memory_bytes=memory_bytes)
 
     def close(self) -> None:
