@@ -17,13 +17,14 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
 from benchmarks.processes import ROOT, ProgramError, program
-from benchmarks.sidecar import find_benchmark_daprd, open_sidecar
+from benchmarks.sidecar import Sidecar, find_benchmark_daprd, open_sidecar
 from wasm_grpc.demo.children import free_ports
 from wasm_grpc.demo.daprd import write_configuration
 
-__all__ = ["PUBSUB", "Broker", "Tools", "find_tools", "open_broker"]
+__all__ = ["PUBSUB", "STATE", "Broker", "Tools", "find_tools", "open_broker"]
 
 PUBSUB = "pubsub"
+STATE = "statestore"
 
 _REDIS = ROOT / "scripts" / "redis"
 _HOST = "127.0.0.1"
@@ -61,16 +62,16 @@ class Broker:
     _folder: Path
 
     @contextlib.contextmanager
-    def sidecar(self, app_id: str, address: str) -> Iterator[int]:
+    def sidecar(self, app_id: str, address: str) -> Iterator[Sidecar]:
         """
-        Run the sidecar of an app, which serves at `address`; gives its process.
+        Run the sidecar of an app, which serves at `address`; "" without one.
         """
         flags = {
             "config": self._folder / "configuration.yaml",
             "resources-path": self._folder / "resources",
         }
         with open_sidecar(self._tools.daprd, app_id, address, folder=self._folder, flags=flags) as sidecar:
-            yield sidecar.pid
+            yield sidecar
 
     def deliver(self, topic: str, app_id: str, messages: Sequence[bytes]) -> float:
         """
@@ -123,7 +124,7 @@ def open_broker(tools: Tools) -> Iterator[Broker]:
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         write_configuration(folder)
-        _write_component(folder / "resources", f"{_HOST}:{port}")
+        _write_components(folder / "resources", f"{_HOST}:{port}")
         log = stack.enter_context((folder / "redis.log").open("wb"))
         process = stack.enter_context(program([str(_REDIS), str(port), str(folder)], stdout=log))
         client = stack.enter_context(Redis(host=_HOST, port=port))
@@ -131,25 +132,25 @@ def open_broker(tools: Tools) -> Iterator[Broker]:
         yield Broker(process.pid, client, tools, folder)
 
 
-def _write_component(folder: Path, address: str) -> None:
-    metadata = {
-        "redisHost": address,
-        "redisPassword": "",
-        "concurrency": str(_CONCURRENCY),
-        "queueDepth": str(2 * _CONCURRENCY),
-    }
-    component = {
-        "apiVersion": "dapr.io/v1alpha1",
-        "kind": "Component",
-        "metadata": {"name": PUBSUB},
-        "spec": {
-            "type": "pubsub.redis",
-            "version": "v1",
-            "metadata": [{"name": name, "value": value} for name, value in metadata.items()],
-        },
-    }
+def _write_components(folder: Path, address: str) -> None:
+    redis = {"redisHost": address, "redisPassword": ""}
+    concurrency = {"concurrency": str(_CONCURRENCY), "queueDepth": str(2 * _CONCURRENCY)}
     folder.mkdir()
-    (folder / "pubsub.yaml").write_text(json.dumps(component))
+    for name, kind, metadata in (
+        (PUBSUB, "pubsub.redis", redis | concurrency),
+        (STATE, "state.redis", redis),
+    ):
+        component = {
+            "apiVersion": "dapr.io/v1alpha1",
+            "kind": "Component",
+            "metadata": {"name": name},
+            "spec": {
+                "type": kind,
+                "version": "v1",
+                "metadata": [{"name": key, "value": value} for key, value in metadata.items()],
+            },
+        }
+        (folder / f"{name}.yaml").write_text(json.dumps(component))
 
 
 def _wait(client: Redis) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from benchmarks.dapr_calls import WAITING, DaprCallCost
 from benchmarks.file_cost import FILE_COSTS
 from benchmarks.first_call import FirstCall
 from benchmarks.guest_cost import STEPS
@@ -158,6 +159,17 @@ def topic_lines(topics: Mapping[str, Topics]) -> Iterator[str]:
             yield f"  {engine:<9} {name:<22} {result.rate:>6,.0f} ({span})".ljust(58) + "".join(
                 f"{cost:>10.0f}" for cost in costs
             )
+
+
+def dapr_call_lines(costs: Mapping[str, DaprCallCost]) -> Iterator[str]:
+    """
+    Return what a guest's call to Dapr takes beyond the same call by Dapr's SDK.
+    """
+    yield ""
+    yield f"GetState, one caller, medians   guest ms    SDK ms  added ms   in JSON  {WAITING} guests, s"
+    for engine, cost in costs.items():
+        figures = (cost.guest_ms, cost.sdk_ms, cost.added_ms, cost.added_json_ms, cost.waiting_s)
+        yield f"  {engine:<30}" + "".join(f"{each:>9.2f} " for each in figures)
 
 
 def page_lines(pages: Mapping[str, PageCost]) -> Iterator[str]:

@@ -14,6 +14,7 @@ from benchmarks.broker import Tools, find_tools
 from benchmarks.cases import Case, Subject, classify_subjects, make_cases, native_subjects, our_subject
 from benchmarks.classifier import Classifier
 from benchmarks.client import load_client
+from benchmarks.dapr_calls import DaprCallCost, measure_dapr_calls
 from benchmarks.field.findings import FieldFindings
 from benchmarks.field.measure import FIELD_PARTS, FULL_FIELD, QUICK_FIELD, FieldPlan, measure_field
 from benchmarks.first_call import FirstCall, measure_first_call
@@ -42,6 +43,7 @@ OUR_PARTS = (
     "files",
     "startup",
     "topics",
+    "dapr",
     "page",
     "reuse",
 )
@@ -120,6 +122,7 @@ class Findings:
     startups: dict[str, Startup]
     first_calls: dict[str, FirstCall]
     topics: dict[str, Topics]
+    dapr_calls: dict[str, DaprCallCost]
     pages: dict[str, PageCost]
     reuse: dict[str, dict[str, Reuse]]
     field: FieldFindings | None
@@ -184,6 +187,7 @@ def run(
         )
         first_calls = wanted("classify", lambda: _measure_first_calls(plan, ours, cases, cache))
         topics = wanted("topics", lambda: _measure_topics(plan, ours, cache, left_out, tell))
+        dapr_calls = wanted("dapr", lambda: _measure_dapr_calls(plan, ours, cache, left_out, tell))
         pages = wanted(
             "page", lambda: {each.key: measure_page(each, calls=plan.page_calls, env=cache) for each in ours}
         )
@@ -213,6 +217,7 @@ def run(
         startups=startups,
         first_calls=first_calls,
         topics=topics,
+        dapr_calls=dapr_calls,
         pages=pages,
         reuse=reuse,
         field=field,
@@ -258,6 +263,21 @@ def _measure_topics(
         return {}
     keys = [each.key for each in ours]
     return measure_topics(tools, keys, messages=plan.messages, rounds=plan.rounds, env=env, tell=tell)
+
+
+def _measure_dapr_calls(
+    plan: Plan,
+    ours: Sequence[Subject],
+    env: Mapping[str, str],
+    left_out: dict[str, str],
+    tell: Callable[[str], None],
+) -> dict[str, DaprCallCost]:
+    tools = find_tools()
+    if not isinstance(tools, Tools):
+        left_out["dapr"] = tools
+        return {}
+    keys = [each.key for each in ours]
+    return measure_dapr_calls(tools, keys, seconds=plan.seconds, rounds=plan.rounds, env=env, tell=tell)
 
 
 def _wanted(subjects: Sequence[Subject], cases: Sequence[Case]) -> list[Subject]:

@@ -31,12 +31,13 @@ class Sidecar:
     Attributes:
         pid: Its process.
         address: ``host:port`` of its gRPC API.
+        http_port: Port of its HTTP API.
     """
 
     pid: int
     address: str
+    http_port: int
     _process: subprocess.Popen[str]
-    _http_port: int
     _log: Path
 
     def wait_ready(self) -> None:
@@ -54,7 +55,7 @@ class Sidecar:
             time.sleep(_POLL_S)
 
     def _is_ready(self) -> bool:
-        connection = http.client.HTTPConnection(_HOST, self._http_port, timeout=_READY_S)
+        connection = http.client.HTTPConnection(_HOST, self.http_port, timeout=_READY_S)
         with contextlib.closing(connection), contextlib.suppress(OSError, http.client.HTTPException):
             connection.request("GET", "/v1.0/healthz")
             return connection.getresponse().status == http.client.NO_CONTENT
@@ -113,6 +114,6 @@ def open_sidecar(
             pid=process.pid,
             address=f"{_HOST}:{grpc_port}",
             _process=process,
-            _http_port=http_port,
+            http_port=http_port,
             _log=log,
         )

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from benchmarks.cases import ANEW
+from benchmarks.dapr_calls import LATE_S, WAITING, DaprCallCost
 from benchmarks.file_cost import FILE_COSTS
 from benchmarks.first_call import FirstCall
 from benchmarks.page import PageCost
@@ -32,6 +33,8 @@ _SDK_RATIO = 0.6
 _PAGE_MS = 3.0
 _WARM_RATIO = 1.3
 _WRITE_MB_S = 200
+_DAPR_ADDED_MS = 0.3
+_WAITING_S = LATE_S + 1.0
 _GRANT_RATIO = 1.05
 _SAME_PIXEL = 2
 """Decoders round differently: of 255, what two correct ones may differ in one pixel."""
@@ -66,6 +69,7 @@ def verdicts(
     startups: Mapping[str, Startup],
     first_calls: Mapping[str, FirstCall],
     topics: Mapping[str, Topics],
+    dapr_calls: Mapping[str, DaprCallCost],
     pages: Mapping[str, PageCost],
     reuse: Mapping[str, Mapping[str, Reuse]],
     engines: Sequence[str],
@@ -81,6 +85,7 @@ def verdicts(
         startups: By engine.
         first_calls: By engine.
         topics: By engine.
+        dapr_calls: By engine.
         pages: By engine.
         reuse: By engine and language.
         engines: Ours.
@@ -112,6 +117,7 @@ def verdicts(
     ]
     found += _file_verdicts(files)
     found += _topic_verdicts(topics)
+    found += _dapr_verdicts(dapr_calls)
     # Of the worker: the server takes the same for both, and more than a small guest does.
     found += [
         _at_least(
@@ -153,6 +159,16 @@ def _topic_verdicts(topics: Mapping[str, Topics]) -> list[Verdict]:
         found += [
             _at_least("topic, batches of 100: of single delivery", engine, topic.batch_ratio, _BATCH_RATIO),
             _at_least("topic, single delivery: of the SDK's idle app", engine, topic.sdk_ratio, _SDK_RATIO),
+        ]
+    return found
+
+
+def _dapr_verdicts(dapr_calls: Mapping[str, DaprCallCost]) -> list[Verdict]:
+    found = []
+    for engine, cost in dapr_calls.items():
+        found += [
+            _at_most("a guest's call to Dapr: beyond the SDK's, ms", engine, cost.added_ms, _DAPR_ADDED_MS),
+            _at_most(f"{WAITING} guests that wait on two slots, s", engine, cost.waiting_s, _WAITING_S),
         ]
     return found
 

@@ -164,8 +164,8 @@ def _functions() -> Iterator[Path]:
 
 @contextlib.contextmanager
 def _running(broker: Broker, app_id: str, command: Sequence[str], env: Mapping[str, str]) -> Iterator[_App]:
-    with serving(command, env=env) as server, broker.sidecar(app_id, server.address) as sidecar_pid:
-        yield _App(app_id, server.pid, sidecar_pid)
+    with serving(command, env=env) as server, broker.sidecar(app_id, server.address) as sidecar:
+        yield _App(app_id, server.pid, sidecar.pid)
 
 
 def _measure(

@@ -11,7 +11,8 @@ from wasm_grpc.catalogue.function import Function
 from wasm_grpc.catalogue.routes import make_catalogue
 from wasm_grpc.core.observers import Observers
 from wasm_grpc.core.settings import Settings
-from wasm_grpc.dapr.sidecar import open_sidecar
+from wasm_grpc.dapr.guest_calls import GuestCalls
+from wasm_grpc.dapr.sidecar import Sidecar, open_sidecar
 from wasm_grpc.invocation.deployment import Deployment
 from wasm_grpc.invocation.outputs import Outputs
 from wasm_grpc.invocation.runner import Runner
@@ -82,7 +83,9 @@ async def open_edge(
         ConfigError, HostError, PortInUseError: The sidecar or the address can't be had.
     """
     async with contextlib.AsyncExitStack() as stack:
-        outputs = await stack.enter_async_context(_open_outputs(functions, settings))
+        sidecar = await stack.enter_async_context(_open_sidecar(settings))
+        outputs = await _outputs(functions, sidecar, settings)
+        pool.connect_dapr(GuestCalls(sidecar))
         runner = Runner(pool, outputs, observers)
         server = new_server(body_limit=max(each.manifest.limits.body_bytes for each in functions))
         answers = Answers()
@@ -102,23 +105,36 @@ async def open_edge(
 
 
 @contextlib.asynccontextmanager
-async def _open_outputs(functions: Sequence[Function], settings: Settings) -> AsyncIterator[Outputs]:
+async def _open_sidecar(settings: Settings) -> AsyncIterator[Sidecar | None]:
     """
-    Connect to the sidecar, and wait for it if a result has to go through it.
+    Connect to the sidecar; ``None`` if none is configured.
 
     Raises:
-        ConfigError: Its endpoint is not valid; or it is needed and can't be used.
+        ConfigError: Its endpoint is not valid.
     """
-    senders = [function.name for function in functions if function.has_outputs]
     if not settings.dapr_grpc_endpoint:
-        if senders:
-            _log.warning(
-                "no sidecar is configured (DAPR_GRPC_PORT): no `then` of %s works", ", ".join(senders)
-            )
-        yield Outputs(None, app_id=settings.app_id)
+        yield None
         return
     async with open_sidecar(settings.dapr_grpc_endpoint, token=settings.dapr_api_token) as sidecar:
-        app_id = settings.app_id
-        if senders:
-            app_id = await sidecar.wait(settings.sidecar_wait_s) or app_id
-        yield Outputs(sidecar, app_id=app_id)
+        yield sidecar
+
+
+async def _outputs(functions: Sequence[Function], sidecar: Sidecar | None, settings: Settings) -> Outputs:
+    """
+    Wait for the sidecar if a result has to go through it.
+
+    Raises:
+        SidecarError: It is needed and can't be used.
+    """
+    app_id = settings.app_id
+    senders = [function.name for function in functions if function.has_outputs]
+    if sidecar is not None and senders:
+        app_id = await sidecar.wait(settings.sidecar_wait_s) or app_id
+    elif senders:
+        _log.warning("no sidecar is configured (DAPR_GRPC_PORT): no `then` of %s works", ", ".join(senders))
+    callers = [each.name for each in functions if each.manifest.capabilities.dapr.is_granted]
+    if sidecar is None and callers:
+        _log.warning(
+            "no sidecar is configured (DAPR_GRPC_PORT): no call to Dapr of %s works", ", ".join(callers)
+        )
+    return Outputs(sidecar, app_id=app_id)

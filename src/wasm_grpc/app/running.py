@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -20,6 +21,7 @@ from wasm_grpc.core.model import (
     EngineName,
     Grants,
     GuestKind,
+    Invocation,
     Limits,
     Outcome,
     Reason,
@@ -28,7 +30,8 @@ from wasm_grpc.core.model import (
 from wasm_grpc.core.settings import Settings
 from wasm_grpc.pool.bases import Bases, open_bases
 from wasm_grpc.pool.connection import Connection
-from wasm_grpc.pool.memory import code_bytes, guest_bytes, models_bytes
+from wasm_grpc.pool.dapr_calls import DaprApi
+from wasm_grpc.pool.memory import code_bytes, dapr_bytes, guest_bytes, models_bytes
 from wasm_grpc.pool.process import exit_text
 from wasm_grpc.pool.runtimes import find_runtime, find_runtimes, wanted_engines
 from wasm_grpc.pool.session import ProcessEnded, Session
@@ -75,6 +78,7 @@ class GuestProgram:
         env: Its environment.
         limits: Its limits.
         grants: What it may use besides its input.
+        sidecar: Address of the sidecar for its calls to Dapr; "" for none.
         operation: The waPC operation to call; None for a command.
     """
 
@@ -83,6 +87,7 @@ class GuestProgram:
     env: tuple[tuple[str, str], ...] = ()
     limits: Limits
     grants: Grants = field(default_factory=Grants)
+    sidecar: str = ""
     operation: str | None = None
 
     @property
@@ -107,10 +112,10 @@ async def run_once(program: GuestProgram, settings: Settings, streams: Streams) 
         raise ConfigError(f"{program.file}: {exc.strerror}") from exc
     async with open_bases() as bases, open_cache(settings) as cache:
         session, function = await _start_on_first(program, wasm, bases, cache, settings)
-        async with session:
+        async with session, _open_dapr(program, settings) as dapr:
             try:
                 return await asyncio.wait_for(
-                    _converse(session, function, program, streams), program.limits.timeout_s
+                    _Conversation(session, function, program, streams, dapr).hold(), program.limits.timeout_s
                 )
             except asyncio.TimeoutError:
                 message = f"ran longer than {program.limits.timeout_s:g} s"
@@ -191,44 +196,92 @@ def _worker_bytes(program: GuestProgram, settings: Settings) -> int:
     limits = program.limits
     traffic = 0 if program.operation is None else 2 * limits.body_bytes + limits.result_bytes
     files_bytes = 2 * sum(mount.size_bytes for mount in program.grants.mounts)
-    return settings.worker_bytes + guest_bytes(limits) + traffic + files_bytes
+    calls_bytes = dapr_bytes([program.grants.dapr])
+    return settings.worker_bytes + guest_bytes(limits) + traffic + files_bytes + calls_bytes
 
 
-async def _converse(
-    session: Session, function: WorkerFunction, program: GuestProgram, streams: Streams
-) -> Outcome:
-    session.send(wire.Load(0, function))
-    operation = (program.operation or "").encode("utf-8", "surrogateescape")
-    session.send(wire.Invoke(0, b"", b"", streams=True, follows_log=True, operation=operation))
-    try:
-        return await _follow(session, program, streams)
-    except ProcessEnded as exc:
-        message = f"its worker died while running it ({exit_text(exc.code)})"
-        return Outcome(reason=Reason.CRASHED, message=message)
-    finally:
-        # Whoever reads standard input waits for room no longer.
-        session.connection.abort()
+@contextlib.asynccontextmanager
+async def _open_dapr(program: GuestProgram, settings: Settings) -> AsyncIterator[DaprApi | None]:
+    if not program.sidecar:
+        yield None
+        return
+    # Imported here, since it takes 200 ms, and few programs call Dapr.
+    from wasm_grpc.dapr.guest_calls import GuestCalls  # noqa: PLC0415
+    from wasm_grpc.dapr.sidecar import open_sidecar  # noqa: PLC0415
+
+    async with open_sidecar(program.sidecar, token=settings.dapr_api_token) as sidecar:
+        yield GuestCalls(sidecar)
 
 
-async def _follow(session: Session, program: GuestProgram, streams: Streams) -> Outcome:
-    is_fed = False
-    while True:
-        message = await session.receive()
+class _Conversation:
+    """
+    What the worker of one program says, and what it is told.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        function: WorkerFunction,
+        program: GuestProgram,
+        streams: Streams,
+        dapr: DaprApi | None,
+    ) -> None:
+        self._session = session
+        self._function = function
+        self._program = program
+        self._streams = streams
+        self._dapr = dapr
+        self._is_fed = False
+        self._calls = 0
+
+    async def hold(self) -> Outcome:
+        """
+        Run the program, and return how it ended.
+
+        Raises:
+            ModuleError: The worker can't load it.
+        """
+        self._session.send(wire.Load(0, self._function))
+        operation = (self._program.operation or "").encode("utf-8", "surrogateescape")
+        self._session.send(wire.Invoke(0, b"", b"", streams=True, follows_log=True, operation=operation))
+        try:
+            while True:
+                message = await self._session.receive()
+                if isinstance(message, wire.Result):
+                    return message.outcome
+                await self._take(message)
+        except ProcessEnded as exc:
+            problem = f"its worker died while running it ({exit_text(exc.code)})"
+            return Outcome(reason=Reason.CRASHED, message=problem)
+        finally:
+            # Whoever reads standard input waits for room no longer.
+            self._session.connection.abort()
+
+    async def _take(self, message: wire.Message) -> None:
         if isinstance(message, wire.Output):
-            streams.write(bytes(message.chunk))
+            self._streams.write(bytes(message.chunk))
         elif isinstance(message, wire.Read):
-            if not is_fed:
+            if not self._is_fed:
                 # Not before: a guest that reads nothing leaves all to whoever comes after it.
-                is_fed = True
-                _feed(session.connection, streams.read)
+                self._is_fed = True
+                _feed(self._session.connection, self._streams.read)
         elif isinstance(message, wire.Resume):
-            session.send(wire.Resumed())
+            self._session.send(wire.Resumed())
         elif isinstance(message, wire.Log):
-            streams.log(bytes(message.chunk))
-        elif isinstance(message, wire.Result):
-            return message.outcome
+            self._streams.log(bytes(message.chunk))
+        elif isinstance(message, wire.DaprCall):
+            self._session.send(await self._call_dapr(message))
         elif isinstance(message, wire.LoadFailed):
-            raise ModuleError(f"{program.file}: {message.error}")
+            raise ModuleError(f"{self._program.file}: {message.error}")
+
+    async def _call_dapr(self, call: wire.DaprCall) -> wire.DaprAnswer:
+        limits = self._program.limits
+        self._calls += 1
+        if self._dapr is None or self._calls > limits.host_calls:
+            return wire.DaprAnswer(wire.DaprStatus.LIMIT)
+        invocation = Invocation(id="run", function=self._function.name, body=b"")
+        timeout_s = limits.timeout_s or limits.idle_timeout_s
+        return await self._dapr.call(call, invocation, self._function, timeout_s=timeout_s)
 
 
 def _feed(connection: Connection, read: Callable[[int], bytes]) -> None:

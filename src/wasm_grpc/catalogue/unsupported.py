@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 
 from wasm_grpc.catalogue.function import Function
 from wasm_grpc.core.model import GuestKind
-from wasm_grpc.manifest.capabilities import Capabilities
 from wasm_grpc.manifest.tables import FunctionManifest, Secret
 from wasm_grpc.manifest.triggers import Triggers
 from wasm_grpc.manifest.wording import listed
@@ -42,7 +41,6 @@ def _asked(manifest: FunctionManifest, *, is_remote: bool) -> Iterator[tuple[str
         if isinstance(value, Secret):
             yield f"env.{name}", "secrets are", "a text"
     yield from _triggers(manifest.trigger)
-    yield from _capabilities(manifest.capabilities)
 
 
 def _triggers(trigger: Triggers) -> Iterator[tuple[str, str, str]]:
@@ -54,9 +52,3 @@ def _triggers(trigger: Triggers) -> Iterator[tuple[str, str, str]]:
         if kind not in _LATER_TRIGGERS and each.then is not None and each.then.publish is None:
             output = "state" if each.then.state else "binding"
             yield f"trigger.{kind}[{index}].then.{output}", "it is", "publish"
-
-
-def _capabilities(granted: Capabilities) -> Iterator[tuple[str, str, str]]:
-    for kind in ("state", "publish", "invoke", "secrets", "bindings", "configuration"):
-        if getattr(granted.dapr, kind):
-            yield f"capabilities.dapr.{kind}", "calls to Dapr are", "none"

@@ -17,9 +17,22 @@ from wasm_grpc.cli.arguments import add_engine, duration, setting_flags, size, s
 from wasm_grpc.cli.configuration import read_settings
 from wasm_grpc.cli.logs import log_to
 from wasm_grpc.core.errors import ConfigError
-from wasm_grpc.core.model import PAGE_BYTES, Grants, Inference, Limits, Model, Mount, Outcome, Reason
+from wasm_grpc.core.model import (
+    PAGE_BYTES,
+    DaprGrants,
+    Grants,
+    Inference,
+    Limits,
+    Model,
+    Mount,
+    Outcome,
+    Reason,
+)
+from wasm_grpc.dapr.endpoint import sidecar_address
 from wasm_grpc.grants.files import read_mount
 from wasm_grpc.grants.models import read_model
+from wasm_grpc.manifest.keys import check_grant
+from wasm_grpc.manifest.wording import listed
 
 __all__ = ["PARSER", "add_arguments", "execute"]
 
@@ -28,6 +41,7 @@ PARSER: Mapping[str, Any] = {
     "the same limits as a function. Options go before FILE; everything after it is passed to the guest.",
     "epilog": "example: wasm-grpc run functions/grayscale/grayscale.wasm < photo.jpg > grey.png\n"
     "with files: wasm-grpc run --file words:/words --scratch out:/out guest.wasm /words/list.txt\n"
+    "with Dapr: wasm-grpc run --dapr --grant state=statestore/* guest.wasm\n"
     'waPC: wasm-grpc run --call hello guest.wasm \'{"name": "Ada"}\'\n\n'
     "With --call, standard input is the payload, or else the one argument: a text, or bytes:@FILE.\n"
     "Standard output gets the response; what the guest prints goes to standard error.\n\n"
@@ -40,6 +54,7 @@ EXIT_TIMEOUT = 124
 EXIT_NOT_RUN = 125
 EXIT_TRAP = 134
 _HIGHEST_EXIT = 255
+_KINDS = [field.name for field in dataclasses.fields(DaprGrants)]
 _NUMBERS = frozenset(f"{kind}{bits}" for kind in "iu" for bits in (8, 16, 32, 64)) | {"f32", "f64"}
 """Types of arguments that a waPC operation, whose payload is bytes, can't take."""
 
@@ -90,6 +105,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="TensorFlow Lite model that the guest may load by its name",
     )
+    parser.add_argument(
+        "--dapr", action="store_true", help="let the guest call Dapr, through the sidecar at DAPR_GRPC_PORT"
+    )
+    parser.add_argument(
+        "--grant",
+        dest="grants",
+        metavar="KIND=PATTERN",
+        type=_grant,
+        action="append",
+        default=[],
+        help="what the guest may ask of Dapr, such as state=statestore/orders-* (with --dapr)",
+    )
     parser.add_argument("--call", metavar="NAME", help="waPC operation to call")
     parser.add_argument("file", metavar="FILE", help="WebAssembly file")
     parser.add_argument("args", metavar="ARGS", nargs=argparse.REMAINDER, help="the guest's arguments")
@@ -108,7 +135,8 @@ def execute(options: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int:
         args=() if is_call else tuple(options.args),
         env=tuple(options.env),
         limits=_limits(options),
-        grants=Grants(mounts=_mounts(options), inference=_inference(options)),
+        grants=Grants(mounts=_mounts(options), inference=_inference(options), dapr=_dapr(options)),
+        sidecar=sidecar_address(os.environ) if options.dapr else "",
         operation=options.call,
     )
     streams = _ProcessStreams(stdout.buffer, stderr.buffer, payload=payload)
@@ -234,6 +262,27 @@ def _inference(options: argparse.Namespace) -> Inference:
         except ConfigError as exc:
             raise ConfigError(f"{flag}: {exc}") from exc
     return Inference(models=tuple(models.values()), may_load=options.nn)
+
+
+def _dapr(options: argparse.Namespace) -> DaprGrants:
+    if options.grants and not options.dapr:
+        raise ConfigError("--grant: without --dapr the guest can't call Dapr; expected --dapr too")
+    granted: dict[str, list[str]] = {}
+    for kind, pattern in options.grants:
+        granted.setdefault(kind, []).append(pattern)
+    return DaprGrants(**{kind: tuple(patterns) for kind, patterns in granted.items()})
+
+
+def _grant(text: str) -> tuple[str, str]:
+    kind, _, pattern = text.partition("=")
+    if kind not in _KINDS:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a grant; expected KIND=PATTERN, where KIND is {listed(_KINDS, 'or')}"
+        )
+    try:
+        return kind, check_grant(pattern)
+    except ValueError as exc:
+        raise argparse.ArgumentTypeError(f"{kind}: {exc}") from exc
 
 
 def _named_path(text: str) -> tuple[str, str]:

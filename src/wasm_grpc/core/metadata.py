@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-__all__ = ["is_key", "join_values", "separator"]
+__all__ = ["DEPTH_KEY", "is_key", "join_values", "separator"]
+
+DEPTH_KEY = "wasm-grpc-depth"
+"""How many invocations led to a call, as a server of ours tells the next; see `Origin.depth`."""
 
 _KEY = re.compile(r"[0-9a-z_.-]+")
 """Source: gRPC's ``PROTOCOL-HTTP2.md``, "Custom-Metadata"."""

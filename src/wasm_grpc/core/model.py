@@ -6,8 +6,11 @@ import enum
 from dataclasses import dataclass, field
 
 __all__ = [
+    "DAPR_MESSAGE_BYTES",
+    "DEPTH_LIMIT",
     "KIB",
     "MIB",
+    "OUTER",
     "PAGE_BYTES",
     "DaprGrants",
     "EngineName",
@@ -19,6 +22,7 @@ __all__ = [
     "Model",
     "Mount",
     "MountEntry",
+    "Origin",
     "Outcome",
     "PoolPolicy",
     "Reason",
@@ -35,6 +39,8 @@ MIB = 1024 * KIB
 GIB = 1024 * MIB
 PAGE_BYTES = 64 * KIB
 """One page of linear memory (WebAssembly core specification, 4.2.8)."""
+DAPR_MESSAGE_BYTES = 4 * MIB
+"""Limit on a guest's request to Dapr, and on the response: daprd's own default (``--max-body-size``)."""
 _UNLIMITED_RESULT_BYTES = 64 * MIB
 """Limit on a collected result if the output is unlimited, since the whole result is kept in memory."""
 
@@ -385,6 +391,29 @@ class Trace:
     state: str = ""
 
 
+DEPTH_LIMIT = 8
+"""Limit on `Origin.depth`. It ends functions that call themselves."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """
+    Where an invocation comes from.
+
+    Attributes:
+        depth: How many invocations led to it, each by a guest that called Dapr and waits; 0 for an outer one,
+            and at most `DEPTH_LIMIT`.
+        trace: The caller's trace.
+    """
+
+    depth: int = 0
+    trace: Trace = field(default_factory=Trace)
+
+
+OUTER = Origin()
+"""That of an invocation of which nothing else need be known."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Invocation:
     """
@@ -396,8 +425,7 @@ class Invocation:
         body: The guest's standard input.
         env: Environment variables of this invocation. The names are valid, and no value has a NUL.
         operation: Operation or export to call, for a guest interface that has several; else "".
-        depth: How many invocations of this server led to it, each by a call to Dapr; 0 for an outer one.
-        trace: The caller's trace, which the guest's calls to Dapr continue.
+        origin: Where it comes from, for what the guest calls in turn.
     """
 
     id: str
@@ -405,8 +433,7 @@ class Invocation:
     body: bytes
     env: tuple[tuple[str, str], ...] = ()
     operation: str = ""
-    depth: int = 0
-    trace: Trace = field(default_factory=Trace)
+    origin: Origin = OUTER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from wasm_grpc.core.model import EngineName, Outcome, Reason
+from wasm_grpc.core.wire import DaprStatus
 
 __all__ = [
+    "DaprCalled",
     "Event",
     "InvocationAnswered",
     "InvocationFinished",
@@ -141,6 +143,26 @@ class OutputSent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DaprCalled:
+    """
+    A guest's call to Dapr was answered.
+
+    Attributes:
+        invocation_id: Id of the guest's invocation.
+        function: Name of the function.
+        method: The method of Dapr's API, as the worker said it: unless the status is OK, it may be any text.
+        status: How the call ended.
+        duration_s: Seconds from the call to its answer.
+    """
+
+    invocation_id: str
+    function: str
+    method: str
+    status: DaprStatus
+    duration_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerStarted:
     """
     A worker has started. It may still be loading functions.
@@ -180,6 +202,7 @@ Event = (
     | InvocationFinished
     | OutputSent
     | InvocationAnswered
+    | DaprCalled
     | WorkerStarted
     | WorkerLost
 )

@@ -6,16 +6,20 @@ import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator
+from typing import Any
 
 import grpc
 from dapr.proto.runtime.v1 import dapr_pb2_grpc, metadata_pb2, pubsub_pb2
+from google.protobuf.message import Message
 
 from wasm_grpc.core.errors import InvocationError, SidecarError
 from wasm_grpc.core.model import Reason
 from wasm_grpc.dapr.channel import TOKEN_KEY, open_channel
 from wasm_grpc.dapr.endpoint import parse_endpoint
 
-__all__ = ["Sidecar", "open_sidecar"]
+__all__ = ["Metadata", "Sidecar", "open_sidecar"]
+
+Metadata = tuple[tuple[str, str], ...]
 
 _log = logging.getLogger("wasm_grpc.dapr")
 
@@ -76,6 +80,22 @@ class Sidecar:
             raise InvocationError(
                 reason, f"its result could not be published to {pubsub}/{topic}: {code.name}"
             ) from exc
+
+    async def call(self, method: str, request: Message, *, metadata: Metadata, timeout_s: float) -> Any:
+        """
+        Call a method of Dapr's API, and return its response.
+
+        Args:
+            method: Its name.
+            request: Its request.
+            metadata: Metadata besides the token.
+            timeout_s: Deadline of the call, in seconds.
+
+        Raises:
+            grpc.aio.AioRpcError: It failed.
+        """
+        unary = getattr(self._stub, method)
+        return await unary(request, timeout=timeout_s, metadata=(*self._metadata, *metadata))
 
     def _refusal(self, code: grpc.StatusCode, seconds: float) -> str:
         if code in (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED):

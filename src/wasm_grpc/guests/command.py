@@ -21,6 +21,7 @@ from wasm_grpc.engines.protocol import (
     Instance,
     Prepared,
 )
+from wasm_grpc.guests.binding import bind, finish
 from wasm_grpc.guests.checks import check_function_export, check_imports, check_memory_export
 from wasm_grpc.guests.endings import GuestEnd, conclude, without_frames
 from wasm_grpc.guests.interfaces import START, find_reactor, find_wapc_guest
@@ -105,16 +106,8 @@ class ReadyCommand:
         end = self._end
         try:
             if self._instance is not None:
-                self._context.bind(
-                    args=call.args,
-                    env=call.env,
-                    stdin=call.stdin,
-                    stdout=call.stdout,
-                    stderr=call.stderr,
-                    preopens=call.preopens,
-                )
-                self._context.begin(call)
-                end = _call_start(self._instance)
+                bind(self._context, call)
+                end = finish(_call_start(self._instance), self._context, call)
                 memory_bytes = self._instance.memory_bytes()
         finally:
             # Also after a bug of ours: the linear memory must not stay allocated.

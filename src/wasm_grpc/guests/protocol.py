@@ -26,6 +26,8 @@ from wasm_grpc.hosts.wasi.streams import Stderr, Stdin, Stdout
 
 __all__ = ["Ending", "Guest", "GuestCall", "ReadyGuest"]
 
+_DENIALS_KEPT = 16
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GuestCall:
@@ -43,7 +45,7 @@ class GuestCall:
         states: How the host modules besides WASI begin.
         operation: Operation or export to call, for a guest interface that has several, in UTF-8; else b"".
         dapr: The way to Dapr; ``None`` if the function was granted no call.
-        denials: What the guest asked for without a grant so far, one line each.
+        denials: What the guest first asked for without a grant, one line each.
     """
 
     args: bytes
@@ -68,7 +70,9 @@ class GuestCall:
         """
         See `HostCall.deny`.
         """
-        self.denials.append(line)
+        # A guest may ask without end, and the first line is the one that counts.
+        if len(self.denials) < _DENIALS_KEPT:
+            self.denials.append(line)
         self.log(line)
 
 

@@ -25,6 +25,7 @@ from wasm_grpc.engines.protocol import (
     Instance,
     Prepared,
 )
+from wasm_grpc.guests.binding import bind, finish
 from wasm_grpc.guests.checks import check_function_export, check_imports, check_memory_export
 from wasm_grpc.guests.endings import EX_DATAERR, GuestEnd, GuestFailure, conclude, without_frames
 from wasm_grpc.guests.interfaces import GUEST_CALL, START, find_command
@@ -125,7 +126,8 @@ class ReadyWapc:
         has_returned = False
         try:
             if instance is not None:
-                self._bind(call)
+                # The input is the payload. What the guest prints is its log, as its standard error.
+                bind(self._context, call, stdin=_NO_INPUT, stdout=call.stderr)
                 end, has_returned = self._answer(instance, call, payload)
                 memory_bytes = instance.memory_bytes()
         finally:
@@ -144,18 +146,6 @@ class ReadyWapc:
         if instance is not None:
             instance.close()
 
-    def _bind(self, call: GuestCall) -> None:
-        self._context.bind(
-            args=call.args,
-            env=call.env,
-            # The input is the payload. What the guest prints is its log, as its standard error.
-            stdin=_NO_INPUT,
-            stdout=call.stderr,
-            stderr=call.stderr,
-            preopens=call.preopens,
-        )
-        self._context.begin(call)
-
     def _answer(self, instance: Instance, call: GuestCall, payload: bytes) -> tuple[GuestEnd | None, bool]:
         """
         Call the guest. Return why it failed, if it did, and whether its code returned.
@@ -173,9 +163,10 @@ class ReadyWapc:
         # Without a response, an error counts more than the result does: wapc-rs and wapc-go agree on that.
         if result != _SUCCESS or (state.response is None and state.error is not None):
             return GuestFailure(state.error or b""), True
-        if state.response:
+        unsent = finish(None, self._context, call)
+        if unsent is None and state.response:
             call.stdout.write(memoryview(state.response))
-        return None, True
+        return unsent, True
 
     def _initialise(self, instance: Instance) -> None:
         self._is_initialised = True

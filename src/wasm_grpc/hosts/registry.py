@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from wasm_grpc.engines.protocol import HostModules
+from wasm_grpc.hosts.dapr.module import DaprAsFiles
 from wasm_grpc.hosts.nn.module import WasiNn
 from wasm_grpc.hosts.protocol import HostModule
 from wasm_grpc.hosts.wapc.module import GUEST_FUNCTIONS, Wapc
@@ -12,7 +13,7 @@ from wasm_grpc.hosts.wasi import preview1, unstable
 
 __all__ = ["FUNCTIONS", "HOST_MODULES", "WAPC_FUNCTIONS"]
 
-HOST_MODULES: Final[tuple[type[HostModule], ...]] = (WasiNn, Wapc)
+HOST_MODULES: Final[tuple[type[HostModule], ...]] = (WasiNn, Wapc, DaprAsFiles)
 """All of them besides WASI. Each process makes one of each."""
 
 FUNCTIONS: Final[HostModules] = {

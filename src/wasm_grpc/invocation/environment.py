@@ -15,19 +15,22 @@ from functools import lru_cache
 
 from wasm_grpc import __version__
 from wasm_grpc.core.errors import InvocationError
-from wasm_grpc.core.metadata import is_key, separator
-from wasm_grpc.core.model import Reason, Trace
+from wasm_grpc.core.metadata import DEPTH_KEY, is_key, separator
+from wasm_grpc.core.model import DEPTH_LIMIT, OUTER, Origin, Reason, Trace
 from wasm_grpc.invocation.event import Event
 
-__all__ = ["Metadata", "event_environment", "request_environment", "trace_of"]
+__all__ = ["Metadata", "event_environment", "origin_of", "request_environment", "trace_of"]
 
 Metadata = Iterable[tuple[str, str | bytes]]
 
-_WITHHELD = frozenset({"dapr-api-token", "content-type", "content-length", "proxy", "te", "dapr-proxy"})
+_WITHHELD = frozenset(
+    {"dapr-api-token", "content-type", "content-length", "proxy", "te", "dapr-proxy", DEPTH_KEY}
+)
 """Metadata that no guest sees: the server's token; keys that have variables of their own; ``proxy``, since
-libraries read ``HTTP_PROXY`` as a setting (the httpoxy advisory of 2016); gRPC's own keys."""
+libraries read ``HTTP_PROXY`` as a setting (the httpoxy advisory of 2016); gRPC's own keys; the depth."""
 _STAMPED = frozenset({"dapr-caller-app-id", "dapr-caller-namespace", "dapr-callee-app-id"})
 """Metadata that daprd adds to a call. It keeps a caller's value of the same key, in either order (1.18.2)."""
+_DEPTH = re.compile(r"[0-9]{1,2}")
 _TRACE_KEYS = frozenset({"traceparent", "tracestate"})
 """W3C Trace Context."""
 _GATEWAY = {
@@ -169,6 +172,24 @@ def event_environment(
     if is_cgi:
         env |= _GATEWAY | {"SCRIPT_NAME": ""} | _server("")
     return _pairs(env, withheld)
+
+
+def origin_of(metadata: Metadata, *, with_trace: bool) -> Origin:
+    """
+    Return where a call comes from.
+
+    Args:
+        metadata: The call's metadata.
+        with_trace: Whether its trace is wanted too.
+    """
+    depth = 0
+    for key, value in metadata:
+        if key == DEPTH_KEY and isinstance(value, str) and _DEPTH.fullmatch(value):
+            # Any caller can say so; at worst it gets the processes that are kept for the deepest.
+            depth = min(int(value), DEPTH_LIMIT)
+    if not depth and not with_trace:
+        return OUTER
+    return Origin(depth=depth, trace=trace_of(metadata) if with_trace else Trace())
 
 
 def trace_of(metadata: Metadata) -> Trace:

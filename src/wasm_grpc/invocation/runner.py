@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 
 from wasm_grpc.core.errors import InvocationError
-from wasm_grpc.core.model import KIB, Invocation, Outcome, Reason
+from wasm_grpc.core.model import KIB, OUTER, Invocation, Origin, Outcome, Reason
 from wasm_grpc.core.observers import (
     InvocationAnswered,
     InvocationReceived,
@@ -42,6 +42,7 @@ class Call:
         invocation_id: See `Runner.next_id`.
         operation: See `Invocation.operation`.
         output: Where the result goes.
+        origin: Where the call comes from, for what the guest calls in turn.
     """
 
     body: bytes
@@ -49,6 +50,7 @@ class Call:
     invocation_id: str
     operation: str = ""
     output: Output | None = None
+    origin: Origin = OUTER
 
 
 class Runner:
@@ -129,6 +131,7 @@ class Runner:
         invocation_id: str,
         operation: str = "",
         output: Output | None = None,
+        origin: Origin = OUTER,
     ) -> Response:
         """
         Run a function once. Returns once its result has also been sent to `output`.
@@ -140,12 +143,13 @@ class Runner:
             invocation_id: See `next_id`.
             operation: See `Invocation.operation`.
             output: Where the result goes besides the response.
+            origin: Where the call comes from, for what the guest calls in turn.
 
         Raises:
             InvocationError: The function failed, or its result could not be sent. The caller logs it.
         """
         with self._counted(function, (invocation_id,)):
-            invocation = _invocation(function, body, env, invocation_id, operation)
+            invocation = _invocation(function, body, env, invocation_id, operation=operation, origin=origin)
             response = response_of(await self._pool.invoke(invocation), function)
             if output is not None:
                 await self._send(output, response, function, invocation_id)
@@ -193,6 +197,7 @@ class Runner:
         env: tuple[tuple[str, str], ...],
         invocation_id: str,
         operation: str = "",
+        origin: Origin = OUTER,
     ) -> AsyncIterator[Stream]:
         """
         Run a function once with streamed input and output. Leaving the context stops it.
@@ -202,12 +207,18 @@ class Runner:
             env: Environment variables, in addition to the manifest's.
             invocation_id: See `next_id`.
             operation: See `Invocation.operation`.
+            origin: Where the call comes from, for what the guest calls in turn.
 
         Raises:
             InvocationError: The invocation was refused.
         """
         invocation = Invocation(
-            id=invocation_id, function=function.name, body=b"", env=env, operation=operation
+            id=invocation_id,
+            function=function.name,
+            body=b"",
+            env=env,
+            operation=operation,
+            origin=origin,
         )
         with self._counted(function, (invocation_id,)):
             _check_env(function, env)
@@ -293,7 +304,9 @@ def _invocation(
     body: bytes,
     env: tuple[tuple[str, str], ...],
     invocation_id: str,
+    *,
     operation: str,
+    origin: Origin,
 ) -> Invocation:
     if len(body) > function.limits.body_bytes:
         raise InvocationError(
@@ -304,12 +317,21 @@ def _invocation(
             limit="limits.body",
         )
     _check_env(function, env)
-    return Invocation(id=invocation_id, function=function.name, body=body, env=env, operation=operation)
+    return Invocation(
+        id=invocation_id, function=function.name, body=body, env=env, operation=operation, origin=origin
+    )
 
 
 def _checked(function: FunctionManifest, call: Call) -> Invocation | InvocationError:
     try:
-        return _invocation(function, call.body, call.env, call.invocation_id, call.operation)
+        return _invocation(
+            function,
+            call.body,
+            call.env,
+            call.invocation_id,
+            operation=call.operation,
+            origin=call.origin,
+        )
     except InvocationError as exc:
         return exc
 

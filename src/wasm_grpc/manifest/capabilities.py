@@ -42,6 +42,13 @@ class DaprGrants:
         default=(), description="Configuration to read: '<store>/<key>'."
     )
 
+    @property
+    def is_granted(self) -> bool:
+        """
+        Whether it may make any call.
+        """
+        return any((self.state, self.publish, self.invoke, self.secrets, self.bindings, self.configuration))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=TABLE)
 class InferenceModel:

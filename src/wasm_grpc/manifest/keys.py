@@ -41,6 +41,7 @@ __all__ = [
     "Text",
     "VariableName",
     "Verb",
+    "check_grant",
 ]
 
 _QUERY = "query"
@@ -129,7 +130,13 @@ def _engine(value: object) -> EngineName | None:
     return _ENGINES[value]
 
 
-def _grant(text: str) -> str:
+def check_grant(text: str) -> str:
+    """
+    Return a grant of a call to Dapr as it is.
+
+    Raises:
+        PydanticCustomError: It is none. This is a `ValueError`.
+    """
     component, _, rest = text.partition("/")
     if not component or not rest or "*" in component:
         raise wrong(not_a(text, "a grant"), "'<component>/<name>', such as 'statestore/orders-*'")
@@ -177,7 +184,7 @@ RelativePath = Annotated[StrictStr, AfterValidator(_relative)]
 ModuleReference = Annotated[StrictStr, AfterValidator(_module)]
 GuestPath = Annotated[StrictStr, AfterValidator(_guest_path)]
 Template = Annotated[StrictStr, Field(min_length=1), AfterValidator(_template)]
-Grant = Annotated[StrictStr, AfterValidator(_grant)]
+Grant = Annotated[StrictStr, AfterValidator(check_grant)]
 Method = Annotated[MethodPattern, PlainValidator(_method), WithJsonSchema({"type": "string", "minLength": 1})]
 EngineChoice = Annotated[
     EngineName | None, PlainValidator(_engine), WithJsonSchema({"enum": sorted(_ENGINES), "default": "auto"})

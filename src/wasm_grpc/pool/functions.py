@@ -7,7 +7,14 @@ from dataclasses import dataclass
 
 from wasm_grpc.core.model import MIB, EngineName, PoolPolicy, ReuseKind, Runtime, WorkerFunction
 from wasm_grpc.core.settings import Settings
-from wasm_grpc.pool.memory import code_bytes, kept_bytes, loaded_code_bytes, models_bytes, worker_bytes
+from wasm_grpc.pool.memory import (
+    code_bytes,
+    dapr_bytes,
+    kept_bytes,
+    loaded_code_bytes,
+    models_bytes,
+    worker_bytes,
+)
 from wasm_grpc.pool.registry import WorkerKind
 
 __all__ = ["PoolFunction", "kind_bytes", "memory_notes"]
@@ -114,6 +121,7 @@ def _bytes_for(functions: Sequence[PoolFunction], settings: Settings) -> int:
         files_bytes=_files_bytes(functions),
         models_bytes=models_bytes(each.grants.inference for each in loaded),
         code_bytes=code_bytes(_code_of(functions)),
+        dapr_bytes=dapr_bytes(each.grants.dapr for each in loaded),
         kept_bytes=kept_bytes(each.limits for each in loaded if each.reuse is ReuseKind.WARM),
     )
 

@@ -1,7 +1,7 @@
 """
 The run slot of one running guest: lent while the guest waits, and taken back before it goes on.
 
-Theory of operation. A guest that waits for somebody else (today its stream's caller) computes nothing, so
+Theory of operation. A guest that waits for somebody else, its stream's caller or Dapr, computes nothing, so
 its run slot should serve others meanwhile. It keeps its process and everything in it; it must only not be
 woken before it has a slot again. Whoever would wake it calls `reclaim` first and goes on in `on_held`.
 

@@ -7,21 +7,30 @@ import resource
 from collections.abc import Iterable
 
 from wasm_grpc.core.memory_limits import limit_in_code
-from wasm_grpc.core.model import KIB, MIB, EngineName, Inference, Limits
+from wasm_grpc.core.model import (
+    DAPR_MESSAGE_BYTES,
+    KIB,
+    MIB,
+    DaprGrants,
+    EngineName,
+    Inference,
+    Limits,
+)
 from wasm_grpc.core.settings import Settings
 
 __all__ = [
     "code_bytes",
+    "dapr_bytes",
+    "frame_bytes",
     "guest_bytes",
     "kept_bytes",
     "loaded_code_bytes",
     "models_bytes",
     "resident_bytes",
-    "result_bytes",
     "worker_bytes",
 ]
 
-_RESULT_SLACK_BYTES = 64 * KIB
+_FRAME_SLACK_BYTES = 64 * KIB
 _LOADED = {EngineName.WASMER: 3, EngineName.WASMTIME: 1, EngineName.FAKE: 1}
 """
 Writable memory that native code takes once loaded, for each byte of its artifact.
@@ -31,15 +40,31 @@ mappings that are executable and not writable.
 """
 _LOADING = 3
 """While one artifact is loaded, for each of its bytes: the file, its payload, the engine's copy."""
+_DAPR_COPIES = 8
+"""Of a message to or from Dapr: content, base64, JSON and frame, of the request and of the response."""
 _SUPPLIED_BYTES = 256 * MIB
 """For models that guests bring: a worker keeps up to 64 MiB of them, and each takes more when it runs."""
 
 
-def result_bytes(limits: Iterable[Limits]) -> int:
+def frame_bytes(limits: Iterable[Limits], dapr: Iterable[DaprGrants]) -> int:
     """
-    Return the longest frame that a worker may send with a result of any of these functions.
+    Return the longest body of a frame that a worker may send: a result, or a request to Dapr.
+
+    Args:
+        limits: Limits of its functions.
+        dapr: Their grants of calls to Dapr.
     """
-    return max((limit.result_bytes for limit in limits), default=0) + _RESULT_SLACK_BYTES
+    longest = max((limit.result_bytes for limit in limits), default=0)
+    if any(grants.is_granted for grants in dapr):
+        longest = max(longest, DAPR_MESSAGE_BYTES)
+    return longest + _FRAME_SLACK_BYTES
+
+
+def dapr_bytes(dapr: Iterable[DaprGrants]) -> int:
+    """
+    Return what one worker may take for its guest's calls to Dapr: one at a time.
+    """
+    return _DAPR_COPIES * DAPR_MESSAGE_BYTES if any(grants.is_granted for grants in dapr) else 0
 
 
 def code_bytes(code: Iterable[tuple[EngineName, str, int]]) -> int:
@@ -101,6 +126,7 @@ def worker_bytes(
     files_bytes: int = 0,
     models_bytes: int = 0,
     code_bytes: int = 0,
+    dapr_bytes: int = 0,
     kept_bytes: int = 0,
 ) -> int:
     """
@@ -112,14 +138,15 @@ def worker_bytes(
         files_bytes: Total size of the files that its functions were granted.
         models_bytes: See `models_bytes`.
         code_bytes: See `code_bytes`.
+        dapr_bytes: See `dapr_bytes`.
         kept_bytes: See `kept_bytes`.
     """
     guests = traffic = 0
     for limit in limits:
         guests = max(guests, guest_bytes(limit))
         traffic = max(traffic, 2 * limit.body_bytes + 3 * limit.result_bytes)
-    guests += kept_bytes
-    return settings.worker_bytes + guests + traffic + files_bytes + models_bytes + code_bytes
+    own = settings.worker_bytes + files_bytes + models_bytes + code_bytes
+    return own + guests + kept_bytes + traffic + dapr_bytes
 
 
 def resident_bytes(pid: int) -> int:

@@ -14,6 +14,7 @@ from wasm_grpc.core.settings import Settings
 from wasm_grpc.pool.bases import Bases
 from wasm_grpc.pool.batches import BatchSizes
 from wasm_grpc.pool.blame import LOAD_S
+from wasm_grpc.pool.dapr_calls import DaprApi
 from wasm_grpc.pool.functions import PoolFunction
 from wasm_grpc.pool.run import Run, State
 from wasm_grpc.pool.schedule import (
@@ -63,12 +64,19 @@ class Pool:
         self._runs: dict[int, Sequence[Run]] = {}
         self._batch_sizes = BatchSizes()
         self._is_closing = False
+        self._dapr: DaprApi | None = None
         self._loop = asyncio.get_running_loop()
         self._tick_handle: asyncio.TimerHandle | None = None
         self._all_up = asyncio.Event()
 
     def __repr__(self) -> str:
         return f"<Pool {self._schedule!r}>"
+
+    def connect_dapr(self, api: DaprApi) -> None:
+        """
+        Let guests call Dapr from now on; call this before the first invocation.
+        """
+        self._dapr = api
 
     def capacity(self, function: str) -> int:
         """
@@ -229,7 +237,11 @@ class Pool:
         first = runs[0]
         first.wait(self._waited_too_long)
         return self._schedule.run_again(
-            first.ticket, first.function.name, self._loop.time(), is_stream=first.stream is not None
+            first.ticket,
+            first.function.name,
+            self._loop.time(),
+            is_stream=first.stream is not None,
+            depth=first.depth,
         )
 
     def _new_run(self, ticket: int, invocation: Invocation) -> Run:
@@ -240,12 +252,13 @@ class Pool:
             invocation,
             slots=self,
             observers=self._observers,
+            api=self._dapr,
         )
 
     def _submit(self, runs: Sequence[Run]) -> None:
         first = runs[0]
-        ticket, name, is_stream = first.ticket, first.function.name, first.stream is not None
-        if not self._schedule.has_room(name, is_stream=is_stream):
+        name, is_stream, depth = first.function.name, first.stream is not None, first.depth
+        if not self._schedule.has_room(name, is_stream=is_stream, depth=depth):
             raise InvocationError(
                 Reason.QUEUE_FULL,
                 f"function '{name}': too many {'streams' if is_stream else 'invocations'} wait; "
@@ -255,8 +268,10 @@ class Pool:
             )
         for run in runs:
             run.queued()
-        self._runs[ticket] = runs
-        self._perform(self._schedule.submit(ticket, name, self._loop.time(), is_stream=is_stream))
+        self._runs[first.ticket] = runs
+        self._perform(
+            self._schedule.submit(first.ticket, name, self._loop.time(), is_stream=is_stream, depth=depth)
+        )
         if first.state is State.WAITING:
             first.wait(self._waited_too_long)
 

@@ -85,7 +85,6 @@ class WorkerRegistry:
             max_workers: How many processes there are at most.
             idle_s: A worker beyond the floor is stale once it has been idle for so many seconds.
         """
-        self._max_workers = max_workers
         self._idle_s = idle_s
         self._floors = _floors(kinds, slots=slots, max_workers=max_workers)
         self._workers: dict[int, _Worker] = {}
@@ -131,11 +130,11 @@ class WorkerRegistry:
         """
         return now_s < self._pause_until_s[kind]
 
-    def start(self, kind: WorkerKind) -> int | None:
+    def start(self, kind: WorkerKind, limit: int) -> int | None:
         """
-        Add a worker that the caller will start, and return its number; ``None`` where no more are allowed.
+        Add a worker that the caller will start, and return its number; ``None`` where there are `limit`.
         """
-        if len(self._workers) >= self._max_workers:
+        if len(self._workers) >= limit:
             return None
         self._last += 1
         self._workers[self._last] = _Worker(kind, State.STARTING)

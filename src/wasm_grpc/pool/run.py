@@ -44,6 +44,7 @@ from wasm_grpc.core import wire
 from wasm_grpc.core.errors import InvocationError
 from wasm_grpc.core.model import Invocation, Outcome, Reason, WorkerFunction
 from wasm_grpc.core.observers import InvocationFinished, InvocationQueued, InvocationStarted, Observers
+from wasm_grpc.pool.dapr_calls import DaprApi, DaprCalls
 from wasm_grpc.pool.lease import Lease, Slots
 from wasm_grpc.pool.process import exit_text
 from wasm_grpc.pool.session import Session
@@ -75,6 +76,7 @@ class Run:
 
     Attributes:
         ticket: Its number in the schedule, which the runs of a batch share.
+        depth: See `Origin.depth`.
         index: The function's number in the messages to a worker.
         function: What is run.
         result: Its outcome, or the `InvocationError` that says why it was not run.
@@ -84,6 +86,8 @@ class Run:
     """
 
     __slots__ = (
+        "_api",
+        "_calls",
         "_invocation",
         "_killed",
         "_loop",
@@ -95,6 +99,7 @@ class Run:
         "_timer",
         "_tries",
         "_turn_s",
+        "depth",
         "function",
         "index",
         "lease",
@@ -113,12 +118,16 @@ class Run:
         *,
         slots: Slots,
         observers: Observers,
+        api: DaprApi | None = None,
     ) -> None:
         self.ticket = ticket
+        self.depth = invocation.origin.depth
         self.index = index
         self.function = function
         self._invocation = invocation
         self._observers = observers
+        self._api = api
+        self._calls: DaprCalls | None = None
         self._loop = asyncio.get_running_loop()
         self._taken_s = self._loop.time()
         self._state = State.WAITING
@@ -147,11 +156,19 @@ class Run:
         """
         return self._killed is not None
 
+    @property
+    def waits_for_dapr(self) -> bool:
+        """
+        Whether its guest has called Dapr and waits for the answer.
+        """
+        return self._calls is not None and self._calls.is_waiting
+
     def open_stream(self) -> Stream:
         """
         Stream its input and output; call this before it is assigned.
         """
         self.stream = Stream(self.result, self.function.limits, self.lease, stop=self.kill)
+        self.lease.on_held(self._resumed)
         return self.stream
 
     def queued(self) -> None:
@@ -236,7 +253,11 @@ class Run:
             ProtocolError: The worker may not send this message now.
         """
         stream = self.stream
-        if isinstance(message, wire.Output) and stream is not None:
+        if self.waits_for_dapr:
+            raise wire.out_of_place(message, "none before DAPR_ANSWER")
+        if isinstance(message, wire.DaprCall) and self.has_begun():
+            self._call_dapr(message)
+        elif isinstance(message, wire.Output) and stream is not None:
             stream.written(bytes(message.chunk))
         elif isinstance(message, wire.Read) and stream is not None:
             stream.wanted(message.taken)
@@ -329,6 +350,37 @@ class Run:
         is_late = self._state is State.RUNNING and now_s - self._turn_s > _BEGIN_S
         return is_late and self._killed is None and not self.has_begun()
 
+    def _call_dapr(self, call: wire.DaprCall) -> None:
+        if self._calls is None and self._session is not None:
+            self._calls = DaprCalls(
+                self._api,
+                self._invocation,
+                self.function,
+                connection=self._session.connection,
+                lease=self.lease,
+                observers=self._observers,
+            )
+            self.lease.on_held(self._resumed)
+        if self._calls is not None:
+            self._calls.begin(call, timeout_s=self._left_s())
+
+    def _left_s(self) -> float:
+        """
+        Return how long the guest may still run; of a stream without such a limit, how long it may idle.
+        """
+        if self._timer is None:
+            return self.function.limits.idle_timeout_s
+        return max(0.0, self._timer.when() - self._loop.time())
+
+    def _resumed(self) -> None:
+        """
+        Go on: the guest has its run slot again.
+        """
+        if self._calls is not None:
+            self._calls.resumed()
+        if self.stream is not None:
+            self.stream.resumed()
+
     def _start(self) -> None:
         self._state = State.RUNNING
         limits = self.function.limits
@@ -345,6 +397,8 @@ class Run:
             self.occupied_s = self._loop.time() - self._turn_s
         self._state = State.ENDED
         self._disarm()
+        if self._calls is not None:
+            self._calls.end()
         if self.stream is not None:
             self.stream.ended()
         if InvocationFinished in self._observers:

@@ -16,17 +16,24 @@ After every event `_dispatch` assigns waiting tickets to workers:
 * A guest that waits lends its slot (`lend`) and asks for it again (`reclaim`). It keeps its process
   meanwhile, so streams may have all processes but one for each slot. Where guests that reclaim and tickets
   both wait for a slot, they get one in turn.
+* A ticket has a *depth*: how many of the guests that wait here have led to it, each by a call to Dapr. Of
+  one function the deepest tickets go first. Each depth has some processes of its own beyond the limit, which
+  lower depths can't take, and a guest that waits doesn't count against ``max`` there. So the deepest, which
+  may lead to no others, can always run, and then those above them: no chain of calls can lock up.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from wasm_grpc.pool.registry import State, WorkerKind, WorkerRegistry
 
 __all__ = ["Action", "Assign", "FunctionPolicy", "Resume", "RetireWorker", "Schedule", "StartWorker"]
+
+_NESTED_WORKERS = 2
+"""Processes beyond the limit for each depth."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +105,7 @@ class _Function:
 class _Queue:
     function: _Function
     is_stream: bool
+    depth: int = 0
     waiting: OrderedDict[int, None] = field(default_factory=OrderedDict)
 
 
@@ -131,10 +139,9 @@ class Schedule:
             max_workers=max_workers,
             idle_s=idle_s,
         )
-        self._queues: dict[tuple[str, bool], _Queue] = {}
-        for name, policy in functions.items():
-            function = _Function(policy)
-            self._queues |= {(name, is_stream): _Queue(function, is_stream) for is_stream in (False, True)}
+        self._max_workers = max_workers
+        self._functions = {name: _Function(policy) for name, policy in functions.items()}
+        self._queues: dict[tuple[str, bool, int], _Queue] = {}
         self._tickets: dict[int, _Queue] = {}
         self._pending: OrderedDict[_Queue, None] = OrderedDict()
         self._running: dict[int, _Queue] = {}
@@ -161,18 +168,20 @@ class Schedule:
         """
         return self._fill(0.0)
 
-    def has_room(self, function: str, *, is_stream: bool = False) -> bool:
+    def has_room(self, function: str, *, is_stream: bool = False, depth: int = 0) -> bool:
         """
         Whether `submit` may take one more ticket for this function.
         """
-        queue = self._queues[function, is_stream]
+        queue = self._queue(function, is_stream=is_stream, depth=depth)
         return len(queue.waiting) < queue.function.policy.queue + self._places(queue)
 
-    def submit(self, ticket: int, function: str, now_s: float, *, is_stream: bool = False) -> list[Action]:
+    def submit(
+        self, ticket: int, function: str, now_s: float, *, is_stream: bool = False, depth: int = 0
+    ) -> list[Action]:
         """
         Take a ticket; ask `has_room` first.
         """
-        self._wait(ticket, self._queues[function, is_stream])
+        self._wait(ticket, self._queue(function, is_stream=is_stream, depth=depth))
         return self._dispatch(now_s)
 
     def withdraw(self, ticket: int) -> bool:
@@ -236,11 +245,13 @@ class Schedule:
         self._registry.lost(worker, now_s, pauses=pauses)
         return self._dispatch(now_s) + self._fill(now_s)
 
-    def run_again(self, ticket: int, function: str, now_s: float, *, is_stream: bool = False) -> list[Action]:
+    def run_again(
+        self, ticket: int, function: str, now_s: float, *, is_stream: bool = False, depth: int = 0
+    ) -> list[Action]:
         """
         Put a ticket back to the front of its queue: its worker died before it began the invocation.
         """
-        queue = self._queues[function, is_stream]
+        queue = self._queue(function, is_stream=is_stream, depth=depth)
         self._wait(ticket, queue)
         queue.waiting.move_to_end(ticket, last=False)
         return self._dispatch(now_s)
@@ -251,6 +262,13 @@ class Schedule:
         """
         actions: list[Action] = [self._retire(worker) for worker in self._registry.stale(now_s)]
         return actions + self._dispatch(now_s) + self._fill(now_s)
+
+    def _queue(self, function: str, *, is_stream: bool, depth: int) -> _Queue:
+        key = function, is_stream, depth
+        queue = self._queues.get(key)
+        if queue is None:
+            queue = self._queues[key] = _Queue(self._functions[function], is_stream, depth)
+        return queue
 
     def _dispatch(self, now_s: float) -> list[Action]:
         actions: list[Action] = []
@@ -287,7 +305,17 @@ class Schedule:
         return None
 
     def _may_run(self, queue: _Queue) -> bool:
-        return self._places(queue) > 0 and self._may_compute(queue.function)
+        return (
+            self._places(queue) > 0
+            and len(self._running) < self._workers_limit(queue)
+            and self._may_compute(queue.function)
+        )
+
+    def _workers_limit(self, queue: _Queue) -> int:
+        """
+        Return how many processes may serve while one of its tickets is assigned, with its own.
+        """
+        return self._max_workers + _NESTED_WORKERS * queue.depth
 
     def _may_compute(self, function: _Function) -> bool:
         return not function.computing or self._busy < self._slots
@@ -296,14 +324,14 @@ class Schedule:
         """
         Return how many more of its tickets could run, were the slots free.
         """
-        places = self._places_of(queue.function)
+        places = self._places_of(queue.function, is_nested=queue.depth > 0)
         return min(places, self._streams_limit - self._streams) if queue.is_stream else places
 
-    def _places_of(self, function: _Function) -> int:
+    def _places_of(self, function: _Function, *, is_nested: bool) -> int:
         at_most = function.policy.max
         if at_most is None:
             return max(self._slots - function.computing, 0)
-        return max(at_most - function.running, 0)
+        return max(at_most - (function.computing if is_nested else function.running), 0)
 
     def _assign(self, queue: _Queue) -> Assign:
         ticket = next(iter(queue.waiting))
@@ -331,31 +359,42 @@ class Schedule:
             # Returning here also keeps workers of other kinds from being retired for nothing.
             return []
         actions: list[Action] = []
-        for _ in range(self._runnable(kind) - self._registry.starting(kind)):
-            worker = self._registry.start(kind)
+        queues = [
+            queue
+            for queue in self._pending
+            if queue.function.policy.kind == kind and len(self._running) < self._workers_limit(queue)
+        ]
+        limit = max(map(self._workers_limit, queues), default=0)
+        for _ in range(self._runnable(queues) - self._registry.starting(kind)):
+            worker = self._registry.start(kind, limit)
             if worker is None:
                 other = self._registry.idle_of_another(kind)
                 if other is None:
                     break
                 actions.append(self._retire(other))
-                worker = self._registry.start(kind)
+                worker = self._registry.start(kind, limit)
             if worker is not None:
                 actions.append(StartWorker(worker, kind))
         return actions
 
-    def _runnable(self, kind: WorkerKind) -> int:
+    def _runnable(self, queues: Sequence[_Queue]) -> int:
         """
-        Return how many tickets of this kind the slots and their functions' ``max`` let run now.
+        Return how many tickets of these queues the slots and their functions' ``max`` let run now.
         """
-        queues = [queue for queue in self._pending if queue.function.policy.kind == kind]
         streams_left = self._streams_limit - self._streams
-        places = {queue.function: self._places_of(queue.function) for queue in queues}
+        places = {queue.function: self._places_of(queue.function, is_nested=True) for queue in queues}
+        # Guests that wait count against ``max`` for outer tickets alone.
+        withheld = {
+            queue.function: places[queue.function] - self._places_of(queue.function, is_nested=False)
+            for queue in queues
+        }
         # One ticket of each idle function comes first: it may go beyond the slots, and the streams of other
         # functions must not take the process that it needs.
         starting: dict[_Function, _Queue] = {}
         for queue in queues:
             function = queue.function
-            is_free = not function.computing and function not in starting and places[function] > 0
+            left = places[function] - (0 if queue.depth else withheld[function])
+            is_free = not function.computing and function not in starting and left > 0
             if is_free and not (queue.is_stream and streams_left < 1):
                 starting[function] = queue
                 places[function] -= 1
@@ -363,7 +402,8 @@ class Schedule:
         within = 0
         for queue in queues:
             waiting = len(queue.waiting) - (starting.get(queue.function) is queue)
-            may = min(waiting, places[queue.function])
+            left = places[queue.function] - (0 if queue.depth else withheld[queue.function])
+            may = min(waiting, max(left, 0))
             if queue.is_stream:
                 may = min(may, streams_left)
                 streams_left -= may
@@ -378,7 +418,7 @@ class Schedule:
         """
         actions: list[Action] = []
         for kind in self._registry.missing(now_s):
-            worker = self._registry.start(kind)
+            worker = self._registry.start(kind, self._max_workers)
             if worker is not None:
                 actions.append(StartWorker(worker, kind))
         return actions
@@ -408,5 +448,5 @@ class Schedule:
             self._busy -= 1
 
 
-def _precedence(queue: _Queue) -> tuple[int, int]:
-    return queue.function.computing, next(iter(queue.waiting))
+def _precedence(queue: _Queue) -> tuple[int, int, int]:
+    return queue.function.computing, -queue.depth, next(iter(queue.waiting))

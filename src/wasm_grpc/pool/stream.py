@@ -62,7 +62,6 @@ class Stream:
         self._outcome = outcome
         self._limits = limits
         self._lease = lease
-        lease.on_held(self._resumed)
         self._stop = stop
         self._loop = outcome.get_loop()
         self._connection: Connection | None = None
@@ -211,12 +210,14 @@ class Stream:
         _wake(self._sender)
         _wake(self._receiver)
 
-    def _resumed(self) -> None:
+    def resumed(self) -> None:
         """
         Go on: the guest has its run slot again.
         """
         self._let_go_on()
-        self._release()
+        # After a call to Dapr, its caller may still not have taken what the guest wrote before.
+        if self._kept_bytes() < _READ_ON_BELOW_BYTES:
+            self._release()
         _wake(self._sender)
 
     def _let_go_on(self) -> None:
@@ -265,8 +266,8 @@ class Stream:
         return chunk
 
     def _read_on(self) -> None:
-        if self._is_waiting_for_input:
-            # The guest gets its slot back when input arrives.
+        if self._is_waiting_for_input or self._lease.is_held:
+            # A guest that waits for input gets its slot back when input arrives.
             self._release()
             _wake(self._sender)
         else:

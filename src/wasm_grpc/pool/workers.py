@@ -30,7 +30,7 @@ from wasm_grpc.pool.bases import Bases
 from wasm_grpc.pool.blame import Blames
 from wasm_grpc.pool.functions import PoolFunction, kind_bytes
 from wasm_grpc.pool.loading import Loading
-from wasm_grpc.pool.memory import resident_bytes, result_bytes
+from wasm_grpc.pool.memory import frame_bytes, resident_bytes
 from wasm_grpc.pool.registry import WorkerKind
 from wasm_grpc.pool.run import Run, not_loadable
 from wasm_grpc.pool.session import Session
@@ -119,7 +119,10 @@ class Workers:
             self._blames,
             bases,
             worker_bytes=self._worker_bytes,
-            body_limit=result_bytes(each.function.limits for each in functions),
+            body_limit=frame_bytes(
+                [each.function.limits for each in functions],
+                [each.function.grants.dapr for each in functions],
+            ),
         )
         self._loading = Loading()
         self._workers: dict[int, _Worker] = {}
@@ -284,6 +287,8 @@ class Workers:
         if not run.has_begun():
             # A second answer to the run before it, or one out of turn.
             raise ProtocolError("RESULT frame: its invocation was not begun; expected it to be counted first")
+        if run.waits_for_dapr:
+            raise wire.out_of_place(message, "none before DAPR_ANSWER")
         worker.runs.popleft()
         run.end(message.outcome)
         if message.is_tainted or worker.kind.is_exclusive:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wasm_grpc.core.model import Limits, Reason
+from wasm_grpc.core.model import DAPR_MESSAGE_BYTES, Limits, Reason
 from wasm_grpc.core.wire import DaprAnswer, DaprCall, DaprStatus, Input, out_of_place
 from wasm_grpc.engines.protocol import GuestStop
 from wasm_grpc.hosts.wasi.streams import Stdin
@@ -30,6 +30,10 @@ class SocketDapr:
         Raises:
             ProtocolError: The server broke the protocol.
         """
+        size = len(request)
+        if size > DAPR_MESSAGE_BYTES:
+            problem = f"{method}: request of {size} bytes; expected at most {DAPR_MESSAGE_BYTES}"
+            return DaprAnswer(DaprStatus.INVALID, problem)
         self._frames.send(DaprCall(method, is_json, request))
         while not isinstance(message := self._frames.receive(), DaprAnswer):
             if not (isinstance(message, Input) and isinstance(self._stdin, SocketStdin)):

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from wasm_grpc.core.model import KIB, MIB, GuestKind, Limits
+from wasm_grpc.core.model import KIB, MIB, DaprGrants, Grants, GuestKind, Limits
 from wasm_grpc.core.wire import DaprAnswer, DaprStatus
 from wasm_grpc.engines.binary import read_module
 from wasm_grpc.engines.limits import write_limits
 from wasm_grpc.engines.protocol import Engine, Prepared
 from wasm_grpc.guests.protocol import GuestCall
 from wasm_grpc.guests.registry import guest_for
-from wasm_grpc.hosts.wapc.state import WapcState
+from wasm_grpc.hosts.registry import HOST_MODULES
 from wasm_grpc.hosts.wasi.context import encode_strings
 from wasm_grpc.hosts.wasi.mounts import FileSystem
 from wasm_grpc.hosts.wasi.streams import BytesStdin, CollectedStdout, Stderr
@@ -17,6 +17,7 @@ from wasm_grpc.hosts.wasi.streams import BytesStdin, CollectedStdout, Stderr
 __all__ = ["GUEST", "LIMITS", "FakeDapr", "call", "load"]
 
 GUEST = guest_for(GuestKind.WAPC)
+GRANTS = Grants(dapr=DaprGrants(state=("s/*",)))
 LIMITS = Limits(memory_bytes=4 * MIB, output_bytes=64 * KIB, body_bytes=64 * KIB)
 
 
@@ -56,7 +57,7 @@ def call(
         stderr=Stderr(limits.stderr_bytes),
         limits=limits,
         preopens=FileSystem((), scratch_bytes=limits.scratch_bytes).preopens(),
-        states={WapcState: WapcState},
+        states={module.state: module().open(GRANTS) for module in HOST_MODULES},
         operation=operation.encode(),
         dapr=dapr,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import gc
 import os
 from pathlib import Path
@@ -14,8 +13,6 @@ from conformance.wapc.calls import GUEST, LIMITS, FakeDapr, call, load
 from wasm_grpc.core.model import KIB, PAGE_BYTES, Limits, Outcome, Reason
 from wasm_grpc.engines.protocol import Engine, GuestStop, Prepared
 from wasm_grpc.guests.protocol import GuestCall
-from wasm_grpc.hosts.wasi.mounts import FileSystem
-from wasm_grpc.hosts.wasi.tree import File
 
 __all__ = []
 
@@ -181,18 +178,6 @@ def test_a_warm_instance_keeps_nothing_else(prepared: Prepared) -> None:
     assert host == [f"GetState protobuf {secret}".encode(), b""]
     assert without_dapr.message.startswith("guest failed: binding 'dapr' is unknown")
     assert payloads == [secret.encode(), b"", b"x"]
-
-
-def test_open_files_of_a_warm_instance_are_closed(prepared: Prepared) -> None:
-    """Nothing keeps the files of an invocation once it has ended."""
-    ready = GUEST.ready(prepared, LIMITS, max_invocations=2)
-    (scratch,) = FileSystem((), scratch_bytes=LIMITS.scratch_bytes).preopens()
-
-    ready.run(dataclasses.replace(call("c"), preopens=[scratch]))
-
-    file = scratch.node.entries[b"file"]
-    assert isinstance(file, File)
-    assert file.opened == 0
 
 
 @pytest.mark.parametrize(

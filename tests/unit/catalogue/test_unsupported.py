@@ -35,15 +35,6 @@ _CASES: list[tuple[dict[str, object], str]] = [
         {"trigger": {"topic": [{"pubsub": "p", "topic": "t", "then": _BINDING}]}},
         "trigger.topic[0].then.binding: it is|publish",
     ),
-    ({"capabilities": {"dapr": {"state": ["a/b"]}}}, "capabilities.dapr.state: calls to Dapr are|none"),
-    ({"capabilities": {"dapr": {"publish": ["a/b"]}}}, "capabilities.dapr.publish: calls to Dapr are|none"),
-    ({"capabilities": {"dapr": {"invoke": ["a/b"]}}}, "capabilities.dapr.invoke: calls to Dapr are|none"),
-    ({"capabilities": {"dapr": {"secrets": ["a/b"]}}}, "capabilities.dapr.secrets: calls to Dapr are|none"),
-    ({"capabilities": {"dapr": {"bindings": ["a/b"]}}}, "capabilities.dapr.bindings: calls to Dapr are|none"),
-    (
-        {"capabilities": {"dapr": {"configuration": ["a/b"]}}},
-        "capabilities.dapr.configuration: calls to Dapr are|none",
-    ),
 ]
 
 

@@ -21,6 +21,8 @@ from wasm_grpc.core.model import Outcome, Reason
 from wasm_grpc.core.start_counter import StartCounter
 from wasm_grpc.core.wire import (
     WIRE_VERSION,
+    DaprAnswer,
+    DaprCall,
     EngineFailed,
     EngineOpened,
     Fork,
@@ -69,6 +71,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--repeat-loaded-s", type=float, help="send LOADED again and again instead of RESULT")
     parser.add_argument("--invoke-s", type=float, default=0, help="seconds that each INVOKE takes")
     parser.add_argument("--answer", choices=sorted(_ANSWERS), default="body", help="what a result holds")
+    parser.add_argument("--calls", type=int, default=0, help="calls to Dapr, each answered, before RESULT")
     parser.add_argument("--taint", action="store_true", help="say that it ends, and stay")
     # A worker's own.
     parser.add_argument("--fd", type=int, required=True)
@@ -134,7 +137,8 @@ class _FakeWorker:
     def serve(self) -> None:
         """Answer what the server sends, until it closes the socket."""
         options = self._options
-        for message in self._received():
+        self._messages = self._received()
+        for message in self._messages:
             if isinstance(message, Load):
                 self._load(message)
             elif isinstance(message, Invoke):
@@ -184,10 +188,23 @@ class _FakeWorker:
             self._send(Loaded(message.index))
             time.sleep(options.repeat_loaded_s)
         time.sleep(options.invoke_s)
+        if options.calls:
+            self._call_dapr(message)
+            return
         outcome = Outcome(reason=Reason.OK, body=_ANSWERS[options.answer](message, self._counter_fd))
         self._send(Result(outcome, options.taint))
         while options.taint:
             signal.pause()
+
+    def _call_dapr(self, message: Invoke) -> None:
+        """Call Dapr with the body as the request, and answer with what came back."""
+        answers = []
+        for _ in range(self._options.calls):
+            self._send(DaprCall("GetState", is_json=True, request=message.body))
+            answer = next(self._messages)
+            assert isinstance(answer, DaprAnswer)
+            answers.append(f"{answer.status.value}:{answer.response.decode()}")
+        self._send(Result(Outcome(reason=Reason.OK, body=",".join(answers).encode())))
 
     def _received(self) -> Iterator[Message]:
         reader = FrameReader(body_limit=1 << 30)

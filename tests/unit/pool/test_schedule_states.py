@@ -16,6 +16,10 @@ KINDS = (
     WorkerKind(Runtime(EngineName.WASMER, "python3.10")),
     WorkerKind(Runtime(EngineName.WASMTIME, "python"), "brings a model"),
 )
+DEPTHS = 3
+"""The deepest ticket; what runs one calls nobody."""
+NESTED_WORKERS = 2
+"""Processes beyond the limit for each depth."""
 PICK = strategies.integers(min_value=0, max_value=1 << 16)
 
 
@@ -58,6 +62,8 @@ class ScheduledServer(RuleBasedStateMachine):
         self.streams: set[int] = set()  # tickets
         self.streams_limit = max(1, more_workers)
         self.function: dict[int, str] = {}  # of a ticket
+        self.depth: dict[int, int] = {}  # of a ticket
+        self.callee: dict[int, int] = {}  # worker whose guest has called: the ticket that it waits for
         self.waiting: list[int] = []
         self.paused_until_s = dict.fromkeys(KINDS, 0.0)
         self.perform(self.schedule.start())
@@ -69,6 +75,8 @@ class ScheduledServer(RuleBasedStateMachine):
                 assert action.worker in self.idle
                 assert action.ticket in self.waiting, "run twice, or withdrawn"
                 assert self.workers[action.worker] == self.policies[self.function[action.ticket]].kind
+                assert len(self.busy) < self.workers_limit(action.ticket)
+                assert not self.is_full(action.ticket)
                 self.idle.remove(action.worker)
                 self.waiting.remove(action.ticket)
                 self.busy[action.worker] = action.ticket
@@ -100,31 +108,78 @@ class ScheduledServer(RuleBasedStateMachine):
         """Say whether there is a run slot for a function."""
         return not self.computing(name) or len(self.busy) - len(self.lent) < self.slots
 
-    def may_run(self, ticket: int) -> bool:
-        """Say whether the rules let a ticket run now."""
+    def workers_limit(self, ticket: int) -> int:
+        """Return how many processes there may be for a ticket."""
+        return self.max_workers + NESTED_WORKERS * self.depth[ticket]
+
+    def is_full(self, ticket: int) -> bool:
+        """Say whether as many of a ticket's function run as may; for a nested one, none of them waits."""
         name = self.function[ticket]
         at_most = self.policies[name].max
-        is_full = self.computing(name) >= self.slots if at_most is None else self.running(name) >= at_most
-        if is_full or (ticket in self.streams and self.running_streams() >= self.streams_limit):
+        if at_most is None or self.depth[ticket]:
+            return self.computing(name) >= (at_most or self.slots)
+        return self.running(name) >= at_most
+
+    def may_run(self, ticket: int) -> bool:
+        """Say whether the rules let a ticket run now."""
+        if self.is_full(ticket) or len(self.busy) >= self.workers_limit(ticket):
             return False
-        return self.may_compute(name)
+        if ticket in self.streams and self.running_streams() >= self.streams_limit:
+            return False
+        return self.may_compute(self.function[ticket])
 
     @rule(number=PICK, is_stream=strategies.booleans())
     def submit(self, number: int, *, is_stream: bool) -> None:
         """A call comes in."""
+        self.take(number, is_stream=is_stream, depth=0)
+
+    def take(self, number: int, *, is_stream: bool, depth: int) -> int | None:
+        """Submit a ticket, and return it; None if there is no room for it."""
         name = str(number % len(self.policies))
         waits = [ticket for ticket in self.waiting if self.function[ticket] == name]
-        queue = [ticket for ticket in waits if (ticket in self.streams) is is_stream]
-        if not self.schedule.has_room(name, is_stream=is_stream):
+        alike = [ticket for ticket in waits if self.depth[ticket] == depth]
+        queue = [ticket for ticket in alike if (ticket in self.streams) is is_stream]
+        if not self.schedule.has_room(name, is_stream=is_stream, depth=depth):
             assert len(queue) >= self.policies[name].queue
-            return
+            return None
         self.last_ticket += 1
-        self.function[self.last_ticket] = name
-        self.waiting.append(self.last_ticket)
+        ticket = self.last_ticket
+        self.function[ticket] = name
+        self.depth[ticket] = depth
+        self.waiting.append(ticket)
         if is_stream:
-            self.streams.add(self.last_ticket)
-        actions = self.schedule.submit(self.last_ticket, name, self.now_s, is_stream=is_stream)
-        self.perform(actions)
+            self.streams.add(ticket)
+        self.perform(self.schedule.submit(ticket, name, self.now_s, is_stream=is_stream, depth=depth))
+        return ticket
+
+    @precondition(lambda self: self.callers())
+    @rule(number=PICK)
+    def call(self, number: int) -> None:
+        """A guest calls a function of this server, and waits."""
+        worker = pick(self.callers(), number)
+        self.lent.add(worker)
+        self.perform(self.schedule.lend(worker, self.now_s))
+        ticket = self.take(number, is_stream=False, depth=self.depth[self.busy[worker]] + 1)
+        if ticket is not None:
+            self.callee[worker] = ticket
+
+    def callers(self) -> list[int]:
+        """Return the workers whose guests compute and may call."""
+        return sorted(
+            worker
+            for worker, ticket in self.busy.items()
+            if worker not in self.lent and self.depth[ticket] < DEPTHS
+        )
+
+    def waits_for_callee(self, worker: int) -> bool:
+        """Say whether the call that a worker's guest made has not ended."""
+        ticket = self.callee.get(worker)
+        return ticket is not None and (ticket in self.waiting or ticket in self.busy.values())
+
+    def resumable(self) -> list[int]:
+        """Return the workers with a lent slot whose guests can go on."""
+        lent = sorted(self.lent - self.resuming)
+        return [worker for worker in lent if not self.waits_for_callee(worker)]
 
     @precondition(lambda self: self.computing_streams())
     @rule(number=PICK)
@@ -134,11 +189,11 @@ class ScheduledServer(RuleBasedStateMachine):
         self.lent.add(worker)
         self.perform(self.schedule.lend(worker, self.now_s))
 
-    @precondition(lambda self: self.lent - self.resuming)
+    @precondition(lambda self: self.resumable())
     @rule(number=PICK)
     def resume(self, number: int) -> None:
-        """The peer of a guest came."""
-        worker = pick(sorted(self.lent - self.resuming), number)
+        """The peer of a guest came, or what it called has answered."""
+        worker = pick(self.resumable(), number)
         self.resuming.add(worker)
         self.perform(self.schedule.reclaim(worker, self.now_s))
 
@@ -174,11 +229,15 @@ class ScheduledServer(RuleBasedStateMachine):
         self.paused_until_s[self.workers[worker]] = 0.0
         self.perform(self.schedule.worker_ready(worker, self.now_s))
 
-    @precondition(lambda self: self.busy)
+    def finishable(self) -> list[int]:
+        """Return the workers whose guests can end."""
+        return [worker for worker in sorted(self.busy) if not self.waits_for_callee(worker)]
+
+    @precondition(lambda self: self.finishable())
     @rule(number=PICK, retires=strategies.booleans())
     def finish(self, number: int, *, retires: bool) -> None:
         """A guest ends."""
-        worker = pick(sorted(self.busy), number)
+        worker = pick(self.finishable(), number)
         self.leave(worker)
         if retires:
             del self.workers[worker]
@@ -201,13 +260,14 @@ class ScheduledServer(RuleBasedStateMachine):
         assert self.schedule.worker_lost(worker, self.now_s) == []
         if ticket is not None and again:
             self.waiting.append(ticket)
-            name, is_stream = self.function[ticket], ticket in self.streams
-            self.perform(self.schedule.run_again(ticket, name, self.now_s, is_stream=is_stream))
+            name, is_stream, depth = self.function[ticket], ticket in self.streams, self.depth[ticket]
+            self.perform(self.schedule.run_again(ticket, name, self.now_s, is_stream=is_stream, depth=depth))
 
     def leave(self, worker: int) -> int | None:
         """A worker has no guest any more; give its ticket."""
         self.lent.discard(worker)
         self.resuming.discard(worker)
+        self.callee.pop(worker, None)
         return self.busy.pop(worker, None)
 
     @rule(seconds=strategies.sampled_from([0.3, 1.0, 6.0]))
@@ -219,12 +279,12 @@ class ScheduledServer(RuleBasedStateMachine):
     @invariant()
     def is_within_its_bounds(self) -> None:
         """Processes, slots and each function's max are never exceeded."""
-        assert len(self.workers) <= self.max_workers
+        assert len(self.workers) <= self.max_workers + NESTED_WORKERS * DEPTHS
         assert len(self.busy) - len(self.lent) <= self.slots + len(self.policies)
         assert self.running_streams() <= self.streams_limit
         for name, policy in self.policies.items():
             assert self.computing(name) <= self.slots
-            assert policy.max is None or self.running(name) <= policy.max
+            assert policy.max is None or self.computing(name) <= policy.max
 
     @invariant()
     def leaves_nothing_undone(self) -> None:
@@ -234,7 +294,7 @@ class ScheduledServer(RuleBasedStateMachine):
             assert not any(self.workers[worker] == kind for worker in self.idle)
             if self.now_s >= self.paused_until_s[kind]:
                 comes = any(self.workers[worker] == kind for worker in self.starting)
-                has_room = len(self.workers) < self.max_workers or bool(self.idle)
+                has_room = len(self.workers) < self.workers_limit(ticket) or bool(self.idle)
                 assert comes or not has_room
         assert not any(self.may_compute(self.function[self.busy[worker]]) for worker in self.resuming)
 
@@ -248,7 +308,7 @@ class ScheduledServer(RuleBasedStateMachine):
                 self.starting.discard(worker)
                 self.idle.add(worker)
                 self.perform(self.schedule.worker_ready(worker, self.now_s))
-            for worker in sorted(self.busy):
+            for worker in self.finishable():
                 self.leave(worker)
                 self.idle.add(worker)
                 self.perform(self.schedule.finished(worker, self.now_s))

@@ -42,6 +42,7 @@ class Scene:
         outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._lease = Lease(self)
         self.stream = Stream(outcome, limits, self._lease, stop=lambda *_: None)
+        self._lease.on_held(self.stream.resumed)
         self._lease.take(1)
         self.stream.attach(cast(Connection, self.connection))
 
@@ -81,6 +82,19 @@ async def test_what_is_kept_is_bounded_whatever_its_pieces(size: int) -> None:
     assert read == written
     assert scene.does_read()
     assert scene.said == ["lend 1", "reclaim 1"]
+    scene.stream.ended()
+
+
+async def test_a_slot_that_comes_back_for_another_reason_reads_nothing_more() -> None:
+    """A guest whose call to Dapr was answered has its slot back; its reader still has to take what it wrote."""
+    scene = Scene()
+    scene.stream.written(b"x" * 2 * MIB)
+
+    scene.reclaim(1)
+    assert not scene.does_read()
+
+    while not scene.does_read():
+        assert await scene.stream.receive()
     scene.stream.ended()
 
 

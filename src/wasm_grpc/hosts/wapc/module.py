@@ -29,7 +29,7 @@ class Wapc:
     }
     state: ClassVar[type] = WapcState
 
-    def open(self, grants: Grants) -> Begin:  # noqa: ARG002 - protocol
+    def open(self, grants: Grants) -> Begin:
         """
         See `HostModule.open`.
         """

@@ -13,11 +13,14 @@ __all__ = [
     "CLOCK_REALTIME",
     "CLOCK_THREAD_CPUTIME",
     "DIRENT",
+    "EACCES",
     "EBADF",
     "EEXIST",
     "EFAULT",
+    "EFBIG",
     "EILSEQ",
     "EINVAL",
+    "EIO",
     "EISDIR",
     "ELOOP",
     "EMFILE",
@@ -105,12 +108,15 @@ U64_MAX: Final = 0xFFFF_FFFF_FFFF_FFFF
 
 # errno
 SUCCESS: Final = 0
+EACCES: Final = 2
 EAGAIN: Final = 6
 EBADF: Final = 8
 EEXIST: Final = 20
 EFAULT: Final = 21
+EFBIG: Final = 22
 EILSEQ: Final = 25
 EINVAL: Final = 28
+EIO: Final = 29
 EISDIR: Final = 31
 ELOOP: Final = 32
 EMFILE: Final = 33

@@ -1,4 +1,4 @@
-"""Get and set a node's ``filestat``."""
+"""Set the times in a node's ``filestat``."""
 
 from __future__ import annotations
 
@@ -12,32 +12,13 @@ from wasm_grpc.hosts.wasi.abi import (
     FSTFLAG_MTIM,
     FSTFLAG_MTIM_NOW,
 )
+from wasm_grpc.hosts.wasi.nodes import Node
 from wasm_grpc.hosts.wasi.refusal import Refusal
-from wasm_grpc.hosts.wasi.tree import Node, Volume
+from wasm_grpc.hosts.wasi.volume import Volume
 
-__all__ = ["Filestat", "filestat_of", "set_times"]
+__all__ = ["set_times"]
 
 _ALL = FSTFLAG_ATIM | FSTFLAG_ATIM_NOW | FSTFLAG_MTIM | FSTFLAG_MTIM_NOW
-
-
-Filestat = tuple[int, int, int, int, int, int, int, int]
-"""Device, inode, file type, links, size, and the times of access, modification and status change."""
-
-
-def filestat_of(volume: Volume, node: Node) -> Filestat:
-    """
-    Return a node's attributes.
-    """
-    return (
-        volume.device,
-        node.inode,
-        node.filetype,
-        node.links,
-        node.size,
-        node.accessed_ns,
-        node.modified_ns,
-        node.changed_ns,
-    )
 
 
 def set_times(volume: Volume, node: Node, accessed_ns: int, modified_ns: int, which: int) -> None:

@@ -74,7 +74,7 @@ class WasiContext(HostContext):
         preopens: Iterable[Descriptor] = (),
     ) -> None:
         """
-        Bind what an invocation brings, before `begin`.
+        Bind what an invocation brings.
 
         Args:
             args: See the attribute.
@@ -93,17 +93,17 @@ class WasiContext(HostContext):
 
     def end(self) -> None:
         """
-        End an invocation: close its descriptors, and forget everything of it.
+        End an invocation: forget everything of it.
+
+        Descriptors are dropped, not closed: to close one may send what a guest that failed left unsent.
         """
         super().end()
-        for descriptor in self.descriptors.values():
-            descriptor.close()
         self.args = self.env = b""
         self.descriptors = {}
 
-    def add(self, descriptor: Descriptor) -> int:
+    def free_number(self) -> int:
         """
-        Add a descriptor with the lowest free number from 3 up, and return the number.
+        Return the number of the next descriptor: the lowest that is free, from 3 up.
 
         Raises:
             Refusal: EMFILE, too many are open.
@@ -114,5 +114,14 @@ class WasiContext(HostContext):
         fd = _FIRST_FILE
         while fd in self.descriptors:
             fd += 1
-        self.descriptors[fd] = descriptor
         return fd
+
+    def finish(self) -> None:
+        """
+        Finish what a guest that succeeded has left open; see `Descriptor.finish`.
+
+        Raises:
+            GuestStop: It can't be finished, so the guest has not succeeded after all.
+        """
+        for descriptor in list(self.descriptors.values()):
+            descriptor.finish()

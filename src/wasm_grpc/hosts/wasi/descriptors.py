@@ -54,6 +54,17 @@ class Descriptor:
     def close(self) -> None:
         """
         Release its resources. Call it once.
+
+        Raises:
+            Refusal: What was written can't be brought where it belongs. It is closed all the same.
+        """
+
+    def finish(self) -> None:
+        """
+        Bring what was written where it belongs, as `close` would, once the guest has succeeded.
+
+        Raises:
+            GuestStop: It can't be brought there.
         """
 
     def set_flags(self, flags: int) -> None:

@@ -17,26 +17,29 @@ from wasm_grpc.hosts.wasi.abi import (
     RIGHT_FD_FILESTAT_GET,
     RIGHT_FD_FILESTAT_SET_TIMES,
 )
-from wasm_grpc.hosts.wasi.attributes import Filestat, filestat_of, set_times
+from wasm_grpc.hosts.wasi.attributes import set_times
 from wasm_grpc.hosts.wasi.calls import Refusal, declare, open_descriptor, region
 from wasm_grpc.hosts.wasi.context import WasiContext
-from wasm_grpc.hosts.wasi.opened import OpenFile, OpenFolder
+from wasm_grpc.hosts.wasi.nodes import Filestat, OpenFolder, OpenNode
 
 __all__ = ["FUNCTIONS", "fd_filestat"]
 
 
 def _fd_close(context: WasiContext, fd: int) -> None:
-    open_descriptor(context, fd).close()
+    descriptor = open_descriptor(context, fd)
+    # First, since a failed close closes the descriptor too.
     del context.descriptors[fd]
+    descriptor.close()
 
 
 def _fd_renumber(context: WasiContext, fd: int, to: int) -> None:
     descriptor = open_descriptor(context, fd)
     replaced = open_descriptor(context, to)
     if fd != to:
-        replaced.close()
         context.descriptors[to] = descriptor
         del context.descriptors[fd]
+        # Last, since it may fail. The guest gets that errno, though the descriptor has its new number.
+        replaced.close()
 
 
 def _fd_fdstat_get(context: WasiContext, fd: int, stat_at: int) -> None:
@@ -79,8 +82,8 @@ def fd_filestat(context: WasiContext, fd: int) -> Filestat:
     descriptor = open_descriptor(context, fd)
     if not descriptor.rights & RIGHT_FD_FILESTAT_GET:
         raise Refusal(ENOTCAPABLE)
-    if isinstance(descriptor, (OpenFile, OpenFolder)):
-        return filestat_of(descriptor.volume, descriptor.node)
+    if isinstance(descriptor, OpenNode):
+        return descriptor.node.filestat(descriptor.volume)
     return 0, 0, descriptor.filetype, 0, 0, 0, 0, 0
 
 
@@ -92,7 +95,7 @@ def _fd_filestat_set_times(
     context: WasiContext, fd: int, accessed_ns: int, modified_ns: int, which: int
 ) -> None:
     descriptor = open_descriptor(context, fd)
-    if not isinstance(descriptor, (OpenFile, OpenFolder)):
+    if not isinstance(descriptor, OpenNode):
         raise Refusal(ENOTCAPABLE)
     if not descriptor.rights & RIGHT_FD_FILESTAT_SET_TIMES:
         raise Refusal(ENOTCAPABLE)

@@ -9,7 +9,6 @@ from wasm_grpc.hosts.wasi.abi import (
     DIRENT,
     EBADF,
     EINVAL,
-    ENOSPC,
     ENOTCAPABLE,
     ENOTDIR,
     RIGHT_FD_ADVISE,
@@ -30,7 +29,9 @@ from wasm_grpc.hosts.wasi.abi import (
 )
 from wasm_grpc.hosts.wasi.calls import Refusal, declare, open_descriptor, region
 from wasm_grpc.hosts.wasi.context import WasiContext
-from wasm_grpc.hosts.wasi.opened import OpenFile, OpenFolder, open_file
+from wasm_grpc.hosts.wasi.nodes import OpenFolder, OpenNode
+from wasm_grpc.hosts.wasi.opened import open_file
+from wasm_grpc.hosts.wasi.regular import OpenRegular
 
 __all__ = ["FUNCTIONS", "fd_seek"]
 
@@ -49,7 +50,7 @@ def fd_seek(context: WasiContext, fd: int, delta: int, whence: int, offset_at: i
     file = open_file(context, fd, RIGHT_FD_SEEK | (RIGHT_FD_TELL if asks_only else 0))
     # `declare` passes unsigned numbers, but this one is signed.
     delta -= (delta >= _OFFSET_LIMIT) * (U64_MAX + 1)
-    starts = {WHENCE_SET: 0, WHENCE_CUR: file.position, WHENCE_END: file.node.size}
+    starts = {WHENCE_SET: 0, WHENCE_CUR: file.position, WHENCE_END: file.size}
     if whence not in starts:
         raise Refusal(EINVAL)
     offset = starts[whence] + delta
@@ -75,43 +76,36 @@ def _fd_allocate(context: WasiContext, fd: int, offset: int, length: int) -> Non
     _check_writable(file)
     if not length or offset + length >= _OFFSET_LIMIT:
         raise Refusal(EINVAL)
-    _check_room(file, offset + length)
-    if offset + length > file.node.size:
-        file.node.resize(file.volume, offset + length)
+    if offset + length > file.size:
+        file.resize(offset + length)
 
 
 def _fd_filestat_set_size(context: WasiContext, fd: int, size: int) -> None:
     file = open_file(context, fd, RIGHT_FD_FILESTAT_SET_SIZE, stream_errno=EINVAL)
     _check_writable(file)
-    _check_room(file, size)
-    file.node.resize(file.volume, size)
+    file.resize(size)
 
 
-def _check_writable(file: OpenFile) -> None:
+def _check_writable(file: OpenRegular) -> None:
     if not file.rights & RIGHT_FD_WRITE:
         raise Refusal(EBADF)
 
 
-def _check_room(file: OpenFile, size: int) -> None:
-    if size - file.node.size > file.volume.room_bytes:
-        raise Refusal(ENOSPC)
-
-
 def _fd_sync(context: WasiContext, fd: int) -> None:
-    _check_sync(context, fd, RIGHT_FD_SYNC)
+    _sync(context, fd, RIGHT_FD_SYNC)
 
 
 def _fd_datasync(context: WasiContext, fd: int) -> None:
-    _check_sync(context, fd, RIGHT_FD_DATASYNC)
+    _sync(context, fd, RIGHT_FD_DATASYNC)
 
 
-def _check_sync(context: WasiContext, fd: int, right: int) -> None:
-    """Check the right only: files are in memory, and there is nothing to sync."""
+def _sync(context: WasiContext, fd: int, right: int) -> None:
     descriptor = open_descriptor(context, fd)
-    if not isinstance(descriptor, (OpenFile, OpenFolder)):
+    if not isinstance(descriptor, OpenNode):
         raise Refusal(EINVAL)
     if not descriptor.rights & right:
         raise Refusal(ENOTCAPABLE)
+    descriptor.sync()
 
 
 def _fd_readdir(context: WasiContext, fd: int, at: int, length: int, cookie: int, used_at: int) -> None:
@@ -132,7 +126,7 @@ def _fd_readdir(context: WasiContext, fd: int, at: int, length: int, cookie: int
         above = cookie - len(_SELF_AND_ABOVE)
         name = names[above] if above >= 0 else _SELF_AND_ABOVE[cookie]
         cookie += 1
-        node = opened.node if name in _SELF_AND_ABOVE else opened.node.entries.get(name)
+        node = opened.node if name in _SELF_AND_ABOVE else opened.node.find(name)
         if node is None:
             continue
         entry = DIRENT.pack(cookie, node.inode, len(name), node.filetype) + name

@@ -9,8 +9,10 @@ from collections.abc import Iterator, Sequence
 from wasm_grpc.core.errors import HostError
 from wasm_grpc.core.model import Mount, MountEntry
 from wasm_grpc.hosts.wasi.abi import FILE_RIGHTS, FOLDER_RIGHTS
-from wasm_grpc.hosts.wasi.opened import OpenFolder
-from wasm_grpc.hosts.wasi.tree import File, Folder, Link, Node, Volume
+from wasm_grpc.hosts.wasi.nodes import Node, OpenFolder
+from wasm_grpc.hosts.wasi.regular import File
+from wasm_grpc.hosts.wasi.tree import Folder, Link
+from wasm_grpc.hosts.wasi.volume import Volume
 
 __all__ = ["SCRATCH", "FileSystem"]
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 from wasm_grpc.hosts.wasi.abi import (
-    EEXIST,
     EINVAL,
     EISDIR,
     ENAMETOOLONG,
     ENOENT,
-    ENOTCAPABLE,
     ENOTDIR,
     ENOTEMPTY,
     EPERM,
@@ -31,29 +29,16 @@ from wasm_grpc.hosts.wasi.abi import (
     RIGHT_PATH_UNLINK_FILE,
     SIZE,
 )
-from wasm_grpc.hosts.wasi.attributes import Filestat, filestat_of, set_times
+from wasm_grpc.hosts.wasi.attributes import set_times
 from wasm_grpc.hosts.wasi.calls import Refusal, declare, open_descriptor, region
 from wasm_grpc.hosts.wasi.context import WasiContext
-from wasm_grpc.hosts.wasi.opened import OpenFolder
-from wasm_grpc.hosts.wasi.tree import NODE_BYTES, File, Folder, Link, Node, Volume
+from wasm_grpc.hosts.wasi.nodes import Directory, Filestat, Node, OpenFolder
+from wasm_grpc.hosts.wasi.opened import open_folder
+from wasm_grpc.hosts.wasi.tree import Folder, Link
+from wasm_grpc.hosts.wasi.volume import NODE_BYTES, Volume
 from wasm_grpc.hosts.wasi.walk import PATH_LIMIT_BYTES, Place, check_text, walk
 
-__all__ = ["FUNCTIONS", "find", "open_folder", "path_filestat"]
-
-
-def open_folder(context: WasiContext, fd: int, right: int) -> OpenFolder:
-    """
-    Return the open directory of `fd`.
-
-    Raises:
-        Refusal: EBADF, it is not open; ENOTDIR; ENOTCAPABLE, it lacks the right.
-    """
-    opened = open_descriptor(context, fd)
-    if not isinstance(opened, OpenFolder):
-        raise Refusal(ENOTDIR)
-    if not opened.rights & right:
-        raise Refusal(ENOTCAPABLE)
-    return opened
+__all__ = ["FUNCTIONS", "find", "path_filestat"]
 
 
 def find(context: WasiContext, opened: OpenFolder, at: int, length: int, lookup: int = 0) -> Place:
@@ -97,7 +82,7 @@ def path_filestat(context: WasiContext, fd: int, lookup: int, at: int, length: i
         Refusal: The errno of ``path_filestat_get``.
     """
     opened = open_folder(context, fd, RIGHT_PATH_FILESTAT_GET)
-    return filestat_of(opened.volume, find(context, opened, at, length, lookup).existing())
+    return find(context, opened, at, length, lookup).existing().filestat(opened.volume)
 
 
 def _path_filestat_get(
@@ -140,7 +125,7 @@ def _path_link(
     node = find(context, source, at, length).existing()
     place = _find_to_change(context, target, new_at, new_length)
     _check_vacant(place, makes_folder=False)
-    if isinstance(node, Folder):
+    if isinstance(node, Directory):
         raise Refusal(EPERM)
     _check_one_volume(source, target)
     _add(target.volume, place, 0)
@@ -167,14 +152,14 @@ def _path_remove_directory(context: WasiContext, fd: int, at: int, length: int) 
     opened = open_folder(context, fd, RIGHT_PATH_REMOVE_DIRECTORY)
     place = _find_to_change(context, opened, at, length)
     node = place.existing()
-    if not isinstance(node, Folder):
+    if not isinstance(node, Directory):
         raise Refusal(ENOTDIR)
     if not place.name:
         raise Refusal(EINVAL)
     _check_writable(opened)
-    if node.entries:
+    if not node.is_empty:
         raise Refusal(ENOTEMPTY)
-    _remove(opened.volume, place, node)
+    node.remove(opened.volume, place.folder, place.name)
 
 
 def _path_rename(
@@ -190,7 +175,7 @@ def _path_rename(
     _check_one_volume(source, target)
     if not old.name or not new.name or (isinstance(node, Folder) and _is_below(new.folder, node)):
         raise Refusal(EINVAL)
-    if new.wants_folder and not isinstance(node, Folder):
+    if new.wants_folder and not isinstance(node, Directory):
         raise Refusal(ENOTDIR)
     if new.node is node:
         # Two names of one file: POSIX's rename does nothing.
@@ -199,19 +184,19 @@ def _path_rename(
     # Before anything is removed, since the new name may not fit into the volume.
     target.volume.take_name(new.name)
     if new.node is not None:
-        _remove(target.volume, new, new.node)
+        new.node.remove(target.volume, new.folder, new.name)
     old.folder.drop(old.name)
     target.volume.give_back_name(old.name)
     new.folder.put(new.name, node)
 
 
 def _check_replaceable(node: Node, new: Place) -> None:
-    if isinstance(node, Folder):
-        if new.node is not None and not isinstance(new.node, Folder):
+    if isinstance(node, Directory):
+        if new.node is not None and not isinstance(new.node, Directory):
             raise Refusal(ENOTDIR)
-        if isinstance(new.node, Folder) and new.node.entries:
+        if isinstance(new.node, Directory) and not new.node.is_empty:
             raise Refusal(ENOTEMPTY)
-    elif isinstance(new.node, Folder):
+    elif isinstance(new.node, Directory):
         raise Refusal(EISDIR)
 
 
@@ -230,11 +215,7 @@ def _path_symlink(
 def _path_unlink_file(context: WasiContext, fd: int, at: int, length: int) -> None:
     opened = open_folder(context, fd, RIGHT_PATH_UNLINK_FILE)
     place = _find_to_change(context, opened, at, length)
-    if isinstance(place.node, Folder):
-        raise Refusal(EISDIR)
-    node = place.existing()
-    _check_writable(opened)
-    _remove(opened.volume, place, node)
+    place.existing().unlink(opened.volume, place.folder, place.name)
 
 
 def _open_both(context: WasiContext, fd: int, other: int) -> None:
@@ -245,7 +226,7 @@ def _open_both(context: WasiContext, fd: int, other: int) -> None:
 def _check_vacant(place: Place, *, makes_folder: bool = True) -> None:
     # POSIX's order: an existing node is reported before a trailing slash.
     if place.node is not None:
-        raise Refusal(EEXIST)
+        raise Refusal(place.node.taken_errno)
     if place.wants_folder and not makes_folder:
         raise Refusal(ENOENT)
 
@@ -269,17 +250,7 @@ def _add(volume: Volume, place: Place, size: int) -> None:
     volume.take_name(place.name, for_node=size)
 
 
-def _remove(volume: Volume, place: Place, node: Node) -> None:
-    place.folder.drop(place.name)
-    volume.give_back_name(place.name)
-    node.links -= 1
-    if isinstance(node, File):
-        node.release(volume)
-    elif not node.links:
-        volume.take(-NODE_BYTES - (len(node.target) if isinstance(node, Link) else 0))
-
-
-def _is_below(folder: Folder, above: Folder) -> bool:
+def _is_below(folder: Directory, above: Folder) -> bool:
     # Search downwards, since a folder doesn't know its parent. Only renaming a folder needs this.
     pending: list[Folder] = [above]
     while pending:

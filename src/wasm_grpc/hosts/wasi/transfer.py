@@ -20,7 +20,7 @@ from wasm_grpc.hosts.wasi.abi import (
 )
 from wasm_grpc.hosts.wasi.calls import Refusal, declare, declare_hot, region
 from wasm_grpc.hosts.wasi.context import WasiContext
-from wasm_grpc.hosts.wasi.opened import Cursor, open_file
+from wasm_grpc.hosts.wasi.opened import open_file
 
 __all__ = ["FUNCTIONS"]
 
@@ -136,7 +136,7 @@ def _fd_pread(context: WasiContext, fd: int, vectors: int, count: int, offset: i
     if not file.rights & RIGHT_FD_SEEK:
         raise Refusal(ENOTCAPABLE)
     memory = _checked_memory(context, vectors, count, read_at)
-    errno = _read_many(Cursor(file, offset).read, memory, vectors, count, read_at)
+    errno = _read_many(file.cursor(offset).read, memory, vectors, count, read_at)
     if errno:
         raise Refusal(errno)
 
@@ -146,7 +146,7 @@ def _fd_pwrite(context: WasiContext, fd: int, vectors: int, count: int, offset: 
     if not file.rights & RIGHT_FD_SEEK:
         raise Refusal(ENOTCAPABLE)
     memory = _checked_memory(context, vectors, count, written_at)
-    errno = _write_many(Cursor(file, offset).write, memory, vectors, count, written_at)
+    errno = _write_many(file.cursor(offset).write, memory, vectors, count, written_at)
     if errno:
         raise Refusal(errno)
 

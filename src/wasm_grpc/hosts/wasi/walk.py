@@ -8,21 +8,18 @@ from wasm_grpc.hosts.wasi.abi import (
     EILSEQ,
     EINVAL,
     ELOOP,
-    ENAMETOOLONG,
     ENOENT,
     ENOTDIR,
     EPERM,
 )
+from wasm_grpc.hosts.wasi.nodes import Directory, Node
 from wasm_grpc.hosts.wasi.refusal import Refusal
-from wasm_grpc.hosts.wasi.tree import Folder, Link, Node
+from wasm_grpc.hosts.wasi.tree import Link
 
 __all__ = ["PATH_LIMIT_BYTES", "Place", "check_text", "walk"]
 
 PATH_LIMIT_BYTES = 4096
 """Limit on a path and on a link's target: Linux's ``PATH_MAX``."""
-
-_NAME_LIMIT_BYTES = 255
-"""Limit on one name: Linux's ``NAME_MAX``."""
 
 _LINKS_LIMIT = 40
 """Limit on links followed in one path, as on Linux. It ends loops."""
@@ -41,13 +38,13 @@ class Place:
         wants_folder: The path ends with a slash.
     """
 
-    above: tuple[Folder, ...]
+    above: tuple[Directory, ...]
     name: bytes
     node: Node | None
     wants_folder: bool
 
     @property
-    def folder(self) -> Folder:
+    def folder(self) -> Directory:
         """
         The folder that holds the last name.
         """
@@ -62,12 +59,12 @@ class Place:
         """
         if self.node is None:
             raise Refusal(ENOENT)
-        if self.wants_folder and not isinstance(self.node, Folder):
+        if self.wants_folder and not isinstance(self.node, Directory):
             raise Refusal(ENOTDIR)
         return self.node
 
 
-def walk(base: Folder, path: bytes, *, follows_last: bool, is_changed: bool = False) -> Place:
+def walk(base: Directory, path: bytes, *, follows_last: bool, is_changed: bool = False) -> Place:
     """
     Resolve `path` from `base`. Only the last name need not exist.
 
@@ -92,11 +89,11 @@ def walk(base: Folder, path: bytes, *, follows_last: bool, is_changed: bool = Fa
     wants_folder = path.endswith(b"/")
     links = 0
     while names:
-        name = names.pop()
-        if name in (b".", b".."):
-            _step_up(above, name)
+        if names[-1] in (b".", b".."):
+            _step_up(above, names.pop())
             continue
-        node = above[-1].entries.get(name)
+        name = above[-1].next_name(names)
+        node = above[-1].find(name)
         if isinstance(node, Link) and (names or follows_last or (wants_folder and not is_changed)):
             links += 1
             if links > _LINKS_LIMIT:
@@ -112,17 +109,17 @@ def walk(base: Folder, path: bytes, *, follows_last: bool, is_changed: bool = Fa
     return Place(tuple(above), b"", above[-1], wants_folder=True)
 
 
-def _step_up(above: list[Folder], name: bytes) -> None:
+def _step_up(above: list[Directory], name: bytes) -> None:
     if name == b"..":
         above.pop()
         if not above:
             raise Refusal(EPERM)
 
 
-def _folder(node: Node | None) -> Folder:
+def _folder(node: Node | None) -> Directory:
     if node is None:
         raise Refusal(ENOENT)
-    if not isinstance(node, Folder):
+    if not isinstance(node, Directory):
         raise Refusal(ENOTDIR)
     return node
 
@@ -152,7 +149,4 @@ def _check_relative(path: bytes) -> None:
 
 
 def _names(path: bytes) -> list[bytes]:
-    names = [name for name in reversed(path.split(b"/")) if name]
-    if any(len(name) > _NAME_LIMIT_BYTES for name in names):
-        raise Refusal(ENAMETOOLONG)
-    return names
+    return [name for name in reversed(path.split(b"/")) if name]

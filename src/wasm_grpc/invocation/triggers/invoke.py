@@ -10,7 +10,7 @@ from wasm_grpc.catalogue.routes import Route
 from wasm_grpc.core.errors import InvocationError
 from wasm_grpc.core.model import ResponseKind
 from wasm_grpc.invocation.deployment import Deployment
-from wasm_grpc.invocation.environment import Metadata, request_environment, trace_of
+from wasm_grpc.invocation.environment import Metadata, origin_of, request_environment, trace_of
 from wasm_grpc.invocation.outputs import Cause, Output
 from wasm_grpc.invocation.response import Response
 from wasm_grpc.invocation.runner import Runner
@@ -99,6 +99,7 @@ class Invoker:
             invocation_id=invocation_id,
             operation=route.call,
             output=_output(route, request, invocation_id),
+            origin=origin_of(request.metadata, with_trace=function.capabilities.dapr.is_granted),
         )
 
 

@@ -11,6 +11,7 @@ from wasm_grpc.core.errors import GuestStatusError, InvocationError
 from wasm_grpc.core.model import Reason, ResponseKind
 from wasm_grpc.invocation.cgi import has_cgi_head, parse_cgi_response
 from wasm_grpc.invocation.deployment import Deployment
+from wasm_grpc.invocation.environment import origin_of
 from wasm_grpc.invocation.response import (
     FAILURE_BODY_BYTES,
     Response,
@@ -166,8 +167,9 @@ class Streams:
             route, function = self._deployment.find_method(request.method, request.verb)
             _check_streamable(route, function)
             env = environment_of(request, route, function, content_length=None)
+        origin = origin_of(request.metadata, with_trace=function.capabilities.dapr.is_granted)
         async with self._runner.open_stream(
-            function, env=env, invocation_id=invocation_id, operation=route.call
+            function, env=env, invocation_id=invocation_id, operation=route.call, origin=origin
         ) as stream:
             yield StreamedCall(function, stream)
 

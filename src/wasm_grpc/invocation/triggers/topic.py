@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from wasm_grpc.catalogue.routes import Catalogue
 from wasm_grpc.catalogue.subscriptions import Subscription, TopicRoute
 from wasm_grpc.core.errors import InvocationError
-from wasm_grpc.core.model import Reason, ResponseKind
+from wasm_grpc.core.model import OUTER, Origin, Reason, ResponseKind
 from wasm_grpc.invocation.delivery import Deliveries
 from wasm_grpc.invocation.deployment import Deployment
 from wasm_grpc.invocation.environment import Metadata, event_environment
@@ -151,6 +151,7 @@ class Consumer:
             invocation_id=invocation_id,
             operation=receiver.route.call,
             output=_output(event, receiver.route),
+            origin=Origin(trace=event.trace) if function.capabilities.dapr.is_granted else OUTER,
         )
 
     def _verdict_without_receiver(self, event: Event, subscription: Subscription | None) -> Verdict:

@@ -81,13 +81,41 @@ function printFile(path: string): void {
   check(fd_close(file), path);
 }
 
-function keep(path: string): void {
-  const place = find(path);
-  const file = open(place, oflags.CREAT | oflags.TRUNC, rights.FD_WRITE);
+/** Write a file and leave it open. */
+function leave(path: string): u32 {
+  const file = open(find(path), oflags.CREAT | oflags.TRUNC, rights.FD_WRITE);
   copy(STDIN, file);
-  check(fd_close(file), path);
-  printFile(path);
+  return file;
+}
+
+function writeFile(path: string): void {
+  check(fd_close(leave(path)), path);
+}
+
+function remove(path: string): void {
+  const place = find(path);
   check(path_unlink_file(place.folder, changetype<usize>(place.path), place.path.byteLength), path);
+}
+
+function keep(path: string): void {
+  writeFile(path);
+  printFile(path);
+  remove(path);
+}
+
+function tellWhetherItExists(path: string): void {
+  const place = find(path);
+  const at = changetype<usize>(place.path);
+  const error = path_open(place.folder, 0, at, place.path.byteLength, 0, rights.FD_READ, 0, 0, cells);
+  if (error != errno.NOENT) check(error, path);
+  process.stdout.write(error == errno.NOENT ? "no\n" : "yes\n");
+}
+
+function exchange(path: string): void {
+  const file = open(find(path), 0, rights.FD_READ | rights.FD_WRITE);
+  copy(STDIN, file);
+  copy(file, STDOUT);
+  check(fd_close(file), path);
 }
 
 const args = process.argv;
@@ -98,10 +126,21 @@ if (command == "echo" && args.length == 2) {
   printFile(args[2]);
 } else if (command == "scratch" && args.length == 3) {
   keep(args[2]);
+} else if (command == "exists" && args.length == 3) {
+  tellWhetherItExists(args[2]);
+} else if (command == "write" && args.length == 3) {
+  writeFile(args[2]);
+} else if (command == "leave" && args.length == 3) {
+  leave(args[2]);
+} else if (command == "remove" && args.length == 3) {
+  remove(args[2]);
+} else if (command == "exchange" && args.length == 3) {
+  exchange(args[2]);
 } else if (command == "fail" && args.length == 3) {
   process.stderr.write("told to fail\n");
   process.exit(I32.parseInt(args[2]));
 } else {
-  process.stderr.write("usage: guest echo | read PATH | scratch PATH | fail CODE\n");
+  process.stderr.write("usage: guest echo | fail CODE |\n");
+  process.stderr.write("    read | scratch | exists | write | leave | remove | exchange PATH\n");
   process.exit(EXIT_USAGE);
 }

@@ -36,13 +36,24 @@ func run(args []string) (int, error) {
 		return 0, printFile(args[1])
 	case command == "scratch" && len(args) == 2:
 		return 0, keep(args[1])
+	case command == "exists" && len(args) == 2:
+		return 0, tellWhetherItExists(args[1])
+	case command == "write" && len(args) == 2:
+		return 0, writeFile(args[1])
+	case command == "leave" && len(args) == 2:
+		return 0, leave(args[1])
+	case command == "remove" && len(args) == 2:
+		return 0, os.Remove(args[1])
+	case command == "exchange" && len(args) == 2:
+		return 0, exchange(args[1])
 	case command == "tour" && len(args) == 3:
 		return 0, tour(args[1], args[2])
 	case command == "fail" && len(args) == 2:
 		os.Stderr.WriteString("told to fail\n")
 		return strconv.Atoi(args[1])
 	}
-	os.Stderr.WriteString("usage: guest echo | read PATH | scratch PATH | tour FROM TO | fail CODE\n")
+	os.Stderr.WriteString("usage: guest echo | tour FROM TO | fail CODE |\n" +
+		"    read | scratch | exists | write | leave | remove | exchange PATH\n")
 	return exitUsage, nil
 }
 
@@ -56,7 +67,7 @@ func printFile(path string) error {
 	return err
 }
 
-func keep(path string) error {
+func writeFile(path string) error {
 	file, err := os.Create(path)
 	if err != nil {
 		return err
@@ -64,11 +75,50 @@ func keep(path string) error {
 	if _, err = io.Copy(file, os.Stdin); err != nil {
 		return err
 	}
-	if err = file.Close(); err != nil {
+	return file.Close()
+}
+
+// leave writes a file and leaves it open.
+func leave(path string) error {
+	file, err := os.Create(path)
+	if err != nil {
 		return err
 	}
-	if err = printFile(path); err != nil {
+	_, err = io.Copy(file, os.Stdin)
+	return err
+}
+
+func keep(path string) error {
+	if err := writeFile(path); err != nil {
+		return err
+	}
+	if err := printFile(path); err != nil {
 		return err
 	}
 	return os.Remove(path)
+}
+
+func tellWhetherItExists(path string) error {
+	answer := "yes\n"
+	if _, err := os.Stat(path); os.IsNotExist(err) {
+		answer = "no\n"
+	} else if err != nil {
+		return err
+	}
+	_, err := os.Stdout.WriteString(answer)
+	return err
+}
+
+func exchange(path string) error {
+	file, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	if _, err = io.Copy(file, os.Stdin); err != nil {
+		return err
+	}
+	if _, err = io.Copy(os.Stdout, file); err != nil {
+		return err
+	}
+	return file.Close()
 }

@@ -1,0 +1,175 @@
+"""
+Guests' calls to Dapr: each is checked against its function's grants, and passed on to the sidecar.
+
+This is the one place that decides. A worker's word counts for nothing but the request itself: function,
+grants, trace and depth are those of the invocation that the server gave it. The sidecar's token is added
+here. A guest gets the code of an error but not the sidecar's text, which may name hosts and files; the
+server's log has it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+import grpc
+
+from wasm_grpc.core.metadata import DEPTH_KEY
+from wasm_grpc.core.model import DAPR_MESSAGE_BYTES, DEPTH_LIMIT, Invocation, WorkerFunction
+from wasm_grpc.core.wire import DaprAnswer, DaprCall, DaprStatus
+from wasm_grpc.dapr.guest_messages import read_request, write_response
+from wasm_grpc.dapr.guest_methods import METHODS, InvalidRequestError, Method
+from wasm_grpc.dapr.sidecar import Metadata, Sidecar
+
+__all__ = ["GuestCalls"]
+
+_log = logging.getLogger("wasm_grpc.dapr")
+
+_T = TypeVar("_T")
+
+
+_INLINE_BYTES: Final = 4096
+"""A longer message is read or written on a thread: JSON takes up to 10 µs for a member."""
+_MESSAGE_CHARACTERS: Final = 500
+
+
+_NESTING: Final = "InvokeService"
+"""The method that can lead to another invocation while the guest waits."""
+_NAMES: Final = ", ".join(METHODS)
+
+
+class GuestCalls:
+    """
+    A `DaprApi` on one sidecar. Safe for concurrent calls.
+    """
+
+    def __init__(self, sidecar: Sidecar | None) -> None:
+        """
+        Pass calls to a sidecar; ``None`` if none is configured.
+        """
+        self._sidecar = sidecar
+
+    async def call(
+        self, call: DaprCall, invocation: Invocation, function: WorkerFunction, *, timeout_s: float
+    ) -> DaprAnswer:
+        """
+        See `DaprApi.call`.
+        """
+        try:
+            return await self._call(call, invocation, function, timeout_s=timeout_s)
+        except _NotCalled as exc:
+            return exc.answer
+
+    async def _call(
+        self, call: DaprCall, invocation: Invocation, function: WorkerFunction, *, timeout_s: float
+    ) -> DaprAnswer:
+        method = _method(call, function)
+        request = await _read(method, call)
+        _check(method, request, invocation, function)
+        if self._sidecar is None:
+            raise _NotCalled(DaprStatus.UNAVAILABLE, f"{method.name}: this server has no sidecar")
+        method.continue_trace(request, invocation.origin.trace)
+        try:
+            response = await self._sidecar.call(
+                method.name, request, metadata=_metadata(method, invocation), timeout_s=timeout_s
+            )
+        except grpc.aio.AioRpcError as exc:
+            return _refused(exc, method, invocation)
+        method.keep_granted(request, response, function.grants.dapr)
+        return await _written(method, response, is_json=call.is_json)
+
+
+class _NotCalled(Exception):
+    """
+    Dapr is not called; the answer says why.
+    """
+
+    def __init__(self, status: DaprStatus, message: str) -> None:
+        super().__init__(message)
+        # It quotes the request, which may hold anything.
+        line = _printable(message)
+        more = "…" if len(line) > _MESSAGE_CHARACTERS else ""
+        self.answer = DaprAnswer(status, line[:_MESSAGE_CHARACTERS] + more)
+
+
+def _method(call: DaprCall, function: WorkerFunction) -> Method:
+    method = METHODS.get(call.method)
+    if method is None or not function.grants.dapr.is_granted:
+        message = f"{call.method[: _MESSAGE_CHARACTERS // 5]!r} may not be called; expected one of {_NAMES}"
+        raise _NotCalled(DaprStatus.DENIED, message)
+    return method
+
+
+def _check(method: Method, request: Any, invocation: Invocation, function: WorkerFunction) -> None:
+    try:
+        denial = method.denial(request, function.grants.dapr)
+    except InvalidRequestError as exc:
+        raise _NotCalled(DaprStatus.INVALID, f"{method.name}: request: {exc}") from exc
+    if denial:
+        raise _NotCalled(DaprStatus.DENIED, f"{method.name}: {denial}")
+    if method.name == _NESTING and invocation.origin.depth >= DEPTH_LIMIT:
+        raise _NotCalled(
+            DaprStatus.FAILED,
+            f"RESOURCE_EXHAUSTED: {method.name}: {DEPTH_LIMIT} invocations led here already",
+        )
+
+
+async def _read(method: Method, call: DaprCall) -> Any:
+    size = len(call.request)
+    if size > DAPR_MESSAGE_BYTES:
+        message = f"{method.name}: request of {size} bytes; expected at most {DAPR_MESSAGE_BYTES}"
+        raise _NotCalled(DaprStatus.INVALID, message)
+    try:
+        return await _run(size, lambda: read_request(method, call.request, is_json=call.is_json))
+    except InvalidRequestError as exc:
+        raise _NotCalled(DaprStatus.INVALID, f"{method.name}: request: {exc}") from exc
+
+
+async def _written(method: Method, response: Any, *, is_json: bool) -> DaprAnswer:
+    size = response.ByteSize()
+    if size > DAPR_MESSAGE_BYTES:
+        message = f"response of {size} bytes; expected at most {DAPR_MESSAGE_BYTES}"
+        return _failed("RESOURCE_EXHAUSTED", method, message)
+    written = await _run(size, lambda: write_response(response, is_json=is_json))
+    return DaprAnswer(DaprStatus.OK, response=written)
+
+
+async def _run(size: int, work: Callable[[], _T]) -> _T:
+    """
+    Do some work on a message of this size, on a thread if it may take long.
+    """
+    return await asyncio.to_thread(work) if size > _INLINE_BYTES else work()
+
+
+def _metadata(method: Method, invocation: Invocation) -> Metadata:
+    """
+    Return the metadata of a call: the invocation's trace, and how deep an invocation that it leads to is.
+    """
+    trace = invocation.origin.trace
+    pairs = [("traceparent", trace.parent), ("tracestate", trace.state)]
+    if method.name == _NESTING:
+        pairs.append((DEPTH_KEY, str(invocation.origin.depth + 1)))
+    return tuple((key, value) for key, value in pairs if value)
+
+
+def _refused(error: grpc.aio.AioRpcError, method: Method, invocation: Invocation) -> DaprAnswer:
+    code = error.code()
+    details = _printable(error.details() or "")
+    _log.info("invocation %s: %s: %s: %s", invocation.id, method.name, code.name, details)
+    if code is grpc.StatusCode.UNAVAILABLE:
+        # The sidecar's own, or that of an app: daprd passes it on, and the guest can't do anything else.
+        return DaprAnswer(DaprStatus.UNAVAILABLE, f"{method.name}: Dapr or the app can't be reached")
+    return _failed(code.name, method, "Dapr answered with this error")
+
+
+def _printable(text: str) -> str:
+    """
+    Return text in one line that nobody can forge another line with.
+    """
+    return text if text.isprintable() else repr(text)[1:-1]
+
+
+def _failed(code: str, method: Method, message: str) -> DaprAnswer:
+    return DaprAnswer(DaprStatus.FAILED, f"{code}: {method.name}: {message}")

@@ -1,0 +1,122 @@
+"""Guests' requests and Dapr's responses, as protobuf and as JSON."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+import pytest
+from dapr.proto.common.v1 import common_pb2
+from dapr.proto.runtime.v1 import invoke_pb2, state_pb2
+from google.protobuf import empty_pb2
+
+from wasm_grpc.dapr.guest_messages import read_request, write_response
+from wasm_grpc.dapr.guest_methods import METHODS, InvalidRequestError
+
+__all__ = []
+
+SAVE = state_pb2.SaveStateRequest(
+    store_name="s", states=[common_pb2.StateItem(key="k", value=b"\xff\0", etag=common_pb2.Etag(value="1"))]
+)
+INVOKE = invoke_pb2.InvokeServiceRequest(
+    id="app",
+    message=common_pb2.InvokeRequest(
+        method="m",
+        content_type="text/plain",
+        http_extension=common_pb2.HTTPExtension(verb=common_pb2.HTTPExtension.POST, querystring="a=1"),
+    ),
+)
+INVOKE.message.data.value = b"body"
+
+
+def test_a_request_in_protobuf() -> None:
+    """It is what the guest sent, but for fields that Dapr's API doesn't have."""
+    unknown = b"\xfa\x7f\x01x"
+
+    assert read_request(METHODS["SaveState"], SAVE.SerializeToString() + unknown, is_json=False) == SAVE
+
+
+def test_a_request_in_json() -> None:
+    """It follows protobuf's JSON mapping."""
+    text = b'{"storeName": "s", "states": [{"key": "k", "value": "/wA=", "etag": {"value": "1"}}]}'
+
+    assert read_request(METHODS["SaveState"], text, is_json=True) == SAVE
+
+
+def test_a_service_invocation_in_json() -> None:
+    """Its body is in base64: the mapping can't write an Any without a type."""
+    message = {
+        "method": "m",
+        "data": base64.b64encode(b"body").decode(),
+        "contentType": "text/plain",
+        "httpExtension": {"verb": "POST", "querystring": "a=1"},
+    }
+    text = json.dumps({"id": "app", "message": message}).encode()
+
+    assert read_request(METHODS["InvokeService"], text, is_json=True) == INVOKE
+
+
+BAD_JSON = {
+    "not JSON": (b"{", "expected a JSON object for dapr.proto.runtime.v1.SaveStateRequest"),
+    "not UTF-8": (b'{"storeName": "\xff"}', "expected a JSON object for "),
+    "an array": (b"[]", "expected a JSON object for "),
+    "too deep": (b'{"a":' * 9_000, "expected a JSON object for "),
+    "too many": (b'{"states":[' + b"{}," * 10_000 + b"{}]}", "has more than 10000 members; expected fewer"),
+    "a wrong type": (b'{"storeName": 1}', "Failed to parse storeName field: expected string or bytes-like"),
+    "an unknown field": (b'{"nope": 1}', 'Message type "dapr.proto.runtime.v1.SaveStateRequest" has no fi'),
+}
+
+
+@pytest.mark.parametrize(("text", "reason"), BAD_JSON.values(), ids=BAD_JSON)
+def test_bad_json(text: bytes, reason: str) -> None:
+    """The guest is told what was expected, in one line."""
+    with pytest.raises(InvalidRequestError) as caught:
+        read_request(METHODS["SaveState"], text, is_json=True)
+
+    assert str(caught.value).startswith(reason)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("data", ["1", '"*"', '"a"', "null", "{}"])
+def test_a_bad_body_in_json(data: str) -> None:
+    """It is not base64."""
+    text = f'{{"id": "app", "message": {{"method": "m", "data": {data}}}}}'.encode()
+
+    with pytest.raises(InvalidRequestError, match=r"^message: data: expected the body in base64$"):
+        read_request(METHODS["InvokeService"], text, is_json=True)
+
+
+def test_bad_protobuf() -> None:
+    """The guest is told what was expected."""
+    with pytest.raises(InvalidRequestError) as caught:
+        read_request(METHODS["SaveState"], b"{}", is_json=False)
+
+    assert str(caught.value) == "expected protobuf of dapr.proto.runtime.v1.SaveStateRequest"
+
+
+def test_a_response_in_protobuf() -> None:
+    """It is Dapr's."""
+    response = state_pb2.GetStateResponse(data=b"\xff", etag="1")
+
+    assert write_response(response, is_json=False) == response.SerializeToString()
+
+
+def test_a_response_in_json() -> None:
+    """It follows protobuf's JSON mapping, in one line."""
+    response = state_pb2.GetStateResponse(data=b"\xff\0", etag="1", metadata={"a": "b"})
+
+    text = write_response(response, is_json=True)
+
+    assert text == b'{"data": "/wA=", "etag": "1", "metadata": {"a": "b"}}'
+    assert write_response(empty_pb2.Empty(), is_json=True) == b"{}"
+
+
+def test_the_response_of_a_service_in_json() -> None:
+    """Its body is in base64."""
+    response = common_pb2.InvokeResponse(content_type="text/plain")
+    response.data.value = b"body"
+
+    text = write_response(response, is_json=True)
+
+    assert text == b'{"data": "Ym9keQ==", "contentType": "text/plain"}'
+    assert write_response(common_pb2.InvokeResponse(), is_json=True) == b"{}"
