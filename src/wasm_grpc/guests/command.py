@@ -23,7 +23,7 @@ from wasm_grpc.engines.protocol import (
 )
 from wasm_grpc.guests.binding import bind, finish
 from wasm_grpc.guests.checks import check_function_export, check_imports, check_memory_export
-from wasm_grpc.guests.endings import GuestEnd, conclude
+from wasm_grpc.guests.endings import GuestEnd, conclude, without_frames
 from wasm_grpc.guests.interfaces import START, find_reactor, find_wapc_guest
 from wasm_grpc.guests.protocol import Ending, GuestCall
 from wasm_grpc.guests.toolchains import foreign_build
@@ -90,8 +90,7 @@ class ReadyCommand:
         try:
             self._instance = prepared.instantiate(self._context, memory_bytes=memory_bytes)
         except GuestTrap as end:
-            # Drop the traceback: it refers to this frame, and so to this object, which would be a cycle.
-            self._end = end.with_traceback(None)
+            self._end = without_frames(end)
 
     @property
     def is_spent(self) -> bool:
@@ -127,5 +126,5 @@ def _call_start(instance: Instance) -> GuestEnd | None:
         instance.start()
         instance.call(START)
     except (GuestExit, GuestStop, GuestTrap) as end:
-        return end
+        return without_frames(end)
     return None

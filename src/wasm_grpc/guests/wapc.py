@@ -27,7 +27,7 @@ from wasm_grpc.engines.protocol import (
 )
 from wasm_grpc.guests.binding import bind, finish
 from wasm_grpc.guests.checks import check_function_export, check_imports, check_memory_export
-from wasm_grpc.guests.endings import EX_DATAERR, GuestEnd, GuestFailure, conclude
+from wasm_grpc.guests.endings import EX_DATAERR, GuestEnd, GuestFailure, conclude, without_frames
 from wasm_grpc.guests.interfaces import GUEST_CALL, START, find_command
 from wasm_grpc.guests.protocol import Ending, GuestCall
 from wasm_grpc.guests.toolchains import foreign_build
@@ -102,8 +102,7 @@ class ReadyWapc:
         try:
             self._instance = prepared.instantiate(self._context, memory_bytes=memory_bytes)
         except GuestTrap as end:
-            # Drop the traceback: it refers to this frame, and so to this object, which would be a cycle.
-            self._end = end.with_traceback(None)
+            self._end = without_frames(end)
 
     @property
     def is_spent(self) -> bool:
@@ -120,7 +119,7 @@ class ReadyWapc:
             payload = _gather(call.stdin, call.limits.body_bytes)
         except GuestStop as stop:
             # No code has run, so the instance serves the next invocation.
-            return conclude(stop, call, memory_bytes=0)
+            return conclude(without_frames(stop), call, memory_bytes=0)
         memory_bytes = 0
         end = self._end
         instance = self._instance
@@ -158,9 +157,9 @@ class ReadyWapc:
             state.request(call.operation, payload)
             (result,) = instance.call(GUEST_CALL, len(call.operation), len(payload))
         except GuestStop as stop:
-            return stop, False
+            return without_frames(stop), False
         except (GuestExit, GuestTrap) as end:
-            return _with_error(end, state.error), False
+            return _with_error(without_frames(end), state.error), False
         # Without a response, an error counts more than the result does: wapc-rs and wapc-go agree on that.
         if result != _SUCCESS or (state.response is None and state.error is not None):
             return GuestFailure(state.error or b""), True

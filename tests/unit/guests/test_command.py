@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Sequence
 
 import pytest
@@ -224,3 +225,17 @@ def test_module_that_can_not_be_instantiated() -> None:
     ready = Command().ready(Misfit(_echo), Limits())
 
     assert ready.run(_call(b"body")).outcome.reason is Reason.TRAPPED
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_an_exit_leaves_no_cycle(code: int) -> None:
+    """What ended the guest refers to no frame: nothing waits for the collector of cycles."""
+    prepared = ScriptedPrepared(_exit(code))
+    gc.collect()
+    gc.disable()
+    try:
+        Command().ready(prepared, Limits()).run(_call())
+
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
