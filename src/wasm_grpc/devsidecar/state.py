@@ -80,8 +80,7 @@ class State:
             place: App id, store and key.
             data: The value.
             etag: The etag that an existing value must have; "" for none.
-            concurrency: With last-write, the etag is ignored. With first-write, no later write without an etag
-                succeeds.
+            concurrency: With last-write, the etag is ignored. After first-write, a write needs the etag.
 
         Raises:
             EtagError: It is not stored.
