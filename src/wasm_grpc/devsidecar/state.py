@@ -71,7 +71,12 @@ class State:
         return self._values.get(place)
 
     def save(
-        self, place: tuple[str, str, str], data: bytes, *, etag: str, concurrency: _Options.StateConcurrency
+        self,
+        place: tuple[str, str, str],
+        data: bytes,
+        *,
+        etag: str,
+        concurrency: _Options.StateConcurrency.ValueType,
     ) -> None:
         """
         Store a value.
