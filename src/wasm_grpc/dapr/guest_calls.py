@@ -51,6 +51,13 @@ class GuestCalls:
         """
         self._sidecar = sidecar
 
+    @property
+    def has_sidecar(self) -> bool:
+        """
+        See `DaprApi.has_sidecar`.
+        """
+        return self._sidecar is not None
+
     async def call(
         self, call: DaprCall, invocation: Invocation, function: WorkerFunction, *, timeout_s: float
     ) -> DaprAnswer:
