@@ -204,13 +204,16 @@ async def _abort(context: _Context, code: grpc.StatusCode, message: str) -> NoRe
 
 
 @contextlib.asynccontextmanager
-async def open_dev_sidecars(apps: Mapping[str, str]) -> AsyncIterator[Mapping[str, str]]:
+async def open_dev_sidecars(
+    apps: Mapping[str, str], *, ports: Mapping[str, int] | None = None
+) -> AsyncIterator[Mapping[str, str]]:
     """
     Run a sidecar for each app on loopback, and yield their gRPC addresses by app id.
 
     Args:
         apps: The address of each app's gRPC server by app id; "" for an app that only calls others. The
             servers may start later.
+        ports: The port of each sidecar by app id; any free one for the others.
     """
     async with contextlib.AsyncExitStack() as stack:
         channels = {
@@ -224,7 +227,8 @@ async def open_dev_sidecars(apps: Mapping[str, str]) -> AsyncIterator[Mapping[st
         for app_id in apps:
             server = grpc.aio.server(options=_OPTIONS)
             dapr_pb2_grpc.add_DaprServicer_to_server(_Sidecar(machine, app_id), server)
-            addresses[app_id] = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+            port = server.add_insecure_port(f"127.0.0.1:{(ports or {}).get(app_id, 0)}")
+            addresses[app_id] = f"127.0.0.1:{port}"
             await server.start()
             stack.push_async_callback(server.stop, None)
         yield addresses
