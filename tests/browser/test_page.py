@@ -344,6 +344,7 @@ async def test_it_can_be_read(browser: Browser, site: Site, scheme: Any, width: 
     await page.get_by_role("button", name="Sample digit").click()
     await page.get_by_role("button", name="Read a digit").click()
     await expect(page.locator("#shown")).to_have_attribute("data-shows", re.compile("digit|none"))
+    await expect(page.get_by_role("table")).to_be_visible()
     faults = [(await Axe().run(page)).generate_report()]
     await page.get_by_role("button", name="Turn it grey").click()
     await expect(page.locator("#after")).to_be_visible()
