@@ -33,7 +33,7 @@ bench: ## measure ours against bare gRPC, native apps and other ways to run WebA
 	@scripts/setup dev && .venv/bin/python -m benchmarks $(ARGS)
 
 functions: ## rebuild every committed .wasm from its source
-	@functions/build $(ARGS)$(if $(ARGS),, && tests/conformance/guests/build)
+	@functions/build $(ARGS)$(if $(ARGS),, && tests/conformance/guests/build && tests/conformance/wapc/guests/build)
 
 proto: ## generate src/wasm_grpc/v1 anew from proto/
 	@scripts/proto
@@ -49,4 +49,4 @@ lock: ## lock the dependencies anew: ARGS=--upgrade takes the newest
 
 clean: ## remove all that make has made, the committed files aside
 	@rm -rf .venv .venv-tflite .venv-wasmer .tools demo-output test-artefacts dist .*_cache .hypothesis
-	@rm -rf functions/target functions/Cargo.lock tests/conformance/guests/*/node_modules
+	@rm -rf functions/target functions/Cargo.lock tests/conformance/guests/*/node_modules tests/conformance/wapc/guests/*/node_modules

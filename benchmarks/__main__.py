@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -143,6 +143,7 @@ def _verdicts(found: Findings, engines: Sequence[str]) -> list[Verdict]:
         topics=found.topics,
         dapr_calls=found.dapr_calls,
         pages=found.pages,
+        reuse=found.reuse,
         engines=engines,
     )
 
@@ -155,7 +156,7 @@ def _by_part(found: Findings, judged: Sequence[Verdict]) -> dict[str, Any]:
     loads = {part: [each for each in figures["loads"] if each["part"] == part] for part in OUR_PARTS}
     return {
         **{part: each for part, each in loads.items() if each},
-        **{part: figures[part] for part in ("streams", "steps", "files", "topics")},
+        **{part: figures[part] for part in ("streams", "steps", "files", "topics", "reuse")},
         "dapr": figures["dapr_calls"],
         "startup": figures["startups"],
         "page": figures["pages"],
@@ -169,24 +170,21 @@ def _lines(
     found: Findings, judged: Sequence[Verdict], runtimes: Sequence[OurRuntime], plan: Plan
 ) -> Iterator[str]:
     yield from _load_lines(found, runtimes, plan)
-    if found.steps:
-        yield from report.step_lines(found.steps)
-    if found.files:
-        yield from report.file_lines(found.files)
-    if found.likenesses:
-        yield from report.likeness_lines(found.likenesses)
-    if found.startups:
-        yield from report.startup_lines(found.startups, plan.starts)
-    if found.first_calls:
-        yield from report.first_call_lines(found.first_calls, plan.starts)
-    if found.topics:
-        yield from report.topic_lines(found.topics)
-    if found.dapr_calls:
-        yield from report.dapr_call_lines(found.dapr_calls)
-    if found.pages:
-        yield from report.page_lines(found.pages)
-    if judged:
-        yield from report.verdict_lines(judged)
+    parts: Sequence[tuple[Any, Callable[[Any], Iterator[str]]]] = (
+        (found.steps, report.step_lines),
+        (found.files, report.file_lines),
+        (found.likenesses, report.likeness_lines),
+        (found.startups, lambda each: report.startup_lines(each, plan.starts)),
+        (found.first_calls, lambda each: report.first_call_lines(each, plan.starts)),
+        (found.topics, report.topic_lines),
+        (found.dapr_calls, report.dapr_call_lines),
+        (found.pages, report.page_lines),
+        (found.reuse, report.reuse_lines),
+        (judged, report.verdict_lines),
+    )
+    for figures, lines in parts:
+        if figures:
+            yield from lines(figures)
 
 
 def _load_lines(found: Findings, runtimes: Sequence[OurRuntime], plan: Plan) -> Iterator[str]:

@@ -11,6 +11,7 @@ from benchmarks.guest_cost import STEPS
 from benchmarks.page import PageCost
 from benchmarks.pictures import Likeness
 from benchmarks.results import CaseResult
+from benchmarks.reuse import Reuse
 from benchmarks.startup import Startup
 from benchmarks.streams import Streams
 from benchmarks.targets import Verdict
@@ -23,6 +24,7 @@ __all__ = [
     "likeness_lines",
     "load_lines",
     "page_lines",
+    "reuse_lines",
     "startup_lines",
     "step_lines",
     "stream_lines",
@@ -179,6 +181,20 @@ def page_lines(pages: Mapping[str, PageCost]) -> Iterator[str]:
     for engine, cost in pages.items():
         name = f"{engine}, {cost.sidecar}"
         yield f"  {name:<31} {cost.page_ms:>8.2f} {cost.direct_ms:>11.2f} {cost.cost_ms:>15.2f}"
+
+
+def reuse_lines(reuse: Mapping[str, Mapping[str, Reuse]]) -> Iterator[str]:
+    """
+    Return what a warm instance of a waPC function brings over a fresh one.
+    """
+    yield ""
+    yield "waPC echo 64 B, 16 callers     requests/s: fresh    warm   ratio   worker's CPU us: fresh    warm"
+    for engine, languages in reuse.items():
+        for language, found in languages.items():
+            yield (
+                f"  {engine:<9} {language:<29} {found.fresh:>7,.0f} {found.warm:>7,.0f} {found.ratio:>7.2f}"
+                f" {found.fresh_us:>24,.0f} {found.warm_us:>7,.0f}"
+            )
 
 
 def verdict_lines(verdicts: Sequence[Verdict]) -> Iterator[str]:

@@ -22,6 +22,7 @@ from benchmarks.functions import lay_out
 from benchmarks.page import PageCost, measure_page
 from benchmarks.processes import serving
 from benchmarks.results import CaseResult
+from benchmarks.reuse import Reuse, measure_reuse
 from benchmarks.rounds import run_rounds
 from benchmarks.runtimes import OurRuntime
 from benchmarks.startup import Startup, measure_startup
@@ -44,6 +45,7 @@ OUR_PARTS = (
     "topics",
     "dapr",
     "page",
+    "reuse",
 )
 """What is measured of ours and of the least that it could cost."""
 PARTS = (*OUR_PARTS, *FIELD_PARTS)
@@ -122,6 +124,7 @@ class Findings:
     topics: dict[str, Topics]
     dapr_calls: dict[str, DaprCallCost]
     pages: dict[str, PageCost]
+    reuse: dict[str, dict[str, Reuse]]
     field: FieldFindings | None
     left_out: dict[str, str]
 
@@ -188,6 +191,15 @@ def run(
         pages = wanted(
             "page", lambda: {each.key: measure_page(each, calls=plan.page_calls, env=cache) for each in ours}
         )
+        reuse = wanted(
+            "reuse",
+            lambda: {
+                runtime.engine: measure_reuse(
+                    runtime.engine, rounds=plan.rounds, seconds=plan.seconds, env=cache
+                )
+                for runtime in runtimes
+            },
+        )
     field = None
     if set(parts).intersection(FIELD_PARTS):
         engines = [runtime.engine for runtime in runtimes]
@@ -207,6 +219,7 @@ def run(
         topics=topics,
         dapr_calls=dapr_calls,
         pages=pages,
+        reuse=reuse,
         field=field,
         left_out=left_out,
     )

@@ -12,6 +12,7 @@ from benchmarks.first_call import FirstCall
 from benchmarks.page import PageCost
 from benchmarks.pictures import Likeness
 from benchmarks.results import CaseResult
+from benchmarks.reuse import Reuse
 from benchmarks.startup import Startup
 from benchmarks.streams import StreamResult
 from benchmarks.topics import Topics
@@ -30,6 +31,7 @@ _STARTUP_S = 0.6
 _BATCH_RATIO = 3.0
 _SDK_RATIO = 0.6
 _PAGE_MS = 3.0
+_WARM_RATIO = 1.3
 _WRITE_MB_S = 200
 _DAPR_ADDED_MS = 0.3
 _WAITING_S = LATE_S + 1.0
@@ -69,6 +71,7 @@ def verdicts(
     topics: Mapping[str, Topics],
     dapr_calls: Mapping[str, DaprCallCost],
     pages: Mapping[str, PageCost],
+    reuse: Mapping[str, Mapping[str, Reuse]],
     engines: Sequence[str],
 ) -> list[Verdict]:
     """
@@ -84,6 +87,7 @@ def verdicts(
         topics: By engine.
         dapr_calls: By engine.
         pages: By engine.
+        reuse: By engine and language.
         engines: Ours.
     """
     found = []
@@ -114,6 +118,17 @@ def verdicts(
     found += _file_verdicts(files)
     found += _topic_verdicts(topics)
     found += _dapr_verdicts(dapr_calls)
+    # Of the worker: the server takes the same for both, and more than a small guest does.
+    found += [
+        _at_least(
+            f"waPC echo by {language}: worker's CPU time, fresh of warm",
+            engine,
+            each.worker_ratio,
+            _WARM_RATIO,
+        )
+        for engine, languages in reuse.items()
+        for language, each in languages.items()
+    ]
     found += [
         _at_most("the page's own cost, ms", engine, page.cost_ms, _PAGE_MS) for engine, page in pages.items()
     ]

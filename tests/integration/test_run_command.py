@@ -111,17 +111,13 @@ def test_exit_codes(
     [
         (["--bogus"], "wasm-grpc run: unrecognized"),
         (["--timeout", "soon"], "wasm-grpc run: argument --timeout: 'soon' is not a duration; expected"),
-        (
-            ["--call", "f"],
-            "wasm-grpc run: --call: calling an export is not available yet; expected a later version",
-        ),
         (["--engine", "v8"], "wasm-grpc run: argument --engine: invalid choice: 'v8'"),
         (
             ["--env", "novalue"],
             "wasm-grpc run: argument --env: 'novalue' is not a variable; expected NAME=value",
         ),
     ],
-    ids=["unknown", "duration", "later", "choice", "variable"],
+    ids=["unknown", "duration", "choice", "variable"],
 )
 def test_a_wrong_flag(guest: Path, env: dict[str, str], flags: list[str], error: str) -> None:
     """A wrong flag is one line and 125: the guest, whose codes all others may be, did not run."""

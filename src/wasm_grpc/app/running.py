@@ -79,6 +79,7 @@ class GuestProgram:
         limits: Its limits.
         grants: What it may use besides its input.
         sidecar: Address of the sidecar for its calls to Dapr; "" for none.
+        operation: The waPC operation to call; None for a command.
     """
 
     file: Path
@@ -87,6 +88,14 @@ class GuestProgram:
     limits: Limits
     grants: Grants = field(default_factory=Grants)
     sidecar: str = ""
+    operation: str | None = None
+
+    @property
+    def guest(self) -> GuestKind:
+        """
+        How the module is called.
+        """
+        return GuestKind.WASI_COMMAND if self.operation is None else GuestKind.WAPC
 
 
 async def run_once(program: GuestProgram, settings: Settings, streams: Streams) -> Outcome:
@@ -137,7 +146,7 @@ async def _start_on_first(
         compiler = ModuleCompiler(settings, cache, bases, {engine: found})
         artifact = await compiler.compile(
             wasm,
-            guest=GuestKind.WASI_COMMAND,
+            guest=program.guest,
             limits=program.limits,
             engine=engine,
             name=program.file.name,
@@ -160,7 +169,7 @@ async def _start_on_first(
 def _function(program: GuestProgram, artifact: Artifact, grants: Grants) -> WorkerFunction:
     return WorkerFunction(
         name=program.file.name,
-        guest=GuestKind.WASI_COMMAND,
+        guest=program.guest,
         artifact=artifact.path,
         digest=artifact.digest,
         args=program.args,
@@ -182,10 +191,13 @@ async def _inspect(program: GuestProgram, inspector: Inspector, engine: EngineNa
 
 
 def _worker_bytes(program: GuestProgram, settings: Settings) -> int:
-    # No request and no result: a run streams both. Files twice: the guest's first write to one copies it.
+    # A command's input and output are streamed. A waPC guest's payload and response are held whole.
+    # Files twice: the guest's first write to one copies it.
+    limits = program.limits
+    traffic = 0 if program.operation is None else 2 * limits.body_bytes + limits.result_bytes
     files_bytes = 2 * sum(mount.size_bytes for mount in program.grants.mounts)
     calls_bytes = dapr_bytes([program.grants.dapr])
-    return settings.worker_bytes + guest_bytes(program.limits) + files_bytes + calls_bytes
+    return settings.worker_bytes + guest_bytes(limits) + traffic + files_bytes + calls_bytes
 
 
 @contextlib.asynccontextmanager
@@ -230,7 +242,8 @@ class _Conversation:
             ModuleError: The worker can't load it.
         """
         self._session.send(wire.Load(0, self._function))
-        self._session.send(wire.Invoke(0, b"", b"", streams=True, follows_log=True))
+        operation = (self._program.operation or "").encode("utf-8", "surrogateescape")
+        self._session.send(wire.Invoke(0, b"", b"", streams=True, follows_log=True, operation=operation))
         try:
             while True:
                 message = await self._session.receive()

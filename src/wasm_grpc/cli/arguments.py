@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any, NoReturn
 
@@ -20,7 +19,6 @@ __all__ = [
     "duration",
     "duration_or_zero",
     "header",
-    "later",
     "setting_flags",
     "size",
     "size_or_none",
@@ -98,25 +96,6 @@ def header(text: str) -> tuple[str, str]:
             f"{text!r} is a binary header; expected key=value with a key that doesn't end with -bin"
         )
     return key, value
-
-
-def later(parser: argparse.ArgumentParser, flag: str, feature: str, **options: Any) -> None:
-    """
-    Declare a flag whose feature is planned, so that its use gives a clear error.
-    """
-
-    class Later(argparse.Action):
-        def __call__(
-            self,
-            parser: argparse.ArgumentParser,
-            namespace: argparse.Namespace,
-            values: str | Sequence[Any] | None,
-            option_string: str | None = None,
-        ) -> None:
-            parser.error(f"{flag}: {feature} is not available yet; expected a later version")
-
-    options.setdefault("nargs", 0)
-    parser.add_argument(flag, action=Later, help=f"{feature}: in a later version", **options)
 
 
 def add_folder(parser: argparse.ArgumentParser) -> None:

@@ -5,9 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from wasm_grpc.core.model import MIB, EngineName, PoolPolicy, Runtime, WorkerFunction
+from wasm_grpc.core.model import MIB, EngineName, PoolPolicy, ReuseKind, Runtime, WorkerFunction
 from wasm_grpc.core.settings import Settings
-from wasm_grpc.pool.memory import code_bytes, dapr_bytes, loaded_code_bytes, models_bytes, worker_bytes
+from wasm_grpc.pool.memory import (
+    code_bytes,
+    dapr_bytes,
+    kept_bytes,
+    loaded_code_bytes,
+    models_bytes,
+    worker_bytes,
+)
 from wasm_grpc.pool.registry import WorkerKind
 
 __all__ = ["PoolFunction", "kind_bytes", "memory_notes"]
@@ -115,6 +122,7 @@ def _bytes_for(functions: Sequence[PoolFunction], settings: Settings) -> int:
         models_bytes=models_bytes(each.grants.inference for each in loaded),
         code_bytes=code_bytes(_code_of(functions)),
         dapr_bytes=dapr_bytes(each.grants.dapr for each in loaded),
+        kept_bytes=kept_bytes(each.limits for each in loaded if each.reuse is ReuseKind.WARM),
     )
 
 

@@ -23,6 +23,7 @@ __all__ = [
     "dapr_bytes",
     "frame_bytes",
     "guest_bytes",
+    "kept_bytes",
     "loaded_code_bytes",
     "models_bytes",
     "resident_bytes",
@@ -108,6 +109,16 @@ def guest_bytes(limits: Limits) -> int:
     return 2 * (limit_in_code(limits.memory_bytes, is_set_by_instance=False) + limits.scratch_bytes)
 
 
+def kept_bytes(limits: Iterable[Limits]) -> int:
+    """
+    Return what the warm instances of functions may keep of a worker while others run: their linear memory.
+
+    Args:
+        limits: Of the functions whose instances are warm.
+    """
+    return sum(limit_in_code(limit.memory_bytes, is_set_by_instance=False) for limit in limits)
+
+
 def worker_bytes(
     limits: Iterable[Limits],
     settings: Settings,
@@ -116,6 +127,7 @@ def worker_bytes(
     models_bytes: int = 0,
     code_bytes: int = 0,
     dapr_bytes: int = 0,
+    kept_bytes: int = 0,
 ) -> int:
     """
     Return what one worker may take: its own memory, the largest guests, and a request and its result.
@@ -127,13 +139,14 @@ def worker_bytes(
         models_bytes: See `models_bytes`.
         code_bytes: See `code_bytes`.
         dapr_bytes: See `dapr_bytes`.
+        kept_bytes: See `kept_bytes`.
     """
     guests = traffic = 0
     for limit in limits:
         guests = max(guests, guest_bytes(limit))
         traffic = max(traffic, 2 * limit.body_bytes + 3 * limit.result_bytes)
     own = settings.worker_bytes + files_bytes + models_bytes + code_bytes
-    return own + guests + traffic + dapr_bytes
+    return own + guests + kept_bytes + traffic + dapr_bytes
 
 
 def resident_bytes(pid: int) -> int:

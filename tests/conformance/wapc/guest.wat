@@ -17,8 +17,9 @@
     (func $open (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
   (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
   (memory (export "memory") 4)
-  ;; 0: the operation. 16: a vector. 32: a count. 64: texts. 128: how often each initialiser ran. 256: what the
-  ;; last invocation left. 4096: strings of the environment. 65536: the payload. 131072: a host's answer.
+  ;; 0: the operation. 16: a vector. 32: a count. 64: texts. 128: how often each initialiser ran. 144: how many
+  ;; invocations there were. 256: what the last one left. 4096: strings of the environment. 65536: the payload.
+  ;; 131072: a host's answer.
   (data (i32.const 64) "dapr")
   (data (i32.const 68) "GetState")
   (data (i32.const 76) "file")
@@ -117,6 +118,14 @@
       (call $host_response (i32.const 131072))
       (return (call $answer (i32.const 131072)
         (i32.add (call $host_response_len) (call $host_error_len))))))
+    ;; "w": which operation it is.
+    (if (call $is (i32.const 0x77)) (then (return (call $answer (i32.const 0) (local.get $operation)))))
+    ;; "m": how many invocations this instance has served.
+    (if (call $is (i32.const 0x6d)) (then
+      (i32.store8 (i32.const 144) (i32.add (i32.const 48) (call $count (i32.const 148))))
+      (return (call $answer (i32.const 144) (i32.const 1)))))
+    ;; "j": compute for ever.
+    (if (call $is (i32.const 0x6a)) (then (loop $ever (br $ever))))
     ;; "z": a response that is longer than memory.
     (if (call $is (i32.const 0x7a)) (then (return (call $answer (i32.const 0) (i32.const -1)))))
     ;; "l": ask for ever.

@@ -1,37 +1,15 @@
-"""Guests assembled from text, and the files that they see."""
+"""The files that guests assembled from text see."""
 
 from __future__ import annotations
 
 import hashlib
-import os
-import shutil
-import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from wasm_grpc.core.model import Mount, MountEntry
 
-__all__ = ["assemble", "mounts"]
-
-
-@pytest.fixture(scope="session")
-def assemble(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], bytes]:
-    """Turn the text format into a binary."""
-    wat2wasm = shutil.which("wat2wasm")
-    if wat2wasm is None:
-        # Not `rig.skip`: the rig needs libraries that the worker tower's environment has not.
-        give_up = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
-        give_up("wat2wasm: not found; Debian's package wabt was expected")
-    folder: Path = tmp_path_factory.mktemp("wat")
-
-    def assembled(wat: str) -> bytes:
-        (folder / "guest.wat").write_text(wat)
-        subprocess.run([wat2wasm, "guest.wat", "-o", "guest.wasm"], cwd=folder, check=True, timeout=10)
-        return (folder / "guest.wasm").read_bytes()
-
-    return assembled
+__all__ = ["mounts"]
 
 
 @pytest.fixture(scope="session")

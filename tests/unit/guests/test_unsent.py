@@ -15,7 +15,9 @@ from wasm_grpc.core.wire import DaprAnswer, DaprStatus
 from wasm_grpc.engines.protocol import Context, GuestExit, GuestStop, GuestTrap
 from wasm_grpc.guests.command import Command
 from wasm_grpc.guests.protocol import GuestCall
+from wasm_grpc.guests.wapc import Wapc
 from wasm_grpc.hosts.dapr.module import DaprAsFiles
+from wasm_grpc.hosts.wapc.module import Wapc as WapcHost
 from wasm_grpc.hosts.wasi import preview1
 from wasm_grpc.hosts.wasi.abi import EBADF, OFLAG_CREAT, OFLAG_TRUNC, RIGHT_FD_READ, RIGHT_FD_WRITE, SUCCESS
 from wasm_grpc.hosts.wasi.context import WasiContext
@@ -25,6 +27,7 @@ __all__ = []
 
 DAPR = 3
 KEY = ("store", "k")
+LIMITS = Limits()
 Script = Callable[[WasiContext], None]
 
 
@@ -38,10 +41,10 @@ class _Instance:
     def start(self) -> None:
         """Do nothing: there is no start function."""
 
-    def call(self, export: str, *args: object) -> tuple[()]:
-        """Run the script."""
+    def call(self, export: str, *args: object) -> tuple[int, ...]:
+        """Run the script; a waPC guest succeeds then."""
         self._script(self._context)
-        return ()
+        return (1,) if export == "__guest_call" else ()
 
     def memory_bytes(self) -> int:
         """No memory is taken."""
@@ -55,14 +58,14 @@ class _Prepared:
     def __init__(self, script: Script) -> None:
         self._script = script
 
+    def exports_function(self, name: str) -> bool:
+        """It has no initialiser."""
+        return name == "__guest_call"
+
     def instantiate(self, context: Context, *, memory_bytes: int) -> _Instance:
         """Make an instance that runs the script."""
         assert isinstance(context, WasiContext)
         return _Instance(context, self._script)
-
-    def exports_function(self, name: str) -> bool:
-        """See `Prepared`."""
-        return name == "_start"
 
 
 def _wasi(context: WasiContext, name: str, *args: int) -> object:
@@ -80,19 +83,21 @@ def _put(context: WasiContext, path: bytes, data: bytes) -> None:
     assert _wasi(context, "fd_write", int.from_bytes(memory[16:20], "little"), 0, 1, 16) == SUCCESS
 
 
-def _run(script: Script, dapr: FakeDapr | None, *, output_bytes: int = 1000) -> Outcome:
-    limits = Limits(output_bytes=output_bytes)
-    call = GuestCall(
+def _call(dapr: FakeDapr | None) -> GuestCall:
+    return GuestCall(
         args=b"",
         env=b"",
         stdin=BytesStdin(b""),
-        stdout=CollectedStdout(limits.output_bytes),
-        stderr=Stderr(limits.stderr_bytes),
-        limits=limits,
-        states={DaprAsFiles.state: DaprAsFiles().open(Grants(dapr=GRANTS))},
+        stdout=CollectedStdout(None),
+        stderr=Stderr(LIMITS.stderr_bytes),
+        limits=LIMITS,
+        states={module.state: module().open(Grants(dapr=GRANTS)) for module in (DaprAsFiles, WapcHost)},
         dapr=dapr,
     )
-    return Command().ready(_Prepared(script), limits).run(call).outcome
+
+
+def _run(script: Script, dapr: FakeDapr | None) -> Outcome:
+    return Command().ready(_Prepared(script), LIMITS).run(_call(dapr)).outcome
 
 
 def _ended_by(end: BaseException | None) -> Script:
@@ -199,3 +204,24 @@ def test_an_invocation_leaves_nothing(answers: list[DaprAnswer]) -> None:
         assert held() is None
     finally:
         gc.enable()
+
+
+def test_a_warm_instance_sends_what_is_its_invocations() -> None:
+    """Each call of a waPC guest sends what it left, if it succeeds; what a failed one left, no other sends."""
+    ends: list[BaseException | None] = [None, None, GuestTrap("unreachable")]
+
+    def script(context: WasiContext) -> None:
+        _ended_by(ends.pop(0))(context)
+
+    daprs = [FakeDapr() for _ in ends]
+    daprs[1].answers = [DaprAnswer(DaprStatus.UNAVAILABLE, "no sidecar")]
+    ready = Wapc().ready(_Prepared(script), LIMITS, max_invocations=10)
+
+    outcomes = [(ready.run(_call(dapr)).outcome.reason, ready.is_spent) for dapr in daprs]
+
+    assert outcomes == [(Reason.OK, False), (Reason.UNSENT, False), (Reason.TRAPPED, True)]
+    assert [dapr.methods for dapr in daprs] == [
+        ["SaveState", "PublishEvent", "InvokeService"],
+        ["SaveState"],
+        [],
+    ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from wasm_grpc.core.model import (
     MIB,
     EngineName,
@@ -11,11 +13,12 @@ from wasm_grpc.core.model import (
     Limits,
     Model,
     PoolPolicy,
+    ReuseKind,
     Runtime,
     WorkerFunction,
 )
 from wasm_grpc.core.settings import make_settings
-from wasm_grpc.pool.functions import PoolFunction, memory_notes
+from wasm_grpc.pool.functions import PoolFunction, kind_bytes, memory_notes
 
 SETTINGS = make_settings({"workers": 4})
 
@@ -77,3 +80,17 @@ def test_workers_that_fit_are_not_spoken_of() -> None:
 
     assert memory_notes(functions, SETTINGS, 1340 * MIB) == []
     assert memory_notes(functions, SETTINGS, None) == []
+
+
+def test_warm_instances_keep_their_memory() -> None:
+    """A worker may take the memory of each warm function's instance beside what runs; a fresh one's is freed."""
+    fresh = [function(name, engine=EngineName.WASMTIME, code=0, digest="1") for name in "abc"]
+    warm = [
+        dataclasses.replace(each, function=dataclasses.replace(each.function, reuse=ReuseKind.WARM))
+        for each in fresh[:2]
+    ]
+
+    (with_warm,) = kind_bytes([*warm, fresh[2]], SETTINGS).values()
+    (without,) = kind_bytes(fresh, SETTINGS).values()
+
+    assert with_warm - without == 2 * Limits().memory_bytes

@@ -1,4 +1,4 @@
-"""The descriptor of what takes messages: what is written is collected and sent."""
+"""What takes messages, and the descriptor that collects and sends them."""
 
 from __future__ import annotations
 
@@ -98,6 +98,6 @@ class Outbox(OpenRegular):
         raise NotImplementedError
 
     def _discard(self) -> None:
-        # The base of `size` is what is held: the message, or what took its place.
+        # What is held: the message, or the answer that has taken its place.
         self.volume.take(-self.size)
         self._unsent = None

@@ -47,7 +47,8 @@ class StateKey(Entry):
         Two guests that open a key with ``excl`` at once may both succeed: Dapr has no call for that.
 
         Raises:
-            Refusal: ENOENT, EEXIST, ENOTDIR; ENOSPC, there is no room for it; see also `DaprFiles.call`.
+            Refusal: ENOENT, EEXIST, ENOTDIR; ENOTCAPABLE or EPERM, the directory lacks the right to create or
+                truncate files; ENOSPC, there is no room for it; see also `DaprFiles.call`.
         """
         request.check_file()
         is_replaced = request.creates and request.truncates and not request.is_exclusive
@@ -56,6 +57,10 @@ class StateKey(Entry):
             raise Refusal(ENOENT)
         if value is not None and request.is_exclusive:
             raise Refusal(EEXIST)
+        if is_replaced or value is None:
+            # A key that may be missing may be created.
+            request.check_creation()
+        request.check_truncation()
         is_new = value is None or request.truncates
         content = b"" if is_new or value is None else value
         self.files.take(len(content), self.target)

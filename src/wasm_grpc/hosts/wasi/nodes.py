@@ -9,7 +9,9 @@ from wasm_grpc.hosts.wasi.abi import (
     EEXIST,
     EISDIR,
     ENAMETOOLONG,
+    ENOTCAPABLE,
     ENOTDIR,
+    EPERM,
     EROFS,
     FILE_RIGHTS,
     FILETYPE_DIRECTORY,
@@ -20,6 +22,8 @@ from wasm_grpc.hosts.wasi.abi import (
     OFLAG_TRUNC,
     RIGHT_FD_READ,
     RIGHT_FD_WRITE,
+    RIGHT_PATH_CREATE_FILE,
+    RIGHT_PATH_FILESTAT_SET_SIZE,
 )
 from wasm_grpc.hosts.wasi.descriptors import Descriptor
 from wasm_grpc.hosts.wasi.refusal import Refusal
@@ -110,6 +114,21 @@ class OpenRequest:
         """
         if self.is_exclusive:
             raise Refusal(EEXIST)
+
+    def check_creation(self) -> None:
+        """
+        Raise ENOTCAPABLE if the directory lacks the right to create a file.
+        """
+        if not self.base.rights & RIGHT_PATH_CREATE_FILE:
+            raise Refusal(ENOTCAPABLE)
+
+    def check_truncation(self) -> None:
+        """
+        Raise EPERM if the file begins empty, and the directory lacks the right to truncate it.
+        """
+        if self.truncates and not self.base.rights & RIGHT_PATH_FILESTAT_SET_SIZE:
+            # EPERM is what the standard's own tests expect (truncation_rights).
+            raise Refusal(EPERM)
 
 
 class Node:

@@ -13,7 +13,6 @@ from wasm_grpc.hosts.wasi.abi import (
     OFLAG_DIRECTORY,
     OFLAG_EXCL,
     OFLAG_TRUNC,
-    RIGHT_PATH_CREATE_FILE,
     RIGHT_PATH_OPEN,
     SIZE,
 )
@@ -66,8 +65,7 @@ def _open(place: Place, request: OpenRequest) -> Descriptor:
         # A trailing slash asks for a directory, but O_CREAT would create a file.
         raise Refusal(EISDIR)
     if place.node is None and request.creates:
-        if not request.base.rights & RIGHT_PATH_CREATE_FILE:
-            raise Refusal(ENOTCAPABLE)
+        request.check_creation()
         return place.folder.create(place.name, request)
     return place.existing().open(request)
 

@@ -17,6 +17,9 @@ from wasm_grpc.hosts.wasi.abi import (
     ENOTCAPABLE,
     EPERM,
     EROFS,
+    RIGHT_FD_WRITE,
+    RIGHT_PATH_CREATE_FILE,
+    RIGHT_PATH_FILESTAT_SET_SIZE,
     SUCCESS,
 )
 
@@ -112,13 +115,24 @@ def test_directories_can_not_be_changed() -> None:
 
 
 def test_rights_that_were_dropped_are_gone() -> None:
-    """A guest can give up the right to write below /dapr."""
+    """A guest can give up the rights to create, to truncate and to write below /dapr."""
     guest = DaprGuest()
-    inheriting = guest.memory.context.descriptors[DAPR].inheriting & ~(1 << 6)
-    rights = guest.memory.context.descriptors[DAPR].rights
-    assert guest.wasi("fd_fdstat_set_rights", DAPR, rights, inheriting) == SUCCESS
+    guest.dapr.state["store", "k"] = b"value"
+    missing, key = "state/store/orders-1", "state/store/k"
+    opened = guest.memory.context.descriptors[DAPR]
 
-    assert guest.try_open("state/store/k", "w") == ENOTCAPABLE
+    rights = opened.rights & ~RIGHT_PATH_CREATE_FILE
+    assert guest.wasi("fd_fdstat_set_rights", DAPR, rights, opened.inheriting) == SUCCESS
+    assert [guest.try_open(missing, "wc"), guest.try_open(key, "wct")] == [ENOTCAPABLE] * 2
+    assert [guest.try_open(key, "wc"), guest.try_open(key, "wt")] == [SUCCESS] * 2
+
+    rights &= ~RIGHT_PATH_FILESTAT_SET_SIZE
+    assert guest.wasi("fd_fdstat_set_rights", DAPR, rights, opened.inheriting) == SUCCESS
+    assert [guest.try_open(key, "wt"), guest.try_open(key, "w")] == [EPERM, SUCCESS]
+
+    inheriting = opened.inheriting & ~RIGHT_FD_WRITE
+    assert guest.wasi("fd_fdstat_set_rights", DAPR, rights, inheriting) == SUCCESS
+    assert guest.try_open(key, "w") == ENOTCAPABLE
 
 
 def test_a_file_without_a_number_is_not_opened() -> None:
