@@ -82,6 +82,7 @@ class Language:
     source: str  # the frame in FRAMES, with a line `{Save state}` and so on for each example
     command: tuple[str, ...]
     is_installed: Callable[[], bool]
+    origin: str  # how it gets here
     files: tuple[Path, ...] = ()  # what stands beside the source
     env: Mapping[str, str] = field(default_factory=dict)
 
@@ -92,30 +93,25 @@ LANGUAGES = {
         source="guest.c",
         command=("clang", "--target=wasm32-wasi", "--sysroot=/usr", "-O2", "guest.c", "-o", "guest.wasm"),
         is_installed=lambda: bool(shutil.which("clang")) and Path("/usr/lib/wasm32-wasi/libc.a").exists(),
+        origin="scripts/test installs it",
     ),
     "go": Language(
         fence="go",
         source="guest.go",
         command=("go", "build", "-ldflags=-s -w", "-o", "guest.wasm", "guest.go"),
         is_installed=lambda: shutil.which("go") is not None,
+        origin="expected Go 1.21 or newer on the PATH",
         env={"GOOS": "wasip1", "GOARCH": "wasm", "GOWORK": "off", "GOTOOLCHAIN": "local"},
     ),
     "rust": Language(
         fence="rust",
         source="guest.rs",
         # Debian's, which docs/functions.md speaks of: a rustup in PATH would come first.
-        command=(
-            "/usr/bin/rustc",
-            "--edition=2021",
-            "--target=wasm32-wasi",
-            "-O",
-            "guest.rs",
-            "-o",
-            "guest.wasm",
-        ),
+        command=("/usr/bin/rustc", "--target", "wasm32-wasi", "-O", "guest.rs", "-o", "guest.wasm"),
         is_installed=lambda: (
             Path("/usr/bin/rustc").exists() and Path("/usr/lib/rustlib/wasm32-wasi").exists()
         ),
+        origin="scripts/test installs it",
     ),
     "assemblyscript": Language(
         fence="ts",
@@ -125,6 +121,7 @@ LANGUAGES = {
             *("-O", "guest.ts", "-o", "guest.wasm"),
         ),
         is_installed=lambda: NODE_MODULES.exists() and shutil.which("npx") is not None,
+        origin="scripts/test gets it, with Node.js 20 or newer on the PATH",
         files=(DOCS / "dapr.ts", NODE_MODULES),
     ),
 }
@@ -160,7 +157,7 @@ def build(name: str, folder: Path) -> None:
     """Put the examples of a language into a program, and build it."""
     language = LANGUAGES[name]
     if not language.is_installed():
-        missing(f"no toolchain for {name}: scripts/test installs it")
+        missing(f"no toolchain for {name}: {language.origin}")
     folder.mkdir(parents=True)
     text = (FRAMES / language.source).read_text("utf-8")
     text = text.replace("{Dapr's API}", declarations(language.fence))
