@@ -7,6 +7,7 @@ invocation, without the socket; prints a JSON object of their medians in microse
 
 from __future__ import annotations
 
+import itertools
 import json
 import statistics
 import sys
@@ -25,7 +26,7 @@ from wasm_grpc.hosts.wasi.streams import BytesStdin, CollectedStdout, Stderr
 
 __all__ = ["STEPS"]
 
-STEPS = ("frame in", "instantiate", "run", "frame out")
+STEPS = ("frame in", "instantiate", "run", "frame out", "free")
 """In the order of the medians that are printed."""
 
 _TIMES = 2000
@@ -64,7 +65,10 @@ def _main(engine_name: str, module: str, body_bytes: str) -> None:
         )
         has_run = time.perf_counter()
         encode(Result(ending.outcome))
-        return has_come - begin, is_ready - has_come, has_run - is_ready, time.perf_counter() - has_run
+        has_answered = time.perf_counter()
+        ready.close()
+        times = (begin, has_come, is_ready, has_run, has_answered, time.perf_counter())
+        return tuple(later - earlier for earlier, later in itertools.pairwise(times))
 
     for _ in range(_WARM_UPS):
         once()

@@ -21,6 +21,7 @@ from wasm_grpc.pool.pool import Pool
 from wasm_grpc.server.answers import Answers
 from wasm_grpc.server.callback import AppCallback, add_callbacks
 from wasm_grpc.server.calls import Calls
+from wasm_grpc.server.first_call import make_first_call
 from wasm_grpc.server.functions import Functions, add_functions
 from wasm_grpc.server.listener import drain, listen, new_server
 from wasm_grpc.server.reflection import add_reflection
@@ -101,6 +102,7 @@ async def open_edge(
         if settings.reflection:
             add_reflection(server)
         address = await stack.enter_async_context(listen(server, settings.host, settings.port))
+        await make_first_call(address)
         yield Edge(address, runner, answers)
 
 
@@ -135,6 +137,8 @@ async def _outputs(functions: Sequence[Function], sidecar: Sidecar | None, setti
     callers = [each.name for each in functions if each.manifest.capabilities.dapr.is_granted]
     if sidecar is None and callers:
         _log.warning(
-            "no sidecar is configured (DAPR_GRPC_PORT): no call to Dapr of %s works", ", ".join(callers)
+            "no sidecar is configured (DAPR_GRPC_PORT): calls to Dapr by %s fail, and the rest works; "
+            "`dapr run … -- wasm-grpc serve …` starts one",
+            ", ".join(callers),
         )
     return Outputs(sidecar, app_id=app_id)

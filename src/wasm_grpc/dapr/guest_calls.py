@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
@@ -21,6 +22,7 @@ from wasm_grpc.core.model import DAPR_MESSAGE_BYTES, DEPTH_LIMIT, Invocation, Wo
 from wasm_grpc.core.wire import DaprAnswer, DaprCall, DaprStatus
 from wasm_grpc.dapr.guest_messages import read_request, write_response
 from wasm_grpc.dapr.guest_methods import METHODS, InvalidRequestError, Method
+from wasm_grpc.dapr.pauses import Pauses
 from wasm_grpc.dapr.sidecar import Metadata, Sidecar
 
 __all__ = ["GuestCalls"]
@@ -50,6 +52,14 @@ class GuestCalls:
         Pass calls to a sidecar; ``None`` if none is configured.
         """
         self._sidecar = sidecar
+        self._pauses = Pauses()
+
+    @property
+    def has_sidecar(self) -> bool:
+        """
+        See `DaprApi.has_sidecar`.
+        """
+        return self._sidecar is not None
 
     async def call(
         self, call: DaprCall, invocation: Invocation, function: WorkerFunction, *, timeout_s: float
@@ -70,12 +80,21 @@ class GuestCalls:
         _check(method, request, invocation, function)
         if self._sidecar is None:
             raise _NotCalled(DaprStatus.UNAVAILABLE, f"{method.name}: this server has no sidecar")
+        app_id = request.id if method.name == _NESTING else ""
+        if app_id and self._pauses.is_paused(function.name, app_id):
+            raise _NotCalled(
+                DaprStatus.UNAVAILABLE, f"{method.name}: app {app_id!r} has not answered for a while"
+            )
         method.continue_trace(request, invocation.origin.trace)
+        began_s = time.monotonic()
         try:
             response = await self._sidecar.call(
                 method.name, request, metadata=_metadata(method, invocation), timeout_s=timeout_s
             )
         except grpc.aio.AioRpcError as exc:
+            if app_id:
+                took_s, limit_s = time.monotonic() - began_s, function.limits.dapr_timeout_s
+                self._pauses.failed(function.name, app_id, took_s=took_s, limit_s=limit_s)
             return _refused(exc, method, invocation)
         method.keep_granted(request, response, function.grants.dapr)
         return await _written(method, response, is_json=call.is_json)

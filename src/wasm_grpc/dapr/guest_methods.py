@@ -151,11 +151,21 @@ def _app_method(request: invoke_pb2.InvokeServiceRequest) -> Iterator[_Need]:
 
 
 def _secret(request: secret_pb2.GetSecretRequest) -> Iterator[_Need]:
+    _check_place(request)
     yield _Need("secrets", request.store_name, _named(request.key, "key"))
 
 
 def _any_secret(request: secret_pb2.GetBulkSecretRequest) -> Iterator[_Need]:
+    _check_place(request)
     yield _Need("secrets", request.store_name, "")
+
+
+def _check_place(request: Any) -> None:
+    # Kubernetes' secret store takes it (`getNamespaceFromMetadata` in Dapr's components).
+    if any(name.lower() == "namespace" for name in request.metadata):
+        raise InvalidRequestError(
+            "metadata: namespace: leads to secrets that no grant names; expected the store's own namespace"
+        )
 
 
 def _granted_secrets(

@@ -17,6 +17,10 @@ from wasm_grpc.manifest.wording import shown
 __all__ = ["model_problem", "read_grants", "read_inference", "read_mounts"]
 
 
+_DAPR = "/dapr"
+"""The guest's path of the directory for calls to Dapr, which a function with such grants has."""
+
+
 def read_grants(function: Function) -> Grants:
     """
     Return everything that a function is granted, as it is now.
@@ -43,6 +47,7 @@ def read_mounts(function: Function) -> tuple[Mount, ...]:
     problems: list[str] = []
     granted: dict[str, list[MountEntry]] = {}
     taken: list[str] = []
+    has_dapr = function.manifest.capabilities.dapr.is_granted
     for index, grant in enumerate(function.manifest.capabilities.files):
         key = f"capabilities.files[{index}]"
         if any(_overlap(grant.guest, guest) for guest in taken):
@@ -50,6 +55,10 @@ def read_mounts(function: Function) -> tuple[Mount, ...]:
             problems.append(function.format_problem(f"{key}.guest: {problem}"))
             continue
         taken.append(grant.guest)
+        if has_dapr and _overlap(grant.guest, _DAPR):
+            problem = f"{shown(grant.guest)} is where Dapr is; expected a path outside {_DAPR}"
+            problems.append(function.format_problem(f"{key}.guest: {problem}"))
+            continue
         try:
             target = _below(function.folder, grant.host)
             guest, entries = reader.read(target, grant.host, grant.guest)

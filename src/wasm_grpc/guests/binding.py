@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from wasm_grpc.engines.protocol import GuestExit, GuestStop
-from wasm_grpc.guests.endings import GuestEnd
+from wasm_grpc.guests.endings import GuestEnd, without_frames
 from wasm_grpc.guests.protocol import GuestCall
 from wasm_grpc.hosts.dapr.files import DaprFiles
 from wasm_grpc.hosts.dapr.folders import open_root
@@ -56,8 +56,7 @@ def finish(end: GuestEnd | None, context: WasiContext, call: GuestCall) -> Guest
     try:
         context.finish()
     except GuestStop as stop:
-        # Drop the traceback, which refers to this frame.
-        return stop.with_traceback(None)
+        return without_frames(stop)
     return end
 
 

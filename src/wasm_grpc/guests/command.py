@@ -23,7 +23,7 @@ from wasm_grpc.engines.protocol import (
 )
 from wasm_grpc.guests.binding import bind, finish
 from wasm_grpc.guests.checks import check_function_export, check_imports, check_memory_export
-from wasm_grpc.guests.endings import GuestEnd, conclude
+from wasm_grpc.guests.endings import GuestEnd, conclude, without_frames
 from wasm_grpc.guests.interfaces import START, find_reactor, find_wapc_guest
 from wasm_grpc.guests.protocol import Ending, GuestCall
 from wasm_grpc.guests.toolchains import foreign_build
@@ -80,39 +80,36 @@ class ReadyCommand:
     A `ReadyGuest`: an instance in which no code has run yet, neither its start function nor ``_start``.
     """
 
-    __slots__ = ("_context", "_end", "_instance")
+    __slots__ = ("_context", "_end", "_instance", "_is_spent")
 
     def __init__(self, prepared: Prepared, *, memory_bytes: int) -> None:
         self._context = WasiContext()
         self._instance: Instance | None = None
         self._end: GuestEnd | None = None
+        self._is_spent = False
         try:
             self._instance = prepared.instantiate(self._context, memory_bytes=memory_bytes)
         except GuestTrap as end:
-            # Drop the traceback: it refers to this frame, and so to this object, which would be a cycle.
-            self._end = end.with_traceback(None)
+            self._end = without_frames(end)
 
     @property
     def is_spent(self) -> bool:
         """
         See `ReadyGuest.is_spent`.
         """
-        return self._instance is None
+        return self._is_spent
 
     def run(self, call: GuestCall) -> Ending:
         """
         See `ReadyGuest.run`.
         """
         memory_bytes = 0
+        self._is_spent = True
         end = self._end
-        try:
-            if self._instance is not None:
-                bind(self._context, call)
-                end = finish(_call_start(self._instance), self._context, call)
-                memory_bytes = self._instance.memory_bytes()
-        finally:
-            # Also after a bug of ours: the linear memory must not stay allocated.
-            self.close()
+        if self._instance is not None:
+            bind(self._context, call)
+            end = finish(_call_start(self._instance), self._context, call)
+            memory_bytes = self._instance.memory_bytes()
         return conclude(end, call, memory_bytes=memory_bytes)
 
     def close(self) -> None:
@@ -129,5 +126,5 @@ def _call_start(instance: Instance) -> GuestEnd | None:
         instance.start()
         instance.call(START)
     except (GuestExit, GuestStop, GuestTrap) as end:
-        return end
+        return without_frames(end)
     return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 from wasm_grpc.core.model import KIB, MIB, PAGE_BYTES, Outcome, Reason
 from wasm_grpc.core.text import one_line
@@ -11,7 +11,9 @@ from wasm_grpc.engines.protocol import GuestExit, GuestFault, GuestStop, GuestTr
 from wasm_grpc.engines.traps import OUT_OF_BOUNDS_MEMORY_ACCESS, UNREACHABLE
 from wasm_grpc.guests.protocol import Ending, GuestCall
 
-__all__ = ["EX_DATAERR", "GuestEnd", "GuestFailure", "conclude"]
+__all__ = ["EX_DATAERR", "GuestEnd", "GuestFailure", "conclude", "without_frames"]
+
+_Exception = TypeVar("_Exception", bound=BaseException)
 
 EX_DATAERR: Final = 65
 """Exit code of a guest that rejects its input (``sysexits.h``)."""
@@ -47,6 +49,17 @@ _LAST_WORDS_BYTES: Final = 4 * KIB
 
 _MAY_BE_DENIED: Final = (Reason.EXITED, Reason.TRAPPED)
 """How a guest ends that gives up after something was denied to it."""
+
+
+def without_frames(end: _Exception) -> _Exception:
+    """
+    Return an exception that ended a guest, without the frames that it passed.
+
+    One of them holds the exception, which is a cycle, and those of host functions hold views of the guest's
+    memory. Both would wait for the garbage collector. The cause of a `GuestFault` keeps its own, for the log.
+    """
+    end.__context__ = None
+    return end.with_traceback(None)
 
 
 def conclude(end: GuestEnd | None, call: GuestCall, *, memory_bytes: int) -> Ending:

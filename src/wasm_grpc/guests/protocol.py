@@ -98,19 +98,21 @@ class ReadyGuest(Protocol):
     @property
     def is_spent(self) -> bool:
         """
-        Whether it has run its last invocation, and is closed.
+        Whether it has run its last invocation; `close` it.
         """
         ...
 
     def run(self, call: GuestCall) -> Ending:
         """
         Run an invocation. Call it once, and again as long as the instance is not spent.
+
+        A spent instance is not closed here: that may take as long as a short run, and the caller waits.
         """
         ...
 
     def close(self) -> None:
         """
-        Free an instance that was not needed. May be called after `run`.
+        Free the instance. May be called twice.
         """
         ...
 

@@ -27,7 +27,7 @@ from wasm_grpc.engines.protocol import (
 )
 from wasm_grpc.guests.binding import bind, finish
 from wasm_grpc.guests.checks import check_function_export, check_imports, check_memory_export
-from wasm_grpc.guests.endings import EX_DATAERR, GuestEnd, GuestFailure, conclude
+from wasm_grpc.guests.endings import EX_DATAERR, GuestEnd, GuestFailure, conclude, without_frames
 from wasm_grpc.guests.interfaces import GUEST_CALL, START, find_command
 from wasm_grpc.guests.protocol import Ending, GuestCall
 from wasm_grpc.guests.toolchains import foreign_build
@@ -89,27 +89,27 @@ class ReadyWapc:
     A `ReadyGuest`: an instance between two invocations, or one in which no code has run yet.
     """
 
-    __slots__ = ("_context", "_end", "_instance", "_is_initialised", "_left", "_prepared")
+    __slots__ = ("_context", "_end", "_instance", "_is_initialised", "_is_spent", "_left", "_prepared")
 
     def __init__(self, prepared: Prepared, *, memory_bytes: int, max_invocations: int) -> None:
         self._context = WasiContext()
         self._prepared = prepared
         self._left = max_invocations
         self._is_initialised = False
+        self._is_spent = False
         self._instance: Instance | None = None
         self._end: GuestEnd | None = None
         try:
             self._instance = prepared.instantiate(self._context, memory_bytes=memory_bytes)
         except GuestTrap as end:
-            # Drop the traceback: it refers to this frame, and so to this object, which would be a cycle.
-            self._end = end.with_traceback(None)
+            self._end = without_frames(end)
 
     @property
     def is_spent(self) -> bool:
         """
         See `ReadyGuest.is_spent`.
         """
-        return self._instance is None
+        return self._is_spent
 
     def run(self, call: GuestCall) -> Ending:
         """
@@ -119,7 +119,7 @@ class ReadyWapc:
             payload = _gather(call.stdin, call.limits.body_bytes)
         except GuestStop as stop:
             # No code has run, so the instance serves the next invocation.
-            return conclude(stop, call, memory_bytes=0)
+            return conclude(without_frames(stop), call, memory_bytes=0)
         memory_bytes = 0
         end = self._end
         instance = self._instance
@@ -135,8 +135,7 @@ class ReadyWapc:
             # Also after a bug of ours.
             if instance is not None:
                 self._context.end()
-            if not (has_returned and self._left):
-                self.close()
+            self._is_spent = not (has_returned and self._left)
         return conclude(end, call, memory_bytes=memory_bytes)
 
     def close(self) -> None:
@@ -158,9 +157,9 @@ class ReadyWapc:
             state.request(call.operation, payload)
             (result,) = instance.call(GUEST_CALL, len(call.operation), len(payload))
         except GuestStop as stop:
-            return stop, False
+            return without_frames(stop), False
         except (GuestExit, GuestTrap) as end:
-            return _with_error(end, state.error), False
+            return _with_error(without_frames(end), state.error), False
         # Without a response, an error counts more than the result does: wapc-rs and wapc-go agree on that.
         if result != _SUCCESS or (state.response is None and state.error is not None):
             return GuestFailure(state.error or b""), True

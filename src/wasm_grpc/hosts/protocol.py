@@ -12,7 +12,7 @@ WASI is the exception: its state is the context itself (`WasiContext`), because 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Protocol, TypeVar
 
 from wasm_grpc.core.model import Grants, Limits
@@ -110,6 +110,17 @@ class HostModule(Protocol):
 
         Raises:
             WasmGrpcError, OSError, MemoryError: The function can't be loaded.
+        """
+        ...
+
+    def warm_ups(self) -> Sequence[Callable[[], None]]:
+        """
+        Return what to run in a process that was forked just now, so that its first invocation is not slow.
+
+        Each takes milliseconds at most, and changes nothing that a guest can observe.
+
+        Raises:
+            MemoryError: There was not enough memory; raised by what is returned.
         """
         ...
 

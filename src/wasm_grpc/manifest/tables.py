@@ -98,6 +98,11 @@ class LimitsTable(Limits):
     host_calls: Count = Field(
         default=_LIMITS.host_calls, description="Limit on calls to Dapr in one invocation."
     )
+    dapr_timeout_s: OptionalDuration = Field(
+        default=_LIMITS.dapr_timeout_s,
+        alias="dapr_timeout",
+        description="Longest wait for the answer to one call to Dapr; by default the rest of the timeout.",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=TABLE)

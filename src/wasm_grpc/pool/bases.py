@@ -20,16 +20,16 @@ from wasm_grpc.core.errors import ProtocolError, WorkerStartError
 from wasm_grpc.core.model import Runtime
 from wasm_grpc.core.wire import EngineOpened, ForkJob
 from wasm_grpc.pool.child import become_subreaper
-from wasm_grpc.pool.session import ProcessEnded, Session
+from wasm_grpc.pool.session import KilledAtStartError, ProcessEnded, Session
 from wasm_grpc.pool.template import Template
 
-__all__ = ["BROKEN", "FORK_TRIES", "Bases", "failure_text", "no_template", "open_bases"]
+__all__ = ["FORK_TRIES", "Bases", "failure_text", "fork_from", "no_template", "open_bases"]
 
 _log = logging.getLogger("wasm_grpc.pool")
 
 FORK_TRIES = 3
-"""How many templates in a row may end while they fork."""
-BROKEN = (ProcessEnded, ProtocolError, asyncio.TimeoutError)
+"""How many templates in a row may end while they start or fork."""
+_BROKEN = (ProcessEnded, ProtocolError, asyncio.TimeoutError)
 """How a template fails that has to be replaced."""
 
 _T = TypeVar("_T")
@@ -106,16 +106,12 @@ class Bases:
         await asyncio.gather(*(base.end() for base in bases))
 
     async def _with_base(self, runtime: Runtime, fork: Callable[[Template], Awaitable[_T]]) -> _T:
-        for _ in range(FORK_TRIES):
-            base = await self._base(runtime)
-            try:
-                return await fork(base)
-            except BROKEN as exc:
-                _log.warning("a template ended while it forked: %s", failure_text(exc))
-                if self._bases.get(runtime) is base:
-                    del self._bases[runtime]
-                await base.end()
-        raise no_template(runtime)
+        return await fork_from(
+            runtime,
+            find=lambda: self._base(runtime),
+            fork=fork,
+            drop=lambda base: self._drop(runtime, base),
+        )
 
     async def _base(self, runtime: Runtime) -> Template:
         async with self._locks.setdefault(runtime, asyncio.Lock()):
@@ -123,12 +119,17 @@ class Bases:
             if last is not None and not last.has_ended and not last.generation.is_old():
                 return last
             _prepare_for_orphans()
-            base = self._bases[runtime] = await Template.start(runtime)
+            base = self._bases[runtime] = await _start(runtime)
             if last is not None:
                 retirement = asyncio.create_task(last.retire(), name=f"retire the base of {runtime.python}")
                 self._retirements.add(retirement)
                 retirement.add_done_callback(self._retirements.discard)
             return base
+
+    async def _drop(self, runtime: Runtime, base: Template) -> None:
+        if self._bases.get(runtime) is base:
+            del self._bases[runtime]
+        await base.end()
 
 
 @contextlib.asynccontextmanager
@@ -141,6 +142,35 @@ async def open_bases() -> AsyncIterator[Bases]:
         yield bases
     finally:
         await asyncio.shield(bases.aclose())
+
+
+async def fork_from(
+    runtime: Runtime,
+    *,
+    find: Callable[[], Awaitable[Template]],
+    fork: Callable[[Template], Awaitable[_T]],
+    drop: Callable[[Template], Awaitable[None]],
+) -> _T:
+    """
+    Return what a template forks. If the template breaks meanwhile, try again with the next one.
+
+    Args:
+        runtime: Engine and interpreter of the templates.
+        find: Returns a template.
+        fork: Has it fork.
+        drop: Ends one that broke, so that `find` returns another.
+
+    Raises:
+        EngineUnavailableError, WorkerStartError: There is none to be had.
+    """
+    for _ in range(FORK_TRIES):
+        template = await find()
+        try:
+            return await fork(template)
+        except _BROKEN as exc:
+            _log.warning("a template ended while it forked: %s", failure_text(exc))
+            await drop(template)
+    raise no_template(runtime)
 
 
 def failure_text(error: Exception) -> str:
@@ -158,6 +188,15 @@ def no_template(runtime: Runtime) -> WorkerStartError:
         f"worker interpreter {runtime.python}: {FORK_TRIES} templates ended while they forked; "
         "expected one that goes on"
     )
+
+
+async def _start(runtime: Runtime) -> Template:
+    for _ in range(FORK_TRIES - 1):
+        try:
+            return await Template.start(runtime)
+        except KilledAtStartError as exc:
+            _log.warning("%s; another one is started", exc)
+    return await Template.start(runtime)
 
 
 def _prepare_for_orphans() -> None:

@@ -5,6 +5,9 @@ Theory of operation. If a process dies while it loads a function, or exceeds its
 for the cause. One death may be chance (somebody killed the process), so it counts only from the second on; a
 time-out counts at once. A function that is the cause is *blocked*: for `BLOCKED_S` no process loads it, its
 calls are refused with the reason, and all others are served. Then the next call tries it once more.
+
+A process that loads the function clears it of the deaths before. A worker clears it only of those of workers:
+a function may load in each worker, and still end each template that loads it afterwards.
 """
 
 from __future__ import annotations
@@ -29,7 +32,8 @@ _DEATHS = 2
 
 @dataclass(slots=True)
 class _Blame:
-    deaths: int = 0
+    worker_deaths: int = 0
+    template_deaths: int = 0
     reason: str = ""
     until_s: float = 0.0
 
@@ -51,11 +55,21 @@ class Blames:
         self._names = names
         self._blames: dict[int, _Blame] = {}
 
-    def loaded(self, index: int) -> None:
+    def loaded(self, index: int, *, is_template: bool = False) -> None:
         """
         Forget what was held against a function: a process has loaded it.
+
+        Args:
+            index: The function's.
+            is_template: The process is a template.
         """
-        self._blames.pop(index, None)
+        blame = self._blames.get(index)
+        if blame is None:
+            return
+        if is_template or not blame.template_deaths:
+            del self._blames[index]
+        else:
+            blame.worker_deaths = 0
 
     def failed(self, index: int, pid: int, error: str) -> None:
         """
@@ -63,7 +77,16 @@ class Blames:
         """
         _log.error("function '%s': worker %d can't load it: %s", self._names[index], pid, error)
 
-    def died(self, index: int, pid: int, code: int, now_s: float, *, memory_bytes: int) -> None:
+    def died(
+        self,
+        index: int,
+        pid: int,
+        code: int,
+        now_s: float,
+        *,
+        memory_bytes: int,
+        is_template: bool = False,
+    ) -> None:
         """
         Blame, and log, that a process died while it loaded a function.
 
@@ -73,11 +96,15 @@ class Blames:
             code: Its exit code, minus the signal if it was killed.
             now_s: The time.
             memory_bytes: What it might take; more would show in its exit only as a crash.
+            is_template: The process was a template.
         """
         if not self.blocked(index, now_s):
             blame = self._blames.setdefault(index, _Blame())
-            blame.deaths += 1
-            if blame.deaths >= _DEATHS:
+            if is_template:
+                blame.template_deaths += 1
+            else:
+                blame.worker_deaths += 1
+            if blame.worker_deaths + blame.template_deaths >= _DEATHS:
                 self._block(blame, f"its worker died while loading it ({exit_text(code)})", now_s)
         blocked = self.blocked(index, now_s)
         _log.error(

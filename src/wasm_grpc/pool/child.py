@@ -1,4 +1,11 @@
-"""A process that is a child of the server: one that it spawned, or one that a template forked for it."""
+"""
+A process that is a child of the server: one that it spawned, or one that a template forked for it.
+
+Theory of operation. A template that is killed while it forks leaves processes that the server has not been
+told of, and the kernel makes them the server's children. They are found by their process group: each child
+has a group of its own, and what it forks stays in that group until the server knows it. So once a child has
+ended, the rest of its group is killed and reaped.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +49,7 @@ class Child(Protocol):
 
 class SpawnedChild:
     """
-    A process that asyncio has started.
+    A process that asyncio has started, and that makes a process group of its own.
     """
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
@@ -67,7 +74,10 @@ class SpawnedChild:
         """
         See `Child.wait`.
         """
-        return await self._process.wait()
+        code = await self._process.wait()
+        _kill_group(self.pid)
+        await _reap_group(self.pid)
+        return code
 
 
 class ForkedChild:
@@ -82,9 +92,12 @@ class ForkedChild:
         Take over a child.
 
         Raises:
-            OSError: There is no such process, or this process has no descriptor left.
+            ProcessLookupError: There is no such process.
+            OSError: This process has no descriptor left.
         """
         self._pid = pid
+        # First, so that the end of its template no longer ends it.
+        os.setpgid(pid, pid)
         self._descriptor = os.pidfd_open(pid)
         self._has_ended = False
 
@@ -114,11 +127,34 @@ class ForkedChild:
             await ended.wait()
         finally:
             loop.remove_reader(self._descriptor)
-        # It has ended, so this returns at once; until now its id could not be given to another process.
+        # Its id is its group's until it is reaped, so this can't kill another group.
+        _kill_group(self._pid)
+        # It has ended, so this returns at once.
         _, status = os.waitpid(self._pid, 0)  # noqa: ASYNC222 - see above
         self._has_ended = True
         os.close(self._descriptor)
+        await _reap_group(self._pid)
         return os.waitstatus_to_exitcode(status)
+
+
+def _kill_group(group: int) -> None:
+    """
+    Kill what a child has left in its process group.
+    """
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, signal.SIGKILL)
+
+
+async def _reap_group(group: int) -> None:
+    """
+    Wait for the killed children of a process group.
+    """
+    with contextlib.suppress(ChildProcessError):
+        while True:
+            pid, _ = os.waitpid(-group, os.WNOHANG)  # noqa: ASYNC222 - it returns at once
+            if not pid:
+                # One is still ending, which takes milliseconds. It has no descriptor to wait for.
+                await asyncio.to_thread(os.waitpid, -group, 0)
 
 
 def become_subreaper() -> None:

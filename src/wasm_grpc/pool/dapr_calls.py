@@ -31,6 +31,13 @@ class DaprApi(Protocol):
     Dapr's API, as the functions of this server may use it.
     """
 
+    @property
+    def has_sidecar(self) -> bool:
+        """
+        Whether a sidecar is configured. Without one, every call fails.
+        """
+        ...
+
     async def call(
         self, call: wire.DaprCall, invocation: Invocation, function: WorkerFunction, *, timeout_s: float
     ) -> wire.DaprAnswer:
@@ -162,6 +169,9 @@ class DaprCalls:
     def _log_failure(self, answer: wire.DaprAnswer) -> None:
         # A guest may go on after a failure and try again: its first one says enough.
         if answer.status is wire.DaprStatus.OK or self._has_failed:
+            return
+        if answer.status is wire.DaprStatus.UNAVAILABLE and not (self._api and self._api.has_sidecar):
+            # The server has said so at its start, and functions may work well without it.
             return
         self._has_failed = True
         _log.warning(

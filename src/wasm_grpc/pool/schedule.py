@@ -300,7 +300,9 @@ class Schedule:
 
     def _next_resuming(self) -> int | None:
         for worker in self._resuming:
-            if self._may_compute(self._running[worker].function):
+            function = self._running[worker].function
+            # With guests that called their own function, more than ``max`` may have begun.
+            if self._may_compute(function) and self._places_of(function, is_nested=True):
                 return worker
         return None
 

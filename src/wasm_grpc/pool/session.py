@@ -21,7 +21,7 @@ from wasm_grpc.core.wire import (
 from wasm_grpc.pool.child import Child
 from wasm_grpc.pool.process import ProcessEnds, WorkerProcess, exit_text, spawn
 
-__all__ = ["CONTROL_BYTES", "ProcessEnded", "Session", "start_error"]
+__all__ = ["CONTROL_BYTES", "KilledAtStartError", "ProcessEnded", "Session", "start_error"]
 
 _START_S = 20.0
 """The longest that a process may take to open its engine; a cold disk needs a few seconds."""
@@ -44,6 +44,12 @@ class ProcessEnded(Exception):
     def __init__(self, code: int) -> None:
         super().__init__(exit_text(code))
         self.code = code
+
+
+class KilledAtStartError(WorkerStartError):
+    """
+    A signal ended the process before it was ready: another one may come up.
+    """
 
 
 class Session:
@@ -75,6 +81,7 @@ class Session:
         Raises:
             EngineUnavailableError: The interpreter lacks the engine.
             WorkerStartError: It can't be started, is of another version, or took too long.
+            KilledAtStartError: A signal ended it.
         """
         command = isolated_command(runtime.python, "wasm_grpc.worker")
         command += [f"--engine={runtime.engine.value}", f"--forks={forks}"]
@@ -157,7 +164,7 @@ async def _greet(process: WorkerProcess, runtime: Runtime) -> EngineOpened:
     hello = await process.connection.receive()
     if hello is None:
         code = await process.wait_exit()
-        raise WorkerStartError(
+        raise _early_end(code)(
             f"{worker}: ended with {exit_text(code)} before it said hello; "
             f"expected one with the package wasm-grpc {__version__}"
         )
@@ -171,7 +178,7 @@ async def _greet(process: WorkerProcess, runtime: Runtime) -> EngineOpened:
     opened = await process.connection.receive()
     if opened is None:
         code = await process.wait_exit()
-        raise WorkerStartError(
+        raise _early_end(code)(
             f"{worker}: ended with {exit_text(code)} while it opened engine {runtime.engine.value}; "
             "expected it to open"
         )
@@ -180,3 +187,7 @@ async def _greet(process: WorkerProcess, runtime: Runtime) -> EngineOpened:
     if not isinstance(opened, EngineOpened):
         raise wire.out_of_place(opened, "ENGINE_OPENED")
     return opened
+
+
+def _early_end(code: int) -> type[WorkerStartError]:
+    return KilledAtStartError if code < 0 else WorkerStartError

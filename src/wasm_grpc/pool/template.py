@@ -20,8 +20,8 @@ __all__ = ["Generation", "Template", "TemplateEnded"]
 _FORKS = 1000
 _AGE_S = 3600.0
 """After so many forks, or at this age, a generation is old."""
-_FORK_S = 10.0
-"""The longest that a fork may take; on a busy machine it takes some 5 ms."""
+_FORK_S = 3.0
+"""The longest that a fork may take, while callers may wait for it; on a busy machine it takes some 5 ms."""
 
 
 class TemplateEnded(ProcessEnded):
@@ -199,7 +199,11 @@ class Template:
             if isinstance(answer, ForkFailed):
                 raise OSError(None, answer.error)
             self.generation.count()
-            return ForkedChild(answer.pid)
+            try:
+                return ForkedChild(answer.pid)
+            except ProcessLookupError as exc:
+                # The template has ended since it answered, and what it had forked with it.
+                raise ProcessEnded(await self.session.process.wait_exit()) from exc
 
         async with self._turn():
             starting = asyncio.ensure_future(WorkerProcess.start(start, body_limit=body_limit))

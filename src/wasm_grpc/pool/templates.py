@@ -19,7 +19,7 @@ from collections.abc import Coroutine, Mapping, Sequence
 from wasm_grpc.core.errors import ProtocolError, WasmGrpcError
 from wasm_grpc.core.wire import ForkJob, Load, LoadFailed
 from wasm_grpc.pool import blame
-from wasm_grpc.pool.bases import BROKEN, FORK_TRIES, Bases, failure_text, no_template
+from wasm_grpc.pool.bases import FORK_TRIES, Bases, failure_text, fork_from, no_template
 from wasm_grpc.pool.blame import Blames
 from wasm_grpc.pool.functions import PoolFunction
 from wasm_grpc.pool.registry import WorkerKind
@@ -72,18 +72,19 @@ class Templates:
         Raises:
             EngineUnavailableError, WorkerStartError: There is none to be had.
         """
-        for _ in range(FORK_TRIES):
-            template = await self._template(kind)
-            try:
-                session = await template.fork(ForkJob.WORKER, body_limit=self._body_limit)
-            except BROKEN as exc:
-                _log.warning("a template ended while it forked a worker: %s", failure_text(exc))
-                await self._drop(kind, template)
-                continue
+
+        async def fork(template: Template) -> tuple[Session, frozenset[int]]:
+            session = await template.fork(ForkJob.WORKER, body_limit=self._body_limit)
             if template.generation.is_old():
                 self._in_background(self._renew(kind, template))
             return session, frozenset(template.loaded)
-        raise no_template(kind.runtime)
+
+        return await fork_from(
+            kind.runtime,
+            find=lambda: self._template(kind),
+            fork=fork,
+            drop=lambda template: self._drop(kind, template),
+        )
 
     def also_load(self, kind: WorkerKind, index: int) -> None:
         """
@@ -171,12 +172,14 @@ class Templates:
             await template.end()
             code = exc.code if isinstance(exc, ProcessEnded) else await template.session.process.wait_exit()
             memory_bytes = self._worker_bytes[kind]
-            self._blames.died(index, pid, code, self._loop.time(), memory_bytes=memory_bytes)
+            self._blames.died(
+                index, pid, code, self._loop.time(), memory_bytes=memory_bytes, is_template=True
+            )
             return False
         if isinstance(answer, LoadFailed):
             self._blames.failed(index, pid, answer.error)
         else:
-            self._blames.loaded(index)
+            self._blames.loaded(index, is_template=True)
         return True
 
     async def _load_too(self, kind: WorkerKind, template: Template, index: int) -> None:

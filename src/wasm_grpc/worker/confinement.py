@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import resource
 import signal
 import sys
@@ -30,9 +31,11 @@ def confine() -> None:
     """
     Apply the limits that hold from the start of the process, and of each that is forked from it.
 
-    The process ignores signals for its whole process group, since the server handles them. If the server is
-    killed, the kernel kills this process. If it crashes, it leaves no core file with a guest's secrets.
+    The process has a process group of its own: the server ends what it leaves there (see `pool/child.py`). It
+    ignores the signals that ask a program to end, since the server handles them. If the server is killed, the
+    kernel kills this process. If it crashes, it leaves no core file with a guest's secrets.
     """
+    os.setpgid(0, 0)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     # The CPU limit of an invocation kills the process with SIGPROF, which a child may inherit as ignored.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from wasm_grpc.core.artifact import read_payload
@@ -10,7 +11,7 @@ from wasm_grpc.core.errors import WasmGrpcError
 from wasm_grpc.core.model import ReuseKind, WorkerFunction
 from wasm_grpc.core.wire import Load, Loaded, LoadFailed, encode_env
 from wasm_grpc.engines.protocol import Engine, Prepared
-from wasm_grpc.guests.protocol import Guest, ReadyGuest
+from wasm_grpc.guests.protocol import Ending, Guest, GuestCall, ReadyGuest
 from wasm_grpc.guests.registry import guest_for
 from wasm_grpc.hosts.protocol import HostStates
 from wasm_grpc.hosts.registry import HOST_MODULES
@@ -63,25 +64,26 @@ class LoadedFunction:
 
     def discard(self) -> None:
         """
-        Free the instance for the next invocation, which will make its own.
+        Free its instance, whether an invocation has run in it or not. The next invocation makes its own.
         """
         instance, self._instance = self._instance, None
         if instance is not None:
             instance.close()
 
-    def take_instance(self) -> ReadyGuest:
+    def run(self, call: GuestCall) -> Ending:
         """
-        Return the instance for an invocation: a warm one, or one that has never run. `put_back` follows.
+        Run an invocation in a warm instance, or one that has never run. `release` follows.
         """
-        instance, self._instance = self._instance, None
-        return instance or self._new_instance()
+        if self._instance is None:
+            self._instance = self._new_instance()
+        return self._instance.run(call)
 
-    def put_back(self, instance: ReadyGuest) -> None:
+    def release(self) -> None:
         """
-        Keep an instance that has run for the next invocation, if it is not spent.
+        Free its instance if that has run its last invocation.
         """
-        if not instance.is_spent:
-            self._instance = instance
+        if self._instance is not None and self._instance.is_spent:
+            self.discard()
 
     def _new_instance(self) -> ReadyGuest:
         function = self.function
@@ -142,6 +144,13 @@ class LoadedFunctions:
         if len(self._prepared) > self._prepared_limit:
             _, oldest = self._prepared.popitem(last=False)
             oldest.discard()
+
+    def warm_ups(self) -> Iterator[Callable[[], None]]:
+        """
+        Return the warm-ups of all host modules; see `HostModule.warm_ups`.
+        """
+        for host in self._hosts:
+            yield from host.warm_ups()
 
     def _load(self, function: WorkerFunction) -> LoadedFunction:
         guest = guest_for(function.guest)

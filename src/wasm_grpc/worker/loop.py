@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 
 from wasm_grpc.core.errors import ProtocolError
@@ -30,6 +31,7 @@ def serve(frames: FrameSocket, functions: LoadedFunctions, counter: StartCounter
     Raises:
         ProtocolError: The server broke the protocol.
     """
+    _warm_up(frames, functions)
     while True:
         message = frames.receive()
         if isinstance(message, Invoke):
@@ -46,6 +48,18 @@ def serve(frames: FrameSocket, functions: LoadedFunctions, counter: StartCounter
             raise out_of_place(message, "LOAD or INVOKE")
 
 
+def _warm_up(frames: FrameSocket, functions: LoadedFunctions) -> None:
+    """
+    Run the warm-ups of a process that was forked, until the first message comes.
+    """
+    # If memory is short, the invocation that needs it reports that.
+    with contextlib.suppress(MemoryError):
+        for warm_up in functions.warm_ups():
+            if frames.wait(0):
+                return
+            warm_up()
+
+
 def _invoke(frames: FrameSocket, counter: StartCounter, functions: LoadedFunctions, message: Invoke) -> bool:
     """
     Run an invocation and answer it. Return true if this process must end.
@@ -60,8 +74,9 @@ def _invoke(frames: FrameSocket, counter: StartCounter, functions: LoadedFunctio
         return False
     ending = _run(frames, entry, message)
     frames.send(Result(ending.outcome, ending.is_process_tainted))
-    # After the answer, so that the caller does not wait for the next instance.
+    # After the answer: the caller waits neither until this instance is freed nor for the next one.
     if not ending.is_process_tainted:
+        entry.release()
         functions.prepare(entry)
     return ending.is_process_tainted
 
@@ -92,16 +107,12 @@ def _run(frames: FrameSocket, entry: LoadedFunction, message: Invoke) -> Ending:
     if limits.cpu_s is not None:
         signal.setitimer(signal.ITIMER_PROF, limits.cpu_s)
     try:
-        instance = entry.take_instance()
-        ending = instance.run(call)
+        return entry.run(call)
     except MemoryError:
         outcome = Outcome(reason=Reason.WORKER_MEMORY, message="its worker ran out of memory")
     except Exception as exc:  # noqa: BLE001 - the edge
         # A bug of ours: it ends this invocation and, since the state is unknown, this process.
         outcome = Outcome(reason=Reason.INTERNAL, message=f"internal error: {type(exc).__name__}: {exc}")
-    else:
-        entry.put_back(instance)
-        return ending
     finally:
         # Disarm the timer, or it would kill this process during a later invocation.
         if limits.cpu_s is not None:

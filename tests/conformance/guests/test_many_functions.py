@@ -47,4 +47,4 @@ def _run(functions: LoadedFunctions, index: int) -> bytes:
         preopens=entry.files.preopens(),
         states=entry.states,
     )
-    return entry.take_instance().run(call).outcome.body
+    return entry.run(call).outcome.body

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from typing import Any
 
@@ -18,6 +19,7 @@ from wasm_grpc.core.model import (
     Grants,
     GuestKind,
     Invocation,
+    Limits,
     Origin,
     Trace,
     WorkerFunction,
@@ -232,6 +234,24 @@ async def test_an_error_of_the_sidecar(
 
     assert answer == DaprAnswer(status, message)
     assert caplog.messages == [f"invocation 1: GetState: {code.name}: dial tcp db.internal:5432"]
+
+
+@pytest.mark.parametrize("asked", [INVOKE, GET], ids=["invoke", "state"])
+async def test_an_app_that_does_not_answer_in_time(asked: DaprCall) -> None:
+    """After a service invocation that took all its time, the next is not made; other methods always are."""
+    sidecar = FakeSidecar(failure(grpc.StatusCode.DEADLINE_EXCEEDED))
+    guest_calls = GuestCalls(sidecar)  # type: ignore[arg-type] # as much of a sidecar as is needed
+    invocation = Invocation(id="1", function="f", body=b"")
+    impatient = dataclasses.replace(function(), limits=Limits(dapr_timeout_s=1e-9))
+
+    answers = [await guest_calls.call(asked, invocation, impatient, timeout_s=1e-9) for _ in range(2)]
+
+    assert answers[0].status is DaprStatus.FAILED
+    if asked is GET:
+        assert (answers[1], len(sidecar.calls)) == (answers[0], 2)
+    else:
+        message = "InvokeService: app 'app' has not answered for a while"
+        assert (answers[1], len(sidecar.calls)) == (DaprAnswer(DaprStatus.UNAVAILABLE, message), 1)
 
 
 async def test_too_long_a_response() -> None:

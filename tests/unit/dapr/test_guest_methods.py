@@ -97,6 +97,8 @@ INVALID: list[tuple[str, dict[str, Any], str]] = [
     ("GetBulkState", {"storeName": "store", "keys": [""]}, "keys: is empty; expected a name"),
     ("SaveState", {"storeName": "store"}, "states: is empty; expected at least one"),
     ("ExecuteStateTransaction", {"storeName": "store"}, "operations: is empty; expected at least one"),
+    ("GetSecret", {"storeName": "vault", "key": "DB_URL", "metadata": {"namespace": "x"}}, "metadata: name"),
+    ("GetBulkSecret", {"storeName": "vault", "metadata": {"Namespace": "x"}}, "metadata: namespace: leads"),
     ("InvokeService", {"id": "app"}, "message: method: is empty; expected a name"),
     ("InvokeService", {"id": "app", "message": {"method": "orders/../delete"}}, "message: method: 'orders/"),
     ("InvokeService", {"id": "app", "message": {"method": "orders/%2e%2E/delete"}}, "message: method: "),

@@ -111,6 +111,23 @@ def test_places_that_overlap_are_refused(write_function: WriteFunction, guest: s
     )
 
 
+@pytest.mark.parametrize("guest", ["/dapr", "/dapr/state"])
+def test_the_directory_of_dapr_is_not_replaced(write_function: WriteFunction, guest: str) -> None:
+    """A function that may call Dapr has no granted files where it finds Dapr; any other function may."""
+    folder, function = _function(write_function, f'{{ host = "a", guest = "{guest}" }}')
+    (folder / "a").mkdir()
+    assert [mount.guest for mount in read_mounts(function())] == [guest]
+    manifest = folder / "function.toml"
+    manifest.write_text(manifest.read_text() + '\n[capabilities.dapr]\nstate = ["store/*"]\n')
+
+    with pytest.raises(ManifestError) as caught:
+        read_mounts(function())
+
+    assert caught.value.problems == (
+        f"f/function.toml: capabilities.files[0].guest: {guest!r} is where Dapr is; expected a path outside /dapr",
+    )
+
+
 def test_files_lie_in_the_folder_of_their_guest_path(write_function: WriteFunction) -> None:
     """A granted file is in the folder that its path says, with others there; a folder is one itself."""
     folder, function = _function(

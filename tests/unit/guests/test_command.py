@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Sequence
 
 import pytest
@@ -108,7 +109,7 @@ def test_body_in_result_out() -> None:
     ending = Command().ready(prepared, Limits()).run(_call(b"body"))
 
     assert ending == Ending(outcome=Outcome(reason=Reason.OK, body=b"body", memory_bytes=64 * KIB))
-    assert [(instance.calls, instance.is_closed) for instance in prepared.instances] == [(["_start"], True)]
+    assert [instance.calls for instance in prepared.instances] == [["_start"]]
 
 
 def test_arguments_and_environment_are_the_calls() -> None:
@@ -135,38 +136,41 @@ def test_exit_codes(code: int, reason: Reason) -> None:
 
 
 def test_output_over_its_limit() -> None:
-    """A guest that writes too much is stopped in that write, and its instance is closed."""
-    prepared = ScriptedPrepared(_echo)
-
-    outcome = Command().ready(prepared, Limits()).run(_call(b"12345", Limits(output_bytes=4))).outcome
+    """A guest that writes too much is stopped in that write."""
+    outcome = (
+        Command()
+        .ready(ScriptedPrepared(_echo), Limits())
+        .run(_call(b"12345", Limits(output_bytes=4)))
+        .outcome
+    )
 
     assert (outcome.reason, outcome.limit, outcome.body) == (Reason.OUTPUT_LIMIT, "limits.output", b"")
-    assert prepared.instances[0].is_closed
 
 
-def test_error_of_ours_closes_the_instance() -> None:
-    """What is no guest's end goes through to the worker, and the instance is closed all the same."""
+def test_error_of_ours_is_raised() -> None:
+    """What is no guest's end goes through to the worker."""
 
     def fail(context: WasiContext) -> None:
         raise KeyError
 
-    prepared = ScriptedPrepared(fail)
-
     with pytest.raises(KeyError):
-        Command().ready(prepared, Limits()).run(_call())
-
-    assert prepared.instances[0].is_closed
+        Command().ready(ScriptedPrepared(fail), Limits()).run(_call())
 
 
-def test_instance_that_was_not_needed_is_closed() -> None:
-    """A ready guest can be put away unrun, twice over."""
+@pytest.mark.parametrize("has_run", [True, False])
+def test_close_frees_the_instance(*, has_run: bool) -> None:
+    """An instance lives until it is closed, which may happen twice, after a run or without one."""
     prepared = ScriptedPrepared(_echo)
     ready = Command().ready(prepared, Limits())
+    if has_run:
+        ready.run(_call())
+    (instance,) = prepared.instances
+    was_closed = instance.is_closed
 
     ready.close()
     ready.close()
 
-    assert prepared.instances[0].is_closed
+    assert (was_closed, instance.is_closed) == (False, True)
 
 
 STARTS = {
@@ -221,3 +225,17 @@ def test_module_that_can_not_be_instantiated() -> None:
     ready = Command().ready(Misfit(_echo), Limits())
 
     assert ready.run(_call(b"body")).outcome.reason is Reason.TRAPPED
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_an_exit_leaves_no_cycle(code: int) -> None:
+    """What ended the guest refers to no frame: nothing waits for the collector of cycles."""
+    prepared = ScriptedPrepared(_exit(code))
+    gc.collect()
+    gc.disable()
+    try:
+        Command().ready(prepared, Limits()).run(_call())
+
+        assert gc.collect() == 0
+    finally:
+        gc.enable()

@@ -87,6 +87,22 @@ def test_a_model_that_refuses_zeros_stays_cold(tmp_path: Path) -> None:
     assert isinstance(models.named(model(tmp_path / "m")), FakeSession)
 
 
+@pytest.mark.parametrize(("limit_s", "runs"), [(60.0, 2), (0.0, 1)], ids=["quick", "slow"])
+def test_quick_models_are_warmed_again_after_a_fork(
+    fake: FakeBackend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit_s: float, runs: int
+) -> None:
+    """A model whose run is slow is not run again: it would keep its process from what it is for."""
+    monkeypatch.setattr(room, "_QUICK_S", limit_s)
+    models = Models(lambda: fake)
+    session = models.named(model(tmp_path / "m"))
+
+    for warm_up in models.warm_ups():
+        warm_up()
+
+    assert isinstance(session, FakeSession)
+    assert session.runs == [[bytes(3)]] * runs
+
+
 @pytest.mark.parametrize("content", [b"medal", b"models", b""], ids=["as long", "longer", "empty"])
 def test_a_file_that_changed_is_not_opened(fake: FakeBackend, tmp_path: Path, content: bytes) -> None:
     """Its size and digest must be what the server saw."""

@@ -44,6 +44,7 @@ __all__: list[str] = []
 
 _OPENED = EngineOpened(python="P 1", version="1", target="t", is_sealed=True, limits_instances=True)
 _PIECE_BYTES = 1 << 20
+_waitpid = os.waitpid
 _loaders: dict[int, int] = {}
 """Which process has loaded each function; a fork copies it."""
 
@@ -62,7 +63,9 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--print", action="append", default=[], help="a piece to print on standard error")
     parser.add_argument("--at-load", type=_Fault, help=f"instead of LOADED: {fault}")
     parser.add_argument("--at-load-of", help="at the LOAD of this function alone")
+    parser.add_argument("--at-load-in", choices=["template"], help="at a LOAD in a process that forks alone")
     parser.add_argument("--at-fork", type=_Fault, help=f"instead of FORKED: {fault}")
+    parser.add_argument("--amid-fork", type=_Fault, help=f"once a fork has left two processes: {fault}")
     parser.add_argument("--at-task", type=_Fault, help=f"instead of an answer to COMPILE or INSPECT: {fault}")
     parser.add_argument("--load-s", type=float, default=0, help="seconds that each LOAD takes")
     parser.add_argument("--at-invoke", type=_Fault, help=f"instead of RESULT: {fault}")
@@ -153,6 +156,8 @@ class _FakeWorker:
         if self._options.at_fork:
             self._options.at_fork.happen(self._socket, self._options.once)
         _, descriptors, _, _ = socket.recv_fds(self._forks, 1, 4)
+        if self._options.amid_fork:
+            os.waitpid = self._happen_amid_fork
         if pid := fork_twice():
             for descriptor in descriptors:
                 os.close(descriptor)
@@ -166,9 +171,14 @@ class _FakeWorker:
         _FakeWorker(self._options, connection, counter, *forks).serve()
         os._exit(0)
 
+    def _happen_amid_fork(self, pid: int, options: int) -> tuple[int, int]:
+        self._options.amid_fork.happen(self._socket, self._options.once)
+        return _waitpid(pid, options)
+
     def _load(self, message: Load) -> None:
         options = self._options
-        if options.at_load and options.at_load_of in {None, message.function.name}:
+        is_here = options.at_load_in is None or self._forks is not None
+        if options.at_load and is_here and options.at_load_of in {None, message.function.name}:
             if options.is_begun:
                 self._counter.begin()
             options.at_load.happen(self._socket, options.once)
@@ -248,6 +258,7 @@ _ANSWERS: dict[str, Callable[[Invoke, int], bytes]] = {
 
 
 def _main(argv: Sequence[str]) -> None:
+    os.setpgid(0, 0)
     options = _parse(argv)
     _FakeWorker(options, options.fd, options.counter, options.forks).run()
 

@@ -36,6 +36,26 @@ def test_a_load_that_succeeds_clears_the_blame() -> None:
     assert blames.blocked(1, 1) == ""
 
 
+def test_a_worker_that_loads_it_clears_no_template() -> None:
+    """What templates die of, some workers may survive: their success says nothing of the next template."""
+    blames = Blames(NAMES)
+    for now_s in (0, 1):
+        blames.died(1, 4711, 7, now_s, memory_bytes=64 * MIB, is_template=True)
+        blames.loaded(1)
+
+    assert blames.blocked(1, 1) == DIED
+
+
+def test_a_template_that_loads_it_clears_all() -> None:
+    """Every worker that is forked from it has it."""
+    blames = Blames(NAMES)
+    blames.died(1, 4711, 7, 0, memory_bytes=64 * MIB, is_template=True)
+    blames.loaded(1, is_template=True)
+    die(blames, 1)
+
+    assert blames.blocked(1, 1) == ""
+
+
 def test_a_delay_blocks_at_once() -> None:
     """A time-out is no chance: the first one blocks the function."""
     blames = Blames(NAMES)

@@ -120,6 +120,12 @@ class ScheduledServer(RuleBasedStateMachine):
             return self.computing(name) >= (at_most or self.slots)
         return self.running(name) >= at_most
 
+    def may_resume(self, worker: int) -> bool:
+        """Say whether the rules let a guest go on now."""
+        name = self.function[self.busy[worker]]
+        at_most = self.policies[name].max or self.slots
+        return self.computing(name) < at_most and self.may_compute(name)
+
     def may_run(self, ticket: int) -> bool:
         """Say whether the rules let a ticket run now."""
         if self.is_full(ticket) or len(self.busy) >= self.workers_limit(ticket):
@@ -296,7 +302,7 @@ class ScheduledServer(RuleBasedStateMachine):
                 comes = any(self.workers[worker] == kind for worker in self.starting)
                 has_room = len(self.workers) < self.workers_limit(ticket) or bool(self.idle)
                 assert comes or not has_room
-        assert not any(self.may_compute(self.function[self.busy[worker]]) for worker in self.resuming)
+        assert not any(map(self.may_resume, self.resuming))
 
     def teardown(self) -> None:
         """Whatever came before, every ticket that was not withdrawn runs in the end."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import os
 import signal
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from unit.pool.faults import FakeWorker
+from wasm_grpc.core.errors import WorkerStartError
 from wasm_grpc.core.model import MIB, GuestKind, WorkerFunction
 from wasm_grpc.core.wire import ForkJob, Load, Loaded, Message
 from wasm_grpc.pool.bases import Bases
@@ -35,6 +37,16 @@ def open_descriptors() -> list[str]:
     """Return what this process has open, but for the listing itself."""
     links = (path for path in Path("/proc/self/fd").iterdir() if path.is_symlink())
     return sorted(str(path.readlink()) for path in links)
+
+
+def children() -> set[int]:
+    """Return the children of this process, those among them that nobody has waited for."""
+    parents = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            # The name before it, in parentheses, may have spaces.
+            parents[int(path.parent.name)] = int(path.read_text().rpartition(")")[2].split()[1])
+    return {pid for pid, parent in parents.items() if parent == os.getpid()}
 
 
 def kill(session: Session, _: Message) -> None:
@@ -88,6 +100,43 @@ async def test_a_template_that_ends_while_others_wait(fake_worker: FakeWorker) -
     for each in others:
         with pytest.raises(TemplateEnded, match="exit code 7"):
             await each
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc shows the children")
+@pytest.mark.parametrize("is_base", [True, False], ids=["base", "template"])
+async def test_a_template_that_is_killed_amid_a_fork(
+    fake_worker: FakeWorker, tmp_path: Path, *, is_base: bool
+) -> None:
+    """The processes that it has forked by then, which the server does not know, are ended and reaped."""
+    mark = tmp_path / "mark"
+    mark.touch()
+    before = await asyncio.to_thread(children)
+    base = await Template.start(fake_worker("--amid-fork=kill", f"--once={mark}"))
+    template = await base.fork_template(memory_bytes=MIB)
+    mark.unlink()
+
+    with pytest.raises(ProcessEnded):
+        await fork(base if is_base else template)
+    await template.end()
+    await base.end()
+
+    assert await asyncio.to_thread(children) == before
+
+
+@pytest.mark.parametrize("fault", ["--at-start=kill", "--at-engine=kill"])
+async def test_a_base_that_is_killed_while_it_starts(
+    bases: Bases, fake_worker: FakeWorker, tmp_path: Path, fault: str
+) -> None:
+    """Somebody killed it, which says nothing of the interpreter: another one is started."""
+    opened = await bases.open(fake_worker(fault, f"--once={tmp_path / 'mark'}"))
+
+    assert opened.python == "P 1"
+
+
+async def test_bases_that_are_killed_again_and_again(bases: Bases, fake_worker: FakeWorker) -> None:
+    """After a few of them the caller is told how the last one ended."""
+    with pytest.raises(WorkerStartError, match="ended with signal SIGKILL before it said hello"):
+        await bases.open(fake_worker("--at-start=kill"))
 
 
 async def test_a_base_that_grows_old_among_many_forks(

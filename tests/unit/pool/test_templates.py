@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -17,6 +18,8 @@ from wasm_grpc.core.model import (
     EngineName,
     GuestKind,
     Invocation,
+    Outcome,
+    Reason,
     Runtime,
     WorkerFunction,
 )
@@ -64,6 +67,23 @@ async def test_a_function_that_is_loaded_later(fake_worker: FakeWorker) -> None:
 
     assert loader == worker
     assert later[0] not in {worker, later[1]}
+
+
+async def test_a_function_that_only_templates_die_of(fake_worker: FakeWorker) -> None:
+    """It is blocked after two of them, although each worker in between loads it."""
+    runtime = fake_worker("--answer=loader", "--at-load=kill", "--at-load-in=template")
+    invocation = Invocation(id="1", function="f", body=b"")
+    async with open_pool([function(runtime)], SETTINGS) as pool:
+        outcome = await pool.invoke(invocation)
+        while outcome.reason is Reason.OK:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(outcome.body.split()[1]), signal.SIGKILL)
+            outcome = await pool.invoke(invocation)
+
+    assert outcome == Outcome(
+        reason=Reason.UNAVAILABLE,
+        message="it can't be loaded: its worker died while loading it (signal SIGKILL)",
+    )
 
 
 async def test_a_function_whose_model_has_threads(fake_worker: FakeWorker) -> None:

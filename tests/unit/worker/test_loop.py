@@ -30,7 +30,8 @@ from wasm_grpc.core.wire import (
     encode,
     encode_env,
 )
-from wasm_grpc.engines.fake import FakeEngine, write_fake
+from wasm_grpc.engines.fake import FakeEngine, FakeInstance, FakePrepared, write_fake
+from wasm_grpc.engines.protocol import Context
 from wasm_grpc.worker.frame_socket import FrameSocket
 from wasm_grpc.worker.functions import LoadedFunctions
 from wasm_grpc.worker.loop import serve
@@ -143,6 +144,60 @@ def test_a_function_runs_many_times(server: Server) -> None:
         (Reason.OK, b"two", False),
     ]
     assert server.begun() == 2
+
+
+def test_an_instance_is_freed_after_its_answer(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The caller has its answer before the instance is freed, and that is freed before the next is made."""
+    events = []
+    send, close, instantiate = FrameSocket.send, FakeInstance.close, FakePrepared.instantiate
+
+    def note_send(link: FrameSocket, message: Message) -> None:
+        if isinstance(message, Result):
+            events.append("answer")
+        send(link, message)
+
+    def note_close(instance: FakeInstance) -> None:
+        events.append("free")
+        close(instance)
+
+    def note_instantiate(prepared: FakePrepared, context: Context, *, memory_bytes: int) -> FakeInstance:
+        events.append("make")
+        return instantiate(prepared, context, memory_bytes=memory_bytes)
+
+    monkeypatch.setattr(FrameSocket, "send", note_send)
+    monkeypatch.setattr(FakeInstance, "close", note_close)
+    monkeypatch.setattr(FakePrepared, "instantiate", note_instantiate)
+    server.load(0, "echo")
+    server.invoke(0)
+    server.outcome()
+
+    server.close()
+
+    assert events == ["make", "answer", "free", "make"]
+
+
+@pytest.mark.parametrize("is_short", [False, True], ids=["a message comes", "memory is short"])
+def test_warm_ups_end_when_there_is_something_else_to_do(*, is_short: bool) -> None:
+    """A worker runs warm-ups one by one, until a message has come; one that fails is no error."""
+    ours, theirs = socket.socketpair()
+    run = []
+
+    def first() -> None:
+        run.append("first")
+
+    def second() -> None:
+        run.append("second")
+        # The end is a message too.
+        ours.shutdown(socket.SHUT_WR)
+        if is_short:
+            raise MemoryError
+
+    functions = LoadedFunctions(FakeEngine())
+    functions.warm_ups = lambda: iter((first, second, first))  # type: ignore[method-assign]
+    with ours, theirs:
+        code = serve(FrameSocket(theirs), functions, StartCounter(mmap.mmap(-1, StartCounter.SIZE)))
+
+    assert (code, run) == (0, ["first", "second"])
 
 
 def test_an_index_selects_the_function(server: Server) -> None:
@@ -327,9 +382,9 @@ def test_an_invocation_of_a_function_that_was_not_loaded(server: Server) -> None
 def test_functions_beyond_what_the_engine_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With more functions than an engine holds instances, each runs; those called last have theirs ready."""
     monkeypatch.setattr(FakeEngine, "instances", 4)
-    opened: list[str] = []
+    freed: list[str] = []
     monkeypatch.setattr(
-        "wasm_grpc.worker.functions.LoadedFunction.discard", lambda entry: opened.append(entry.function.name)
+        "wasm_grpc.worker.functions.LoadedFunction.discard", lambda entry: freed.append(entry.function.name)
     )
     server = Server(tmp_path)
     for index in range(5):
@@ -339,5 +394,5 @@ def test_functions_beyond_what_the_engine_holds(tmp_path: Path, monkeypatch: pyt
         assert isinstance(server.receive(), Result)
     server.close()
 
-    # Two have an instance at a time.
-    assert opened == ["f0", "f1", "f2", "f3", "f4"]
+    # Two have an instance at a time: each LOAD but two frees the oldest. An INVOKE frees its own as well.
+    assert freed == ["f0", "f1", "f2", "f0", "f3", "f3", "f4"]

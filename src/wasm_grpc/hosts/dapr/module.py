@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -28,6 +29,12 @@ class DaprAsFiles:
         See `HostModule.open`. There is nothing to open.
         """
         return _Granted(grants.dapr).begin
+
+    def warm_ups(self) -> Sequence[Callable[[], None]]:
+        """
+        See `HostModule.warm_ups`. There is nothing to warm up.
+        """
+        return ()
 
 
 @dataclass(frozen=True, slots=True)

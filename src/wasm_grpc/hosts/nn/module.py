@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from wasm_grpc.core.model import Grants
@@ -46,3 +47,9 @@ class WasiNn:
             load=self._models.supplied if granted.may_load else None,
             tensor_types=granted.tensor_types,
         ).begin
+
+    def warm_ups(self) -> Sequence[Callable[[], None]]:
+        """
+        See `HostModule.warm_ups`.
+        """
+        return self._models.warm_ups()

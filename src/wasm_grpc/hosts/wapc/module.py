@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from wasm_grpc.core.model import Grants
@@ -34,3 +35,9 @@ class Wapc:
         See `HostModule.open`.
         """
         return WapcState
+
+    def warm_ups(self) -> Sequence[Callable[[], None]]:
+        """
+        See `HostModule.warm_ups`. There is nothing to warm up.
+        """
+        return ()
