@@ -154,7 +154,8 @@ class OutcomePolicy:
     )
     crash: Retry = Field(default=Retry.RETRY, description="The worker died while running it.")
     then_failed: Retry = Field(
-        default=Retry.RETRY, description="The result could not be published or stored."
+        default=Retry.RETRY,
+        description="The result, or what the guest left to send to Dapr, could not be published or stored.",
     )
 
 
