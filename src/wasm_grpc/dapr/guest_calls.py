@@ -31,7 +31,7 @@ _T = TypeVar("_T")
 
 
 _INLINE_BYTES: Final = 4096
-"""A longer message is read or written on a thread: JSON takes up to 10 µs for a member."""
+"""A longer message is read, checked or written on a thread: JSON takes up to 10 µs for a member."""
 _MESSAGE_CHARACTERS: Final = 500
 
 
@@ -66,19 +66,26 @@ class GuestCalls:
         self, call: DaprCall, invocation: Invocation, function: WorkerFunction, *, timeout_s: float
     ) -> DaprAnswer:
         method = _method(call, function)
-        request = await _read(method, call)
-        _check(method, request, invocation, function)
+        # Reading and checking may both take long.
+        request = await _run(len(call.request), lambda: _checked(method, call, invocation, function))
         if self._sidecar is None:
             raise _NotCalled(DaprStatus.UNAVAILABLE, f"{method.name}: this server has no sidecar")
-        method.continue_trace(request, invocation.origin.trace)
         try:
             response = await self._sidecar.call(
                 method.name, request, metadata=_metadata(method, invocation), timeout_s=timeout_s
             )
         except grpc.aio.AioRpcError as exc:
             return _refused(exc, method, invocation)
-        method.keep_granted(request, response, function.grants.dapr)
-        return await _written(method, response, is_json=call.is_json)
+        size = response.ByteSize()
+        if size > DAPR_MESSAGE_BYTES:
+            message = f"response of {size} bytes; expected at most {DAPR_MESSAGE_BYTES}"
+            return _failed("RESOURCE_EXHAUSTED", method, message)
+
+        def write() -> bytes:
+            method.keep_granted(request, response, function.grants.dapr)
+            return write_response(response, is_json=call.is_json)
+
+        return DaprAnswer(DaprStatus.OK, response=await _run(size, write))
 
 
 class _NotCalled(Exception):
@@ -102,8 +109,16 @@ def _method(call: DaprCall, function: WorkerFunction) -> Method:
     return method
 
 
-def _check(method: Method, request: Any, invocation: Invocation, function: WorkerFunction) -> None:
+def _checked(method: Method, call: DaprCall, invocation: Invocation, function: WorkerFunction) -> Any:
+    """
+    Return the request for the sidecar, if the function may make it.
+    """
+    size = len(call.request)
+    if size > DAPR_MESSAGE_BYTES:
+        message = f"{method.name}: request of {size} bytes; expected at most {DAPR_MESSAGE_BYTES}"
+        raise _NotCalled(DaprStatus.INVALID, message)
     try:
+        request = read_request(method, call.request, is_json=call.is_json)
         denial = method.denial(request, function.grants.dapr)
     except InvalidRequestError as exc:
         raise _NotCalled(DaprStatus.INVALID, f"{method.name}: request: {exc}") from exc
@@ -114,26 +129,8 @@ def _check(method: Method, request: Any, invocation: Invocation, function: Worke
             DaprStatus.FAILED,
             f"RESOURCE_EXHAUSTED: {method.name}: {DEPTH_LIMIT} invocations led here already",
         )
-
-
-async def _read(method: Method, call: DaprCall) -> Any:
-    size = len(call.request)
-    if size > DAPR_MESSAGE_BYTES:
-        message = f"{method.name}: request of {size} bytes; expected at most {DAPR_MESSAGE_BYTES}"
-        raise _NotCalled(DaprStatus.INVALID, message)
-    try:
-        return await _run(size, lambda: read_request(method, call.request, is_json=call.is_json))
-    except InvalidRequestError as exc:
-        raise _NotCalled(DaprStatus.INVALID, f"{method.name}: request: {exc}") from exc
-
-
-async def _written(method: Method, response: Any, *, is_json: bool) -> DaprAnswer:
-    size = response.ByteSize()
-    if size > DAPR_MESSAGE_BYTES:
-        message = f"response of {size} bytes; expected at most {DAPR_MESSAGE_BYTES}"
-        return _failed("RESOURCE_EXHAUSTED", method, message)
-    written = await _run(size, lambda: write_response(response, is_json=is_json))
-    return DaprAnswer(DaprStatus.OK, response=written)
+    method.continue_trace(request, invocation.origin.trace)
+    return request
 
 
 async def _run(size: int, work: Callable[[], _T]) -> _T:

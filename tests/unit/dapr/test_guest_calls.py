@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
-from typing import Any
+import threading
+from collections.abc import Iterator
+from typing import Any, ClassVar
 
 import grpc
 import pytest
@@ -187,6 +190,37 @@ async def test_what_does_not_reach_the_sidecar(asked: DaprCall, status: DaprStat
     assert answer.message.isprintable()
     assert len(answer.message) < 600
     assert sidecar.calls == []
+
+
+class RecordingGrants(tuple[str, ...]):
+    """Grants that know on which threads they were read."""
+
+    __slots__ = ()
+
+    threads: ClassVar[set[int]] = set()
+
+    def __iter__(self) -> Iterator[str]:
+        """Record the thread."""
+        self.threads.add(threading.get_ident())
+        return super().__iter__()
+
+
+async def test_a_long_request_is_checked_on_a_thread() -> None:
+    """It may name thousands of keys, and the server has other calls to answer meanwhile."""
+    sidecar = FakeSidecar(state_pb2.GetBulkStateResponse())
+    asked = state_pb2.GetBulkStateRequest(store_name="s", keys=["k"] * 5000)
+    grants = Grants(dapr=DaprGrants(state=RecordingGrants(("s/*",))))
+
+    answer = await GuestCalls(sidecar).call(  # type: ignore[arg-type] # as much of a sidecar as is needed
+        DaprCall("GetBulkState", is_json=False, request=asked.SerializeToString()),
+        Invocation(id="1", function="f", body=b""),
+        dataclasses.replace(function(), grants=grants),
+        timeout_s=2.5,
+    )
+
+    assert answer == DaprAnswer(DaprStatus.OK)
+    assert RecordingGrants.threads
+    assert threading.get_ident() not in RecordingGrants.threads
 
 
 async def test_a_function_without_grants() -> None:
