@@ -73,6 +73,9 @@ def _read_json(method: Method, data: bytes) -> Any:
     except json_format.ParseError as exc:
         # Its first line says which field, and what was expected.
         raise InvalidRequestError(str(exc).partition("\n")[0]) from None
+    except (OverflowError, SystemError):
+        # An infinite number for an enum, or half a surrogate pair in a name: the library takes neither.
+        raise InvalidRequestError(f"expected JSON of {method.request.DESCRIPTOR.full_name}") from None
     if body is not None:
         request.message.data.value = body
     return request

@@ -42,7 +42,7 @@ PUBLISH = DaprCall("PublishEvent", is_json=True, request=b'{"pubsubName": "p", "
 class FakeSidecar:
     """A sidecar that records each call, and gives one response or error."""
 
-    def __init__(self, response: Message | grpc.aio.AioRpcError) -> None:
+    def __init__(self, response: Message | Exception) -> None:
         self._response = response
         self.calls: list[tuple[str, Message, Metadata, float]] = []
 
@@ -266,6 +266,17 @@ async def test_an_error_of_the_sidecar(
 
     assert answer == DaprAnswer(status, message)
     assert caplog.messages == [f"invocation 1: GetState: {code.name}: dial tcp db.internal:5432"]
+
+
+async def test_a_bug_of_the_server(caplog: pytest.LogCaptureFixture) -> None:
+    """The guest gets an answer all the same, and what went wrong is in the server's log alone."""
+    sidecar = FakeSidecar(RuntimeError("in /srv/secret"))
+
+    answer = await call(sidecar, GET)
+
+    assert answer == DaprAnswer(DaprStatus.FAILED, "INTERNAL: GetState: the server failed")
+    assert caplog.messages == ["invocation 1: call to Dapr"]
+    assert "in /srv/secret" in caplog.text
 
 
 async def test_too_long_a_response() -> None:

@@ -63,6 +63,11 @@ BAD_JSON = {
     "too deep": (b'{"a":' * 9_000, "expected a JSON object for "),
     "too many": (b'{"states":[' + b"{}," * 10_000 + b"{}]}", "has more than 10000 members; expected fewer"),
     "a wrong type": (b'{"storeName": 1}', "Failed to parse storeName field: expected string or bytes-like"),
+    "half a surrogate pair": (b'{"\\ud800": 1}', "expected JSON of dapr.proto.runtime.v1.SaveStateRequest"),
+    "an infinite number": (
+        b'{"states": [{"options": {"concurrency": 1e999}}]}',
+        "expected JSON of dapr.proto.runtime.v1.SaveStateRequest",
+    ),
     "an unknown field": (b'{"nope": 1}', 'Message type "dapr.proto.runtime.v1.SaveStateRequest" has no fi'),
 }
 
