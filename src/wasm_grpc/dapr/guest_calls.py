@@ -162,6 +162,9 @@ def _refused(error: grpc.aio.AioRpcError, method: Method, invocation: Invocation
     if code is grpc.StatusCode.UNAVAILABLE:
         # The sidecar's own, or that of an app: daprd passes it on, and the guest can't do anything else.
         return DaprAnswer(DaprStatus.UNAVAILABLE, f"{method.name}: Dapr or the app can't be reached")
+    if code is grpc.StatusCode.RESOURCE_EXHAUSTED:
+        # Also that of our own channel.
+        return _failed(code.name, method, f"Dapr answered with this, or with over {DAPR_MESSAGE_BYTES} bytes")
     return _failed(code.name, method, "Dapr answered with this error")
 
 

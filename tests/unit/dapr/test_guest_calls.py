@@ -250,6 +250,11 @@ async def test_without_a_sidecar() -> None:
             "ABORTED: GetState: Dapr answered with this error",
         ),
         (
+            grpc.StatusCode.RESOURCE_EXHAUSTED,
+            DaprStatus.FAILED,
+            "RESOURCE_EXHAUSTED: GetState: Dapr answered with this, or with over 4194304 bytes",
+        ),
+        (
             grpc.StatusCode.UNAVAILABLE,
             DaprStatus.UNAVAILABLE,
             "GetState: Dapr or the app can't be reached",
