@@ -163,7 +163,7 @@ class DaprCalls:
 
     async def _ask(self, call: wire.DaprCall, timeout_s: float) -> wire.DaprAnswer:
         if self._api is None:
-            return wire.DaprAnswer(wire.DaprStatus.UNAVAILABLE, f"{call.method}: this server has no sidecar")
+            return wire.DaprAnswer(wire.DaprStatus.UNAVAILABLE, "this server has no sidecar")
         return await self._api.call(call, self._invocation, self._function, timeout_s=timeout_s)
 
     def _log_failure(self, answer: wire.DaprAnswer) -> None:
