@@ -29,7 +29,7 @@ __all__ = [
     "write_components",
 ]
 
-APP_ID = "functions"
+APP_ID = "shop"
 STATE, SECRETS, CONFIGURATION, BINDING = "statestore", "vault", "settings", "folder"
 API_TOKEN = "the sidecar's token"
 Component = tuple[str, Mapping[str, str]]

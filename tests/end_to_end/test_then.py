@@ -122,15 +122,16 @@ async def test_a_stale_etag(app: DaprApp) -> None:
 
 
 async def test_the_first_write(app: DaprApp) -> None:
-    """Without an ETag, Redis refuses a first-write only where the value was itself written as one."""
+    """Without an ETag, Redis refuses a first-write only where one was before, and then any other write too."""
     await invoke(app, "save", id="first")
 
     over_another = await invoke(app, "first", id="save-first")
-    first = await invoke(app, "first", id="new", by="first")
-    second = await failure(app, "first", id="new", by="second")
+    first = await invoke(app, "first", id="save-new", by="first")
+    second = await failure(app, "first", id="save-new", by="second")
+    last = await failure(app, "save", id="new")
 
-    assert (over_another.status, first.status, second[0]) == (200, 200, 500)
-    assert json.loads((await app.saved("new")).body)["by"] == "first"
+    assert (over_another.status, first.status, second[0], last[0]) == (200, 200, 500, 500)
+    assert json.loads((await app.saved("save-new")).body)["by"] == "first"
 
 
 async def test_a_binding(app: DaprApp) -> None:

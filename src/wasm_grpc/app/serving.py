@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import logging
 import signal
 from collections.abc import Callable, Iterator, Sequence
@@ -42,8 +41,6 @@ async def serve(folder: Path, settings: Settings, announce: Callable[[str], None
         WasmGrpcError: It can't be served; whatever was started is ended.
     """
     keep_freed_memory()
-    # Until it serves: hardly any of what a start makes is garbage, and each collection would visit all of it.
-    gc.disable()
     with _stop_signals() as signals:
         try:
             await _serve(folder, settings, announce, signals)
@@ -78,9 +75,6 @@ async def _serve(
         from wasm_grpc.app.edge import open_edge  # noqa: PLC0415 - see `_import_edge`
 
         edge = await stack.enter_async_context(open_edge(functions, pool, observers, settings))
-        # What there is lives as long as the server: later collections need not visit it.
-        gc.freeze()
-        gc.enable()
         announce(_announcement(edge.address, len(functions), preparer, prepared, settings))
         signals.starting = None
         await signals.first.wait()

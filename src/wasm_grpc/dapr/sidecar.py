@@ -12,9 +12,9 @@ import grpc
 from dapr.proto.runtime.v1 import dapr_pb2_grpc, metadata_pb2
 from google.protobuf.message import Message
 
-from wasm_grpc.core.errors import SidecarError
-from wasm_grpc.core.model import Trace
-from wasm_grpc.dapr.channel import TOKEN_KEY, open_channel
+from wasm_grpc.core.errors import ConfigError, SidecarError
+from wasm_grpc.core.model import DAPR_MESSAGE_BYTES, Trace
+from wasm_grpc.dapr.channel import CHANNEL_OPTIONS, TOKEN_KEY, Options, open_channel
 from wasm_grpc.dapr.endpoint import parse_endpoint
 
 __all__ = ["UNREACHABLE", "Metadata", "Sidecar", "open_sidecar", "trace_metadata"]
@@ -25,6 +25,11 @@ _log = logging.getLogger("wasm_grpc.dapr")
 
 UNREACHABLE = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
 """Codes of a call that no sidecar has answered."""
+_OPTIONS: Options = (
+    *(option for option in CHANNEL_OPTIONS if option[0] != "grpc.max_receive_message_length"),
+    # A guest may ask for what is longer. It is refused before it takes memory.
+    ("grpc.max_receive_message_length", DAPR_MESSAGE_BYTES),
+)
 
 
 class Sidecar:
@@ -92,9 +97,12 @@ async def open_sidecar(endpoint: str, *, token: str) -> AsyncIterator[Sidecar]:
     Open a channel to a sidecar, which need not run yet.
 
     Raises:
-        ConfigError: The endpoint is invalid.
+        ConfigError: The endpoint or the token is invalid.
     """
-    async with open_channel(parse_endpoint(endpoint)) as channel:
+    # gRPC fails at each call then. A token from a file may end with the file's line.
+    if not (token.isascii() and token.isprintable()):
+        raise ConfigError("DAPR_API_TOKEN: has a control character or is not ASCII; expected what daprd has")
+    async with open_channel(parse_endpoint(endpoint), _OPTIONS) as channel:
         yield Sidecar(channel, endpoint=endpoint, token=token)
 
 
