@@ -52,7 +52,7 @@ class Output:
     The destinations of one result, and the cause of its invocation.
     """
 
-    thens: tuple[Then, ...]
+    destinations: tuple[Then, ...]
     cause: Cause
 
 
@@ -157,7 +157,7 @@ def _requests(output: Output, response: Response, app_id: str) -> Iterator[Outpu
         except TemplateError as exc:
             raise InvocationError(Reason.THEN_FAILED, f"its result could not be sent on: {exc}") from exc
 
-    for then in output.thens:
+    for then in output.destinations:
         if then.publish is not None:
             # A relative URI reference, which CloudEvents allows as a source.
             source = f"wasm-grpc/{app_id}/{cause.function}"

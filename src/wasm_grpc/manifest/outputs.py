@@ -14,7 +14,7 @@ from wasm_grpc.manifest.checks import TABLE, wrong
 from wasm_grpc.manifest.keys import Template, Text
 from wasm_grpc.manifest.quantities import TimeToLive
 
-__all__ = ["BindingOutput", "PublishOutput", "StateConcurrency", "StateOutput", "Then", "Thens"]
+__all__ = ["BindingOutput", "Destinations", "PublishOutput", "StateConcurrency", "StateOutput", "Then"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=TABLE)
@@ -133,5 +133,5 @@ def _not_empty(tables: tuple[Then, ...]) -> tuple[Then, ...]:
     return tables
 
 
-Thens = Annotated[tuple[Then, ...], _OneOrSeveral()]
+Destinations = Annotated[tuple[Then, ...], _OneOrSeveral()]
 """The destinations of a result, in the order in which they get it."""

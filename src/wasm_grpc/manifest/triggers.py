@@ -13,7 +13,7 @@ from pydantic.dataclasses import dataclass
 
 from wasm_grpc.manifest.checks import TABLE, wrong
 from wasm_grpc.manifest.keys import Argument, Method, Text, Verb
-from wasm_grpc.manifest.outputs import Then, Thens
+from wasm_grpc.manifest.outputs import Destinations, Then
 from wasm_grpc.manifest.quantities import Duration, PositiveCount
 from wasm_grpc.manifest.wording import listed
 
@@ -44,7 +44,7 @@ _Call = Annotated[
         "of a pattern what stands before '/*', else the function's name."
     ),
 ]
-_Then = Annotated[Thens, Field(description="Destination of the result, or several; none by default.")]
+_Then = Annotated[Destinations, Field(description="Destination of the result, or several; none by default.")]
 
 
 class Trigger(abc.ABC):

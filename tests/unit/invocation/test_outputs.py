@@ -37,10 +37,10 @@ class Dapr:
             raise error
 
 
-async def failure(dapr: Dapr | None, *thens: Then) -> tuple[Reason, str, str]:
+async def failure(dapr: Dapr | None, *destinations: Then) -> tuple[Reason, str, str]:
     """Return what a result that can't be sent on is failed with: reason, message, function."""
     with pytest.raises(InvocationError) as caught:
-        await Outputs(dapr, app_id="app").send(Output(thens, CAUSE), RESPONSE)
+        await Outputs(dapr, app_id="app").send(Output(destinations, CAUSE), RESPONSE)
     return caught.value.reason, str(caught.value), caught.value.function
 
 
