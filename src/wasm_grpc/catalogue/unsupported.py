@@ -12,7 +12,7 @@ from wasm_grpc.manifest.wording import listed
 
 __all__ = ["SERVED_TRIGGERS", "unsupported_features"]
 
-_LATER_TRIGGERS: Mapping[str, str] = {"binding": "input bindings are", "job": "jobs are"}
+_LATER_TRIGGERS: Mapping[str, str] = {"job": "jobs are"}
 """Kinds of trigger that are not served yet."""
 
 SERVED_TRIGGERS = listed(
@@ -48,7 +48,3 @@ def _triggers(trigger: Triggers) -> Iterator[tuple[str, str, str]]:
     for kind, what in _LATER_TRIGGERS.items():
         if kind in present:
             yield f"trigger.{kind}", what, f"only {SERVED_TRIGGERS}"
-    for kind, index, each in trigger.each():
-        if kind not in _LATER_TRIGGERS and each.then is not None and each.then.publish is None:
-            output = "state" if each.then.state else "binding"
-            yield f"trigger.{kind}[{index}].then.{output}", "it is", "publish"
