@@ -12,7 +12,7 @@ from wasm_grpc.manifest.wording import listed
 
 __all__ = ["SERVED_TRIGGERS", "unsupported_features"]
 
-_LATER_TRIGGERS: Mapping[str, str] = {"binding": "input bindings are", "job": "jobs are"}
+_LATER_TRIGGERS: Mapping[str, str] = {"binding": "input bindings are"}
 """Kinds of trigger that are not served yet."""
 
 SERVED_TRIGGERS = listed(

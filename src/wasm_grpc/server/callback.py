@@ -14,11 +14,12 @@ from wasm_grpc.invocation.runner import Runner
 from wasm_grpc.server.calls import Calls
 from wasm_grpc.server.failures import Context
 from wasm_grpc.server.triggers.invoke import InvokeCalls
+from wasm_grpc.server.triggers.job import JobCalls
 from wasm_grpc.server.triggers.topic import TopicCalls
 
 __all__ = ["AppCallback", "add_callbacks"]
 
-_TRIGGERS: Sequence[Callable[[Deployment, Runner, Calls], object]] = (InvokeCalls, TopicCalls)
+_TRIGGERS: Sequence[Callable[[Deployment, Runner, Calls], object]] = (InvokeCalls, TopicCalls, JobCalls)
 """What serves the calls of each trigger. Its public methods bear the calls' names."""
 
 
@@ -67,19 +68,6 @@ class AppCallback(
         """
         async with self._calls.event(context, "OnBindingEvent") as call:
             await call.refuse(f"binding '{request.name}': no function receives it")
-
-    async def OnJobEvent(self, request: pb.JobEventRequest, context: Context) -> pb.JobEventResponse:
-        """
-        Refuse the job, so that its failure policy applies. daprd would take NOT_FOUND for success.
-        """
-        async with self._calls.event(context, "OnJobEvent") as call:
-            await call.refuse(f"job '{request.name}': no function receives it")
-
-    async def OnJobEventAlpha1(self, request: pb.JobEventRequest, context: Context) -> pb.JobEventResponse:
-        """
-        Handle `OnJobEvent` under its name before daprd 1.18.
-        """
-        return await self.OnJobEvent(request, context)
 
     async def HealthCheck(self, request: empty_pb2.Empty, context: Context) -> pb.HealthCheckResponse:
         """

@@ -24,10 +24,6 @@ _CASES: list[tuple[dict[str, object], str]] = [
         f"trigger.binding: input bindings are|only {SERVED_TRIGGERS}",
     ),
     (
-        {"trigger": {"job": [{"name": "j"}]}},
-        f"trigger.job: jobs are|only {SERVED_TRIGGERS}",
-    ),
-    (
         {"trigger": {"invoke": [{"method": "a"}, {"method": "b", "then": _OUTPUT}]}},
         "trigger.invoke[1].then.state: it is|publish",
     ),
@@ -58,7 +54,7 @@ def test_the_triggers_that_are_served() -> None:
     named = [f"[[trigger.{kind}]]" for kind in Triggers.kinds()]
 
     assert [table for table in named if table in SERVED_TRIGGERS] == [
-        table for table in named if table not in {"[[trigger.binding]]", "[[trigger.job]]"}
+        table for table in named if table != "[[trigger.binding]]"
     ]
 
 
@@ -78,10 +74,11 @@ def test_every_later_feature_is_named() -> None:
         {"capabilities": {"nn": {"load": True, "models": {"m": {"path": "m"}}}, "dapr": {"state": []}}},
         {"response": "cgi"},
         {"trigger": {"topic": [{"pubsub": "p", "topic": "t", "then": _PUBLISH}]}},
+        {"trigger": {"job": [{"name": "j", "schedule": "@daily", "data": "x"}]}},
         {"outcome": {"crash": "drop"}, "pool": {"reuse": "fresh"}, "engine": "wasmer"},
         {"guest": "wapc", "pool": {"reuse": "warm", "max_invocations": 5}},
     ],
-    ids=["minimal", "limits", "files", "nothing granted", "cgi", "topic", "outcome", "warm"],
+    ids=["minimal", "limits", "files", "nothing granted", "cgi", "topic", "job", "outcome", "warm"],
 )
 def test_harmless_keys_are_served(more: dict[str, object]) -> None:
     """A key that changes nothing until its feature comes is no reason to refuse."""
