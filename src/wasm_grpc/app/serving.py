@@ -73,11 +73,17 @@ async def _serve(
         prepared = await preparer.prepare(functions, problems=preparable.problems)
         for note in memory_notes(prepared, settings, machine_memory_bytes()):
             _log.warning("%s", note)
-        pool = await stack.enter_async_context(open_pool(prepared, settings, preparer.bases, observers))
         await edge_import
-        from wasm_grpc.app.edge import open_edge  # noqa: PLC0415 - see `_import_edge`
+        # ruff: noqa: PLC0415 - see `_import_edge`
+        from wasm_grpc.app.connection import open_connection
+        from wasm_grpc.app.edge import open_edge
+        from wasm_grpc.app.scheduling import open_schedule
 
-        edge = await stack.enter_async_context(open_edge(functions, pool, observers, settings))
+        connection = await stack.enter_async_context(open_connection(settings))
+        pool = await stack.enter_async_context(open_pool(prepared, settings, preparer.bases, observers))
+        edge = await stack.enter_async_context(open_edge(functions, pool, connection, observers, settings))
+        # Now, because a job may be due at once.
+        await stack.enter_async_context(open_schedule(functions, connection, settings))
         # What there is lives as long as the server: later collections need not visit it.
         gc.freeze()
         gc.enable()
@@ -92,7 +98,8 @@ def _import_edge() -> None:
     """
     Import gRPC and Dapr's messages on a thread, which takes a third of a start, while the engines open.
     """
-    import wasm_grpc.app.edge  # noqa: F401, PLC0415
+    import wasm_grpc.app.edge
+    import wasm_grpc.app.scheduling  # noqa: F401
 
 
 def _announcement(
