@@ -88,10 +88,8 @@ async def test_the_variables_of_a_job(rig: JobRig, tmp_path: Path) -> None:
 
     (text,) = await texts_of(rig.broker, "out")
     env = dict(line.split("=", 1) for line in text.rstrip("\0").split("\0"))
-    assert {
-        name: env.get(name) for name in ("HTTP_DAPR_JOB_NAME", "CONTENT_TYPE", "CONTENT_LENGTH", "ZONE")
-    } == {
-        "HTTP_DAPR_JOB_NAME": "nightly",
+    assert {name: env.get(name) for name in ("JOB_NAME", "CONTENT_TYPE", "CONTENT_LENGTH", "ZONE")} == {
+        "JOB_NAME": "nightly",
         "CONTENT_TYPE": "text/plain; charset=utf-8",
         "CONTENT_LENGTH": "1",
         "ZONE": "Mars",

@@ -78,9 +78,12 @@ async def _serve(
         from wasm_grpc.app.connection import open_connection
         from wasm_grpc.app.edge import open_edge
         from wasm_grpc.app.scheduling import open_schedule
+        from wasm_grpc.app.secrets import with_secrets
 
         connection = await stack.enter_async_context(open_connection(settings))
-        pool = await stack.enter_async_context(open_pool(prepared, settings, preparer.bases, observers))
+        # Before the pool, whose workers get the environment when they start.
+        served = await with_secrets(functions, prepared, connection, settings)
+        pool = await stack.enter_async_context(open_pool(served, settings, preparer.bases, observers))
         edge = await stack.enter_async_context(open_edge(functions, pool, connection, observers, settings))
         # Now, because a job may be due at once.
         await stack.enter_async_context(open_schedule(functions, connection, settings))
@@ -99,7 +102,8 @@ def _import_edge() -> None:
     Import gRPC and Dapr's messages on a thread, which takes a third of a start, while the engines open.
     """
     import wasm_grpc.app.edge
-    import wasm_grpc.app.scheduling  # noqa: F401
+    import wasm_grpc.app.scheduling
+    import wasm_grpc.app.secrets  # noqa: F401
 
 
 def _announcement(

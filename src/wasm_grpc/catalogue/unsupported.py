@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from wasm_grpc.catalogue.function import Function
 from wasm_grpc.core.model import GuestKind
-from wasm_grpc.manifest.tables import FunctionManifest, Secret
+from wasm_grpc.manifest.tables import FunctionManifest
 from wasm_grpc.manifest.triggers import Triggers
 from wasm_grpc.manifest.wording import listed
 
@@ -37,9 +37,6 @@ def _asked(manifest: FunctionManifest, *, is_remote: bool) -> Iterator[tuple[str
         yield "module", "remote modules are", "a file below the function's folder"
     if manifest.guest is GuestKind.WASMEDGE_BINDGEN:
         yield "guest", f"{manifest.guest.value!r} is", "'wasi-command' or 'wapc'"
-    for name, value in manifest.env.items():
-        if isinstance(value, Secret):
-            yield f"env.{name}", "secrets are", "a text"
     yield from _triggers(manifest.trigger)
 
 

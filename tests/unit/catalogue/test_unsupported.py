@@ -18,7 +18,6 @@ _PUBLISH = {"publish": {"pubsub": "p", "topic": "u"}}
 _CASES: list[tuple[dict[str, object], str]] = [
     ({"module": "https://x/f.wasm"}, "module: remote modules are|a file below the function's folder"),
     ({"guest": "wasmedge-bindgen"}, "guest: 'wasmedge-bindgen' is|'wasi-command' or 'wapc'"),
-    ({"env": {"A": "x", "B": {"secret": "s/k"}}}, "env.B: secrets are|a text"),
     (
         {"trigger": {"binding": [{"name": "b"}]}},
         f"trigger.binding: input bindings are|only {SERVED_TRIGGERS}",
@@ -72,7 +71,7 @@ def test_every_later_feature_is_named() -> None:
         {"limits": {"idle_timeout": "1s", "scratch": 1, "host_calls": 1, "timeout": "unlimited"}},
         {"capabilities": {"files": [{"host": "a", "guest": "/a"}]}},
         {"capabilities": {"nn": {"load": True, "models": {"m": {"path": "m"}}}, "dapr": {"state": []}}},
-        {"response": "cgi"},
+        {"response": "cgi", "env": {"A": "x", "B": {"secret": "s/k"}}},
         {"trigger": {"topic": [{"pubsub": "p", "topic": "t", "then": _PUBLISH}]}},
         {"trigger": {"job": [{"name": "j", "schedule": "@daily", "data": "x"}]}},
         {"outcome": {"crash": "drop"}, "pool": {"reuse": "fresh"}, "engine": "wasmer"},

@@ -38,7 +38,7 @@ content_type = "image/png"
 
 [env]
 LOG = "info"
-DB_URL = {{ secret = "local-store/DB_URL" }}
+DB_URL = {{ secret = "local-store/DB_URL", key = "url" }}
 
 [limits]
 timeout = "unlimited"
@@ -134,7 +134,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         "args": ("-v", ""),
         "response": ResponseKind.CGI,
         "content_type": "image/png",
-        "env": {"LOG": "info", "DB_URL": {"secret": "local-store/DB_URL"}},
+        "env": {"LOG": "info", "DB_URL": {"secret": "local-store/DB_URL", "key": "url"}},
         "limits": {
             "timeout_s": None,
             "cpu_s": 2.0,

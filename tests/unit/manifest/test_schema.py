@@ -70,7 +70,7 @@ def test_defaults_are_written_as_in_a_manifest(table: str, key: str, default: ob
         (("trigger", "invoke", 3), ("method", "verbs", "call", "then")),
         (("trigger", "topic", 0, "then", "publish"), ("pubsub", "topic")),
         (("capabilities", "nn", "models", "any"), ("path", "threads", "sha256")),
-        (("env", "ANY"), ("secret",)),
+        (("env", "ANY"), ("secret", "key")),
         (("name",), ()),
         (("no", "such"), ()),
     ],

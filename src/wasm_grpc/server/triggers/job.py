@@ -22,9 +22,6 @@ __all__ = ["JobCalls"]
 
 _log = logging.getLogger("wasm_grpc.job")
 
-_NAME_KEY = "dapr-job-name"
-"""Metadata that a function gets as ``HTTP_DAPR_JOB_NAME``."""
-
 
 @dataclass(frozen=True, slots=True)
 class _Job:
@@ -73,8 +70,9 @@ class JobCalls:
                 query="",
                 content_type=payload.content_type,
                 body=payload.body,
-                metadata=(*call.metadata, (_NAME_KEY, request.name)),
+                metadata=call.metadata,
                 name=request.name,
+                variables=(("JOB_NAME", request.name),),
             )
             invocation_id = self._invoker.next_id()
             verdict = await self._deliveries.settle(
