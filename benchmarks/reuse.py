@@ -45,13 +45,6 @@ class Reuse:
     fresh_us: float
     warm_us: float
 
-    @property
-    def worker_ratio(self) -> float:
-        """
-        How many times the worker's CPU time a fresh instance takes.
-        """
-        return self.fresh_us / self.warm_us if self.warm_us else 0.0
-
 
 @dataclass(frozen=True, slots=True)
 class _Sample:

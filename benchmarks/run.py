@@ -167,11 +167,23 @@ def run(
         cache = {"XDG_CACHE_HOME": stack.enter_context(tempfile.TemporaryDirectory())}
         loads, likenesses = _measure_loads(plan, cases, [*_wanted(native, cases), *ours], cache, tell)
 
+        keys = [each.key for each in ours]
+
         def wanted(part: str, measure: Callable[[], dict[str, _Found]]) -> dict[str, _Found]:
             if part not in parts:
                 return {}
             tell(part)
             return measure()
+
+        def topics_of(tools: Tools) -> dict[str, Topics]:
+            return measure_topics(
+                tools, keys, messages=plan.messages, rounds=plan.rounds, env=cache, tell=tell
+            )
+
+        def dapr_calls_of(tools: Tools) -> dict[str, DaprCallCost]:
+            return measure_dapr_calls(
+                tools, keys, seconds=plan.seconds, rounds=plan.rounds, env=cache, tell=tell
+            )
 
         streams = wanted(
             "streams",
@@ -186,8 +198,8 @@ def run(
             lambda: {each.key: measure_startup(each, times=plan.starts, env=cache) for each in ours},
         )
         first_calls = wanted("classify", lambda: _measure_first_calls(plan, ours, cases, cache))
-        topics = wanted("topics", lambda: _measure_topics(plan, ours, cache, left_out, tell))
-        dapr_calls = wanted("dapr", lambda: _measure_dapr_calls(plan, ours, cache, left_out, tell))
+        topics = wanted("topics", lambda: _with_tools("topics", left_out, topics_of))
+        dapr_calls = wanted("dapr", lambda: _with_tools("dapr", left_out, dapr_calls_of))
         pages = wanted(
             "page", lambda: {each.key: measure_page(each, calls=plan.page_calls, env=cache) for each in ours}
         )
@@ -250,34 +262,17 @@ def _measure_first_calls(
     return {each.key: measure_first_call(each, case, times=plan.starts, env=env) for each in ours}
 
 
-def _measure_topics(
-    plan: Plan,
-    ours: Sequence[Subject],
-    env: Mapping[str, str],
-    left_out: dict[str, str],
-    tell: Callable[[str], None],
-) -> dict[str, Topics]:
+def _with_tools(
+    part: str, left_out: dict[str, str], measure: Callable[[Tools], dict[str, _Found]]
+) -> dict[str, _Found]:
+    """
+    Measure a part that takes Redis and daprd; leave it out where they are missing.
+    """
     tools = find_tools()
-    if not isinstance(tools, Tools):
-        left_out["topics"] = tools
-        return {}
-    keys = [each.key for each in ours]
-    return measure_topics(tools, keys, messages=plan.messages, rounds=plan.rounds, env=env, tell=tell)
-
-
-def _measure_dapr_calls(
-    plan: Plan,
-    ours: Sequence[Subject],
-    env: Mapping[str, str],
-    left_out: dict[str, str],
-    tell: Callable[[str], None],
-) -> dict[str, DaprCallCost]:
-    tools = find_tools()
-    if not isinstance(tools, Tools):
-        left_out["dapr"] = tools
-        return {}
-    keys = [each.key for each in ours]
-    return measure_dapr_calls(tools, keys, seconds=plan.seconds, rounds=plan.rounds, env=env, tell=tell)
+    if isinstance(tools, Tools):
+        return measure(tools)
+    left_out[part] = tools
+    return {}
 
 
 def _wanted(subjects: Sequence[Subject], cases: Sequence[Case]) -> list[Subject]:

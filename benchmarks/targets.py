@@ -118,14 +118,8 @@ def verdicts(
     found += _file_verdicts(files)
     found += _topic_verdicts(topics)
     found += _dapr_verdicts(dapr_calls)
-    # Of the worker: the server takes the same for both, and more than a small guest does.
     found += [
-        _at_least(
-            f"waPC echo by {language}: worker's CPU time, fresh of warm",
-            engine,
-            each.worker_ratio,
-            _WARM_RATIO,
-        )
+        _at_least(f"waPC echo by {language}: warm of fresh", engine, each.ratio, _WARM_RATIO)
         for engine, languages in reuse.items()
         for language, each in languages.items()
     ]

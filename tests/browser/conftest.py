@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,6 +19,11 @@ from wasm_grpc.devsidecar.sidecar import open_dev_sidecars
 __all__ = ["browser", "context", "site", "visit"]
 
 FUNCTIONS = Path(__file__).resolve().parents[2] / "functions"
+APPS = {
+    "image-api-grayscale": ("--only", "grayscale", "--route", "api/image=grayscale"),
+    "image-api-classify": ("--only", "classify", "--route", "api/image=classify"),
+    "events-service": ("--only", "events"),
+}
 SCREENSHOTS = Path(__file__).resolve().parents[2] / "test-artefacts" / "screenshots"
 # Nothing of these tests leaves the machine; the last lets root start it.
 FLAGS = (
@@ -65,29 +71,23 @@ async def browser() -> AsyncIterator[Browser]:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
-    """Run the page's command, the two functions, and development sidecars between them."""
-    env = {"WASM_GRPC_CACHE_DIR": str(tmp_path_factory.mktemp("artifacts"))}
-    flags = {name: ("--only", name, "--route", f"api/image={name}") for name in ("grayscale", "classify")}
-    async with (
-        serve(FUNCTIONS, *flags["grayscale"], env=env) as grayscale,
-        serve(FUNCTIONS, *flags["classify"], env=env) as classify,
-        open_dev_sidecars(
-            {
-                "web-port": "",
-                "image-api-grayscale": grayscale.address,
-                "image-api-classify": classify.address,
-            }
-        ) as sidecars,
-        child(
+    """Run the page's command, the three functions, and development sidecars between them."""
+    cache = str(tmp_path_factory.mktemp("artifacts"))
+    ports = {app: free_port() for app in APPS}
+    addresses = {app: f"127.0.0.1:{port}" for app, port in ports.items()}
+    async with open_dev_sidecars({"web-port": "", **addresses}) as sidecars, AsyncExitStack() as servers:
+        for app, flags in APPS.items():
+            env = {"WASM_GRPC_CACHE_DIR": cache, "DAPR_GRPC_ENDPOINT": sidecars[app]}
+            await servers.enter_async_context(serve(FUNCTIONS, *flags, port=ports[app], env=env))
+        async with child(
             installed_command(),
             "web",
             "--port",
             str(free_port()),
             env={**os.environ, "DAPR_GRPC_ENDPOINT": sidecars["web-port"]},
-        ) as web,
-    ):
-        address = (await web.line(r"^page (\S+)$", timeout_s=15))[1]
-        yield Site(address, sidecars["web-port"])
+        ) as web:
+            address = (await web.line(r"^page (\S+)$", timeout_s=15))[1]
+            yield Site(address, sidecars["web-port"])
 
 
 @pytest_asyncio.fixture(loop_scope="session")

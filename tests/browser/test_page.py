@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import io
+import math
 import os
 import re
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 from axe_playwright_python.async_playwright import Axe
+from dapr.proto.common.v1 import common_pb2
+from dapr.proto.runtime.v1 import dapr_pb2_grpc, invoke_pb2
 from PIL import Image, ImageDraw
 from playwright.async_api import Browser, BrowserContext, Page, expect
 
@@ -145,6 +150,43 @@ async def test_a_picture_without_a_digit(visit: Visit) -> None:
     assert clean(visit) == []
 
 
+async def test_the_last_calls(context: BrowserContext, site: Site) -> None:
+    """Each call is listed, newest first, with its time, function, sizes and milliseconds; ten of them are shown."""
+    async with grpc.aio.insecure_channel(site.sidecar) as channel:
+        message = common_pb2.InvokeRequest(method="init")
+        request = invoke_pb2.InvokeServiceRequest(id="events-service", message=message)
+        await dapr_pb2_grpc.DaprStub(channel).InvokeService(request)
+    visit = await open_page(context, site.address)
+    page = visit.page
+    panel = page.get_by_role("region", name="Last calls")
+    rows = panel.locator("tbody tr")
+    await expect(panel.get_by_text("None yet. Each call of a function will be listed here.")).to_be_visible()
+    await expect(panel.get_by_role("table")).to_be_hidden()
+    await visit.shoot("no-calls")
+
+    await page.set_input_files("input[type=file]", upload("photo.png", png()))
+    await page.get_by_role("button", name="Turn it grey").click()
+    await expect(rows).to_have_count(1)
+    await page.get_by_role("button", name="Sample digit").click()
+    await page.get_by_role("button", name="Read a digit").click()
+    await expect(rows).to_have_count(2)
+
+    first, second = [await row.locator("td").all_inner_texts() for row in await rows.all()]
+    assert first[1] == "classify"
+    assert second[1:3] == ["grayscale", f"{math.ceil(len(png()) / 1024)} KiB → 1 KiB"]
+    assert re.fullmatch(r"[\d.]+ ms", second[3])
+    when = datetime.fromisoformat(str(await rows.last.locator("time").get_attribute("datetime")))
+    assert abs((datetime.now(timezone.utc) - when).total_seconds()) < 60
+
+    for _ in range(9):
+        await page.get_by_role("button", name="Turn it grey").click()
+        await expect(page.locator("#answer")).to_have_attribute("aria-busy", "false")
+    await expect(rows.last.locator("td").nth(1)).to_have_text("classify")
+    await expect(rows).to_have_count(10)
+    await visit.shoot("calls")
+    assert visit.said == []
+
+
 async def test_nothing_moves_during_a_call(visit: Visit) -> None:
     """The last answer stays where it is until the next one comes."""
     page = visit.page
@@ -155,11 +197,12 @@ async def test_nothing_moves_during_a_call(visit: Visit) -> None:
     heights = await page.evaluate(
         """async () => {
             const heights = [];
-            const measure = () => heights.push(document.documentElement.scrollHeight);
-            const watch = new ResizeObserver(measure);
-            watch.observe(document.body);
-            document.getElementById("grayscale").click();
             const answer = document.getElementById("answer");
+            // Below it, the last calls get a row.
+            const measure = () => heights.push(answer.offsetTop + answer.offsetHeight);
+            const watch = new ResizeObserver(measure);
+            watch.observe(answer);
+            document.getElementById("grayscale").click();
             while (answer.getAttribute("aria-busy") === "true") await new Promise(requestAnimationFrame);
             watch.disconnect();
             return heights;
@@ -301,6 +344,7 @@ async def test_it_can_be_read(browser: Browser, site: Site, scheme: Any, width: 
     await page.get_by_role("button", name="Sample digit").click()
     await page.get_by_role("button", name="Read a digit").click()
     await expect(page.locator("#shown")).to_have_attribute("data-shows", re.compile("digit|none"))
+    await expect(page.get_by_role("table")).to_be_visible()
     faults = [(await Axe().run(page)).generate_report()]
     await page.get_by_role("button", name="Turn it grey").click()
     await expect(page.locator("#after")).to_be_visible()
@@ -360,5 +404,30 @@ async def test_a_function_that_is_gone(context: BrowserContext) -> None:
             await page.get_by_role("button", name=button).click()
             sentence = f"{function} can't be reached; is it running?"
             await expect(page.get_by_role("alert")).to_have_text(sentence)
+        fault = page.get_by_text("The events service can't be reached; is it running?")
+        await expect(fault).to_be_visible()
+        report = (await Axe().run(page)).generate_report()
+        await visit.shoot("functions-gone")
 
+    assert "Found 0 accessibility violations" in report
+    assert clean(visit) == []
+
+
+async def test_the_events_service_is_gone(context: BrowserContext, site: Site) -> None:
+    """A sentence stands where the last calls were; pictures still turn grey. Once it is back, so are they."""
+    visit = await open_page(context, site.address)
+    page = visit.page
+    await page.route("**/api/events", lambda route: route.abort())
+    await page.get_by_role("button", name="Sample landscape").click()
+    await page.get_by_role("button", name="Turn it grey").click()
+    fault = page.get_by_text("The last calls can't be read; is the server running?")
+    await expect(page.locator("#after")).to_be_visible()
+    await expect(fault).to_be_visible()
+    await expect(page.get_by_role("alert")).to_be_hidden()
+
+    await page.unroute("**/api/events")
+    await page.get_by_role("button", name="Turn it grey").click()
+
+    await expect(fault).to_be_hidden()
+    await expect(page.get_by_role("region", name="Last calls").get_by_role("table")).to_be_visible()
     assert clean(visit) == []

@@ -28,7 +28,7 @@ __all__ = [
     "write_components",
 ]
 
-APP_ID = "functions"
+APP_ID = "shop"
 STATE, SECRETS, CONFIGURATION, BINDING = "statestore", "vault", "settings", "folder"
 API_TOKEN = "the sidecar's token"
 _CALLER = Path(__file__).with_name("dapr_calls.wat")

@@ -10,6 +10,7 @@ import signal
 import socket
 import sys
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -71,9 +72,21 @@ async def hello(page: str, api: str, picture: bytes) -> tuple[int, str, bytes]:
         return response.status, response.content_type, await response.read()
 
 
+async def events(page: str) -> dict[str, Any]:
+    """Read the last calls as the page does."""
+    async with aiohttp.ClientSession() as session, session.get(f"{page}/api/events") as response:
+        assert response.status == 200, await response.text()
+        answer: dict[str, Any] = await response.json()
+        return answer
+
+
 @pytest.mark.parametrize("through", ENVIRONMENTS)
 async def test_the_demo(through: str, cache_environment: dict[str, str], tmp_path: Path) -> None:
-    """Through real sidecars and through our own, both functions answer; what it says to try works; Ctrl-C ends all."""
+    """
+    Through real sidecars and through our own, both functions answer, and are listed by the events service.
+
+    What it says to try works, and Ctrl-C ends all.
+    """
     env = clean_environment({**cache_environment, **ENVIRONMENTS[through](), "HOME": str(tmp_path)})
     photo = sample()
 
@@ -81,6 +94,7 @@ async def test_the_demo(through: str, cache_environment: dict[str, str], tmp_pat
         page = (await demo.line(r"^page (http://127\.0\.0\.1:\d+)$", timeout_s=40))[1]
         grey = await hello(page, "grayscale", encoded(photo, "PNG"))
         read = await hello(page, "classify", digit())
+        reported = await events(page)
         said = "\n".join(demo.stderr.lines)
         command = re.findall(r"^try (.+)$", said, re.MULTILINE)[0]
         async with child("sh", "-c", command, env=env, cwd=tmp_path) as tried:
@@ -93,6 +107,11 @@ async def test_the_demo(through: str, cache_environment: dict[str, str], tmp_pat
     assert grey_difference(grey[2], encoded(photo, "PNG")) == 0
     assert read[:2] == (200, "application/json")
     assert json.loads(read[2])["labels"][0]["label"] == DIGIT
+    assert reported["counts"] == {"grayscale": 1, "classify": 1}
+    assert [(event["op_type"], event["output_size"]) for event in reported["events"]] == [
+        ("classify", len(read[2])),
+        ("grayscale", len(grey[2])),
+    ]
     assert tried_code == 0
     assert grey_difference((tmp_path / "grey.png").read_bytes(), sample_png()) == 0
     target = r"http://127\.0\.0\.1:\d+/v1\.0/invoke/image-api-grayscale/method/api/image"

@@ -26,7 +26,7 @@ from dapr.proto.runtime.v1 import (
 from google.protobuf import any_pb2, empty_pb2, json_format
 from google.rpc import status_pb2
 
-from rig import Daprd
+from rig import Daprd, redis
 from wasm_grpc.devsidecar.sidecar import open_dev_sidecars
 
 __all__ = ["sidecar"]
@@ -115,18 +115,24 @@ async def daprd(app_port: int, folder: Path) -> AsyncIterator[tuple[str, str]]:
     """Run two real ones; the app's has a broker and a store."""
     resources = folder / "resources"
     resources.mkdir()
-    for name, kind in (("pubsub", "pubsub.in-memory"), ("store", "state.in-memory")):
-        component = {
-            "apiVersion": "dapr.io/v1alpha1",
-            "kind": "Component",
-            "metadata": {"name": name},
-            "spec": {"type": kind, "version": "v1", "metadata": []},
-        }
-        (resources / f"{name}.yaml").write_text(json.dumps(component))
-    app = Daprd(app_id="recorder", folder=folder, app_port=app_port, resources=resources)
-    async with app, Daprd(app_id="caller", folder=folder) as caller:
-        await app.app_ready()
-        yield caller.grpc_address, app.grpc_address
+    async with redis(folder) as host:
+        in_redis = {"redisHost": host, "redisPassword": ""}
+        for name, kind, settings in (("pubsub", "pubsub.in-memory", {}), ("store", "state.redis", in_redis)):
+            component = {
+                "apiVersion": "dapr.io/v1alpha1",
+                "kind": "Component",
+                "metadata": {"name": name},
+                "spec": {
+                    "type": kind,
+                    "version": "v1",
+                    "metadata": [{"name": key, "value": value} for key, value in settings.items()],
+                },
+            }
+            (resources / f"{name}.yaml").write_text(json.dumps(component))
+        app = Daprd(app_id="recorder", folder=folder, app_port=app_port, resources=resources)
+        async with app, Daprd(app_id="caller", folder=folder) as caller:
+            await app.app_ready()
+            yield caller.grpc_address, app.grpc_address
 
 
 @pytest_asyncio.fixture(
@@ -263,6 +269,91 @@ async def test_state(sidecar: Sidecars) -> None:
     after = await sidecar.own.GetState(get)
 
     assert [each.data for each in (before, saved, after)] == [b"", b"\x00value", b""]
+
+
+FIRST, LAST = common_pb2.StateOptions.CONCURRENCY_FIRST_WRITE, common_pb2.StateOptions.CONCURRENCY_LAST_WRITE
+OK, ABORTED, INTERNAL = grpc.StatusCode.OK, grpc.StatusCode.ABORTED, grpc.StatusCode.INTERNAL
+
+
+async def code_of(call: Any) -> grpc.StatusCode:
+    """Return the code that a call ends with."""
+    try:
+        await call
+    except grpc.aio.AioRpcError as exc:
+        return exc.code()
+    return OK
+
+
+def save_of(key: str, value: bytes, etag: str | None, concurrency: Any) -> state_pb2.SaveStateRequest:
+    """Return a request that saves one value."""
+    item = common_pb2.StateItem(
+        key=key, value=value, options=common_pb2.StateOptions(concurrency=concurrency)
+    )
+    if etag is not None:
+        item.etag.value = etag
+    return state_pb2.SaveStateRequest(store_name="store", states=[item])
+
+
+@pytest.mark.parametrize(
+    ("first", "etag", "second", "code"),
+    [
+        (None, None, FIRST, OK),
+        (None, "7", FIRST, OK),
+        (None, None, LAST, OK),
+        (FIRST, "1", FIRST, OK),
+        (FIRST, "7", FIRST, ABORTED),
+        (FIRST, "no number", FIRST, grpc.StatusCode.INVALID_ARGUMENT),
+        (FIRST, "", FIRST, INTERNAL),
+        (FIRST, None, FIRST, INTERNAL),
+        (FIRST, None, None, INTERNAL),
+        (FIRST, None, LAST, INTERNAL),
+        (FIRST, "1", LAST, ABORTED),
+        (FIRST, "1", None, OK),
+        (None, "1", None, OK),
+        (LAST, "1", None, OK),
+        (LAST, "7", None, ABORTED),
+        (LAST, "7", LAST, OK),
+        (LAST, None, None, OK),
+        (LAST, None, FIRST, OK),
+        (LAST, "7", FIRST, ABORTED),
+    ],
+)
+async def test_a_save_under_an_etag(
+    sidecar: Sidecars, first: Any, etag: str | None, second: Any, code: grpc.StatusCode
+) -> None:
+    """Whether a value is replaced depends on its etag, on how it was written and on how it is to be written."""
+    key = f"etag {first} {etag} {second}"
+    if first is not None:
+        await sidecar.own.SaveState(save_of(key, b"old", None, first))
+
+    seen = await code_of(sidecar.own.SaveState(save_of(key, b"new", etag, second)))
+    found = await sidecar.own.GetState(state_pb2.GetStateRequest(store_name="store", key=key))
+
+    assert seen is code
+    writes = (first is not None) + (code is OK)
+    assert (found.data, found.etag) == (b"new" if code is OK else b"old", str(writes))
+
+
+@pytest.mark.parametrize(
+    ("etag", "code"), [(None, OK), ("", OK), ("1", OK), ("0", OK), ("7", ABORTED), ("no number", ABORTED)]
+)
+@pytest.mark.parametrize("exists", [True, False])
+async def test_a_delete_under_an_etag(
+    sidecar: Sidecars, etag: str | None, code: grpc.StatusCode, *, exists: bool
+) -> None:
+    """A value with another etag stays; a missing one has none that could differ."""
+    key = f"delete {etag} {exists}"
+    if exists:
+        await sidecar.own.SaveState(save_of(key, b"old", None, FIRST))
+    request = state_pb2.DeleteStateRequest(store_name="store", key=key)
+    if etag is not None:
+        request.etag.value = etag
+
+    seen = await code_of(sidecar.own.DeleteState(request))
+    found = await sidecar.own.GetState(state_pb2.GetStateRequest(store_name="store", key=key))
+
+    assert seen is (code if exists else OK)
+    assert found.data == (b"old" if exists and code is ABORTED else b"")
 
 
 async def test_whose_sidecar_it_is(sidecar: Sidecars) -> None:

@@ -26,6 +26,7 @@ pytestmark = pytest.mark.asyncio
 CODES = grpc.StatusCode
 PNG = b"\x89PNG"
 LABELS = b'{"model": "digits", "labels": []}'
+EVENTS = b'{"events":[],"counts":{}}'
 
 
 @dataclass
@@ -44,6 +45,10 @@ class Page:
         await self.gate.wait()
         if self.refusal is not None:
             raise self.refusal
+        if request.id == "events-service":
+            response = common_pb2.InvokeResponse(content_type="application/json")
+            response.data.value = EVENTS
+            return response
         is_grey = request.id == "image-api-grayscale"
         response = common_pb2.InvokeResponse(content_type="image/png" if is_grey else "application/json")
         response.data.value = PNG if is_grey else LABELS
@@ -118,6 +123,31 @@ async def test_the_original_demo_s_pages(page: Page) -> None:
         "image-api-grayscale",
     ]
     assert page.calls[2].message.content_type == "application/octet-stream"
+
+
+async def test_the_events(page: Page) -> None:
+    """What the events service answers is passed on; it is asked anew each time."""
+    async with page.session.get(f"{page.address}/api/events") as response:
+        answer = response.status, response.content_type, await response.read()
+        cached = response.headers["Cache-Control"]
+
+    (call,) = page.calls
+    assert answer == (200, "application/json", EVENTS)
+    assert cached == "no-store"
+    assert (call.id, call.message.method) == ("events-service", "events")
+    assert call.message.http_extension.verb == common_pb2.HTTPExtension.GET
+
+
+async def test_no_events(page: Page) -> None:
+    """A service that fails is one sentence, and nothing of the inside; events are read only."""
+    page.refusal = Refused(CODES.INTERNAL, "failed to invoke, id: events-service, at 10.0.0.1")
+    async with page.session.get(f"{page.address}/api/events") as response:
+        gone = response.status, await response.json()
+    async with page.session.post(f"{page.address}/api/events") as response:
+        wrong_verb = response.status, await response.json()
+
+    assert gone == (503, {"error": "The events service can't be reached; is it running?"})
+    assert wrong_verb == (405, {"error": "Events are read with GET."})
 
 
 async def test_what_is_no_request(page: Page) -> None:
@@ -274,7 +304,7 @@ async def test_a_caller_who_goes_frees_their_place(page: Page) -> None:
 async def test_the_files_are_safe_to_show(page: Page) -> None:
     """The page and its files come from here alone, with headers that keep others out of it."""
     found = {}
-    for path in ("/", "/static/page.js", "/static/paint.js", "/static/page.css"):
+    for path in ("/", "/static/page.js", "/static/paint.js", "/static/recent.js", "/static/page.css"):
         async with page.session.get(page.address + path) as response:
             text = await response.text()
             found[path] = response.status, response.content_type
@@ -291,6 +321,7 @@ async def test_the_files_are_safe_to_show(page: Page) -> None:
         "/": (200, "text/html"),
         "/static/page.js": (200, "text/javascript"),
         "/static/paint.js": (200, "text/javascript"),
+        "/static/recent.js": (200, "text/javascript"),
         "/static/page.css": (200, "text/css"),
     }
     assert outside == 404

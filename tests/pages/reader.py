@@ -33,7 +33,11 @@ _INTERRUPTED = (-signal.SIGINT, 0, 2, 130)
 
 _SERVED = "serving 127.0.0.1:50051 "
 LASTING = (
-    _Lasting(r"dapr run -f ", "server", ("page http", _SERVED, "serving 127.0.0.1:50052 ")),
+    _Lasting(
+        r"dapr run -f ",
+        "server",
+        ("page http", _SERVED, "serving 127.0.0.1:50052 ", "serving 127.0.0.1:50053 "),
+    ),
     _Lasting(r"dapr run ", "server", (_SERVED, "App entered healthy status", "up and running")),
     _Lasting(r"make demo$", "server", ("^page ",), codes=_INTERRUPTED),
     _Lasting(r"wasm-grpc serve ", "server", (_SERVED,)),

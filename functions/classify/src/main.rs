@@ -21,29 +21,37 @@ use answer::Form;
 use failure::Failure;
 use nn::{Errno, Kind, Model};
 use options::{Options, Sample};
+use picture::report::Work;
 use picture::stdio;
 
 /// The name by which the manifest grants the model.
 const MODEL: &str = "default";
 
 fn main() {
-    if let Err(failure) = run() {
-        failure.exit();
+    let work = Work::begin("classify");
+    match run() {
+        Ok((input_size, output_size)) => work.report(input_size, output_size),
+        Err(failure) => failure.exit(),
     }
 }
 
-fn run() -> Result<(), Failure> {
+/// Returns the sizes of the picture and of the answer, without the answer's header lines.
+fn run() -> Result<(usize, usize), Failure> {
     let options = Options::from_environment()?;
     let labels = read_labels(&options.labels)?;
     let labels: Vec<&str> = labels.lines().map(str::trim_end).collect();
     let body = stdio::read_body().map_err(Failure::Stream)?;
     let raster = picture::decode(&body, tensor::wanted(&options))?;
+    let input_size = body.len();
     drop(body);
 
     let output = infer(&tensor::tensor(raster, &options)?, &options)?;
     let scores = scores::read(&output, labels.len())?;
     let found = answer::best(&labels, &scores, options.top, options.threshold);
-    stdio::write_answer(respond(&options.model, &found).as_bytes()).map_err(Failure::Stream)
+    let form = Form::accepted(&env::var("HTTP_ACCEPT").unwrap_or_default());
+    let answer = form.write(&options.model, &found);
+    stdio::write_answer(respond(form, &answer).as_bytes()).map_err(Failure::Stream)?;
+    Ok((input_size, answer.len()))
 }
 
 /// The labels, one on each line, without empty lines at the end.
@@ -87,12 +95,10 @@ fn infer(tensor: &[u8], options: &Options) -> Result<Vec<u8>, Failure> {
     })
 }
 
-/// The answer in the form that the caller wants, below its header lines where the host expects them.
-fn respond(model: &str, found: &[answer::Found]) -> String {
-    let form = Form::accepted(&env::var("HTTP_ACCEPT").unwrap_or_default());
-    let body = form.write(model, found);
+/// The answer below its header lines, where the host expects them.
+fn respond(form: Form, answer: &str) -> String {
     match env::var_os("GATEWAY_INTERFACE") {
-        Some(_) => format!("Content-Type: {}\nVary: Accept\n\n{body}", form.content_type()),
-        None => body,
+        Some(_) => format!("Content-Type: {}\nVary: Accept\n\n{answer}", form.content_type()),
+        None => answer.into(),
     }
 }

@@ -7,22 +7,29 @@ mod gif;
 mod grey;
 mod png_file;
 
+use picture::report::Work;
 use picture::{stdio, Rejection, Wanted};
 
 fn main() {
-    let answer = stdio::read_body()
-        .map_err(Failure::Stream)
-        .and_then(|body| grey(&body).map_err(Failure::Rejected))
-        .and_then(|answer| stdio::write_answer(&answer).map_err(Failure::Stream));
-
-    match answer {
-        Ok(()) => {}
+    let work = Work::begin("grayscale");
+    match run() {
+        Ok((input_size, output_size)) => work.report(input_size, output_size),
         Err(Failure::Rejected(rejection)) => rejection.exit(),
         Err(Failure::Stream(error)) => {
             eprintln!("standard input or output failed: {error}");
             std::process::exit(EX_IOERR);
         }
     }
+}
+
+/// Returns the sizes of the picture and of the answer.
+fn run() -> Result<(usize, usize), Failure> {
+    let body = stdio::read_body().map_err(Failure::Stream)?;
+    let answer = grey(&body).map_err(Failure::Rejected)?;
+    let input_size = body.len();
+    drop(body);
+    stdio::write_answer(&answer).map_err(Failure::Stream)?;
+    Ok((input_size, answer.len()))
 }
 
 /// `EX_IOERR` of sysexits.h: the host's fault, not the picture's.

@@ -1,4 +1,4 @@
-//! Code that functions for pictures share: decoding, and input and output.
+//! Code that functions for pictures share: decoding, input and output, and a report of what was done.
 //!
 //! A program that links this crate also gets its allocator, which reports a lack of memory in one
 //! sentence (`memory`).
@@ -13,6 +13,7 @@ mod memory;
 mod png;
 pub mod raster;
 pub mod rejection;
+pub mod report;
 pub mod stdio;
 mod webp;
 

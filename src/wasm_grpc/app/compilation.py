@@ -86,18 +86,14 @@ class ModuleCompiler:
         code_memory_bytes = limit_in_code(
             limits.memory_bytes, is_set_by_instance=found.opened.limits_instances
         )
-
-        def look_up() -> tuple[bytes, Artifact | Refusal | None]:
-            key = artifact_key(
-                wasm,
-                engine=engine.value,
-                version=found.opened.version,
-                target=found.opened.target,
-                settings={"guest": guest.value, "memory_bytes": code_memory_bytes},
-            )
-            return key, self.cache.get(key)
-
-        key, cached = await asyncio.to_thread(look_up)
+        key = artifact_key(
+            wasm,
+            engine=engine.value,
+            version=found.opened.version,
+            target=found.opened.target,
+            settings={"guest": guest.value, "memory_bytes": code_memory_bytes},
+        )
+        cached = await asyncio.to_thread(self.cache.get, key)
         if isinstance(cached, Artifact):
             # The code may have been compiled for a larger limit.
             check_minimum(cached.minimum_bytes, limits.memory_bytes)

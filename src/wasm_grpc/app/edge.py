@@ -127,6 +127,8 @@ async def _outputs(functions: Sequence[Function], connection: Connection, settin
     callers = [each.name for each in functions if each.manifest.capabilities.dapr.is_granted]
     if sidecar is None and callers:
         _log.warning(
-            "no sidecar is configured (DAPR_GRPC_PORT): no call to Dapr of %s works", ", ".join(callers)
+            "no sidecar is configured (DAPR_GRPC_PORT): calls to Dapr by %s fail, and the rest works; "
+            "`dapr run … -- wasm-grpc serve …` starts one",
+            ", ".join(callers),
         )
     return Outputs(sidecar, app_id=app_id)

@@ -6,8 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import asdict, dataclass
 
 from wasm_grpc.app.compilation import ModuleCompiler, open_cache
 from wasm_grpc.app.inference import Inspector
@@ -115,7 +114,8 @@ class Preparer:
     ) -> PoolFunction | ManifestError:
         manifest = function.manifest
         try:
-            wasm, grants = await asyncio.to_thread(_read, function)
+            wasm = await asyncio.to_thread(read_module, function)
+            grants = await asyncio.to_thread(read_grants, function)
             wanted = engines_of(manifest, self.settings)
             engines = await engines_with_inference(self.inspector, function, grants, wanted)
             async with gate:
@@ -134,10 +134,6 @@ class Preparer:
         except ModuleError as exc:
             return ManifestError(module_problems(function, exc))
         return pool_function(function, grants, artifact, found)
-
-
-def _read(function: Function) -> tuple[bytes, Grants]:
-    return read_module(function), read_grants(function)
 
 
 async def engines_with_inference(
@@ -246,7 +242,7 @@ def pool_function(
         takes_query=manifest.args == "query",
         env=tuple((name, value) for name, value in manifest.env.items() if isinstance(value, str)),
         # Plain data from here on: the manifest's own class checks and renames what it is made of.
-        limits=Limits(**_values(manifest.limits)),
+        limits=Limits(**asdict(manifest.limits)),
         grants=grants,
         prepared=manifest.pool.min > 0,
         reuse=manifest.pool.reuse,
@@ -255,11 +251,6 @@ def pool_function(
     return PoolFunction(
         function=worker_function,
         runtime=found.runtime,
-        policy=PoolPolicy(**_values(manifest.pool)),
+        policy=PoolPolicy(**asdict(manifest.pool)),
         code_bytes=artifact.size_bytes,
     )
-
-
-def _values(table: Limits | PoolPolicy) -> dict[str, Any]:
-    # Not `asdict`, which copies each number and takes as long as reading the manifest.
-    return {field.name: getattr(table, field.name) for field in fields(table)}

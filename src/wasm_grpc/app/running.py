@@ -280,7 +280,7 @@ class _Conversation:
         if self._dapr is None or self._calls > limits.host_calls:
             return wire.DaprAnswer(wire.DaprStatus.LIMIT)
         invocation = Invocation(id="run", function=self._function.name, body=b"")
-        timeout_s = limits.timeout_s or limits.idle_timeout_s
+        timeout_s = limits.dapr_timeout_s or limits.timeout_s or limits.idle_timeout_s
         return await self._dapr.call(call, invocation, self._function, timeout_s=timeout_s)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import logging
 import signal
 from collections.abc import Callable, Iterator, Sequence
@@ -19,7 +18,6 @@ from wasm_grpc.core.heap import keep_freed_memory
 from wasm_grpc.core.machine import machine_memory_bytes
 from wasm_grpc.core.settings import Settings
 from wasm_grpc.pool.functions import PoolFunction, memory_notes
-from wasm_grpc.pool.pool import open_pool
 from wasm_grpc.server.address import check_address
 
 __all__ = ["serve"]
@@ -42,8 +40,6 @@ async def serve(folder: Path, settings: Settings, announce: Callable[[str], None
         WasmGrpcError: It can't be served; whatever was started is ended.
     """
     keep_freed_memory()
-    # Until it serves: hardly any of what a start makes is garbage, and each collection would visit all of it.
-    gc.disable()
     with _stop_signals() as signals:
         try:
             await _serve(folder, settings, announce, signals)
@@ -57,7 +53,7 @@ async def _serve(
     folder: Path, settings: Settings, announce: Callable[[str], None], signals: _Signals
 ) -> None:
     await asyncio.to_thread(check_address, settings.host, settings.port)
-    edge_import = asyncio.ensure_future(asyncio.to_thread(_import_edge))
+    server_import = asyncio.ensure_future(asyncio.to_thread(_import_server))
     survey = await asyncio.to_thread(survey_functions, folder, settings.only)
     if not survey.problems:
         # A wrong --route is told before anything is compiled.
@@ -73,23 +69,12 @@ async def _serve(
         prepared = await preparer.prepare(functions, problems=preparable.problems)
         for note in memory_notes(prepared, settings, machine_memory_bytes()):
             _log.warning("%s", note)
-        await edge_import
-        # ruff: noqa: PLC0415 - see `_import_edge`
-        from wasm_grpc.app.connection import open_connection
-        from wasm_grpc.app.edge import open_edge
-        from wasm_grpc.app.scheduling import open_schedule
-        from wasm_grpc.app.secrets import with_secrets
+        await server_import
+        from wasm_grpc.app.opening import open_server  # noqa: PLC0415 - see `_import_server`
 
-        connection = await stack.enter_async_context(open_connection(settings))
-        # Before the pool, whose workers get the environment when they start.
-        served = await with_secrets(functions, prepared, connection, settings)
-        pool = await stack.enter_async_context(open_pool(served, settings, preparer.bases, observers))
-        edge = await stack.enter_async_context(open_edge(functions, pool, connection, observers, settings))
-        # Now, because a job may be due at once.
-        await stack.enter_async_context(open_schedule(functions, connection, settings))
-        # What there is lives as long as the server: later collections need not visit it.
-        gc.freeze()
-        gc.enable()
+        edge = await stack.enter_async_context(
+            open_server(functions, prepared, preparer.bases, observers, settings)
+        )
         announce(_announcement(edge.address, len(functions), preparer, prepared, settings))
         signals.starting = None
         await signals.first.wait()
@@ -97,13 +82,11 @@ async def _serve(
         await edge.drain(seconds=settings.drain_s, force=signals.second)
 
 
-def _import_edge() -> None:
+def _import_server() -> None:
     """
     Import gRPC and Dapr's messages on a thread, which takes a third of a start, while the engines open.
     """
-    import wasm_grpc.app.edge
-    import wasm_grpc.app.scheduling
-    import wasm_grpc.app.secrets  # noqa: F401
+    import wasm_grpc.app.opening  # noqa: F401, PLC0415
 
 
 def _announcement(

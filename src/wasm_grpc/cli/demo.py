@@ -1,4 +1,4 @@
-"""``wasm-grpc demo``: start the web page, its two functions and their sidecars in one command."""
+"""``wasm-grpc demo``: start the web page, its functions and their sidecars in one command."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from wasm_grpc.core.errors import ConfigError
 __all__ = ["PARSER", "add_arguments", "execute"]
 
 PARSER: Mapping[str, Any] = {
-    "description": "Run the demo, three Dapr apps: a web page, and two functions that process pictures.\n"
+    "description": "Run the demo, four Dapr apps: a web page, two functions for pictures, and one that\n"
+    "keeps what they report.\n"
     "It uses daprd if it is installed, else a built-in sidecar for development.\n"
     "When it is ready it prints one line, page http://127.0.0.1:8080, and serves until Ctrl-C.",
     "epilog": "example: wasm-grpc demo --port 0 --open\n\nThe logs of all processes are in demo-output/.",

@@ -143,19 +143,24 @@ def execute(options: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int:
     outcome = asyncio.run(run_once(program, settings, streams))
     # A command that exits has said why itself. A waPC guest has told it to the host.
     if outcome.reason not in (Reason.OK, Reason.REJECTED, *(() if is_call else (Reason.EXITED,))):
-        print(f"wasm-grpc run: {options.file}: {outcome.message}", file=stderr)
+        begin = "\n" if streams.is_mid_line else ""
+        print(f"{begin}wasm-grpc run: {options.file}: {outcome.message}", file=stderr)
     return _exit_code(outcome)
 
 
 class _ProcessStreams:
     """
     The standard streams of this process, or a payload in place of standard input.
+
+    Attributes:
+        is_mid_line: Whether the last line on standard error has no end yet.
     """
 
     def __init__(self, stdout: BinaryIO, stderr: BinaryIO, *, payload: bytes | None) -> None:
         self._stdout = stdout
         self._stderr = stderr
         self._payload = None if payload is None else io.BytesIO(payload)
+        self.is_mid_line = False
 
     def read(self, limit: int) -> bytes:
         return os.read(0, limit) if self._payload is None else self._payload.read(limit)
@@ -167,6 +172,7 @@ class _ProcessStreams:
     def log(self, chunk: bytes) -> None:
         self._stderr.write(chunk)
         self._stderr.flush()
+        self.is_mid_line = not chunk.endswith(b"\n")
 
 
 def _exit_code(outcome: Outcome) -> int:

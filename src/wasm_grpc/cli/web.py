@@ -17,8 +17,8 @@ from wasm_grpc.server.address import check_address
 __all__ = ["PARSER", "add_arguments", "execute"]
 
 PARSER: Mapping[str, Any] = {
-    "description": "Serve the demo's page, which calls the apps image-api-grayscale and image-api-classify\n"
-    "through the sidecar. When it is ready it prints one line: page http://127.0.0.1:8080.",
+    "description": "Serve the demo's page, which calls the apps image-api-grayscale, image-api-classify and\n"
+    "events-service through the sidecar. When it is ready it prints one line: page http://127.0.0.1:8080.",
     "epilog": "example: wasm-grpc web --port 8080\n"
     "beside a sidecar: dapr run --app-id web-port --max-body-size 20Mi -- wasm-grpc web\n\n"
     "The sidecar is at DAPR_GRPC_ENDPOINT or DAPR_GRPC_PORT; `wasm-grpc demo` starts everything.\n"

@@ -145,6 +145,7 @@ class Limits:
         stderr_bytes: How much of the end of the guest's standard error is kept.
         scratch_bytes: Limit on the content of ``/tmp``. If it is 0, there is no ``/tmp``.
         host_calls: Limit on the calls to Dapr in one invocation.
+        dapr_timeout_s: Longest wait for the answer to one call to Dapr, in seconds.
     """
 
     timeout_s: float | None = 5.0
@@ -157,6 +158,7 @@ class Limits:
     stderr_bytes: int = 64 * KIB
     scratch_bytes: int = 16 * MIB
     host_calls: int = 1000
+    dapr_timeout_s: float | None = None
 
     @property
     def result_bytes(self) -> int:

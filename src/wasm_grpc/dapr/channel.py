@@ -24,14 +24,14 @@ CHANNEL_OPTIONS: Options = (
 )
 
 
-def open_channel(endpoint: Endpoint) -> grpc.aio.Channel:
+def open_channel(endpoint: Endpoint, options: Options = CHANNEL_OPTIONS) -> grpc.aio.Channel:
     """
     Open a channel. The sidecar need not run yet. The caller closes the channel.
     """
     if endpoint.is_secure:
         credentials = grpc.ssl_channel_credentials()
-        return grpc.aio.secure_channel(endpoint.target, credentials, options=CHANNEL_OPTIONS)
-    return grpc.aio.insecure_channel(endpoint.target, options=CHANNEL_OPTIONS)
+        return grpc.aio.secure_channel(endpoint.target, credentials, options=options)
+    return grpc.aio.insecure_channel(endpoint.target, options=options)
 
 
 def open_blocking_channel(endpoint: Endpoint, options: Options = CHANNEL_OPTIONS) -> grpc.Channel:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
@@ -21,6 +22,7 @@ from wasm_grpc.core.model import DAPR_MESSAGE_BYTES, DEPTH_LIMIT, Invocation, Wo
 from wasm_grpc.core.wire import DaprAnswer, DaprCall, DaprStatus
 from wasm_grpc.dapr.guest_messages import read_request, write_response
 from wasm_grpc.dapr.guest_methods import METHODS, InvalidRequestError, Method
+from wasm_grpc.dapr.pauses import Pauses
 from wasm_grpc.dapr.sidecar import Metadata, Sidecar
 
 __all__ = ["GuestCalls"]
@@ -31,7 +33,7 @@ _T = TypeVar("_T")
 
 
 _INLINE_BYTES: Final = 4096
-"""A longer message is read or written on a thread: JSON takes up to 10 µs for a member."""
+"""A longer message is read, checked or written on a thread: JSON takes up to 10 µs for a member."""
 _MESSAGE_CHARACTERS: Final = 500
 
 
@@ -50,6 +52,14 @@ class GuestCalls:
         Pass calls to a sidecar; ``None`` if none is configured.
         """
         self._sidecar = sidecar
+        self._pauses = Pauses()
+
+    @property
+    def has_sidecar(self) -> bool:
+        """
+        See `DaprApi.has_sidecar`.
+        """
+        return self._sidecar is not None
 
     async def call(
         self, call: DaprCall, invocation: Invocation, function: WorkerFunction, *, timeout_s: float
@@ -61,24 +71,44 @@ class GuestCalls:
             return await self._call(call, invocation, function, timeout_s=timeout_s)
         except _NotCalled as exc:
             return exc.answer
+        except Exception:  # noqa: BLE001 - the edge
+            # A bug of ours, or of a library that reads what guests send. The guest waits for an answer.
+            _log.exception("invocation %s: call to Dapr", invocation.id)
+            return _NotCalled(DaprStatus.FAILED, f"INTERNAL: {call.method}: the server failed").answer
 
     async def _call(
         self, call: DaprCall, invocation: Invocation, function: WorkerFunction, *, timeout_s: float
     ) -> DaprAnswer:
         method = _method(call, function)
-        request = await _read(method, call)
-        _check(method, request, invocation, function)
+        # Reading and checking may both take long.
+        request = await _run(len(call.request), lambda: _checked(method, call, invocation, function))
         if self._sidecar is None:
             raise _NotCalled(DaprStatus.UNAVAILABLE, f"{method.name}: this server has no sidecar")
-        method.continue_trace(request, invocation.origin.trace)
+        app_id = request.id if method.name == _NESTING else ""
+        if app_id and self._pauses.is_paused(function.name, app_id):
+            raise _NotCalled(
+                DaprStatus.UNAVAILABLE, f"{method.name}: app {app_id!r} has not answered for a while"
+            )
+        began_s = time.monotonic()
         try:
             response = await self._sidecar.call(
                 method.name, request, metadata=_metadata(method, invocation), timeout_s=timeout_s
             )
         except grpc.aio.AioRpcError as exc:
+            if app_id:
+                took_s, limit_s = time.monotonic() - began_s, function.limits.dapr_timeout_s
+                self._pauses.failed(function.name, app_id, took_s=took_s, limit_s=limit_s)
             return _refused(exc, method, invocation)
-        method.keep_granted(request, response, function.grants.dapr)
-        return await _written(method, response, is_json=call.is_json)
+        size = response.ByteSize()
+        if size > DAPR_MESSAGE_BYTES:
+            message = f"response of {size} bytes; expected at most {DAPR_MESSAGE_BYTES}"
+            return _failed("RESOURCE_EXHAUSTED", method, message)
+
+        def write() -> bytes:
+            method.keep_granted(request, response, function.grants.dapr)
+            return write_response(response, is_json=call.is_json)
+
+        return DaprAnswer(DaprStatus.OK, response=await _run(size, write))
 
 
 class _NotCalled(Exception):
@@ -102,8 +132,16 @@ def _method(call: DaprCall, function: WorkerFunction) -> Method:
     return method
 
 
-def _check(method: Method, request: Any, invocation: Invocation, function: WorkerFunction) -> None:
+def _checked(method: Method, call: DaprCall, invocation: Invocation, function: WorkerFunction) -> Any:
+    """
+    Return the request for the sidecar, if the function may make it.
+    """
+    size = len(call.request)
+    if size > DAPR_MESSAGE_BYTES:
+        message = f"{method.name}: request of {size} bytes; expected at most {DAPR_MESSAGE_BYTES}"
+        raise _NotCalled(DaprStatus.INVALID, message)
     try:
+        request = read_request(method, call.request, is_json=call.is_json)
         denial = method.denial(request, function.grants.dapr)
     except InvalidRequestError as exc:
         raise _NotCalled(DaprStatus.INVALID, f"{method.name}: request: {exc}") from exc
@@ -114,26 +152,8 @@ def _check(method: Method, request: Any, invocation: Invocation, function: Worke
             DaprStatus.FAILED,
             f"RESOURCE_EXHAUSTED: {method.name}: {DEPTH_LIMIT} invocations led here already",
         )
-
-
-async def _read(method: Method, call: DaprCall) -> Any:
-    size = len(call.request)
-    if size > DAPR_MESSAGE_BYTES:
-        message = f"{method.name}: request of {size} bytes; expected at most {DAPR_MESSAGE_BYTES}"
-        raise _NotCalled(DaprStatus.INVALID, message)
-    try:
-        return await _run(size, lambda: read_request(method, call.request, is_json=call.is_json))
-    except InvalidRequestError as exc:
-        raise _NotCalled(DaprStatus.INVALID, f"{method.name}: request: {exc}") from exc
-
-
-async def _written(method: Method, response: Any, *, is_json: bool) -> DaprAnswer:
-    size = response.ByteSize()
-    if size > DAPR_MESSAGE_BYTES:
-        message = f"response of {size} bytes; expected at most {DAPR_MESSAGE_BYTES}"
-        return _failed("RESOURCE_EXHAUSTED", method, message)
-    written = await _run(size, lambda: write_response(response, is_json=is_json))
-    return DaprAnswer(DaprStatus.OK, response=written)
+    method.continue_trace(request, invocation.origin.trace)
+    return request
 
 
 async def _run(size: int, work: Callable[[], _T]) -> _T:
@@ -161,6 +181,9 @@ def _refused(error: grpc.aio.AioRpcError, method: Method, invocation: Invocation
     if code is grpc.StatusCode.UNAVAILABLE:
         # The sidecar's own, or that of an app: daprd passes it on, and the guest can't do anything else.
         return DaprAnswer(DaprStatus.UNAVAILABLE, f"{method.name}: Dapr or the app can't be reached")
+    if code is grpc.StatusCode.RESOURCE_EXHAUSTED:
+        # Also that of our own channel.
+        return _failed(code.name, method, f"Dapr answered with this, or with over {DAPR_MESSAGE_BYTES} bytes")
     return _failed(code.name, method, "Dapr answered with this error")
 
 

@@ -18,11 +18,12 @@ from google.protobuf import json_format
 from google.protobuf.message import DecodeError, Message
 
 from wasm_grpc.dapr.guest_methods import InvalidRequestError, Method
+from wasm_grpc.dapr.wire_format import has_more_fields
 
 __all__ = ["read_request", "write_response"]
 
-_JSON_MEMBERS = 10_000
-"""Limit on the members and elements of a JSON request, which take far longer to parse than long strings."""
+_MEMBERS = 10_000
+"""Limit on the fields or members and elements of a request, which cost far more than long strings."""
 
 
 def read_request(method: Method, data: bytes, *, is_json: bool) -> Any:
@@ -34,6 +35,8 @@ def read_request(method: Method, data: bytes, *, is_json: bool) -> Any:
     """
     if is_json:
         return _read_json(method, data)
+    if has_more_fields(data, method.request, _MEMBERS):
+        raise InvalidRequestError(f"has more than {_MEMBERS} fields; expected fewer")
     try:
         request = method.request.FromString(data)
     except DecodeError:
@@ -56,8 +59,8 @@ def write_response(response: Message, *, is_json: bool) -> bytes:
 
 
 def _read_json(method: Method, data: bytes) -> Any:
-    if sum(map(data.count, (b",", b"[", b"{"))) > _JSON_MEMBERS:
-        raise InvalidRequestError(f"has more than {_JSON_MEMBERS} members; expected fewer, or protobuf")
+    if sum(map(data.count, (b",", b"[", b"{"))) > _MEMBERS:
+        raise InvalidRequestError(f"has more than {_MEMBERS} members; expected fewer")
     try:
         members = json.loads(data or b"{}")
     except (ValueError, RecursionError):
@@ -70,6 +73,9 @@ def _read_json(method: Method, data: bytes) -> Any:
     except json_format.ParseError as exc:
         # Its first line says which field, and what was expected.
         raise InvalidRequestError(str(exc).partition("\n")[0]) from None
+    except (OverflowError, SystemError):
+        # An infinite number for an enum, or half a surrogate pair in a name: the library takes neither.
+        raise InvalidRequestError(f"expected JSON of {method.request.DESCRIPTOR.full_name}") from None
     if body is not None:
         request.message.data.value = body
     return request

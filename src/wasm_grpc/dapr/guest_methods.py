@@ -30,6 +30,12 @@ from wasm_grpc.core.model import DaprGrants, Trace
 __all__ = ["METHODS", "InvalidRequestError", "Method"]
 
 
+_PATH_CHARACTERS = 8192
+"""Servers of HTTP commonly take no longer line."""
+_DECODINGS = 8
+_NO_PATH = re.compile(r"[\x00-\x1f\x7f?#\\]")
+
+
 class InvalidRequestError(ValueError):
     """
     A request that Dapr is not asked, because of its content. The message says what is wrong with it.
@@ -142,16 +148,24 @@ def _continue_messages(request: pubsub_pb2.BulkPublishRequest, trace: Trace) -> 
 def _app_method(request: invoke_pb2.InvokeServiceRequest) -> Iterator[_Need]:
     # Dapr ignores slashes at the beginning.
     method = request.message.method.lstrip("/")
-    if _leads_elsewhere(method):
+    path = _decoded(method, "message: method")
+    if _NO_PATH.search(path) or _climbs(path):
         raise InvalidRequestError(
             f"message: method: {method!r} has a '?', '#', '\\', control character or a segment '.' or '..'; "
             "expected a path, and the query in http_extension"
         )
     yield _Need("invoke", request.id, _named(method, "message: method"))
+    # What Dapr makes of it (`NormalizeMethod`).
+    cleaned = "/".join(filter(None, method.split("/")))
+    if cleaned != method:
+        yield _Need("invoke", request.id, cleaned)
 
 
 def _secret(request: secret_pb2.GetSecretRequest) -> Iterator[_Need]:
     _check_place(request)
+    # Vault's secret store puts the key into a URL as it is.
+    if _climbs(_decoded(request.key, "key")):
+        raise InvalidRequestError(f"key: {request.key!r} has a segment '.' or '..'; expected none")
     yield _Need("secrets", request.store_name, _named(request.key, "key"))
 
 
@@ -209,18 +223,29 @@ def _some(items: Any, field: str) -> Any:
     return items
 
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f?#\\]")
+def _decoded(path: str, field: str) -> str:
+    """
+    Return a path without percent-encoding, and without what that encodes: some servers decode it again.
+
+    Raises:
+        InvalidRequestError: It is too long, or encoded too often.
+    """
+    if len(path) > _PATH_CHARACTERS:
+        raise InvalidRequestError(f"{field}: has {len(path)} characters; expected at most {_PATH_CHARACTERS}")
+    for _ in range(_DECODINGS):
+        decoded = unquote_to_bytes(path).decode("utf-8", "replace")
+        if decoded == path:
+            return path
+        path = decoded
+    raise InvalidRequestError(f"{field}: is percent-encoded again and again; expected it once")
 
 
-def _leads_elsewhere(method: str) -> bool:
+def _climbs(path: str) -> bool:
     """
-    Return whether a path may lead to another method than its text says, once an app has resolved it.
+    Return whether a path leads to another place than its text says, once a server has resolved it.
     """
-    text = method
-    while (decoded := unquote_to_bytes(text).decode("utf-8", "replace")) != text:
-        # Some servers decode more than once.
-        text = decoded
-    return _CONTROL.search(text) is not None or any(segment in {".", ".."} for segment in text.split("/"))
+    # Some servers ignore what follows a ";" in a segment.
+    return any(segment.partition(";")[0] in {".", ".."} for segment in path.split("/"))
 
 
 METHODS: Mapping[str, Method] = {

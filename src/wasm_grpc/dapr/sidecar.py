@@ -13,8 +13,8 @@ from dapr.proto.runtime.v1 import dapr_pb2_grpc, metadata_pb2, pubsub_pb2
 from google.protobuf.message import Message
 
 from wasm_grpc.core.errors import InvocationError, SidecarError
-from wasm_grpc.core.model import Reason
-from wasm_grpc.dapr.channel import TOKEN_KEY, open_channel
+from wasm_grpc.core.model import DAPR_MESSAGE_BYTES, Reason
+from wasm_grpc.dapr.channel import CHANNEL_OPTIONS, TOKEN_KEY, Options, open_channel
 from wasm_grpc.dapr.endpoint import parse_endpoint
 
 __all__ = ["Metadata", "Sidecar", "open_sidecar"]
@@ -25,6 +25,11 @@ _log = logging.getLogger("wasm_grpc.dapr")
 
 _CALL_S = 10.0
 """Deadline of a publish. A later answer is most likely a failure, and meanwhile the message waits."""
+_OPTIONS: Options = (
+    *(option for option in CHANNEL_OPTIONS if option[0] != "grpc.max_receive_message_length"),
+    # A guest may ask for what is longer. It is refused before it takes memory.
+    ("grpc.max_receive_message_length", DAPR_MESSAGE_BYTES),
+)
 _UNREACHABLE = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
 
 
@@ -116,5 +121,5 @@ async def open_sidecar(endpoint: str, *, token: str) -> AsyncIterator[Sidecar]:
     Raises:
         ConfigError: The endpoint is invalid.
     """
-    async with open_channel(parse_endpoint(endpoint)) as channel:
+    async with open_channel(parse_endpoint(endpoint), _OPTIONS) as channel:
         yield Sidecar(channel, endpoint=endpoint, token=token)

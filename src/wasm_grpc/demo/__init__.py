@@ -1,1 +1,1 @@
-"""The demo: a web page and the two functions behind it, three Dapr apps started by one command."""
+"""The demo: a web page and the functions behind it, four Dapr apps started by one command."""

@@ -15,7 +15,7 @@ from pathlib import Path
 from wasm_grpc.core.errors import HostError
 from wasm_grpc.demo.children import Child, child, free_ports
 
-__all__ = ["Daprd", "find_daprd", "open_daprd", "write_configuration"]
+__all__ = ["Daprd", "find_daprd", "open_daprd", "write_configuration", "write_resources"]
 
 _READY_S = 30.0
 _POLL_S = 0.1
@@ -90,9 +90,35 @@ def write_configuration(folder: Path) -> Path:
     return path
 
 
+def write_resources(folder: Path) -> Path:
+    """
+    Write the components of the sidecars into a new folder below `folder`, and return its path.
+
+    There is one, the state store of the events service. It is in memory.
+    """
+    component = {
+        "apiVersion": "dapr.io/v1alpha1",
+        "kind": "Component",
+        "metadata": {"name": "statestore"},
+        "spec": {"type": "state.in-memory", "version": "v1", "metadata": []},
+        "scopes": ["events-service"],
+    }
+    resources = folder / "resources"
+    resources.mkdir()
+    (resources / "statestore.yaml").write_text(json.dumps(component, indent=2))
+    return resources
+
+
 @contextlib.asynccontextmanager
 async def open_daprd(
-    daprd: str, app_id: str, address: str, *, configuration: Path, folder: Path
+    daprd: str,
+    app_id: str,
+    address: str,
+    *,
+    configuration: Path,
+    resources: Path,
+    folder: Path,
+    grpc_port: int = 0,
 ) -> AsyncIterator[Daprd]:
     """
     Start the sidecar of an app. Call `wait_ready` before using it.
@@ -102,17 +128,21 @@ async def open_daprd(
         app_id: Id of the app.
         address: Address of the app's server; "" for an app that only calls others.
         configuration: See `write_configuration`.
+        resources: See `write_resources`.
         folder: Folder for the log.
+        grpc_port: Port of its gRPC API; 0 takes any.
 
     Raises:
         HostError: It can't be started.
     """
-    http_port, grpc_port, internal_port = free_ports(3)
+    http_port, free_port, internal_port = free_ports(3)
+    grpc_port = grpc_port or free_port
     flags = {
         "app-id": app_id,
         "app-protocol": "grpc",
         **({"app-port": address.rpartition(":")[2]} if address else {}),
         "config": configuration,
+        "resources-path": resources,
         "dapr-http-port": http_port,
         "dapr-grpc-port": grpc_port,
         "dapr-internal-grpc-port": internal_port,

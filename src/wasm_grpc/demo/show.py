@@ -11,7 +11,7 @@ from pathlib import Path
 
 from wasm_grpc.core.errors import HostError
 from wasm_grpc.core.interpreter import isolated_command
-from wasm_grpc.demo.children import Child, child
+from wasm_grpc.demo.children import Child, child, free_ports
 from wasm_grpc.demo.daprd import find_daprd
 from wasm_grpc.demo.sidecars import Sidecar, open_sidecars
 from wasm_grpc.server.address import check_address
@@ -20,8 +20,13 @@ __all__ = ["Demo", "show"]
 
 _HOST = "127.0.0.1"
 _WEB_APP = "web-port"
-_APPS = {"image-api-grayscale": "grayscale", "image-api-classify": "classify"}
-"""The function of each app, as in the original demo. Each app serves it as the method ``api/image``."""
+_IMAGE_METHOD = "api/image"
+_APPS = {
+    "image-api-grayscale": ("--only", "grayscale", "--route", f"{_IMAGE_METHOD}=grayscale"),
+    "image-api-classify": ("--only", "classify", "--route", f"{_IMAGE_METHOD}=classify"),
+    "events-service": ("--only", "events"),
+}
+"""What each app serves, as in the original demo."""
 _READY_S = 120.0
 """Longest wait for a server, which compiles its function on the first start."""
 
@@ -63,13 +68,24 @@ async def show(demo: Demo) -> None:
         else "built-in sidecars, for development only: no daprd in DAPRD, PATH or ~/.dapr/bin"
     )
     async with contextlib.AsyncExitStack() as stack:
+        # A server is told its sidecar's port before the sidecar runs, which is told the server's.
+        ports = dict(zip(_APPS, free_ports(len(_APPS)), strict=True))
         servers = {
-            app_id: await stack.enter_async_context(child(app_id, _serve(demo, function), folder=demo.output))
-            for app_id, function in _APPS.items()
+            app_id: await stack.enter_async_context(
+                child(
+                    app_id,
+                    _command("serve", str(demo.functions), *flags, "--port", "0"),
+                    folder=demo.output,
+                    env={"DAPR_GRPC_ENDPOINT": f"{_HOST}:{ports[app_id]}"},
+                )
+            )
+            for app_id, flags in _APPS.items()
         }
         addresses = await asyncio.gather(*(_address(server, demo) for server in servers.values()))
         apps = {**dict(zip(_APPS, addresses, strict=True)), _WEB_APP: ""}
-        sidecars = await stack.enter_async_context(open_sidecars(apps, daprd=daprd, folder=demo.output))
+        sidecars = await stack.enter_async_context(
+            open_sidecars(apps, grpc_ports=ports, daprd=daprd, folder=demo.output)
+        )
         env = {"DAPR_GRPC_ENDPOINT": sidecars[_WEB_APP].grpc_endpoint}
         web = await stack.enter_async_context(
             child(_WEB_APP, _command("web", "--port", str(demo.port)), folder=demo.output, env=env)
@@ -85,11 +101,6 @@ def _command(*arguments: str) -> list[str]:
     return [*isolated_command(sys.executable, "wasm_grpc"), *arguments]
 
 
-def _serve(demo: Demo, function: str) -> list[str]:
-    route = f"api/image={function}"
-    return _command("serve", str(demo.functions), "--only", function, "--route", route, "--port", "0")
-
-
 async def _address(server: Child, demo: Demo) -> str:
     found = await server.line(r"^serving (\S+) \((.*)\)$", seconds=_READY_S)
     demo.log(f"{server.name} {found[2]}")
@@ -103,7 +114,7 @@ def _hints(sidecars: Mapping[str, Sidecar], page: str) -> list[str]:
     sidecar = sidecars[_WEB_APP]
     url = f"{page}/api/hello"
     if sidecar.http_port:
-        path = "image-api-grayscale/method/api/image"
+        path = f"image-api-grayscale/method/{_IMAGE_METHOD}"
         url = f"http://127.0.0.1:{sidecar.http_port}/v1.0/invoke/{path}"
     call = f"curl -s {page}/sample.png | curl -s --fail-with-body --data-binary @- {url} -o grey.png"
     return [f"try {call}", "Ctrl-C ends it"]

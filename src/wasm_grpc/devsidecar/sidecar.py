@@ -27,6 +27,13 @@ from dapr.proto.runtime.v1 import (
 from google.protobuf import empty_pb2
 
 from wasm_grpc.devsidecar.events import event_of, topic_request
+from wasm_grpc.devsidecar.state import (
+    EtagError,
+    EtagMismatchError,
+    FirstWriteError,
+    InvalidEtagError,
+    State,
+)
 
 __all__ = ["open_dev_sidecars"]
 
@@ -36,6 +43,12 @@ _Context = grpc.aio.ServicerContext[Any, Any]
 _OPTIONS = (("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1))
 _NOT_FORWARDED = frozenset({"user-agent", "dapr-api-token", "dapr-app-id"})
 """Metadata of a caller that is not forwarded: gRPC's own, and keys that daprd consumes."""
+_ETAG_CODES = {
+    EtagMismatchError: grpc.StatusCode.ABORTED,
+    InvalidEtagError: grpc.StatusCode.INVALID_ARGUMENT,
+    # With Redis, daprd tells this from no other error.
+    FirstWriteError: grpc.StatusCode.INTERNAL,
+}
 
 
 class _Machine:
@@ -47,7 +60,7 @@ class _Machine:
         self.apps = {
             app_id: appcallback_pb2_grpc.AppCallbackStub(channel) for app_id, channel in channels.items()
         }
-        self.state: dict[tuple[str, str, str], bytes] = {}
+        self.state = State()
         self._subscriptions: dict[str, pb.ListTopicSubscriptionsResponse] = {}
         self._deliveries: set[asyncio.Task[None]] = set()
 
@@ -141,24 +154,39 @@ class _Sidecar(dapr_pb2_grpc.DaprServicer):
 
     async def GetState(self, request: state_pb2.GetStateRequest, _: _Context) -> state_pb2.GetStateResponse:
         """
-        Return a value; an empty one if the key doesn't exist.
+        Return a value and its etag, both empty if the key doesn't exist.
         """
-        place = (self._app_id, request.store_name, request.key)
-        return state_pb2.GetStateResponse(data=self._machine.state.get(place, b""))
+        stored = self._machine.state.get((self._app_id, request.store_name, request.key))
+        if stored is None:
+            return state_pb2.GetStateResponse()
+        return state_pb2.GetStateResponse(data=stored.data, etag=str(stored.version))
 
-    async def SaveState(self, request: state_pb2.SaveStateRequest, _: _Context) -> empty_pb2.Empty:
+    async def SaveState(self, request: state_pb2.SaveStateRequest, context: _Context) -> empty_pb2.Empty:
         """
-        Store values.
+        Store values, up to the first that can't be stored because of its etag.
         """
         for item in request.states:
-            self._machine.state[self._app_id, request.store_name, item.key] = item.value
+            place = (self._app_id, request.store_name, item.key)
+            try:
+                self._machine.state.save(
+                    place, item.value, etag=item.etag.value, concurrency=item.options.concurrency
+                )
+            except EtagError as exc:
+                message = f"failed saving state in state store {request.store_name}: {exc}"
+                await _abort(context, _ETAG_CODES[type(exc)], message)
         return empty_pb2.Empty()
 
-    async def DeleteState(self, request: state_pb2.DeleteStateRequest, _: _Context) -> empty_pb2.Empty:
+    async def DeleteState(self, request: state_pb2.DeleteStateRequest, context: _Context) -> empty_pb2.Empty:
         """
-        Delete a value. A missing key is not an error.
+        Delete a value, unless it has another etag. A missing key is not an error.
         """
-        self._machine.state.pop((self._app_id, request.store_name, request.key), None)
+        try:
+            self._machine.state.delete(
+                (self._app_id, request.store_name, request.key), etag=request.etag.value
+            )
+        except EtagError as exc:
+            message = f"failed deleting state with key {request.key}: {exc}"
+            await _abort(context, _ETAG_CODES[type(exc)], message)
         return empty_pb2.Empty()
 
     async def GetMetadata(
@@ -176,13 +204,16 @@ async def _abort(context: _Context, code: grpc.StatusCode, message: str) -> NoRe
 
 
 @contextlib.asynccontextmanager
-async def open_dev_sidecars(apps: Mapping[str, str]) -> AsyncIterator[Mapping[str, str]]:
+async def open_dev_sidecars(
+    apps: Mapping[str, str], *, ports: Mapping[str, int] | None = None
+) -> AsyncIterator[Mapping[str, str]]:
     """
     Run a sidecar for each app on loopback, and yield their gRPC addresses by app id.
 
     Args:
         apps: The address of each app's gRPC server by app id; "" for an app that only calls others. The
             servers may start later.
+        ports: The port of each sidecar by app id; any free one for the others.
     """
     async with contextlib.AsyncExitStack() as stack:
         channels = {
@@ -196,7 +227,8 @@ async def open_dev_sidecars(apps: Mapping[str, str]) -> AsyncIterator[Mapping[st
         for app_id in apps:
             server = grpc.aio.server(options=_OPTIONS)
             dapr_pb2_grpc.add_DaprServicer_to_server(_Sidecar(machine, app_id), server)
-            addresses[app_id] = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+            port = server.add_insecure_port(f"127.0.0.1:{(ports or {}).get(app_id, 0)}")
+            addresses[app_id] = f"127.0.0.1:{port}"
             await server.start()
             stack.push_async_callback(server.stop, None)
         yield addresses

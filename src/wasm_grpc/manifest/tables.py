@@ -116,6 +116,11 @@ class LimitsTable(Limits):
     host_calls: Count = Field(
         default=_LIMITS.host_calls, description="Limit on calls to Dapr in one invocation."
     )
+    dapr_timeout_s: OptionalDuration = Field(
+        default=_LIMITS.dapr_timeout_s,
+        alias="dapr_timeout",
+        description="Longest wait for the answer to one call to Dapr; by default the rest of the timeout.",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=TABLE)
@@ -167,7 +172,8 @@ class OutcomePolicy:
     )
     crash: Retry = Field(default=Retry.RETRY, description="The worker died while running it.")
     then_failed: Retry = Field(
-        default=Retry.RETRY, description="The result could not be published or stored."
+        default=Retry.RETRY,
+        description="The result, or what the guest left to send to Dapr, could not be published or stored.",
     )
 
 

@@ -31,6 +31,13 @@ class DaprApi(Protocol):
     Dapr's API, as the functions of this server may use it.
     """
 
+    @property
+    def has_sidecar(self) -> bool:
+        """
+        Whether a sidecar is configured. Without one, every call fails.
+        """
+        ...
+
     async def call(
         self, call: wire.DaprCall, invocation: Invocation, function: WorkerFunction, *, timeout_s: float
     ) -> wire.DaprAnswer:
@@ -156,12 +163,15 @@ class DaprCalls:
 
     async def _ask(self, call: wire.DaprCall, timeout_s: float) -> wire.DaprAnswer:
         if self._api is None:
-            return wire.DaprAnswer(wire.DaprStatus.UNAVAILABLE, f"{call.method}: this server has no sidecar")
+            return wire.DaprAnswer(wire.DaprStatus.UNAVAILABLE, "this server has no sidecar")
         return await self._api.call(call, self._invocation, self._function, timeout_s=timeout_s)
 
     def _log_failure(self, answer: wire.DaprAnswer) -> None:
         # A guest may go on after a failure and try again: its first one says enough.
         if answer.status is wire.DaprStatus.OK or self._has_failed:
+            return
+        if answer.status is wire.DaprStatus.UNAVAILABLE and not (self._api and self._api.has_sidecar):
+            # The server has said so at its start, and functions may work well without it.
             return
         self._has_failed = True
         _log.warning(

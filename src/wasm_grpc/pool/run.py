@@ -362,7 +362,9 @@ class Run:
             )
             self.lease.on_held(self._resumed)
         if self._calls is not None:
-            self._calls.begin(call, timeout_s=self._left_s())
+            limit_s = self.function.limits.dapr_timeout_s
+            left_s = self._left_s()
+            self._calls.begin(call, timeout_s=left_s if limit_s is None else min(limit_s, left_s))
 
     def _left_s(self) -> float:
         """

@@ -1,4 +1,4 @@
-"""The page's web server: its files, and ``POST /api/hello``."""
+"""The page's web server: its files, ``POST /api/hello`` and ``GET /api/events``."""
 
 from __future__ import annotations
 
@@ -44,9 +44,14 @@ _HEADERS = {
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
+_EVENTS = "/api/events"
+
+
 class _Api:
     """
     ``POST /api/hello``: the body is the picture, the header ``api`` names the function.
+
+    ``GET /api/events``: what the functions have reported.
     """
 
     def __init__(self, services: Services) -> None:
@@ -76,6 +81,15 @@ class _Api:
             "Dapr-Sidecar": self._services.sidecar,
         }
         return web.Response(body=answer.body, headers=headers)
+
+    async def events(self, _: web.Request) -> web.Response:
+        """
+        Answer with the last events.
+
+        Raises:
+            ApiError: The call failed.
+        """
+        return web.Response(body=await self._services.events(), content_type="application/json")
 
 
 def _content_type(request: web.Request) -> str:
@@ -135,11 +149,10 @@ async def _answer(request: web.Request, handler: _Handler) -> web.StreamResponse
         if not is_api:
             exc.headers.update(_HEADERS)
             raise
-        sentence = (
-            "Pictures are sent with POST."
-            if exc.status == web.HTTPMethodNotAllowed.status_code
-            else exc.reason
-        )
+        sentence = exc.reason
+        if exc.status == web.HTTPMethodNotAllowed.status_code:
+            is_events = request.path == _EVENTS
+            sentence = "Events are read with GET." if is_events else "Pictures are sent with POST."
         response = _error(exc.status, sentence)
         if "Allow" in exc.headers:
             response.headers["Allow"] = exc.headers["Allow"]
@@ -186,10 +199,11 @@ def make_app(services: Services, files: Mapping[str, bytes]) -> web.Application:
         return send
 
     app = web.Application(middlewares=[_answer])
-    hello = _Api(services).hello
+    api = _Api(services)
     for name in ("hello", *NAMES):
         # Later versions of the original demo's page have the name in the path.
-        app.router.add_post(f"/api/{name}", hello)
+        app.router.add_post(f"/api/{name}", api.hello)
+    app.router.add_get(_EVENTS, api.events)
     app.router.add_get("/", file("index.html"))
     app.router.add_get("/sample.png", _send_sample)
     for name in files:

@@ -1,4 +1,4 @@
-"""The functions behind the page, and calls to them through the sidecar."""
+"""The apps behind the page, and calls to them through the sidecar."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dapr.proto.runtime.v1 import dapr_pb2_grpc, invoke_pb2
 
 from wasm_grpc.dapr.channel import TOKEN_KEY, open_channel
 from wasm_grpc.dapr.endpoint import parse_endpoint
-from wasm_grpc.web.errors import error_of
+from wasm_grpc.web.errors import ApiError, error_of
 
 __all__ = ["NAMES", "Answer", "Services", "open_services", "service_of"]
 
@@ -23,6 +23,8 @@ _CLASSIFIERS = frozenset({_CLASSIFY, "go"})
 
 _METHOD = "api/image"
 _CALL_S = 30.0
+_EVENTS_APP, _EVENTS_METHOD = "events-service", "events"
+_EVENTS_S = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +43,7 @@ class Answer:
 
 class Services:
     """
-    The functions, over one connection to the sidecar. Safe for concurrent calls.
+    The apps, over one connection to the sidecar. Safe for concurrent calls.
     """
 
     def __init__(self, channel: grpc.aio.Channel, *, sidecar: str, token: str) -> None:
@@ -68,12 +70,34 @@ class Services:
         message.data.value = picture
         message.http_extension.verb = common_pb2.HTTPExtension.POST
         app_id = f"image-api-{service}"
-        request = invoke_pb2.InvokeServiceRequest(id=app_id, message=message)
         try:
-            response = await self._stub.InvokeService(request, timeout=_CALL_S, metadata=self._metadata)
+            response = await self._invoke(app_id, message, timeout_s=_CALL_S)
         except grpc.aio.AioRpcError as exc:
             raise error_of(exc, service) from exc
         return Answer(body=response.data.value, content_type=response.content_type, app_id=app_id)
+
+    async def events(self) -> bytes:
+        """
+        Return what the functions have reported: the JSON of the events service.
+
+        Raises:
+            ApiError: The call failed.
+        """
+        message = common_pb2.InvokeRequest(method=_EVENTS_METHOD)
+        message.http_extension.verb = common_pb2.HTTPExtension.GET
+        try:
+            response = await self._invoke(_EVENTS_APP, message, timeout_s=_EVENTS_S)
+        except grpc.aio.AioRpcError as exc:
+            raise ApiError(503, "The events service can't be reached; is it running?") from exc
+        return response.data.value
+
+    async def _invoke(
+        self, app_id: str, message: common_pb2.InvokeRequest, *, timeout_s: float
+    ) -> common_pb2.InvokeResponse:
+        request = invoke_pb2.InvokeServiceRequest(id=app_id, message=message)
+        call = self._stub.InvokeService(request, timeout=timeout_s, metadata=self._metadata)
+        response: common_pb2.InvokeResponse = await call
+        return response
 
 
 def service_of(api: str | None) -> str:

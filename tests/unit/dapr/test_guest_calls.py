@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
-from typing import Any
+import threading
+from collections.abc import Iterator
+from typing import Any, ClassVar
 
 import grpc
 import pytest
@@ -18,6 +21,7 @@ from wasm_grpc.core.model import (
     Grants,
     GuestKind,
     Invocation,
+    Limits,
     Origin,
     Trace,
     WorkerFunction,
@@ -39,7 +43,7 @@ PUBLISH = DaprCall("PublishEvent", is_json=True, request=b'{"pubsubName": "p", "
 class FakeSidecar:
     """A sidecar that records each call, and gives one response or error."""
 
-    def __init__(self, response: Message | grpc.aio.AioRpcError) -> None:
+    def __init__(self, response: Message | Exception) -> None:
         self._response = response
         self.calls: list[tuple[str, Message, Metadata, float]] = []
 
@@ -189,6 +193,37 @@ async def test_what_does_not_reach_the_sidecar(asked: DaprCall, status: DaprStat
     assert sidecar.calls == []
 
 
+class RecordingGrants(tuple[str, ...]):
+    """Grants that know on which threads they were read."""
+
+    __slots__ = ()
+
+    threads: ClassVar[set[int]] = set()
+
+    def __iter__(self) -> Iterator[str]:
+        """Record the thread."""
+        self.threads.add(threading.get_ident())
+        return super().__iter__()
+
+
+async def test_a_long_request_is_checked_on_a_thread() -> None:
+    """It may name thousands of keys, and the server has other calls to answer meanwhile."""
+    sidecar = FakeSidecar(state_pb2.GetBulkStateResponse())
+    asked = state_pb2.GetBulkStateRequest(store_name="s", keys=["k"] * 5000)
+    grants = Grants(dapr=DaprGrants(state=RecordingGrants(("s/*",))))
+
+    answer = await GuestCalls(sidecar).call(  # type: ignore[arg-type] # as much of a sidecar as is needed
+        DaprCall("GetBulkState", is_json=False, request=asked.SerializeToString()),
+        Invocation(id="1", function="f", body=b""),
+        dataclasses.replace(function(), grants=grants),
+        timeout_s=2.5,
+    )
+
+    assert answer == DaprAnswer(DaprStatus.OK)
+    assert RecordingGrants.threads
+    assert threading.get_ident() not in RecordingGrants.threads
+
+
 async def test_a_function_without_grants() -> None:
     """A worker that calls for it all the same is told as little as of a method that there isn't."""
     sidecar = FakeSidecar(state_pb2.GetStateResponse())
@@ -216,6 +251,11 @@ async def test_without_a_sidecar() -> None:
             "ABORTED: GetState: Dapr answered with this error",
         ),
         (
+            grpc.StatusCode.RESOURCE_EXHAUSTED,
+            DaprStatus.FAILED,
+            "RESOURCE_EXHAUSTED: GetState: Dapr answered with this, or with over 4194304 bytes",
+        ),
+        (
             grpc.StatusCode.UNAVAILABLE,
             DaprStatus.UNAVAILABLE,
             "GetState: Dapr or the app can't be reached",
@@ -232,6 +272,35 @@ async def test_an_error_of_the_sidecar(
 
     assert answer == DaprAnswer(status, message)
     assert caplog.messages == [f"invocation 1: GetState: {code.name}: dial tcp db.internal:5432"]
+
+
+@pytest.mark.parametrize("asked", [INVOKE, GET], ids=["invoke", "state"])
+async def test_an_app_that_does_not_answer_in_time(asked: DaprCall) -> None:
+    """After a service invocation that took all its time, the next is not made; other methods always are."""
+    sidecar = FakeSidecar(failure(grpc.StatusCode.DEADLINE_EXCEEDED))
+    guest_calls = GuestCalls(sidecar)  # type: ignore[arg-type] # as much of a sidecar as is needed
+    invocation = Invocation(id="1", function="f", body=b"")
+    impatient = dataclasses.replace(function(), limits=Limits(dapr_timeout_s=1e-9))
+
+    answers = [await guest_calls.call(asked, invocation, impatient, timeout_s=1e-9) for _ in range(2)]
+
+    assert answers[0].status is DaprStatus.FAILED
+    if asked is GET:
+        assert (answers[1], len(sidecar.calls)) == (answers[0], 2)
+    else:
+        message = "InvokeService: app 'app' has not answered for a while"
+        assert (answers[1], len(sidecar.calls)) == (DaprAnswer(DaprStatus.UNAVAILABLE, message), 1)
+
+
+async def test_a_bug_of_the_server(caplog: pytest.LogCaptureFixture) -> None:
+    """The guest gets an answer all the same, and what went wrong is in the server's log alone."""
+    sidecar = FakeSidecar(RuntimeError("in /srv/secret"))
+
+    answer = await call(sidecar, GET)
+
+    assert answer == DaprAnswer(DaprStatus.FAILED, "INTERNAL: GetState: the server failed")
+    assert caplog.messages == ["invocation 1: call to Dapr"]
+    assert "in /srv/secret" in caplog.text
 
 
 async def test_too_long_a_response() -> None:

@@ -63,6 +63,11 @@ BAD_JSON = {
     "too deep": (b'{"a":' * 9_000, "expected a JSON object for "),
     "too many": (b'{"states":[' + b"{}," * 10_000 + b"{}]}", "has more than 10000 members; expected fewer"),
     "a wrong type": (b'{"storeName": 1}', "Failed to parse storeName field: expected string or bytes-like"),
+    "half a surrogate pair": (b'{"\\ud800": 1}', "expected JSON of dapr.proto.runtime.v1.SaveStateRequest"),
+    "an infinite number": (
+        b'{"states": [{"options": {"concurrency": 1e999}}]}',
+        "expected JSON of dapr.proto.runtime.v1.SaveStateRequest",
+    ),
     "an unknown field": (b'{"nope": 1}', 'Message type "dapr.proto.runtime.v1.SaveStateRequest" has no fi'),
 }
 
@@ -92,6 +97,39 @@ def test_bad_protobuf() -> None:
         read_request(METHODS["SaveState"], b"{}", is_json=False)
 
     assert str(caught.value) == "expected protobuf of dapr.proto.runtime.v1.SaveStateRequest"
+
+
+MANY: dict[str, bytes] = {
+    "items": b"\x12\x00" * 10_001,
+    "fields of one item": b"\x12\xa2\x9c\x01" + b"\x0a\x00" * 10_001,
+    "before a fault": b"\x12\xa2\x9c\x01" + b"\x0a\x00" * 10_001 + b"\x12\x01\x0a",
+    "unknown numbers": b"\xf8\x7f\x01" * 10_001,
+    "unknown groups": b"\x7b\x7c" * 5001,
+    "unknown numbers of a fixed length": b"\xf9\x7f12345678\xfd\x7f1234" * 5001,
+}
+
+
+@pytest.mark.parametrize("data", MANY.values(), ids=MANY)
+def test_many_fields_in_protobuf(data: bytes) -> None:
+    """Each of them, empty as it is, would take memory and time."""
+    with pytest.raises(InvalidRequestError) as caught:
+        read_request(METHODS["SaveState"], data, is_json=False)
+
+    assert str(caught.value) == "has more than 10000 fields; expected fewer"
+
+
+def test_a_long_field_in_protobuf() -> None:
+    """What looks like fields in the bytes of one is none."""
+    request = state_pb2.SaveStateRequest(states=[common_pb2.StateItem(value=b"\x12\x00" * 100_000)])
+
+    assert read_request(METHODS["SaveState"], request.SerializeToString(), is_json=False) == request
+
+
+@pytest.mark.parametrize("data", [b"\x80" * 100_000, b"\x12" + b"\xff" * 100_000, b"\x12\x05", b"\x19\x00"])
+def test_malformed_protobuf(data: bytes) -> None:
+    """Numbers without an end and lengths beyond the message's are refused."""
+    with pytest.raises(InvalidRequestError, match=r"^expected protobuf of "):
+        read_request(METHODS["SaveState"], data, is_json=False)
 
 
 def test_a_response_in_protobuf() -> None:

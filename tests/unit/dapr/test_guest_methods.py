@@ -40,6 +40,8 @@ ALLOWED: list[tuple[str, dict[str, Any]]] = [
     ("InvokeService", {"id": "app", "message": {"method": "/create"}}),
     ("InvokeService", {"id": "app", "message": {"method": "orders/1/items"}}),
     ("InvokeService", {"id": "app", "message": {"method": "orders/a%20b"}}),
+    ("InvokeService", {"id": "app", "message": {"method": "orders//a;b=..;c/"}}),
+    ("GetSecret", {"storeName": "vault", "key": "DB_/a..b"}),
     ("GetSecret", {"storeName": "vault", "key": "DB_URL"}),
     ("GetBulkSecret", {"storeName": "vault"}),
     ("InvokeBinding", {"name": "mail", "operation": "create"}),
@@ -74,6 +76,8 @@ DENIED: list[tuple[str, dict[str, Any], str]] = [
     ("BulkPublishEvent", {"pubsubName": "pubsub", "topic": "x"}, "publish 'pubsub/x' is not granted;"),
     ("InvokeService", {"id": "app", "message": {"method": "delete"}}, "invoke 'app/delete' is not granted;"),
     ("InvokeService", {"id": "app", "message": {"method": "orders"}}, "invoke 'app/orders' is not granted;"),
+    # Dapr drops empty segments.
+    ("InvokeService", {"id": "app", "message": {"method": "orders/"}}, "invoke 'app/orders' is not granted;"),
     ("InvokeService", {"id": "app.prod", "message": {"method": "create"}}, "invoke 'app.prod/create' is"),
     (
         "InvokeService",
@@ -110,6 +114,20 @@ INVALID: list[tuple[str, dict[str, Any], str]] = [
     ("InvokeService", {"id": "app", "message": {"method": "orders/\\..\\x"}}, "message: method: "),
     ("InvokeService", {"id": "app", "message": {"method": "orders/\0"}}, "message: method: "),
     ("InvokeService", {"id": "app", "message": {"method": "orders/\r\nX: 1"}}, "message: method: "),
+    ("InvokeService", {"id": "app", "message": {"method": "orders/..;/delete"}}, "message: method: "),
+    ("InvokeService", {"id": "app", "message": {"method": "orders/%2e%2e%3Bx/delete"}}, "message: method: "),
+    (
+        "InvokeService",
+        {"id": "app", "message": {"method": "orders/%" + "25" * 4000}},
+        "message: method: is percent-encoded again and again; expected it once",
+    ),
+    (
+        "InvokeService",
+        {"id": "app", "message": {"method": "orders/" + "x" * 8192}},
+        "message: method: has 8199 characters; expected at most 8192",
+    ),
+    ("GetSecret", {"storeName": "vault", "key": "DB_/../API_KEY"}, "key: 'DB_/../API_KEY' has a segment"),
+    ("GetSecret", {"storeName": "vault", "key": "DB_/%2E%2E/API_KEY"}, "key: 'DB_/%2E%2E/API_KEY' has a s"),
 ]
 
 

@@ -51,6 +51,7 @@ body = "1MiB"
 stderr = "8KiB"
 scratch = 0
 host_calls = 7
+dapr_timeout = "250ms"
 
 [pool]
 min = 2
@@ -146,6 +147,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
             "stderr_bytes": 8 * KIB,
             "scratch_bytes": 0,
             "host_calls": 7,
+            "dapr_timeout_s": 0.25,
         },
         "pool": {"min": 2, "max": 3, "queue": 5, "reuse": ReuseKind.WARM, "max_invocations": 9},
         "trigger": {

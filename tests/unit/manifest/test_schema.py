@@ -65,6 +65,7 @@ def test_defaults_are_written_as_in_a_manifest(table: str, key: str, default: ob
                 "stderr",
                 "scratch",
                 "host_calls",
+                "dapr_timeout",
             ),
         ),
         (("trigger", "invoke", 3), ("method", "verbs", "call", "then")),

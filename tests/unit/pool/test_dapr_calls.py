@@ -38,6 +38,8 @@ GRANTS = DaprGrants(state=("store/*",))
 class Api:
     """A `DaprApi` that records each call, and answers with its request."""
 
+    has_sidecar = True
+
     def __init__(self, before: Callable[[], Awaitable[object]] | None = None) -> None:
         self.calls: list[tuple[DaprCall, Invocation, WorkerFunction]] = []
         self.timeouts_s: list[float] = []
@@ -112,12 +114,54 @@ async def test_a_guest_makes_no_more_calls_than_it_may(fake_worker: FakeWorker) 
     assert len(api.calls) == 4
 
 
-async def test_a_server_without_a_sidecar(fake_worker: FakeWorker) -> None:
-    """Guests are told that Dapr can't be reached."""
-    async with open_pool([function(fake_worker("--calls=1"))], ONE_SLOT) as pool:
-        outcome = await pool.invoke(INVOCATION)
+@pytest.mark.parametrize(("limit_s", "most_s"), [(0.25, 0.25), (60, 5)])
+async def test_a_call_waits_no_longer_than_it_may(
+    fake_worker: FakeWorker, limit_s: float, most_s: float
+) -> None:
+    """A call has the time of its own limit, and never more than its invocation has left."""
+    api = Api()
+    limits = Limits(timeout_s=5, dapr_timeout_s=limit_s)
 
-    assert outcome.body == b"unavailable:"
+    async with open_pool([function(fake_worker("--calls=1"), limits=limits)], ONE_SLOT) as pool:
+        pool.connect_dapr(api)
+        await pool.invoke(INVOCATION)
+
+    (timeout_s,) = api.timeouts_s
+    assert most_s - 1 < timeout_s <= most_s
+
+
+class Gone(Api):
+    """Dapr that can't be reached."""
+
+    async def call(self, *_: Any, **__: Any) -> DaprAnswer:
+        """See `DaprApi.call`."""
+        return DaprAnswer(DaprStatus.UNAVAILABLE, "GetState: gone")
+
+
+async def test_a_server_without_a_sidecar(fake_worker: FakeWorker, caplog: pytest.LogCaptureFixture) -> None:
+    """Guests are told that Dapr can't be reached. The log is not: it was, when the server started."""
+
+    class Unconnected(Gone):
+        has_sidecar = False
+
+    outcomes = []
+    for api in (None, Unconnected()):
+        async with open_pool([function(fake_worker("--calls=1"))], ONE_SLOT) as pool:
+            if api is not None:
+                pool.connect_dapr(api)
+            outcomes.append(await pool.invoke(INVOCATION))
+
+    assert [outcome.body for outcome in outcomes] == [b"unavailable:", b"unavailable:"]
+    assert "call to Dapr" not in caplog.text
+
+
+async def test_a_sidecar_that_is_gone(fake_worker: FakeWorker, caplog: pytest.LogCaptureFixture) -> None:
+    """The log says so, once for each invocation."""
+    async with open_pool([function(fake_worker("--calls=2"))], ONE_SLOT) as pool:
+        pool.connect_dapr(Gone())
+        await pool.invoke(INVOCATION)
+
+    assert caplog.text.count("function 'f': call to Dapr: UNAVAILABLE: GetState: gone") == 1
 
 
 async def test_a_guest_that_waits_lends_its_slot(fake_worker: FakeWorker) -> None:
@@ -183,6 +227,8 @@ async def test_chains_of_calls_do_not_lock_up(fake_worker: FakeWorker) -> None:
     depths: list[int] = []
 
     class Nesting:
+        has_sidecar = True
+
         async def call(self, call: DaprCall, invocation: Invocation, *_: Any, **__: Any) -> DaprAnswer:
             depth = invocation.origin.depth
             depths.append(depth)

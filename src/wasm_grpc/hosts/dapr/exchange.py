@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from wasm_grpc.hosts.dapr.outbox import Destination, Outbox
-from wasm_grpc.hosts.dapr.requests import Request, data_in, invoke_binding, invoke_service
+from wasm_grpc.hosts.dapr.requests import data_in, invoke_binding, invoke_service
 from wasm_grpc.hosts.dapr.target import Kind
-from wasm_grpc.hosts.wasi.abi import ESPIPE, RIGHT_FD_READ
+from wasm_grpc.hosts.wasi.abi import ENOSPC, ESPIPE, RIGHT_FD_READ
 from wasm_grpc.hosts.wasi.nodes import OpenRequest
 from wasm_grpc.hosts.wasi.refusal import Refusal
 from wasm_grpc.hosts.wasi.regular import Cursor
@@ -37,7 +37,8 @@ class OpenExchange(Outbox):
     The descriptor of an operation of a binding, or of a method of an app.
 
     The first read sends what was written as one request, and this and all further reads return the answer up
-    to its end. A write after a read begins the next request. A read before anything is written sends an empty
+    to its end. An answer that there is no room for is lost: that read and those after it are ENOSPC. A write
+    after a read begins the next request. A read before anything is written sends an empty
     request. What was written and not read is sent by ``fd_sync``, ``fd_datasync`` or ``fd_close``; after the
     first two, a read returns the answer. A request that a read could not send is given up: only another read
     sends it.
@@ -48,11 +49,13 @@ class OpenExchange(Outbox):
     ``fd_pwrite`` is ESPIPE.
     """
 
-    __slots__ = ("_answer", "_at", "_is_given_up")
+    __slots__ = ("_answer", "_at", "_is_given_up", "_is_lost")
 
     def __init__(self, node: Destination, request: OpenRequest) -> None:
         super().__init__(node, request)
         self._is_given_up = False
+        # There was no room for the answer. Another read must not send another request.
+        self._is_lost = False
         self._answer: bytes | None = None
         self._at = 0
 
@@ -99,6 +102,8 @@ class OpenExchange(Outbox):
         Raises:
             Refusal: As `read`.
         """
+        if self._is_lost:
+            raise Refusal(ENOSPC)
         if self._answer is None:
             self._is_given_up = True
             self._exchange()
@@ -111,7 +116,7 @@ class OpenExchange(Outbox):
         Raises:
             Refusal: ENOSPC.
         """
-        if self._answer is not None or self._is_given_up:
+        if self._answer is not None or self._is_given_up or self._is_lost:
             self._discard()
         super().write(chunk)
 
@@ -146,22 +151,20 @@ class OpenExchange(Outbox):
         answer = self._send()
         # Frees the room of the request before the answer takes its own.
         self._discard()
+        self._is_lost = True
         self._files.take(len(answer), self._target)
+        self._is_lost = False
         self._answer = answer
 
     def _send(self) -> bytes:
-        return data_in(self._files.call(self._request(), self._target, "invoked"))
-
-    def _request(self) -> Request:
-        if self._target.kind is Kind.BINDINGS:
-            return invoke_binding(self._target, self._unsent)
-        return invoke_service(self._target, self._unsent)
+        request_of = invoke_binding if self._target.kind is Kind.BINDINGS else invoke_service
+        return data_in(self._files.send(request_of, self._target, self._unsent, "invoked"))
 
     def _discard(self) -> None:
         super()._discard()
         self._answer = None
         self._at = 0
-        self._is_given_up = False
+        self._is_given_up = self._is_lost = False
 
 
 class _AnswerCursor:

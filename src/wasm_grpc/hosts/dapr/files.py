@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from wasm_grpc.core.dapr_grants import is_component_granted, is_granted
-from wasm_grpc.core.model import DaprGrants, Reason
+from wasm_grpc.core.model import DAPR_MESSAGE_BYTES, DaprGrants, Reason
 from wasm_grpc.core.wire import DaprAnswer, DaprStatus
 from wasm_grpc.engines.protocol import GuestStop
-from wasm_grpc.hosts.dapr.requests import Request
+from wasm_grpc.hosts.dapr.requests import Buffer, Request
 from wasm_grpc.hosts.dapr.target import Kind, Target
 from wasm_grpc.hosts.protocol import HostCall
 from wasm_grpc.hosts.wasi.abi import EACCES, EFBIG, EINVAL, EIO
@@ -19,8 +19,13 @@ from wasm_grpc.hosts.wasi.volume import Volume
 
 __all__ = ["DaprFiles", "Failure", "finish"]
 
+_Data = TypeVar("_Data", Buffer, Buffer | None)
+
 _DEVICE: Final = 0xDA
 """The device number of ``/dapr`` in ``filestat``. Mounts are numbered from 1 up, and are fewer."""
+
+_DATA_BYTES: Final = DAPR_MESSAGE_BYTES // 4 * 3
+"""As much as fits into a request in base64."""
 
 _CARRY_DATA: Final = frozenset({"SaveState", "PublishEvent", "InvokeBinding", "InvokeService"})
 
@@ -100,6 +105,29 @@ class DaprFiles:
         if size > room:
             self._call.log(f"dapr: {target} has {size} bytes; expected at most {room} more (limits.output)")
         self.volume.take(size)
+
+    def send(
+        self, request_of: Callable[[Target, _Data], Request], target: Target, data: _Data, action: str
+    ) -> dict[str, Any]:
+        """
+        Call Dapr with what the guest wrote, and return its response.
+
+        Args:
+            request_of: Makes the request of the target and the data.
+            target: What it is about.
+            data: What the guest wrote.
+            action: See `call`.
+
+        Raises:
+            Failure, GuestStop: See `call`.
+        """
+        size = len(data or b"")
+        if size > _DATA_BYTES:
+            # The request would take several times the room that the guest has.
+            line = f"{target} could not be {action}: {size} bytes; expected at most {_DATA_BYTES}"
+            self._call.log(f"dapr: {line}")
+            raise Failure(EFBIG, line)
+        return self.call(request_of(target, data), target, action)
 
     def call(self, request: Request, target: Target, action: str) -> dict[str, Any]:
         """

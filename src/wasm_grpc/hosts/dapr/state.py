@@ -136,7 +136,7 @@ class OpenState(OpenFile):
             Failure: See `DaprFiles.call`.
         """
         if self.node.is_unsaved:
-            self._files.call(save_state(self._target, self.node.content), self._target, "written")
+            self._files.send(save_state, self._target, self.node.content, "written")
             self.node.is_unsaved = False
 
     def close(self) -> None:

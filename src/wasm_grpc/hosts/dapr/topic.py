@@ -91,5 +91,5 @@ class OpenTopic(Outbox):
 
     def _send_unsent(self) -> None:
         if self._unsent is not None:
-            self._files.call(publish_event(self._target, self._unsent), self._target, "published")
+            self._files.send(publish_event, self._target, self._unsent, "published")
             self._discard()

@@ -1,6 +1,7 @@
 // The page: one picture, two functions, one answer at a time.
 
 import { Board, paintDigit, paintLandscape } from "./paint.js";
+import { Recent } from "./recent.js";
 
 const LIMIT_BYTES = 16 * 1024 * 1024; // the server's limit
 const TIMEOUT_MS = 60_000;
@@ -116,6 +117,7 @@ async function call(api) {
       trace(api, response, Math.round(performance.now() - began));
       $("shown").focus({ preventScroll: true });
       $("shown").scrollIntoView({ block: "nearest" });
+      recent.refresh();
     }
   }
 }
@@ -290,6 +292,9 @@ $("draw-clear").addEventListener("click", () => {
   forget();
   stage("board");
 });
+
+const recent = new Recent($("recent"), { size });
+recent.refresh();
 
 stage("nothing");
 for (const button of functions) {

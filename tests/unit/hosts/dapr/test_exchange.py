@@ -12,6 +12,7 @@ from wasm_grpc.core.wire import DaprAnswer, DaprStatus
 from wasm_grpc.hosts.wasi.abi import (
     EACCES,
     EBADF,
+    EFBIG,
     EINVAL,
     EIO,
     ENOSPC,
@@ -211,7 +212,7 @@ def test_a_close_that_fails() -> None:
 
 
 def test_requests_and_answers_are_limited() -> None:
-    """They share the room of the open files; an answer takes the place of its request."""
+    """They share the room of the open files. A lost answer is not asked for again: that could do harm."""
     guest = DaprGuest(limits=Limits(output_bytes=12))
     for _ in range(3):
         fd = guest.open(METHOD, "+")
@@ -219,10 +220,33 @@ def test_requests_and_answers_are_limited() -> None:
         guest.write(fd, b"1234567")
         assert guest.read(fd) == b"POST 1234567"
         guest.write(fd, b"12345678")
-        assert guest.try_read(fd) == ENOSPC
+        assert guest.try_read(fd) == guest.try_read(fd) == guest.try_read(fd, at=0) == ENOSPC
         assert guest.close(fd) == SUCCESS
+    assert _sent(guest) == [b"1234567", b"12345678"] * 3
 
     assert "dapr: method 'app/upper' has 13 bytes; expected at most 12 more (limits.output)\n" in guest.log
+
+
+@pytest.mark.parametrize(
+    ("path", "line"),
+    [
+        ("state/store/k", "dapr: state 'store/k' could not be written: "),
+        ("publish/pubsub/news", "dapr: topic 'pubsub/news' could not be published: "),
+        (METHOD, "dapr: method 'app/upper' could not be invoked: "),
+        (BINDING, "dapr: binding 'mail/create' could not be invoked: "),
+    ],
+)
+def test_what_is_longer_than_a_request(path: str, line: str) -> None:
+    """It is refused before a request is made of it, for which the worker has no memory."""
+    guest = DaprGuest(limits=Limits(output_bytes=1 << 30))
+    fd = guest.open(path, "wct")
+    for _ in range(3 * 64):
+        guest.write(fd, bytes(1 << 14))
+    guest.write(fd, b"1")
+
+    assert guest.wasi("fd_sync", fd) == guest.close(fd) == EFBIG
+    assert guest.dapr.calls == []
+    assert f"{line}3145729 bytes; expected at most 3145728\n" in guest.log
 
 
 def test_a_method_that_is_not_granted() -> None:
