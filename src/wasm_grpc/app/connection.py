@@ -1,4 +1,4 @@
-"""A server's connection to its sidecar: opened before its workers, waited for where something needs it."""
+"""A server's connection to its sidecar, which is waited for where something needs it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From prepared functions to a server that listens: sidecar, secrets, workers, edge and jobs, in turn."""
+"""From a pool to a server that listens: the connection to its sidecar, its edge and its jobs, in turn."""
 
 from __future__ import annotations
 
@@ -8,13 +8,10 @@ from collections.abc import AsyncIterator, Sequence
 from wasm_grpc.app.connection import open_connection
 from wasm_grpc.app.edge import Edge, open_edge
 from wasm_grpc.app.scheduling import open_schedule
-from wasm_grpc.app.secrets import with_secrets
 from wasm_grpc.catalogue.function import Function
 from wasm_grpc.core.observers import Observers
 from wasm_grpc.core.settings import Settings
-from wasm_grpc.pool.bases import Bases
-from wasm_grpc.pool.functions import PoolFunction
-from wasm_grpc.pool.pool import open_pool
+from wasm_grpc.pool.pool import Pool
 
 __all__ = ["open_server"]
 
@@ -22,18 +19,16 @@ __all__ = ["open_server"]
 @contextlib.asynccontextmanager
 async def open_server(
     functions: Sequence[Function],
-    prepared: Sequence[PoolFunction],
-    bases: Bases,
+    pool: Pool,
     observers: Observers,
     settings: Settings,
 ) -> AsyncIterator[Edge]:
     """
-    Open a server, and close all of it at the end.
+    Open a server, and close all of it but the pool at the end.
 
     Args:
         functions: What is served.
-        prepared: The same functions, in the same order, as the pool runs them.
-        bases: What its processes are forked from.
+        pool: Runs their invocations.
         observers: Learn of requests and invocations.
         settings: See `Settings`.
 
@@ -42,9 +37,6 @@ async def open_server(
     """
     async with contextlib.AsyncExitStack() as stack:
         connection = await stack.enter_async_context(open_connection(settings))
-        # Before the pool, whose workers get the environment when they load a function.
-        served = await with_secrets(functions, prepared, connection, settings)
-        pool = await stack.enter_async_context(open_pool(served, settings, bases, observers))
         edge = await stack.enter_async_context(open_edge(functions, pool, connection, observers, settings))
         # Once it listens, because a job may be due at once.
         await stack.enter_async_context(open_schedule(functions, connection, settings))

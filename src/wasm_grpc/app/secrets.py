@@ -7,7 +7,7 @@ import dataclasses
 import logging
 from collections.abc import Mapping, Sequence
 
-from wasm_grpc.app.connection import Connection
+from wasm_grpc.app.connection import Connection, open_connection
 from wasm_grpc.catalogue.folder import by_folder
 from wasm_grpc.catalogue.function import Function
 from wasm_grpc.core.errors import ConfigError, ManifestError, SidecarError
@@ -29,7 +29,6 @@ _LIMIT_CHARACTERS = 128 * KIB
 async def with_secrets(
     functions: Sequence[Function],
     prepared: Sequence[PoolFunction],
-    connection: Connection,
     settings: Settings,
 ) -> tuple[PoolFunction, ...]:
     """
@@ -38,16 +37,14 @@ async def with_secrets(
     Args:
         functions: What is served.
         prepared: The same functions, in the same order.
-        connection: Leads to the sidecar, which is waited for if there is a secret to read.
-        settings: See `Settings`.
+        settings: Name the sidecar, and how long to wait for it.
 
     Raises:
         ManifestError: Secrets can't be read, each with its file, variable and name.
         SidecarError: The sidecar can't be reached.
     """
-    if not any(function.secrets for function in functions):
-        return tuple(prepared)
-    entries = await _read(functions, connection, settings)
+    async with open_connection(settings) as connection:
+        entries = await _read(functions, connection, settings)
     problems: list[str] = []
     result = []
     for function, each in zip(functions, prepared, strict=True):

@@ -18,6 +18,7 @@ from wasm_grpc.core.heap import keep_freed_memory
 from wasm_grpc.core.machine import machine_memory_bytes
 from wasm_grpc.core.settings import Settings
 from wasm_grpc.pool.functions import PoolFunction, memory_notes
+from wasm_grpc.pool.pool import open_pool
 from wasm_grpc.server.address import check_address
 
 __all__ = ["serve"]
@@ -69,12 +70,18 @@ async def _serve(
         prepared = await preparer.prepare(functions, problems=preparable.problems)
         for note in memory_notes(prepared, settings, machine_memory_bytes()):
             _log.warning("%s", note)
+        if any(function.secrets for function in functions):
+            # Before the pool, whose workers get the environment when they load a function. Without secrets
+            # the pool doesn't wait for the import of gRPC.
+            await server_import
+            from wasm_grpc.app.secrets import with_secrets  # noqa: PLC0415 - see `_import_server`
+
+            prepared = await with_secrets(functions, prepared, settings)
+        pool = await stack.enter_async_context(open_pool(prepared, settings, preparer.bases, observers))
         await server_import
         from wasm_grpc.app.opening import open_server  # noqa: PLC0415 - see `_import_server`
 
-        edge = await stack.enter_async_context(
-            open_server(functions, prepared, preparer.bases, observers, settings)
-        )
+        edge = await stack.enter_async_context(open_server(functions, pool, observers, settings))
         announce(_announcement(edge.address, len(functions), preparer, prepared, settings))
         signals.starting = None
         await signals.first.wait()
@@ -86,7 +93,8 @@ def _import_server() -> None:
     """
     Import gRPC and Dapr's messages on a thread, which takes a third of a start, while the engines open.
     """
-    import wasm_grpc.app.opening  # noqa: F401, PLC0415
+    import wasm_grpc.app.opening  # noqa: PLC0415
+    import wasm_grpc.app.secrets  # noqa: F401, PLC0415
 
 
 def _announcement(
