@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import pytest
 
 from integration.commands import run_command
 from integration.guests import write_function
+from integration.processes import busy_worker
 from rig import Child, Daprd, child, free_port, installed_command
 from rig.environment import clean_environment
 
@@ -80,6 +83,7 @@ async def test_secrets_reach_their_function_alone(tmp_path: Path, engine: str) -
     write_function(functions, "other", guest="environment")
     write_function(functions, "trap", sections=ENV)
     write_function(functions, "spin", sections=f'{ENV}[limits]\ntimeout = "200ms"')
+    write_function(functions, "crash", guest="spin", sections=f'{ENV}[limits]\ntimeout = "15s"')
     sidecar = sidecar_of(tmp_path)
     write_store(tmp_path / "resources", {"DB_URL": SECRET})
     env = {
@@ -94,6 +98,10 @@ async def test_secrets_reach_their_function_alone(tmp_path: Path, engine: str) -
     ):
         await serving(server)
         await sidecar.app_ready()
+        # First, while all workers are those of the start.
+        crashing = asyncio.ensure_future(sidecar.invoke("secrets", "crash"))
+        os.kill(await busy_worker(server.pid), signal.SIGKILL)
+        crashed = await crashing
         granted, other, trapped, slow = [
             await sidecar.invoke("secrets", name) for name in ("environment", "other", "trap", "spin")
         ]
@@ -103,7 +111,8 @@ async def test_secrets_reach_their_function_alone(tmp_path: Path, engine: str) -
     variables = dict(line.split("=", 1) for line in granted.body.decode().rstrip("\0").split("\0"))
     assert [variables[name] for name in ("LOG", "DB_URL", "AGAIN")] == ["info", SECRET, SECRET]
     assert (other.status, trapped.status, slow.status) == (200, 500, 504)
-    assert SECRET.encode() not in other.body + trapped.body + slow.body
+    assert b"its worker died" in crashed.body
+    assert SECRET.encode() not in other.body + trapped.body + slow.body + crashed.body
     assert "function 'environment' has secrets in its environment: DB_URL, AGAIN" in logged
     assert SECRET not in logged + traces
     assert str(sidecar.grpc_port) in traces

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import grpc
 import pytest
@@ -77,6 +78,16 @@ async def test_a_job_fails(
     assert failure.code == code
     assert failure.message.startswith(f"job 'nightly' {end} (invocation ")
     await server.process.stderr.match(rf"job 'nightly' \(invocation \S+\) {line}")
+
+
+async def test_jobs_without_a_sidecar(start_server: StartServer, tmp_path: Path) -> None:
+    """A server that has nothing to schedule them with serves, and says so."""
+    write_function(tmp_path, "act", trigger='[[trigger.job]]\nname = "nightly"\nschedule = "@daily"')
+
+    async with start_server(tmp_path, "--workers", "1") as running:
+        await running.process.stderr.match(
+            r"no sidecar is configured \(DAPR_GRPC_PORT\): not scheduled: nightly"
+        )
 
 
 async def test_a_job_that_no_function_receives(caller: Caller, server: Server) -> None:

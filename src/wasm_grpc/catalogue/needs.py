@@ -15,9 +15,9 @@ def sidecar_needs(function: Function) -> Iterator[str]:
     Yield a line for each secret that is read at the start, and each job that is scheduled then.
     """
     for variable, secret in function.secrets.items():
-        entry = "" if secret.key is None else f", entry {secret.key!r}"
+        entry = "" if secret.key is None else f"entry {secret.key!r} of "
         yield function.format_problem(
-            f"env.{variable}: `serve` reads it from secret {secret.secret!r}{entry} of its sidecar"
+            f"env.{variable}: `serve` reads it from {entry}secret {secret.secret!r} of its sidecar"
         )
     for job in scheduled_jobs([function]):
         yield job.format_problem(

@@ -136,8 +136,11 @@ def test_a_job_that_was_due_once(keys: dict[str, str], is_scheduled: bool) -> No
 class FakeSidecar:
     """A sidecar that has jobs, and fails the methods that it is told to."""
 
-    def __init__(self, *jobs: pb.Job, fails: dict[str, tuple[grpc.StatusCode, str]]) -> None:
+    def __init__(
+        self, *jobs: pb.Job, fails: dict[str, tuple[grpc.StatusCode, str]], times: int = 1_000_000
+    ) -> None:
         self.calls: list[str] = []
+        self._times = times
         self._jobs = jobs
         self._fails = fails
 
@@ -145,7 +148,8 @@ class FakeSidecar:
         """See `Sidecar`."""
         job = getattr(request, "job", None)
         self.calls.append(f"{method} {job.name if job else getattr(request, 'name', '')}".strip())
-        if failure := self._fails.get(method):
+        if (failure := self._fails.get(method)) and self._times:
+            self._times -= 1
             code, details = failure
             nothing = grpc.aio.Metadata()
             raise grpc.aio.AioRpcError(code, nothing, nothing, details=details)
@@ -174,6 +178,20 @@ async def test_an_older_daprd_knows_the_alpha_names() -> None:
         "DeleteJob left",
         "DeleteJobAlpha1 left",
     ]
+
+
+@ASYNC
+async def test_a_scheduler_that_comes_late() -> None:
+    """Dapr waits for it, and is asked again if it gives up before the time is over."""
+    gave_up = (CODES.INTERNAL, "failed to list jobs due to: context deadline exceeded")
+    patient, impatient = (FakeSidecar(fails={"ListJobs": gave_up}, times=2) for _ in range(2))
+
+    await schedule_jobs(cast("Sidecar", patient), [job()], served=None, wait_s=60)
+    with pytest.raises(SidecarError, match="no job can be scheduled: INTERNAL: failed to list jobs"):
+        await schedule_jobs(cast("Sidecar", impatient), [job()], served=None, wait_s=0)
+
+    assert patient.calls == ["ListJobs", "ListJobs", "ListJobs", "ScheduleJob j"]
+    assert impatient.calls == ["ListJobs"]
 
 
 @ASYNC
