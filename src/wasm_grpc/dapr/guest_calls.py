@@ -35,8 +35,6 @@ _T = TypeVar("_T")
 _INLINE_BYTES: Final = 4096
 """A longer message is read, checked or written on a thread: JSON takes up to 10 µs for a member."""
 _MESSAGE_CHARACTERS: Final = 500
-
-
 _NESTING: Final = "InvokeService"
 """The method that can lead to another invocation while the guest waits."""
 _NAMES: Final = ", ".join(METHODS)
@@ -52,6 +50,7 @@ class GuestCalls:
         Pass calls to a sidecar; ``None`` if none is configured.
         """
         self._sidecar = sidecar
+        self._turn = asyncio.Lock()
         self._pauses = Pauses()
 
     @property
@@ -81,7 +80,7 @@ class GuestCalls:
     ) -> DaprAnswer:
         method = _method(call, function)
         # Reading and checking may both take long.
-        request = await _run(len(call.request), lambda: _checked(method, call, invocation, function))
+        request = await self._run(len(call.request), lambda: _checked(method, call, invocation, function))
         if self._sidecar is None:
             raise _NotCalled(DaprStatus.UNAVAILABLE, f"{method.name}: this server has no sidecar")
         app_id = request.id if method.name == _NESTING else ""
@@ -108,7 +107,17 @@ class GuestCalls:
             method.keep_granted(request, response, function.grants.dapr)
             return write_response(response, is_json=call.is_json)
 
-        return DaprAnswer(DaprStatus.OK, response=await _run(size, write))
+        return DaprAnswer(DaprStatus.OK, response=await self._run(size, write))
+
+    async def _run(self, size: int, work: Callable[[], _T]) -> _T:
+        """
+        Do some work on a message of this size, on a thread if it may take long.
+        """
+        if size <= _INLINE_BYTES:
+            return work()
+        # One thread at a time: several are no faster, and the event loop waits for each of them in turn.
+        async with self._turn:
+            return await asyncio.to_thread(work)
 
 
 class _NotCalled(Exception):
@@ -154,13 +163,6 @@ def _checked(method: Method, call: DaprCall, invocation: Invocation, function: W
         )
     method.continue_trace(request, invocation.origin.trace)
     return request
-
-
-async def _run(size: int, work: Callable[[], _T]) -> _T:
-    """
-    Do some work on a message of this size, on a thread if it may take long.
-    """
-    return await asyncio.to_thread(work) if size > _INLINE_BYTES else work()
 
 
 def _metadata(method: Method, invocation: Invocation) -> Metadata:

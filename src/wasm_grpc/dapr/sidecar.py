@@ -12,7 +12,7 @@ import grpc
 from dapr.proto.runtime.v1 import dapr_pb2_grpc, metadata_pb2, pubsub_pb2
 from google.protobuf.message import Message
 
-from wasm_grpc.core.errors import InvocationError, SidecarError
+from wasm_grpc.core.errors import ConfigError, InvocationError, SidecarError
 from wasm_grpc.core.model import DAPR_MESSAGE_BYTES, Reason
 from wasm_grpc.dapr.channel import CHANNEL_OPTIONS, TOKEN_KEY, Options, open_channel
 from wasm_grpc.dapr.endpoint import parse_endpoint
@@ -119,7 +119,10 @@ async def open_sidecar(endpoint: str, *, token: str) -> AsyncIterator[Sidecar]:
     Open a channel to a sidecar, which need not run yet.
 
     Raises:
-        ConfigError: The endpoint is invalid.
+        ConfigError: The endpoint or the token is invalid.
     """
+    # gRPC fails at each call then. A token from a file may end with the file's line.
+    if not (token.isascii() and token.isprintable()):
+        raise ConfigError("DAPR_API_TOKEN: has a control character or is not ASCII; expected what daprd has")
     async with open_channel(parse_endpoint(endpoint), _OPTIONS) as channel:
         yield Sidecar(channel, endpoint=endpoint, token=token)

@@ -30,6 +30,8 @@ from wasm_grpc.core.wire import (
     WIRE_VERSION,
     Compile,
     Compiled,
+    DaprAnswer,
+    DaprCall,
     Frame,
     FrameReader,
     Hello,
@@ -71,6 +73,8 @@ NARROW: dict[tuple[type, str], st.SearchStrategy[Any]] = {
     (Read, "limit"): LONG,
     (Read, "taken"): LONG,
     (Outcome, "message"): st.text(max_size=50),
+    (DaprCall, "method"): st.text(max_size=50),
+    (DaprAnswer, "message"): st.text(max_size=50),
     (Outcome, "exit_code"): SHORT,
     (Outcome, "memory_bytes"): LONG,
     (Outcome, "limit"): st.sampled_from(["", "limits.timeout", "limits.memory"]),
@@ -105,7 +109,7 @@ def values_of(hint: Any) -> st.SearchStrategy[Any]:
 
 
 CLASSES: tuple[Any, ...] = typing.get_args(Message)
-PACKED_CLASSES = (Invoke, Read, Resume, Resumed, Input, Output, Log, Result)
+PACKED_CLASSES = (Invoke, Read, Resume, Resumed, Input, Output, Log, DaprCall, DaprAnswer, Result)
 CONTROL_CLASSES = [cls for cls in CLASSES if cls not in PACKED_CLASSES]
 CONTROL_MESSAGES = st.one_of(*map(messages_of, CONTROL_CLASSES))
 MESSAGES = st.one_of(*map(messages_of, CLASSES))
@@ -333,6 +337,16 @@ PACKED = {
         Frame(Kind.INVOKE, b"\0\0\0\0\0\2\0\0\0x", b""),
         "head of 10 bytes; expected at least 11",
     ),
+    "DAPR_CALL without a head": (Frame(Kind.DAPR_CALL, b"", b""), "head of 0 bytes; expected at least 1"),
+    "DAPR_CALL in a third form": (
+        Frame(Kind.DAPR_CALL, b"\2GetState", b""),
+        "is_json: 2; expected at most 1",
+    ),
+    "DAPR_ANSWER without a head": (
+        Frame(Kind.DAPR_ANSWER, b"", b""),
+        "head of 0 bytes; expected at least 1",
+    ),
+    "DAPR_ANSWER of no status": (Frame(Kind.DAPR_ANSWER, b"\6", b""), "status: 6; expected at most 5"),
     "READ with a short head": (Frame(Kind.READ, bytes(15), b""), "head of 15 bytes; expected 16"),
     "READ with a body": (Frame(Kind.READ, bytes(16), b"x"), "body of 1 bytes; expected none"),
     "RESULT without a head": (Frame(Kind.RESULT, b"", b""), "head of 0 bytes; expected at least 24"),

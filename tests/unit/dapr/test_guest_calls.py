@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import logging
 import threading
@@ -193,35 +194,48 @@ async def test_what_does_not_reach_the_sidecar(asked: DaprCall, status: DaprStat
     assert sidecar.calls == []
 
 
-class RecordingGrants(tuple[str, ...]):
-    """Grants that know on which threads they were read."""
+class SlowGrants(tuple[str, ...]):
+    """Grants that know on which threads they were read, and whether two threads read them at once."""
 
     __slots__ = ()
 
     threads: ClassVar[set[int]] = set()
+    overlaps: ClassVar[list[bool]] = []
+    _both: ClassVar[threading.Barrier] = threading.Barrier(2)
 
     def __iter__(self) -> Iterator[str]:
-        """Record the thread."""
+        """Record the thread, and wait a moment for another."""
         self.threads.add(threading.get_ident())
+        try:
+            self._both.wait(timeout=0.2)
+            self.overlaps.append(True)
+        except threading.BrokenBarrierError:
+            self.overlaps.append(False)
+            self._both.reset()
         return super().__iter__()
 
 
-async def test_a_long_request_is_checked_on_a_thread() -> None:
-    """It may name thousands of keys, and the server has other calls to answer meanwhile."""
-    sidecar = FakeSidecar(state_pb2.GetBulkStateResponse())
-    asked = state_pb2.GetBulkStateRequest(store_name="s", keys=["k"] * 5000)
-    grants = Grants(dapr=DaprGrants(state=RecordingGrants(("s/*",))))
+async def test_long_requests_are_checked_on_one_thread() -> None:
+    """They may name thousands of keys, and the server has other calls to answer meanwhile."""
+    guest_calls = GuestCalls(FakeSidecar(state_pb2.GetStateResponse()))  # type: ignore[arg-type] # see `call`
+    asked = state_pb2.GetStateRequest(store_name="s", key="k" * 5000).SerializeToString()
+    granted = dataclasses.replace(function(), grants=Grants(dapr=DaprGrants(state=SlowGrants(("s/*",)))))
 
-    answer = await GuestCalls(sidecar).call(  # type: ignore[arg-type] # as much of a sidecar as is needed
-        DaprCall("GetBulkState", is_json=False, request=asked.SerializeToString()),
-        Invocation(id="1", function="f", body=b""),
-        dataclasses.replace(function(), grants=grants),
-        timeout_s=2.5,
+    answers = await asyncio.gather(
+        *(
+            guest_calls.call(
+                DaprCall("GetState", is_json=False, request=asked),
+                Invocation(id="1", function="f", body=b""),
+                granted,
+                timeout_s=2.5,
+            )
+            for _ in range(2)
+        )
     )
 
-    assert answer == DaprAnswer(DaprStatus.OK)
-    assert RecordingGrants.threads
-    assert threading.get_ident() not in RecordingGrants.threads
+    assert answers == [DaprAnswer(DaprStatus.OK)] * 2
+    assert threading.get_ident() not in SlowGrants.threads
+    assert SlowGrants.overlaps == [False, False]
 
 
 async def test_a_function_without_grants() -> None:

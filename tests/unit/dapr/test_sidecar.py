@@ -9,6 +9,7 @@ import grpc
 import pytest
 from dapr.proto.runtime.v1 import dapr_pb2_grpc, state_pb2
 
+from wasm_grpc.core.errors import ConfigError
 from wasm_grpc.core.model import DAPR_MESSAGE_BYTES
 from wasm_grpc.dapr.sidecar import Sidecar, open_sidecar
 
@@ -59,3 +60,15 @@ async def _get(client: Sidecar, size: int) -> int | grpc.StatusCode:
     except grpc.aio.AioRpcError as exc:
         return exc.code()
     return response.ByteSize()
+
+
+@pytest.mark.parametrize("token", ["secret\n", "\x00", "sécret"])
+async def test_a_token_that_no_metadata_can_carry(token: str) -> None:
+    """It is refused at the start, and not shown."""
+    with pytest.raises(ConfigError) as caught:
+        async with open_sidecar("127.0.0.1:1", token=token):
+            pass
+
+    assert str(caught.value) == (
+        "DAPR_API_TOKEN: has a control character or is not ASCII; expected what daprd has"
+    )

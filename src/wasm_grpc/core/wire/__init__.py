@@ -7,9 +7,9 @@ header, a *head* and a *body*. Integers are little-endian::
     u32 kind | u32 length of head | u64 length of body | head | body
 
 The head of a control message is a JSON object of its fields, except for one large field, which is the body.
-The messages of an invocation (`INVOKE`, `RESULT`, `READ`, `RESUME`, `RESUMED`, `INPUT`, `OUTPUT`, `LOG`)
-have a packed head or none, because JSON would cost more than the rest of the exchange. The reader splits the
-bytes that arrive at a socket into frames.
+The messages of an invocation (`INVOKE`, `RESULT`, `READ`, `RESUME`, `RESUMED`, `INPUT`, `OUTPUT`, `LOG`,
+`DAPR_CALL`, `DAPR_ANSWER`) have a packed head or none, because JSON would cost more than the rest of the
+exchange. The reader splits the bytes that arrive at a socket into frames.
 
 Nothing here uses pickle. If a guest breaks out of its engine, its worker may send any bytes, and the worst
 that they can do is raise `ProtocolError`. A field that is missing, unknown or of the wrong type raises it

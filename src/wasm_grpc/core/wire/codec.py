@@ -25,6 +25,7 @@ from wasm_grpc.core.wire.messages import (
     CompileRefused,
     DaprAnswer,
     DaprCall,
+    DaprStatus,
     EngineFailed,
     EngineOpened,
     Fork,
@@ -68,6 +69,8 @@ _unpack_read = _READ.unpack
 _unpack_result = _RESULT.unpack_from
 _REASONS = tuple(Reason)
 _REASON_CODES = {reason: code for code, reason in enumerate(_REASONS)}
+_STATUSES = tuple(DaprStatus)
+_STATUS_CODES = {status: code for code, status in enumerate(_STATUSES)}
 _INVOKE_SIZE = _INVOKE.size
 _READ_SIZE = _READ.size
 _RESULT_SIZE = _RESULT.size
@@ -214,6 +217,34 @@ def _decode_chunk(cls: Callable[[bytes], _T]) -> Callable[[Frame], _T]:
     return decode
 
 
+def _encode_dapr_call(message: DaprCall) -> Pieces:
+    head = bytes((message.is_json,)) + message.method.encode("utf-8", "replace")
+    return pack(message.kind, head, message.request)
+
+
+def _decode_dapr_call(frame: Frame) -> DaprCall:
+    _, head, request = frame
+    if not head:
+        raise _wrong_head(frame, "at least 1")
+    if head[0] > 1:
+        raise ProtocolError(f"DAPR_CALL frame: is_json: {head[0]}; expected at most 1")
+    return DaprCall(head[1:].decode("utf-8", "replace"), bool(head[0]), request)
+
+
+def _encode_dapr_answer(message: DaprAnswer) -> Pieces:
+    head = bytes((_STATUS_CODES[message.status],)) + message.message.encode("utf-8", "replace")
+    return pack(message.kind, head, message.response)
+
+
+def _decode_dapr_answer(frame: Frame) -> DaprAnswer:
+    _, head, response = frame
+    if not head:
+        raise _wrong_head(frame, "at least 1")
+    if head[0] >= len(_STATUSES):
+        raise ProtocolError(f"DAPR_ANSWER frame: status: {head[0]}; expected at most {len(_STATUSES) - 1}")
+    return DaprAnswer(_STATUSES[head[0]], head[1:].decode("utf-8", "replace"), response)
+
+
 def _encode_bare(message: Resume | Resumed) -> Pieces:
     return pack(message.kind)
 
@@ -277,8 +308,6 @@ _CONTROL: dict[type[Any], str] = {
     Compile: "module",
     Compiled: "code",
     CompileRefused: "",
-    DaprCall: "request",
-    DaprAnswer: "response",
     Inspect: "",
     Inspected: "",
     InspectRefused: "",
@@ -294,6 +323,8 @@ _ENCODERS: dict[type[Message], Callable[[Any], Pieces]] = {
     Output: _encode_chunk,
     Log: _encode_chunk,
     Result: _encode_result,
+    DaprCall: _encode_dapr_call,
+    DaprAnswer: _encode_dapr_answer,
     **{cls: _encode_fields(body) for cls, body in _CONTROL.items()},
 }
 
@@ -306,5 +337,7 @@ _DECODERS: dict[Kind, Callable[[Frame], Message]] = {
     Kind.OUTPUT: _decode_chunk(Output),
     Kind.LOG: _decode_chunk(Log),
     Kind.RESULT: _decode_result,
+    Kind.DAPR_CALL: _decode_dapr_call,
+    Kind.DAPR_ANSWER: _decode_dapr_answer,
     **{cls.kind: _decode_fields(cls, body) for cls, body in _CONTROL.items()},
 }
