@@ -18,6 +18,7 @@ from google.protobuf import empty_pb2
 from integration.client import Caller, connect, failure_of
 from integration.guests import write_function
 from integration.stream_calls import open_call
+from wasm_grpc.app.connection import open_connection
 from wasm_grpc.app.edge import Edge, open_edge
 from wasm_grpc.app.preparation import open_preparer
 from wasm_grpc.catalogue.folder import read_functions
@@ -153,7 +154,8 @@ async def open_server(folder: Path, settings: Settings, counter: Counter) -> Asy
         prepared = await preparer.prepare(functions)
         async with (
             open_pool(prepared, settings, preparer.bases, observers) as pool,
-            open_edge(functions, pool, observers, settings) as edge,
+            open_connection(settings) as connection,
+            open_edge(functions, pool, connection, observers, settings) as edge,
         ):
             yield edge
 

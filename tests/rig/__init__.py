@@ -5,6 +5,7 @@ from rig.daprd import Daprd, Reply, find_daprd
 from rig.ports import free_port
 from rig.processes import Child, ChildError, Lines, child
 from rig.redis import redis
+from rig.scheduler import scheduler
 from rig.server import Server, installed_command, serve
 from rig.skip import missing, need
 
@@ -25,5 +26,6 @@ __all__ = [
     "missing",
     "need",
     "redis",
+    "scheduler",
     "serve",
 ]

@@ -17,6 +17,7 @@ from wasm_grpc.app.preparation import (
 )
 from wasm_grpc.catalogue.folder import survey_functions
 from wasm_grpc.catalogue.function import Function, read_module
+from wasm_grpc.catalogue.needs import sidecar_needs
 from wasm_grpc.catalogue.routes import make_catalogue
 from wasm_grpc.catalogue.unsupported import unsupported_features
 from wasm_grpc.core.errors import (
@@ -42,7 +43,8 @@ class FunctionReport:
         name: The function's.
         engines: Those that take its module, with version and interpreter.
         problems: Lines that keep it from being served.
-        notes: Lines that don't: an engine that refuses it while another takes it, keys for later.
+        notes: Lines that don't: an engine that refuses it while another takes it, keys for
+            later, what the sidecar must have.
     """
 
     name: str
@@ -100,9 +102,9 @@ async def _check_function(
     """
     Return what was found, and the function on the first engine that takes it, as a server would run it.
     """
-    later = unsupported_features(function)
+    notes = (*unsupported_features(function), *sidecar_needs(function))
     if function.is_remote:
-        return FunctionReport(function.name, (), (), tuple(later)), None
+        return FunctionReport(function.name, (), (), notes), None
     takers: list[str] = []
     prepared: PoolFunction | None = None
     refusals: list[str] = []
@@ -114,7 +116,7 @@ async def _check_function(
             preparer.inspector, function, grants, engines_of(function.manifest, preparer.settings)
         )
     except ManifestError as exc:
-        return FunctionReport(function.name, (), exc.problems, tuple(later)), None
+        return FunctionReport(function.name, (), exc.problems, notes), None
     for engine in engines:
         if engine not in preparer.compiler.runtimes:
             continue
@@ -139,6 +141,6 @@ async def _check_function(
             takers.append(str(found))
             prepared = prepared or pool_function(function, inspected, artifact, found)
     if not takers:
-        return FunctionReport(function.name, (), (*problems, *refusals), tuple(later)), None
-    report = FunctionReport(function.name, tuple(takers), tuple(problems), (*refusals, *later))
+        return FunctionReport(function.name, (), (*problems, *refusals), notes), None
+    report = FunctionReport(function.name, tuple(takers), tuple(problems), (*refusals, *notes))
     return report, prepared

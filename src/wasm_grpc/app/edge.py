@@ -7,13 +7,13 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Sequence
 
+from wasm_grpc.app.connection import Connection
 from wasm_grpc.catalogue.function import Function
 from wasm_grpc.catalogue.routes import make_catalogue
 from wasm_grpc.core.observers import Observers
 from wasm_grpc.core.settings import Settings
 from wasm_grpc.dapr.guest_calls import GuestCalls
 from wasm_grpc.dapr.output_calls import OutputCalls
-from wasm_grpc.dapr.sidecar import Sidecar, open_sidecar
 from wasm_grpc.invocation.deployment import Deployment
 from wasm_grpc.invocation.outputs import Outputs
 from wasm_grpc.invocation.runner import Runner
@@ -70,14 +70,19 @@ class Edge:
 
 @contextlib.asynccontextmanager
 async def open_edge(
-    functions: Sequence[Function], pool: Pool, observers: Observers, settings: Settings
+    functions: Sequence[Function],
+    pool: Pool,
+    connection: Connection,
+    observers: Observers,
+    settings: Settings,
 ) -> AsyncIterator[Edge]:
     """
-    Connect to the sidecar where it is needed, and listen. Calls that still run at the end are cancelled.
+    Wait for the sidecar where it is needed, and listen. Calls that still run at the end are cancelled.
 
     Args:
         functions: What is served; the pool runs each.
         pool: Runs their invocations.
+        connection: Leads to the sidecar.
         observers: Learn of requests and invocations.
         settings: See `Settings`.
 
@@ -85,9 +90,8 @@ async def open_edge(
         ConfigError, HostError, PortInUseError: The sidecar or the address can't be had.
     """
     async with contextlib.AsyncExitStack() as stack:
-        sidecar = await stack.enter_async_context(_open_sidecar(settings))
-        outputs = await _outputs(functions, sidecar, settings)
-        pool.connect_dapr(GuestCalls(sidecar))
+        outputs = await _outputs(functions, connection, settings)
+        pool.connect_dapr(GuestCalls(connection.sidecar))
         runner = Runner(pool, outputs, observers)
         server = new_server(body_limit=max(each.manifest.limits.body_bytes for each in functions))
         answers = Answers()
@@ -107,22 +111,7 @@ async def open_edge(
         yield Edge(address, runner, answers)
 
 
-@contextlib.asynccontextmanager
-async def _open_sidecar(settings: Settings) -> AsyncIterator[Sidecar | None]:
-    """
-    Connect to the sidecar; ``None`` if none is configured.
-
-    Raises:
-        ConfigError: Its endpoint is not valid.
-    """
-    if not settings.dapr_grpc_endpoint:
-        yield None
-        return
-    async with open_sidecar(settings.dapr_grpc_endpoint, token=settings.dapr_api_token) as sidecar:
-        yield sidecar
-
-
-async def _outputs(functions: Sequence[Function], sidecar: Sidecar | None, settings: Settings) -> Outputs:
+async def _outputs(functions: Sequence[Function], connection: Connection, settings: Settings) -> Outputs:
     """
     Wait for the sidecar if a result has to go through it.
 
@@ -130,9 +119,10 @@ async def _outputs(functions: Sequence[Function], sidecar: Sidecar | None, setti
         SidecarError: It is needed and can't be used.
     """
     app_id = settings.app_id
+    sidecar = connection.sidecar
     senders = [function.name for function in functions if function.has_outputs]
     if sidecar is not None and senders:
-        app_id = await sidecar.wait(settings.sidecar_wait_s) or app_id
+        app_id = await connection.wait() or app_id
     elif senders:
         _log.warning("no sidecar is configured (DAPR_GRPC_PORT): no `then` of %s works", ", ".join(senders))
     callers = [each.name for each in functions if each.manifest.capabilities.dapr.is_granted]

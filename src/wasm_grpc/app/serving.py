@@ -54,7 +54,7 @@ async def _serve(
     folder: Path, settings: Settings, announce: Callable[[str], None], signals: _Signals
 ) -> None:
     await asyncio.to_thread(check_address, settings.host, settings.port)
-    edge_import = asyncio.ensure_future(asyncio.to_thread(_import_edge))
+    server_import = asyncio.ensure_future(asyncio.to_thread(_import_server))
     survey = await asyncio.to_thread(survey_functions, folder, settings.only)
     if not survey.problems:
         # A wrong --route is told before anything is compiled.
@@ -70,11 +70,18 @@ async def _serve(
         prepared = await preparer.prepare(functions, problems=preparable.problems)
         for note in memory_notes(prepared, settings, machine_memory_bytes()):
             _log.warning("%s", note)
-        pool = await stack.enter_async_context(open_pool(prepared, settings, preparer.bases, observers))
-        await edge_import
-        from wasm_grpc.app.edge import open_edge  # noqa: PLC0415 - see `_import_edge`
+        if any(function.secrets for function in functions):
+            # Before the pool, whose workers get the environment when they load a function. Without secrets
+            # the pool doesn't wait for the import of gRPC.
+            await server_import
+            from wasm_grpc.app.secrets import with_secrets  # noqa: PLC0415 - see `_import_server`
 
-        edge = await stack.enter_async_context(open_edge(functions, pool, observers, settings))
+            prepared = await with_secrets(functions, prepared, settings)
+        pool = await stack.enter_async_context(open_pool(prepared, settings, preparer.bases, observers))
+        await server_import
+        from wasm_grpc.app.opening import open_server  # noqa: PLC0415 - see `_import_server`
+
+        edge = await stack.enter_async_context(open_server(functions, pool, observers, settings))
         announce(_announcement(edge.address, len(functions), preparer, prepared, settings))
         signals.starting = None
         await signals.first.wait()
@@ -82,11 +89,12 @@ async def _serve(
         await edge.drain(seconds=settings.drain_s, force=signals.second)
 
 
-def _import_edge() -> None:
+def _import_server() -> None:
     """
     Import gRPC and Dapr's messages on a thread, which takes a third of a start, while the engines open.
     """
-    import wasm_grpc.app.edge  # noqa: F401, PLC0415
+    import wasm_grpc.app.opening  # noqa: PLC0415
+    import wasm_grpc.app.secrets  # noqa: F401, PLC0415
 
 
 def _announcement(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from wasm_grpc.core.errors import ConfigError, ManifestError
 from wasm_grpc.core.model import MIB, GuestKind
 from wasm_grpc.manifest.layout import MANIFEST_NAME, REMOTE_SCHEMES
-from wasm_grpc.manifest.tables import FunctionManifest
+from wasm_grpc.manifest.tables import FunctionManifest, Secret
 from wasm_grpc.manifest.triggers import Trigger
 from wasm_grpc.manifest.units import format_size
 
@@ -52,6 +53,13 @@ class Function:
         Whether a trigger sends its result on (``then``), so that the function needs a sidecar.
         """
         return any(trigger.then for _, _, trigger in self.manifest.trigger.each())
+
+    @property
+    def secrets(self) -> Mapping[str, Secret]:
+        """
+        The environment variables that are read from secrets at the start of the server.
+        """
+        return {name: value for name, value in self.manifest.env.items() if isinstance(value, Secret)}
 
     def operation(self, trigger: Trigger | None, name: str = "") -> str:
         """

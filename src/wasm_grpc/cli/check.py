@@ -19,8 +19,8 @@ PARSER: Mapping[str, Any] = {
     "description": "Check every manifest below DIR, and every module on every available engine.\n"
     "Each problem begins with its file and says what was expected.",
     "epilog": "example: wasm-grpc check functions/grayscale\n\n"
-    "Exits with 2 if anything is wrong. A `note:` tells what another engine refuses, or what a later\n"
-    "version will serve. docs/manifest.md has every key.",
+    "Exits with 2 if anything is wrong. A `note:` tells what another engine refuses, what a later\n"
+    "version will serve, or what the sidecar must have. docs/manifest.md has every key.",
 }
 
 

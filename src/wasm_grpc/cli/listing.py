@@ -42,7 +42,11 @@ def execute(options: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int:
     if options.json:
         print(json.dumps([_object(function) for function in functions], indent=2), file=stdout)
         return 0
-    for row in aligned([_TITLES, *map(_row, functions)]):
+    rows = [_TITLES, *map(_row, functions)]
+    if any(function.secrets for function in functions):
+        secrets = ("SECRETS", *map(_secrets, functions))
+        rows = [(*row, secret) for row, secret in zip(rows, secrets, strict=True)]
+    for row in aligned(rows):
         print(row, file=stdout)
     return 0
 
@@ -61,6 +65,10 @@ def _destinations(trigger: Trigger) -> list[str]:
     return ["->", " and ".join(then.label for then in trigger.then)] if trigger.then else []
 
 
+def _secrets(function: Function) -> str:
+    return ", ".join(dict.fromkeys(secret.secret for secret in function.secrets.values()))
+
+
 def _object(function: Function) -> dict[str, Any]:
     manifest = function.manifest
     limits = manifest.limits
@@ -73,6 +81,7 @@ def _object(function: Function) -> dict[str, Any]:
         "memory_bytes": limits.memory_bytes,
         "timeout_s": limits.timeout_s,
         "triggers": _triggers(function),
+        "secrets": {variable: secret.secret for variable, secret in function.secrets.items()},
     }
 
 

@@ -375,7 +375,8 @@ class WorkerFunction:
     digest: str
     args: tuple[str, ...] = ()
     takes_query: bool = False
-    env: tuple[tuple[str, str], ...] = ()
+    # Not in tracebacks and logs: it may hold secrets.
+    env: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     limits: Limits = field(default_factory=Limits)
     grants: Grants = field(default_factory=Grants)
     prepared: bool = True

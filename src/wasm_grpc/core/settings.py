@@ -47,7 +47,7 @@ class Settings:
             ``DAPR_GRPC_PORT`` on this machine). If empty, there is no sidecar.
         dapr_api_token: Token that the sidecar requires (``DAPR_API_TOKEN``).
         app_id: Name of this app in Dapr (``APP_ID``). If empty, the sidecar is asked.
-        sidecar_wait_s: Longest wait for the sidecar at the start, if a function needs it, in seconds.
+        sidecar_wait_s: Longest wait for the sidecar at the start, if something needs it, in seconds.
     """
 
     host: str = "127.0.0.1"

@@ -26,6 +26,7 @@ from wasm_grpc.manifest.keys import (
     ModuleReference,
     SecretName,
     Sha256,
+    Text,
     VariableName,
 )
 from wasm_grpc.manifest.quantities import (
@@ -55,7 +56,24 @@ class Secret:
     A secret as the value of an environment variable, read through Dapr at start.
     """
 
-    secret: SecretName = Field(description="The secret as '<store>/<key>'.", examples=["local-store/DB_URL"])
+    secret: SecretName = Field(description="The secret as '<store>/<name>'.", examples=["local-store/DB_URL"])
+    key: Text | None = Field(
+        default=None, description="Key of one entry, if the secret has several.", examples=["password"]
+    )
+
+    @property
+    def store(self) -> str:
+        """
+        The secret store component.
+        """
+        return self.secret.partition("/")[0]
+
+    @property
+    def name(self) -> str:
+        """
+        The secret's name in its store.
+        """
+        return self.secret.partition("/")[2]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=TABLE)

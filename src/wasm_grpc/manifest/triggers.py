@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field, model_validator
 from pydantic.dataclasses import dataclass
 
 from wasm_grpc.manifest.checks import TABLE, wrong
+from wasm_grpc.manifest.jobs import JobFailure, JobName, PointInTime, Schedule
 from wasm_grpc.manifest.keys import Argument, Method, Text, Verb
 from wasm_grpc.manifest.outputs import Destinations, Then
 from wasm_grpc.manifest.quantities import Duration, PositiveCount
@@ -208,22 +209,38 @@ class BindingTrigger(NamedTrigger):
 @dataclass(frozen=True, slots=True, kw_only=True, config=TABLE)
 class JobTrigger(NamedTrigger):
     """
-    A scheduled job. Without schedule, due_time and data its events are received but no job is created.
+    A scheduled job. Without schedule and due_time it is received, but somebody else schedules it.
     """
 
-    name: Text = Field(description="The job.", examples=["nightly"])
-    schedule: Text | None = Field(default=None, description="When it runs, in Dapr's format: '@daily'.")
-    due_time: Text | None = Field(
+    name: JobName = Field(description="The job.", examples=["nightly"])
+    schedule: Schedule | None = Field(default=None, description="When it runs, in Dapr's format: '@daily'.")
+    due_time: PointInTime | None = Field(
         default=None, description="When it runs for the first or only time, in Dapr's format."
     )
     data: Argument | None = Field(default=None, description="Text that becomes the guest's input.")
+    failure: JobFailure | None = Field(default=None, description="What Dapr does after a failure.")
     call: _Call = None
     then: _Then = ()
 
+    @property
+    def label(self) -> str:
+        """
+        See `Trigger.label`.
+        """
+        return f"{self.name} {self.schedule or self.due_time or ''}".rstrip()
+
+    @property
+    def is_scheduled(self) -> bool:
+        """
+        Whether the server schedules it with Dapr.
+        """
+        return self.schedule is not None or self.due_time is not None
+
     @model_validator(mode="after")
     def _check_schedule(self) -> JobTrigger:
-        if self.data is not None and self.schedule is None and self.due_time is None:
-            raise wrong("has no schedule", "schedule or due_time beside it", key="data")
+        for key in ("data", "failure"):
+            if getattr(self, key) is not None and not self.is_scheduled:
+                raise wrong("has no schedule", "schedule or due_time beside it", key=key)
         return self
 
 

@@ -15,11 +15,17 @@ from wasm_grpc.server.calls import Calls
 from wasm_grpc.server.failures import Context
 from wasm_grpc.server.triggers.binding import BindingCalls
 from wasm_grpc.server.triggers.invoke import InvokeCalls
+from wasm_grpc.server.triggers.job import JobCalls
 from wasm_grpc.server.triggers.topic import TopicCalls
 
 __all__ = ["AppCallback", "add_callbacks"]
 
-_TRIGGERS: Sequence[Callable[[Deployment, Runner, Calls], object]] = (InvokeCalls, TopicCalls, BindingCalls)
+_TRIGGERS: Sequence[Callable[[Deployment, Runner, Calls], object]] = (
+    InvokeCalls,
+    TopicCalls,
+    BindingCalls,
+    JobCalls,
+)
 """What serves the calls of each trigger. Its public methods bear the calls' names."""
 
 
@@ -51,19 +57,6 @@ class AppCallback(
             for name in dir(served):
                 if not name.startswith("_"):
                     setattr(self, name, getattr(served, name))
-
-    async def OnJobEvent(self, request: pb.JobEventRequest, context: Context) -> pb.JobEventResponse:
-        """
-        Refuse the job, so that its failure policy applies. daprd would take NOT_FOUND for success.
-        """
-        async with self._calls.event(context, "OnJobEvent") as call:
-            await call.refuse(f"job '{request.name}': no function receives it")
-
-    async def OnJobEventAlpha1(self, request: pb.JobEventRequest, context: Context) -> pb.JobEventResponse:
-        """
-        Handle `OnJobEvent` under its name before daprd 1.18.
-        """
-        return await self.OnJobEvent(request, context)
 
     async def HealthCheck(self, request: empty_pb2.Empty, context: Context) -> pb.HealthCheckResponse:
         """

@@ -142,6 +142,14 @@ class Call:
         await self._context.abort(grpc.StatusCode.FAILED_PRECONDITION, clip(message))
         raise AssertionError("abort returned")
 
+    async def discard(self, message: str) -> NoReturn:
+        """
+        End a job's call, so that Dapr takes the job for done although it failed.
+        """
+        # daprd counts NOT_FOUND as done (`invokeApp` in its pkg/runtime/scheduler/internal/cluster).
+        await self._context.abort(grpc.StatusCode.NOT_FOUND, message)
+        raise AssertionError("abort returned")
+
     def tell_refusal(self, reason: Reason) -> None:
         """
         Tell the observers that this call is refused before a function is called.

@@ -9,6 +9,7 @@ from typing import cast
 import pytest
 
 from wasm_grpc.app import edge
+from wasm_grpc.app.connection import open_connection
 from wasm_grpc.catalogue.folder import read_functions
 from wasm_grpc.core.observers import Observers
 from wasm_grpc.core.settings import make_settings
@@ -44,7 +45,9 @@ async def test_an_edge_makes_the_first_call_itself(tmp_path: Path, monkeypatch: 
         called.append(address)
 
     monkeypatch.setattr(edge, "make_first_call", note)
-    async with edge.open_edge(
-        functions, cast(Pool, _NoPool()), Observers(), make_settings({"port": 0})
-    ) as opened:
+    settings = make_settings({"port": 0})
+    async with (
+        open_connection(settings) as connection,
+        edge.open_edge(functions, cast(Pool, _NoPool()), connection, Observers(), settings) as opened,
+    ):
         assert called == [opened.address]

@@ -13,6 +13,11 @@ MANIFEST = """\
 name = "f"
 module = "f.wasm"
 
+[env]
+LOG = "info"
+DB_URL = { secret = "vault/DB_URL" }
+DB_KEY = { secret = "vault/db", key = "key" }
+
 [[trigger.invoke]]
 method = "f"
 
@@ -36,6 +41,7 @@ binding = { name = "mail", operation = "create" }
 
 [[trigger.job]]
 name = "nightly"
+schedule = "@daily"
 """
 
 
@@ -52,5 +58,20 @@ def test_triggers_of_every_kind(tmp_path: Path) -> None:
         "invoke GET/PUT orders/*",
         "topic pubsub/images -> publish pubsub/grey-{subject}",
         "binding cron -> state statestore/ticks and binding mail/create",
-        "job nightly",
+        "job nightly @daily",
     ]
+
+
+def test_secrets(tmp_path: Path) -> None:
+    """Each is told by its name, in a column that is only there if a function has one."""
+    (tmp_path / "function.toml").write_text(MANIFEST)
+    (tmp_path / "f.wasm").touch()
+    json_text, table = io.StringIO(), io.StringIO()
+
+    execute(argparse.Namespace(folder=str(tmp_path), json=True), json_text, io.StringIO())
+    execute(argparse.Namespace(folder=str(tmp_path), json=False), table, io.StringIO())
+
+    assert json.loads(json_text.getvalue())[0]["secrets"] == {"DB_URL": "vault/DB_URL", "DB_KEY": "vault/db"}
+    title, row = table.getvalue().splitlines()
+    assert title.split()[-1] == "SECRETS"
+    assert row.endswith("vault/DB_URL, vault/db")

@@ -40,7 +40,7 @@ content_type = "image/png"
 
 [env]
 LOG = "info"
-DB_URL = {{ secret = "local-store/DB_URL" }}
+DB_URL = {{ secret = "local-store/DB_URL", key = "url" }}
 
 [limits]
 timeout = "unlimited"
@@ -96,6 +96,7 @@ name = "nightly"
 schedule = "@daily"
 due_time = "10s"
 data = "{{}}"
+failure = {{ retries = "unlimited", interval = "2s" }}
 
 [capabilities]
 files = [{{ host = "model", guest = "/model" }}]
@@ -146,7 +147,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         "args": ("-v", ""),
         "response": ResponseKind.CGI,
         "content_type": "image/png",
-        "env": {"LOG": "info", "DB_URL": {"secret": "local-store/DB_URL"}},
+        "env": {"LOG": "info", "DB_URL": {"secret": "local-store/DB_URL", "key": "url"}},
         "limits": {
             "timeout_s": None,
             "cpu_s": 2.0,
@@ -232,6 +233,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
                     "schedule": "@daily",
                     "due_time": "10s",
                     "data": "{}",
+                    "failure": {"retries": None, "interval": 2.0, "drop": False},
                     "call": None,
                     "then": (),
                 },
@@ -390,6 +392,45 @@ WRONG_VALUES = [
     (
         "[[trigger.job]]\nname = 'j'\ndata = 'x'",
         "trigger.job[0].data: has no schedule; expected schedule or due_time beside it",
+    ),
+    (
+        "[[trigger.job]]\nname = 'j'\nfailure = {}",
+        "trigger.job[0].failure: has no schedule; expected schedule or due_time beside it",
+    ),
+    (
+        "[[trigger.job]]\nname = 'a/b'",
+        (
+            "trigger.job[0].name: 'a/b' is not allowed; expected a name without '/', '\\', '#', '?' and"
+            " control characters"
+        ),
+    ),
+    *(
+        (
+            f"[[trigger.job]]\nname = 'j'\nschedule = '{schedule}'",
+            (
+                f"trigger.job[0].schedule: '{schedule}' is not allowed; expected a period such as '@daily' or"
+                " '@every 1h30m', or six fields from seconds to days of the week, such as '0 30 3 * * *'"
+            ),
+        )
+        for schedule in ("@dayly", "@every 1d", "30 3 * * *", "* * * * * * *")
+    ),
+    (
+        "[[trigger.job]]\nname = 'j'\ndue_time = 'tomorrow'",
+        (
+            "trigger.job[0].due_time: 'tomorrow' is not allowed; expected a time such as"
+            " '2030-01-31T12:00:00Z', or a duration such as '10m' or 'PT10M'"
+        ),
+    ),
+    (
+        "[[trigger.job]]\nname = 'j'\nschedule = '@daily'\nfailure.retries = -1",
+        (
+            "trigger.job[0].failure.retries: -1 is not a number of retries; expected 0 to 1000000000,"
+            " or 'unlimited'"
+        ),
+    ),
+    (
+        "[[trigger.job]]\nname = 'j'\nschedule = '@daily'\nfailure = { drop = true, retries = 1 }",
+        "trigger.job[0].failure.drop: stands beside retries or interval; expected either drop or the other two",
     ),
     ("[[trigger.binding]]\nname = 'b'\nthen = {}", f"trigger.binding[0].then: is empty; {ONE_OUTPUT}"),
     (

@@ -74,7 +74,7 @@ def test_defaults_are_written_as_in_a_manifest(table: str, key: str, default: ob
         (("trigger", "topic", 0, "then", 1), ("publish", "state", "binding")),
         (("trigger", "topic", 0, "then"), ("publish", "state", "binding")),
         (("capabilities", "nn", "models", "any"), ("path", "threads", "sha256")),
-        (("env", "ANY"), ("secret",)),
+        (("env", "ANY"), ("secret", "key")),
         (("name",), ()),
         (("no", "such"), ()),
     ],

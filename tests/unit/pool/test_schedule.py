@@ -8,7 +8,15 @@ import pytest
 
 from wasm_grpc.core.model import EngineName, Runtime
 from wasm_grpc.pool.registry import WorkerKind
-from wasm_grpc.pool.schedule import Assign, FunctionPolicy, Resume, RetireWorker, Schedule, StartWorker
+from wasm_grpc.pool.schedule import (
+    Action,
+    Assign,
+    FunctionPolicy,
+    Resume,
+    RetireWorker,
+    Schedule,
+    StartWorker,
+)
 
 WASMTIME = WorkerKind(Runtime(EngineName.WASMTIME, "python"))
 WASMER = WorkerKind(Runtime(EngineName.WASMER, "python3.10"))
@@ -314,6 +322,35 @@ def test_streams_leave_a_process_a_slot() -> None:
     assert schedule.submit(7, "f", 0, is_stream=True) == []
     assert schedule.submit(8, "f", 0) == [StartWorker(7, WASMTIME)]
     assert schedule.worker_ready(7, 0) == [Assign(8, 7)]
+
+
+def test_guests_that_wait_leave_processes_to_other_functions() -> None:
+    """Dapr may hang: a function that calls it gets all processes but one for each slot, as streams do."""
+    schedule = ready_schedule(
+        {"slow": policy(at_most=None), "other": policy(at_most=None)}, slots=1, max_workers=4
+    )
+    assigned: dict[int, int] = {}
+
+    def perform(actions: list[Action]) -> None:
+        for action in actions:
+            if isinstance(action, Assign):
+                assigned[action.ticket] = action.worker
+            elif isinstance(action, StartWorker):
+                perform(schedule.worker_ready(action.worker, 0))
+
+    for ticket in range(1, 6):
+        perform(schedule.submit(ticket, "slow", 0))
+        if ticket in assigned:
+            perform(schedule.lend(assigned[ticket], 0))
+    assert list(assigned) == [1, 2, 3]
+
+    perform(schedule.submit(6, "other", 0))
+    assert list(assigned) == [1, 2, 3, 6]
+
+    perform(schedule.finished(assigned[6], 0))
+    assert list(assigned) == [1, 2, 3, 6]
+    perform(schedule.finished(assigned[1], 0))
+    assert list(assigned) == [1, 2, 3, 6, 4]
 
 
 def test_streams_wait_in_a_queue_of_their_own() -> None:

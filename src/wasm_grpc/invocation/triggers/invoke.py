@@ -34,6 +34,7 @@ class Request:
         body: The body.
         metadata: The call's metadata.
         name: Name of the binding or the job; "" for a method.
+        variables: Environment variables besides those of CGI. The function's manifest may override them.
     """
 
     method: str
@@ -43,6 +44,7 @@ class Request:
     body: bytes
     metadata: Metadata
     name: str = ""
+    variables: tuple[tuple[str, str], ...] = ()
 
 
 class Invoker:
@@ -107,12 +109,12 @@ def environment_of(
     request: Request, route: Route, function: FunctionManifest, *, content_length: int | None
 ) -> tuple[tuple[str, str], ...]:
     """
-    Return the environment variables of a request, from `request_environment`.
+    Return the environment variables of a request, from `request_environment`, and its own.
 
     Raises:
         InvocationError: INVALID_REQUEST.
     """
-    return request_environment(
+    env = request_environment(
         verb=request.verb,
         query=request.query,
         content_type=request.content_type,
@@ -123,6 +125,7 @@ def environment_of(
         is_cgi=function.response is ResponseKind.CGI,
         script_name=f"/{request.method.strip('/').removesuffix(route.path_info)}",
     )
+    return (*env, *(each for each in request.variables if each[0] not in function.env))
 
 
 def log_failure(
