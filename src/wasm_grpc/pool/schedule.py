@@ -386,15 +386,13 @@ class Schedule:
         ]
         limit = max(map(self._workers_limit, queues), default=0)
         for _ in range(self._runnable(queues) - self._registry.starting(kind)):
-            worker = self._registry.start(kind, limit)
-            if worker is None:
+            # After a chain of calls there may be several more than its limit.
+            while (worker := self._registry.start(kind, limit)) is None:
                 other = self._registry.idle_of_another(kind)
                 if other is None:
-                    break
+                    return actions
                 actions.append(self._retire(other))
-                worker = self._registry.start(kind, limit)
-            if worker is not None:
-                actions.append(StartWorker(worker, kind))
+            actions.append(StartWorker(worker, kind))
         return actions
 
     def _runnable(self, queues: Sequence[_Queue]) -> int:

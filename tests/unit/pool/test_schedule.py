@@ -353,6 +353,24 @@ def test_guests_that_wait_leave_processes_to_other_functions() -> None:
     assert list(assigned) == [1, 2, 3, 6, 4]
 
 
+def test_processes_of_a_chain_make_room_for_another_runtime() -> None:
+    """A chain of calls had a process beyond the limit, so two that are idle end before another starts."""
+    functions = {"a": policy(), "b": policy(), "c": policy(), "other": policy(kind=WASMER)}
+    schedule = ready_schedule(functions, slots=1, max_workers=3)
+    assert schedule.submit(1, "a", 0) == [Assign(1, 2)]
+    schedule.lend(2, 0)
+    assert schedule.submit(2, "other", 0, depth=1) == [Assign(2, 3)]
+    schedule.lend(3, 0)
+    assert schedule.submit(3, "other", 0, depth=2) == [StartWorker(4, WASMER)]
+    assert schedule.worker_ready(4, 0) == [Assign(3, 4)]
+    for worker in (4, 3, 2):
+        assert schedule.finished(worker, 0) == []
+    assert schedule.submit(4, "a", 0) == [Assign(4, 2)]
+    assert schedule.submit(5, "b", 0) == [Assign(5, 1)]
+
+    assert schedule.submit(6, "c", 0) == [RetireWorker(4), RetireWorker(3), StartWorker(5, WASMTIME)]
+
+
 def test_streams_wait_in_a_queue_of_their_own() -> None:
     """Streams that wait for processes keep no call out of the queue."""
     schedule = Schedule({"f": policy(at_most=1, queue=1)}, slots=1, max_workers=2)
