@@ -116,8 +116,14 @@ def test_exit_codes(
             ["--env", "novalue"],
             "wasm-grpc run: argument --env: 'novalue' is not a variable; expected NAME=value",
         ),
+        (["--grant", "state=store/key"], "wasm-grpc run: --grant: without --dapr the guest can't call Dapr"),
+        (["--dapr"], "wasm-grpc run: --dapr: the guest may call nothing without a grant; expected --grant"),
+        (
+            ["--dapr", "--grant", "invoke=shop/../quote"],
+            "wasm-grpc run: argument --grant: invoke: 'shop/../quote' names a method that can't be called",
+        ),
     ],
-    ids=["unknown", "duration", "choice", "variable"],
+    ids=["unknown", "duration", "choice", "variable", "no --dapr", "no grant", "no method"],
 )
 def test_a_wrong_flag(guest: Path, env: dict[str, str], flags: list[str], error: str) -> None:
     """A wrong flag is one line and 125: the guest, whose codes all others may be, did not run."""

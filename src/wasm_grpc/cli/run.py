@@ -31,7 +31,7 @@ from wasm_grpc.core.model import (
 from wasm_grpc.dapr.endpoint import sidecar_address
 from wasm_grpc.grants.files import read_mount
 from wasm_grpc.grants.models import read_model
-from wasm_grpc.manifest.keys import check_grant
+from wasm_grpc.manifest.keys import check_grant, check_method_grant
 from wasm_grpc.manifest.wording import listed
 
 __all__ = ["PARSER", "add_arguments", "execute"]
@@ -273,6 +273,11 @@ def _inference(options: argparse.Namespace) -> Inference:
 def _dapr(options: argparse.Namespace) -> DaprGrants:
     if options.grants and not options.dapr:
         raise ConfigError("--grant: without --dapr the guest can't call Dapr; expected --dapr too")
+    if options.dapr and not options.grants:
+        raise ConfigError(
+            "--dapr: the guest may call nothing without a grant; expected --grant too,"
+            " such as --grant state=statestore/orders-*"
+        )
     granted: dict[str, list[str]] = {}
     for kind, pattern in options.grants:
         granted.setdefault(kind, []).append(pattern)
@@ -286,7 +291,7 @@ def _grant(text: str) -> tuple[str, str]:
             f"{text!r} is not a grant; expected KIND=PATTERN, where KIND is {listed(_KINDS, 'or')}"
         )
     try:
-        return kind, check_grant(pattern)
+        return kind, check_method_grant(pattern) if kind == "invoke" else check_grant(pattern)
     except ValueError as exc:
         raise argparse.ArgumentTypeError(f"{kind}: {exc}") from exc
 

@@ -10,7 +10,7 @@ from pydantic.dataclasses import dataclass
 
 from wasm_grpc.core.model import TensorTypes
 from wasm_grpc.manifest.checks import TABLE
-from wasm_grpc.manifest.keys import Grant, GuestPath, RelativePath, Sha256, Text
+from wasm_grpc.manifest.keys import Grant, GuestPath, MethodGrant, RelativePath, Sha256, Text
 
 __all__ = ["Capabilities", "DaprGrants", "FileGrant", "InferenceGrants", "InferenceModel"]
 
@@ -35,7 +35,7 @@ class DaprGrants:
 
     state: tuple[Grant, ...] = Field(default=(), description="State keys: '<store>/<key>'.")
     publish: tuple[Grant, ...] = Field(default=(), description="Topics to publish to: '<pubsub>/<topic>'.")
-    invoke: tuple[Grant, ...] = Field(default=(), description="Methods to call: '<app>/<method>'.")
+    invoke: tuple[MethodGrant, ...] = Field(default=(), description="Methods to call: '<app>/<method>'.")
     secrets: tuple[Grant, ...] = Field(default=(), description="Secrets to read: '<store>/<key>'.")
     bindings: tuple[Grant, ...] = Field(default=(), description="Bindings to call: '<binding>/<operation>'.")
     configuration: tuple[Grant, ...] = Field(

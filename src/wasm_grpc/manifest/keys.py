@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import re
 from pathlib import PurePosixPath
 from typing import Annotated, Literal
 
@@ -33,6 +34,7 @@ __all__ = [
     "GuestPath",
     "MediaType",
     "Method",
+    "MethodGrant",
     "ModuleReference",
     "RelativePath",
     "SecretName",
@@ -42,6 +44,7 @@ __all__ = [
     "VariableName",
     "Verb",
     "check_grant",
+    "check_method_grant",
 ]
 
 _QUERY = "query"
@@ -50,6 +53,9 @@ _ENGINES = {"auto": None, "wasmer": EngineName.WASMER, "wasmtime": EngineName.WA
 # RFC 9110, 8.3.1: type "/" subtype, then parameters.
 _TOKEN = r"[A-Za-z0-9!#$%&'*+.^_`|~-]+"
 _MEDIA_TYPE = rf"{_TOKEN}/{_TOKEN}(?:[ ]*;[ ]*{_TOKEN}=(?:{_TOKEN}|\"[ !#-\[\]-~]*\"))*"
+
+# What no request can name; see `_app_method` in `wasm_grpc.dapr.guest_methods`.
+_NO_METHOD = re.compile(r"/|.*[\x00-\x1f\x7f?#\\]|(?:.*/)?\.\.?(?:[/;]|$)", re.DOTALL)
 
 
 class Verb(str, enum.Enum):
@@ -145,6 +151,24 @@ def check_grant(text: str) -> str:
     return _without_nul(text)
 
 
+def check_method_grant(text: str) -> str:
+    """
+    Return a grant of an app's methods as it is.
+
+    Raises:
+        PydanticCustomError: It is no grant, or of a method that is always refused. This is a `ValueError`.
+    """
+    check_grant(text)
+    _, _, method = text.partition("/")
+    if _NO_METHOD.match(method):
+        raise wrong(
+            f"{shown(text)} names a method that can't be called",
+            "'<app>/<method>', the method without a '/' first, a '?', '#', '\\', control character or a"
+            " segment '.' or '..'",
+        )
+    return text
+
+
 def _query_keyword(value: object) -> object:
     if value != _QUERY:
         raise wrong(
@@ -185,6 +209,7 @@ ModuleReference = Annotated[StrictStr, AfterValidator(_module)]
 GuestPath = Annotated[StrictStr, AfterValidator(_guest_path)]
 Template = Annotated[StrictStr, Field(min_length=1), AfterValidator(_template)]
 Grant = Annotated[StrictStr, AfterValidator(check_grant)]
+MethodGrant = Annotated[StrictStr, AfterValidator(check_method_grant)]
 Method = Annotated[MethodPattern, PlainValidator(_method), WithJsonSchema({"type": "string", "minLength": 1})]
 EngineChoice = Annotated[
     EngineName | None, PlainValidator(_engine), WithJsonSchema({"enum": sorted(_ENGINES), "default": "auto"})

@@ -174,10 +174,11 @@ class DaprCalls:
             # The server has said so at its start, and functions may work well without it.
             return
         self._has_failed = True
+        # With FAILED, the message begins with Dapr's own code.
+        status = "" if answer.status is wire.DaprStatus.FAILED else answer.status.value.upper()
         _log.warning(
-            "invocation %s: function '%s': call to Dapr: %s%s",
+            "invocation %s: function '%s': call to Dapr: %s",
             self._invocation.id,
             self._function.name,
-            answer.status.value.upper(),
-            f": {answer.message}" if answer.message else "",
+            ": ".join(filter(None, (status, answer.message))),
         )

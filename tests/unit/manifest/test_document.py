@@ -285,6 +285,10 @@ DURATION = "expected a duration such as '5s', '50ms' or '1m30s'"
 BELOW = "expected a path below the function's folder, such as 'model/model.tflite'"
 HEX = "expected 64 lower-case hexadecimal digits"
 GUEST_PATH = "expected an absolute path without '.' and '..', such as '/model'"
+METHOD_PATH = (
+    "expected '<app>/<method>', the method without a '/' first, a '?', '#', '\\', control character or a"
+    " segment '.' or '..'"
+)
 ONE_OUTPUT = "expected exactly one of publish, state or binding"
 
 WRONG_VALUES = [
@@ -525,6 +529,13 @@ WRONG_VALUES = [
         "capabilities.dapr.publish = ['p/a*b']",
         "capabilities.dapr.publish[0]: 'p/a*b' has a '*' before its end; expected '*' only at the end",
     ),
+    *(
+        (
+            f"capabilities.dapr.invoke = ['{grant}']",
+            f"capabilities.dapr.invoke[0]: '{grant}' names a method that can't be called; {METHOD_PATH}",
+        )
+        for grant in ("shop//quote", "shop/quote?x=1", "shop/quote#a", "shop/a/../b", "shop/.", "shop/..;a/*")
+    ),
     ("capabilities.nn.load = 1", "capabilities.nn.load: 1 is an integer; expected true or false"),
     (
         "capabilities.nn.models.m = { path = '/etc/passwd' }",
@@ -546,6 +557,12 @@ WRONG_VALUES = [
 def test_wrong_value(tmp_path: Path, more: str, problem: str) -> None:
     """Each wrong key or value gives its one line, which names the key and what was expected."""
     assert _problems(tmp_path, MINIMAL.format(more=more)) == (problem,)
+
+
+@pytest.mark.parametrize("grant", ["shop/*", "shop/a/b", "shop/.well-known/*", "shop/..a", "shop/a%2Fb"])
+def test_methods_that_can_be_granted(tmp_path: Path, grant: str) -> None:
+    """Dots and escapes that lead nowhere else are part of a method's name."""
+    assert _problems(tmp_path, MINIMAL.format(more=f"capabilities.dapr.invoke = ['{grant}']")) == ()
 
 
 NAME = "expected up to 63 lower-case letters, digits and '-', a letter or digit first and last"

@@ -164,6 +164,22 @@ async def test_a_sidecar_that_is_gone(fake_worker: FakeWorker, caplog: pytest.Lo
     assert caplog.text.count("function 'f': call to Dapr: UNAVAILABLE: GetState: gone") == 1
 
 
+async def test_an_error_of_dapr_has_one_code(
+    fake_worker: FakeWorker, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The log names the code that Dapr answered with, and no other before it."""
+
+    class Failing(Api):
+        async def call(self, *_: Any, **__: Any) -> DaprAnswer:
+            return DaprAnswer(DaprStatus.FAILED, "ABORTED: SaveState: changed")
+
+    async with open_pool([function(fake_worker("--calls=1"))], ONE_SLOT) as pool:
+        pool.connect_dapr(Failing())
+        await pool.invoke(INVOCATION)
+
+    assert "function 'f': call to Dapr: ABORTED: SaveState: changed" in caplog.text
+
+
 async def test_a_guest_that_waits_lends_its_slot(fake_worker: FakeWorker) -> None:
     """With one slot, twenty guests wait for Dapr at the same time."""
     waiting = 0
