@@ -52,6 +52,14 @@ def functions(tmp_path_factory: pytest.TempPathFactory) -> Path:
             trigger=binding(verdict, 'to = ["mail", "files"]', 'concurrency = "parallel"')
             + binding(f"{verdict}-sent-on", SENT_ON),
         )
+    for verdict in ("retry", "drop"):
+        write_function(
+            folder,
+            f"one-{verdict}",
+            guest="act",
+            sections=f'[pool]\nmax = 1\nqueue = 0\n[outcome]\noverloaded = "{verdict}"\n',
+            trigger=binding(f"one-{verdict}"),
+        )
     write_function(folder, "environment", sections='[env]\nLEVEL = "1"\n', trigger=binding("queue"))
     write_function(
         folder, "work", guest="act", sections='[limits]\ntimeout = "10s"\n', trigger=binding("work")
@@ -82,7 +90,16 @@ async def test_what_is_listed(caller: Caller) -> None:
     """Daprd is told of every binding that a function receives from."""
     answer = await caller.callback.ListInputBindings(empty_pb2.Empty())
 
-    assert sorted(answer.bindings) == ["drop", "drop-sent-on", "queue", "retry", "retry-sent-on", "work"]
+    assert sorted(answer.bindings) == [
+        "drop",
+        "drop-sent-on",
+        "one-drop",
+        "one-retry",
+        "queue",
+        "retry",
+        "retry-sent-on",
+        "work",
+    ]
 
 
 async def test_a_result_is_the_response(caller: Caller) -> None:
@@ -174,6 +191,24 @@ async def test_the_second_crash(server: Server, caller: Caller) -> None:
 
     assert (first.code, second, third.data) == (REFUSED, DROPPED, b"w")
     assert "its worker died while running it" in first.message
+
+
+@pytest.mark.parametrize("verdict", ["retry", "drop"])
+async def test_a_full_queue(caller: Caller, verdict: str) -> None:
+    """Of two events at once for a function that takes one, the other is overload, and returned or dropped."""
+    name = f"one-{verdict}"
+
+    answers = await asyncio.gather(
+        *(caller.callback.OnBindingEvent(event(name, b"w")) for _ in range(2)), return_exceptions=True
+    )
+
+    (other,) = [each for each in answers if getattr(each, "data", None) != b"w"]
+    if verdict == "drop":
+        assert other == DROPPED
+    else:
+        assert isinstance(other, grpc.aio.AioRpcError)
+        assert other.code() is REFUSED
+        assert "too many invocations wait" in (other.details() or "")
 
 
 async def test_a_server_that_drains(start_server: StartServer, functions: Path) -> None:
