@@ -160,7 +160,7 @@ async def test_list(tmp_path: Path) -> None:
 
     assert ended.code == 0
     (found,) = json.loads(ended.stdout)
-    limits, outcome = found.pop("limits"), found.pop("outcome")
+    limits, outcome, dapr = (found.pop(key) for key in ("limits", "outcome", "dapr"))
     assert found == {
         "name": "echo",
         "folder": "echo",
@@ -172,5 +172,6 @@ async def test_list(tmp_path: Path) -> None:
         "triggers": ["invoke echo"],
         "secrets": {},
     }
+    assert dapr["state"] == []
     assert (limits["timeout_s"], limits["host_calls"]) == (2.0, 1000)
     assert (outcome["rejected"], outcome["then_failed"]) == ("drop", "retry")

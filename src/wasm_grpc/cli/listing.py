@@ -83,6 +83,7 @@ def _object(function: Function) -> dict[str, Any]:
         "timeout_s": limits.timeout_s,
         "limits": dataclasses.asdict(limits),
         "triggers": _triggers(function),
+        "dapr": dataclasses.asdict(manifest.capabilities.dapr),
         "outcome": {key: choice.value for key, choice in dataclasses.asdict(manifest.outcome).items()},
         "secrets": {variable: secret.secret for variable, secret in function.secrets.items()},
     }
