@@ -25,7 +25,7 @@ from end_to_end.jobs import (
 )
 from end_to_end.topics import texts_of
 from integration.commands import run_command
-from rig import child, installed_command
+from rig import broker, child, installed_command, scheduler
 from rig.environment import clean_environment
 
 pytestmark = pytest.mark.asyncio
@@ -57,6 +57,21 @@ async def test_a_job_is_scheduled_by_its_manifest_alone(rig: JobRig, tmp_path: P
 
     assert (after, lines) == (before, [])
     assert set(await texts_of(rig.broker, "out")) == {"night"}
+
+
+async def test_a_scheduler_that_restarts(tmp_path: Path, cache_environment: dict[str, str]) -> None:
+    """It still has the job, which runs without a server that schedules it anew."""
+    functions = tmp_path / "functions"
+    write_job_function(functions, "act", f'name = "nightly"\nschedule = "@every 1s"\ndata = "night"\n{OUT}')
+    async with broker(tmp_path, has_policy=False) as running:
+        async with scheduler(tmp_path) as port:
+            rig = JobRig(folder=tmp_path, broker=running, scheduler_port=port, env=cache_environment)
+            async with rig.run(functions):
+                await running.messages("out", 1)
+        so_far = await running.length("out")
+        async with scheduler(tmp_path, port=port), rig.run(functions) as (server, _):
+            await running.messages("out", so_far + 1)
+            assert not [line for line in server.process.stderr.lines if "is scheduled" in line]
 
 
 async def test_jobs_that_others_schedule(rig: JobRig, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -70,9 +71,11 @@ def traces_of(process: int) -> str:
     pids = [process]
     while pids:
         place = Path(f"/proc/{pids.pop()}")
-        text += (place / "cmdline").read_text() + (place / "environ").read_text()
-        for children in place.glob("task/*/children"):
-            pids += map(int, children.read_text().split())
+        # A worker may end meanwhile.
+        with contextlib.suppress(OSError):
+            text += (place / "cmdline").read_text() + (place / "environ").read_text()
+            for children in place.glob("task/*/children"):
+                pids += map(int, children.read_text().split())
     return text
 
 
