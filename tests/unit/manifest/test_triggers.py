@@ -38,3 +38,26 @@ def test_a_trigger_without_a_label_or_key() -> None:
 
     with pytest.raises(TypeError, match="abstract methods"):
         Silent()  # type: ignore[abstract]
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"schedule": "TZ=Europe/Paris @daily"},
+        {"schedule": "CRON_TZ=UTC 0 30 3 * * *"},
+        {"schedule": "@every 1.5s"},
+        {"schedule": "@every 1h30m"},
+        {"schedule": "0 */5 * * * MON-FRI"},
+        {"schedule": "0 0 0 1 jan ?"},
+        {"due_time": "10m"},
+        {"due_time": "PT10M"},
+        {"due_time": "2030-01-31T12:00:00.5+02:00"},
+    ],
+    ids=lambda keys: next(iter(keys.values())),
+)
+def test_when_a_job_runs(keys: dict[str, str]) -> None:
+    """Every form that Dapr's scheduler accepts (seen with 1.18.2) but negative durations; lists show it."""
+    triggers = TypeAdapter(Triggers).validate_python({"job": [{"name": "nightly", **keys}]})
+
+    (when,) = keys.values()
+    assert [(each.is_scheduled, each.label) for each in triggers.job] == [(True, f"nightly {when}")]
