@@ -22,6 +22,7 @@ __all__ = [
     "CONFIGURATION",
     "SECRETS",
     "STATE",
+    "Component",
     "DaprApp",
     "run_dapr_app",
     "write_caller",
@@ -31,6 +32,8 @@ __all__ = [
 APP_ID = "shop"
 STATE, SECRETS, CONFIGURATION, BINDING = "statestore", "vault", "settings", "folder"
 API_TOKEN = "the sidecar's token"
+Component = tuple[str, Mapping[str, str]]
+"""Type and metadata of a component."""
 _CALLER = Path(__file__).with_name("dapr_calls.wat")
 
 
@@ -44,18 +47,21 @@ def write_caller(folder: Path, name: str, grants: str, *, sections: str = "") ->
     return place
 
 
-def write_components(resources: Path, redis_host: str, folder: Path) -> None:
-    """Write a state store, a secret store, a configuration store and a binding into a sidecar's resources."""
+def write_components(
+    resources: Path, redis_host: str, folder: Path, more: Mapping[str, Component] | None = None
+) -> None:
+    """Write a state store, a secret store, a configuration store, a binding and more into a sidecar's resources."""
     secrets = folder / "secrets.json"
     secrets.write_text(json.dumps({"DB_URL": "postgres://user:pass@db", "API_KEY": "hidden", "DB_USER": "u"}))
     files = folder / "files"
     files.mkdir()
     redis = {"redisHost": redis_host, "redisPassword": ""}
-    components: dict[str, tuple[str, Mapping[str, str]]] = {
+    components: dict[str, Component] = {
         STATE: ("state.redis", {**redis, "keyPrefix": "name"}),
         CONFIGURATION: ("configuration.redis", redis),
         SECRETS: ("secretstores.local.file", {"secretsFile": str(secrets)}),
         BINDING: ("bindings.localstorage", {"rootPath": str(files)}),
+        **(more or {}),
     }
     for name, (kind, metadata) in components.items():
         component = {
@@ -80,6 +86,10 @@ class DaprApp:
     broker: Broker
     redis: Redis
     files: Path
+
+    async def saved(self, key: str) -> Reply:
+        """Read a key of the state store past the functions; its ETag is a header."""
+        return await self.sidecar.request("GET", f"/v1.0/state/{STATE}/{key}")
 
     async def call(self, function: str, method: str, request: Mapping[str, Any], form: str = "json") -> Reply:
         """Let a function call a method of Dapr's API with a request in JSON."""
@@ -106,13 +116,25 @@ class DaprApp:
 
 @asynccontextmanager
 async def run_dapr_app(
-    functions: Path, folder: Path, *flags: str, env: Mapping[str, str], has_tokens: bool = True
+    functions: Path,
+    folder: Path,
+    *flags: str,
+    env: Mapping[str, str],
+    has_tokens: bool = True,
+    components: Mapping[str, Component] | None = None,
+    policy: str = "",
 ) -> AsyncIterator[DaprApp]:
-    """Run all of it; `flags` and `env` are for `wasm-grpc serve`."""
+    """
+    Run all of it, with more components by name, and the text of a resiliency policy.
+
+    `flags` and `env` are for `wasm-grpc serve`.
+    """
     async with broker(folder, has_policy=False) as running:
         address = json.loads((running.resources / "pubsub.yaml").read_text())
         host = next(each["value"] for each in address["spec"]["metadata"] if each["name"] == "redisHost")
-        await asyncio.to_thread(write_components, running.resources, host, folder)
+        await asyncio.to_thread(write_components, running.resources, host, folder, components)
+        if policy:
+            (running.resources / "resiliency.yaml").write_text(policy)
         sidecar = Daprd(
             app_id=APP_ID,
             folder=folder,

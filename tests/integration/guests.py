@@ -102,6 +102,7 @@ GUESTS = {
       (call $write (i32.const 2) (i32.const 64) (i32.const 27))
       (call $proc_exit (i32.load8_u (i32.const 65536)))""",
     "exit-300": "(call $proc_exit (i32.const 300))",
+    "reject": "(call $proc_exit (i32.const 65))",
     "trap": "(unreachable)",
     # Does what its input begins with: r(ejects), f(ails), t(raps), s(pins), w(orks for 800 ms); then echoes.
     "act": """
@@ -147,6 +148,10 @@ GUESTS = {
         (br $more))""",
     # Says "done" and reads nothing.
     "deaf": "(call $write (i32.const 1) (i32.const 128) (i32.const 4))",
+    # The JSON text [1].
+    "array": """
+      (i32.store (i32.const 128) (i32.const 0x5d315b))
+      (call $write (i32.const 1) (i32.const 128) (i32.const 3))""",
     # Writes 64 MiB, each 64 KiB of them beginning with their number, and reads nothing.
     "gush": """
       (local $n i32)

@@ -14,7 +14,6 @@ import pytest
 from integration.commands import Ended, run_command
 from integration.guests import assemble, write_function
 from wasm_grpc import __version__
-from wasm_grpc.catalogue.unsupported import SERVED_TRIGGERS
 
 ECHO = '[[trigger.invoke]]\nmethod = "echo"\n'
 
@@ -205,10 +204,10 @@ def test_every_fault_of_every_function_is_listed(
 
 def test_a_feature_of_later(functions: Path, cache_environment: dict[str, str]) -> None:
     """What this version doesn't serve yet is refused by name at `serve`, and only noted by `check`."""
-    binding = f'{HEAD}{ECHO}[[trigger.binding]]\nname = "cron"\n'
-    (functions / "echo" / "function.toml").write_text(binding)
-    problem = "echo/function.toml: trigger.binding: input bindings are not served by this version yet; "
-    problem += f"expected only {SERVED_TRIGGERS}"
+    remote = f"{HEAD}{ECHO}".replace('"echo.wasm"', '"https://example.org/echo.wasm"')
+    (functions / "echo" / "function.toml").write_text(remote)
+    problem = "echo/function.toml: module: remote modules are not served by this version yet; "
+    problem += "expected a file below the function's folder"
 
     served = end("serve", functions, env=cache_environment)
     checked = end("check", functions, env=cache_environment)

@@ -337,7 +337,7 @@ async def test_a_reply_that_can_not_be_sent_on(caller: Caller) -> None:
     assert (failure.code, failure.reason, failure.message) == (
         grpc.StatusCode.UNAVAILABLE,
         "THEN_UNAVAILABLE",
-        "function 'act': its result could not be published: no sidecar is configured; expected DAPR_GRPC_PORT",
+        "function 'act': its result could not be sent on: no sidecar is configured; expected DAPR_GRPC_PORT",
     )
 
 

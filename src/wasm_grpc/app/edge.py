@@ -13,6 +13,7 @@ from wasm_grpc.catalogue.routes import make_catalogue
 from wasm_grpc.core.observers import Observers
 from wasm_grpc.core.settings import Settings
 from wasm_grpc.dapr.guest_calls import GuestCalls
+from wasm_grpc.dapr.output_calls import OutputCalls
 from wasm_grpc.invocation.deployment import Deployment
 from wasm_grpc.invocation.outputs import Outputs
 from wasm_grpc.invocation.runner import Runner
@@ -131,4 +132,4 @@ async def _outputs(functions: Sequence[Function], connection: Connection, settin
             "`dapr run … -- wasm-grpc serve …` starts one",
             ", ".join(callers),
         )
-    return Outputs(sidecar, app_id=app_id)
+    return Outputs(None if sidecar is None else OutputCalls(sidecar), app_id=app_id)

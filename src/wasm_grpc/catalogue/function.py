@@ -52,7 +52,7 @@ class Function:
         """
         Whether a trigger sends its result on (``then``), so that the function needs a sidecar.
         """
-        return any(trigger.then is not None for _, _, trigger in self.manifest.trigger.each())
+        return any(trigger.then for _, _, trigger in self.manifest.trigger.each())
 
     @property
     def secrets(self) -> Mapping[str, Secret]:

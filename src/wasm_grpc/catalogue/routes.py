@@ -12,7 +12,8 @@ from wasm_grpc.core.errors import ConfigError, InvocationError
 from wasm_grpc.core.model import Reason
 from wasm_grpc.manifest.keys import Verb
 from wasm_grpc.manifest.methods import MethodPattern, method_fault, parse_method_pattern
-from wasm_grpc.manifest.triggers import NamedTrigger, Then
+from wasm_grpc.manifest.outputs import Then
+from wasm_grpc.manifest.triggers import NamedTrigger
 from wasm_grpc.manifest.wording import closest, enumerate_names, shown
 
 __all__ = ["Catalogue", "Route", "make_catalogue"]
@@ -30,13 +31,13 @@ class Route:
         function: Name of the function that serves it.
         call: The export or operation to call; "" for a guest that has only one.
         path_info: The method after the matched prefix, with its leading "/"; "" for an exact match.
-        then: Where the result goes besides the reply.
+        then: Where the result goes besides the reply, in order.
     """
 
     function: str
     call: str
     path_info: str
-    then: Then | None = None
+    then: tuple[Then, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +46,7 @@ class _Entry:
     function: str
     call: str
     verbs: tuple[str, ...]
-    then: Then | None = None
+    then: tuple[Then, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -44,13 +44,15 @@ def _own_problems(claim: Claim, claims: list[Claim]) -> Iterator[str]:
         yield claim.format_problem(
             f"metadata.{RAW_PAYLOAD}", f"{shown(raw)} is not a boolean; expected 'true' or 'false'"
         )
-    publish = trigger.then.publish if trigger.then else None
-    is_loop = publish and (publish.pubsub, publish.topic) == (trigger.pubsub, trigger.topic)
-    if is_loop and trigger.match is None:
-        yield claim.format_problem(
-            "then.publish.topic",
-            "is the topic itself, so each result would come back; expected another topic",
-        )
+    for index, then in enumerate(trigger.then):
+        publish = then.publish
+        is_loop = publish and (publish.pubsub, publish.topic) == (trigger.pubsub, trigger.topic)
+        if is_loop and trigger.match is None:
+            place = f"then[{index}]" if len(trigger.then) > 1 else "then"
+            yield claim.format_problem(
+                f"{place}.publish.topic",
+                "is the topic itself, so each result would come back; expected another topic",
+            )
 
 
 _SHARED: Mapping[str, Callable[[TopicTrigger], object]] = {

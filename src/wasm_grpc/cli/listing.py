@@ -12,6 +12,7 @@ from wasm_grpc.catalogue.folder import read_functions
 from wasm_grpc.catalogue.function import Function
 from wasm_grpc.cli.arguments import add_folder
 from wasm_grpc.cli.tables import aligned
+from wasm_grpc.manifest.triggers import Trigger
 from wasm_grpc.manifest.units import format_size
 
 __all__ = ["PARSER", "add_arguments", "execute"]
@@ -51,8 +52,17 @@ def execute(options: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int:
 
 
 def _triggers(function: Function) -> list[str]:
-    names = (f"{kind} {trigger.label}" for kind, _, trigger in function.manifest.trigger.each())
-    return [" ".join(name.split()) for name in names]
+    """
+    Return what calls the function, and where each result goes: ``binding cron -> state statestore/ticks``.
+    """
+    return [
+        " ".join([kind, *trigger.label.split(), *_destinations(trigger)])
+        for kind, _, trigger in function.manifest.trigger.each()
+    ]
+
+
+def _destinations(trigger: Trigger) -> list[str]:
+    return ["->", " and ".join(then.label for then in trigger.then)] if trigger.then else []
 
 
 def _secrets(function: Function) -> str:

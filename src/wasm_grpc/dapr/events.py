@@ -9,8 +9,9 @@ from dapr.proto.runtime.v1 import appcallback_pb2 as pb
 from google.protobuf import json_format, struct_pb2
 
 from wasm_grpc.invocation.event import OCTET_STREAM, Event
+from wasm_grpc.invocation.triggers.binding import BindingEvent
 
-__all__ = ["bulk_events", "topic_event"]
+__all__ = ["binding_event", "bulk_events", "topic_event"]
 
 
 def topic_event(request: pb.TopicEventRequest) -> Event:
@@ -36,6 +37,17 @@ def bulk_events(request: pb.TopicEventBulkRequest) -> list[Event]:
     Return the events of ``OnBulkTopicEvent``, one for each entry, in their order.
     """
     return [_bulk_event(request, entry) for entry in request.entries]
+
+
+def binding_event(request: pb.BindingEventRequest) -> BindingEvent:
+    """
+    Return the event of ``OnBindingEvent``.
+    """
+    return BindingEvent(
+        name=request.name,
+        data=request.data,
+        metadata=tuple((key.lower(), value) for key, value in request.metadata.items()),
+    )
 
 
 def _bulk_event(request: pb.TopicEventBulkRequest, entry: pb.TopicEventBulkRequestEntry) -> Event:

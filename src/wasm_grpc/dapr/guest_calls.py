@@ -23,7 +23,7 @@ from wasm_grpc.core.wire import DaprAnswer, DaprCall, DaprStatus
 from wasm_grpc.dapr.guest_messages import read_request, write_response
 from wasm_grpc.dapr.guest_methods import METHODS, InvalidRequestError, Method
 from wasm_grpc.dapr.pauses import Pauses
-from wasm_grpc.dapr.sidecar import Metadata, Sidecar
+from wasm_grpc.dapr.sidecar import Metadata, Sidecar, trace_metadata
 
 __all__ = ["GuestCalls"]
 
@@ -169,11 +169,10 @@ def _metadata(method: Method, invocation: Invocation) -> Metadata:
     """
     Return the metadata of a call: the invocation's trace, and how deep an invocation that it leads to is.
     """
-    trace = invocation.origin.trace
-    pairs = [("traceparent", trace.parent), ("tracestate", trace.state)]
+    metadata = trace_metadata(invocation.origin.trace)
     if method.name == _NESTING:
-        pairs.append((DEPTH_KEY, str(invocation.origin.depth + 1)))
-    return tuple((key, value) for key, value in pairs if value)
+        return (*metadata, (DEPTH_KEY, str(invocation.origin.depth + 1)))
+    return metadata
 
 
 def _refused(error: grpc.aio.AioRpcError, method: Method, invocation: Invocation) -> DaprAnswer:

@@ -7,6 +7,7 @@ Source: the service ``dapr.proto.runtime.v1.Dapr`` of the ``dapr`` package.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -228,12 +229,16 @@ def _decoded(path: str, field: str) -> str:
     Return a path without percent-encoding, and without what that encodes: some servers decode it again.
 
     Raises:
-        InvalidRequestError: It is too long, or encoded too often.
+        InvalidRequestError: It is too long, is encoded too often, or encodes what is not UTF-8.
     """
     if len(path) > _PATH_CHARACTERS:
         raise InvalidRequestError(f"{field}: has {len(path)} characters; expected at most {_PATH_CHARACTERS}")
     for _ in range(_DECODINGS):
-        decoded = unquote_to_bytes(path).decode("utf-8", "replace")
+        try:
+            decoded = unquote_to_bytes(path).decode()
+        except UnicodeDecodeError:
+            # Some servers take overlong forms, such as %C0%AE for a dot.
+            raise InvalidRequestError(f"{field}: does not decode to UTF-8; expected UTF-8") from None
         if decoded == path:
             return path
         path = decoded
@@ -244,8 +249,9 @@ def _climbs(path: str) -> bool:
     """
     Return whether a path leads to another place than its text says, once a server has resolved it.
     """
-    # Some servers ignore what follows a ";" in a segment.
-    return any(segment.partition(";")[0] in {".", ".."} for segment in path.split("/"))
+    # Some servers ignore what follows a ";" in a segment, or spaces around it, or take dots of any width.
+    segments = unicodedata.normalize("NFKC", path).split("/")
+    return any(segment.partition(";")[0].strip() in {".", ".."} for segment in segments)
 
 
 METHODS: Mapping[str, Method] = {

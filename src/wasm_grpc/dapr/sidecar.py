@@ -9,28 +9,27 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc
-from dapr.proto.runtime.v1 import dapr_pb2_grpc, metadata_pb2, pubsub_pb2
+from dapr.proto.runtime.v1 import dapr_pb2_grpc, metadata_pb2
 from google.protobuf.message import Message
 
-from wasm_grpc.core.errors import ConfigError, InvocationError, SidecarError
-from wasm_grpc.core.model import DAPR_MESSAGE_BYTES, Reason
+from wasm_grpc.core.errors import ConfigError, SidecarError
+from wasm_grpc.core.model import DAPR_MESSAGE_BYTES, Trace
 from wasm_grpc.dapr.channel import CHANNEL_OPTIONS, TOKEN_KEY, Options, open_channel
 from wasm_grpc.dapr.endpoint import parse_endpoint
 
-__all__ = ["Metadata", "Sidecar", "open_sidecar"]
+__all__ = ["UNREACHABLE", "Metadata", "Sidecar", "open_sidecar", "trace_metadata"]
 
 Metadata = tuple[tuple[str, str], ...]
 
 _log = logging.getLogger("wasm_grpc.dapr")
 
-_CALL_S = 10.0
-"""Deadline of a publish. A later answer is most likely a failure, and meanwhile the message waits."""
+UNREACHABLE = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
+"""Codes of a call that no sidecar has answered."""
 _OPTIONS: Options = (
     *(option for option in CHANNEL_OPTIONS if option[0] != "grpc.max_receive_message_length"),
     # A guest may ask for what is longer. It is refused before it takes memory.
     ("grpc.max_receive_message_length", DAPR_MESSAGE_BYTES),
 )
-_UNREACHABLE = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
 
 
 class Sidecar:
@@ -65,27 +64,6 @@ class Sidecar:
         _log.info("the sidecar of app '%s' answered after %.1f s", answer.id, time.monotonic() - began)
         return str(answer.id)
 
-    async def publish(self, pubsub: str, topic: str, data: bytes, content_type: str) -> None:
-        """
-        Publish a message.
-
-        Raises:
-            InvocationError: THEN_UNAVAILABLE if the sidecar can't be reached, else THEN_FAILED. The sidecar's
-                own message is only logged, since it may name hosts of the broker.
-        """
-        request = pubsub_pb2.PublishEventRequest(
-            pubsub_name=pubsub, topic=topic, data=data, data_content_type=content_type
-        )
-        try:
-            await self._stub.PublishEvent(request, timeout=_CALL_S, metadata=self._metadata)
-        except grpc.aio.AioRpcError as exc:
-            code = exc.code()
-            _log.warning("publish to %s/%s: %s: %s", pubsub, topic, code.name, exc.details())
-            reason = Reason.THEN_UNAVAILABLE if code in _UNREACHABLE else Reason.THEN_FAILED
-            raise InvocationError(
-                reason, f"its result could not be published to {pubsub}/{topic}: {code.name}"
-            ) from exc
-
     async def call(self, method: str, request: Message, *, metadata: Metadata, timeout_s: float) -> Any:
         """
         Call a method of Dapr's API, and return its response.
@@ -105,7 +83,7 @@ class Sidecar:
     def _refusal(self, code: grpc.StatusCode, seconds: float) -> str:
         if code in (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED):
             return f"the sidecar at {self._endpoint} refused the token; expected its own in DAPR_API_TOKEN"
-        if code in _UNREACHABLE:
+        if code in UNREACHABLE:
             return (
                 f"no sidecar answered at {self._endpoint} within {seconds:g} s; "
                 "expected one at the address in DAPR_GRPC_ENDPOINT or DAPR_GRPC_PORT"
@@ -126,3 +104,11 @@ async def open_sidecar(endpoint: str, *, token: str) -> AsyncIterator[Sidecar]:
         raise ConfigError("DAPR_API_TOKEN: has a control character or is not ASCII; expected what daprd has")
     async with open_channel(parse_endpoint(endpoint), _OPTIONS) as channel:
         yield Sidecar(channel, endpoint=endpoint, token=token)
+
+
+def trace_metadata(trace: Trace) -> Metadata:
+    """
+    Return the metadata that puts a call on a trace (W3C Trace Context).
+    """
+    pairs = (("traceparent", trace.parent), ("tracestate", trace.state))
+    return tuple((key, value) for key, value in pairs if value)

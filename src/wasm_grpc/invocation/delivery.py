@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Hashable, Sequence
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
 
 from wasm_grpc.core.errors import InvocationError
 from wasm_grpc.invocation.outcomes import Crashes, Verdict, verdict_on
 from wasm_grpc.manifest.tables import OutcomePolicy
 
-__all__ = ["Deliveries", "Message"]
+__all__ = ["Delivered", "Deliveries", "Message"]
+
+_T = TypeVar("_T")
 
 
 class Message(Protocol):
@@ -31,6 +34,22 @@ class Message(Protocol):
         Return what the log calls it: ``message 'a' of pubsub/images``.
         """
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered(Generic[_T]):
+    """
+    What became of a message.
+
+    Attributes:
+        verdict: What daprd does with it.
+        result: What its run returned; None if it failed.
+        error: Why it failed; None if it succeeded, or for a bug of the server, which has been logged.
+    """
+
+    verdict: Verdict
+    result: _T | None
+    error: InvocationError | None
 
 
 class Deliveries:
@@ -54,15 +73,30 @@ class Deliveries:
             policy: The function's ``[outcome]``.
             invocation_id: The run's id, for the log.
         """
+        delivered = await self.deliver(running, message=message, policy=policy, invocation_id=invocation_id)
+        return delivered.verdict
+
+    async def deliver(
+        self, running: Awaitable[_T], *, message: Message, policy: OutcomePolicy, invocation_id: str
+    ) -> Delivered[_T]:
+        """
+        Settle a message, and return its run's result or error besides the verdict. See `settle`.
+        """
+        result: _T | None = None
+        error: InvocationError | None = None
 
         async def errors() -> list[InvocationError | None]:
-            await running
-            return [None]
+            nonlocal result, error
+            try:
+                result = await running
+            except InvocationError as exc:
+                error = exc
+            return [error]
 
         (verdict,) = await self.settle_batch(
             errors(), messages=[message], policy=policy, invocation_ids=[invocation_id]
         )
-        return verdict
+        return Delivered(verdict, result, error)
 
     async def settle_batch(
         self,

@@ -10,7 +10,7 @@ such keys (Kafka's ``__key``), but they never override a key without them.
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Mapping
 from functools import lru_cache
 
 from wasm_grpc import __version__
@@ -19,7 +19,15 @@ from wasm_grpc.core.metadata import DEPTH_KEY, is_key, separator
 from wasm_grpc.core.model import DEPTH_LIMIT, OUTER, Origin, Reason, Trace
 from wasm_grpc.invocation.event import Event
 
-__all__ = ["Metadata", "event_environment", "origin_of", "request_environment", "trace_of"]
+__all__ = [
+    "TRACE_KEYS",
+    "Metadata",
+    "binding_environment",
+    "event_environment",
+    "origin_of",
+    "request_environment",
+    "trace_of",
+]
 
 Metadata = Iterable[tuple[str, str | bytes]]
 
@@ -31,7 +39,7 @@ libraries read ``HTTP_PROXY`` as a setting (the httpoxy advisory of 2016); gRPC'
 _STAMPED = frozenset({"dapr-caller-app-id", "dapr-caller-namespace", "dapr-callee-app-id"})
 """Metadata that daprd adds to a call. It keeps a caller's value of the same key, in either order (1.18.2)."""
 _DEPTH = re.compile(r"[0-9]{1,2}")
-_TRACE_KEYS = frozenset({"traceparent", "tracestate"})
+TRACE_KEYS = frozenset({"traceparent", "tracestate"})
 """W3C Trace Context."""
 _GATEWAY = {
     "GATEWAY_INTERFACE": "CGI/1.1",
@@ -145,24 +153,64 @@ def event_environment(
         withheld: Names that the function's manifest sets itself; they are left out.
         is_cgi: Add every variable that the CGI standard requires.
     """
-    env = {
-        "REQUEST_METHOD": "POST",
-        "QUERY_STRING": "",
-        "CONTENT_TYPE": event.content_type,
-        "CONTENT_LENGTH": str(len(event.data)),
-        "PATH_INFO": "",
-    }
     attributes = {
         "CE_ID": event.id,
         "CE_SOURCE": event.source,
         "CE_TYPE": event.type,
         "CE_SPECVERSION": event.spec_version,
     }
-    env |= {name: value for name, value in attributes.items() if value}
+    found = {name: value for name, value in attributes.items() if value}
     for key, value in event.extensions:
         # daprd sets some extensions on every event, empty if it has no value.
         if value and (name := _attribute(key)):
-            env.setdefault(name, value)
+            found.setdefault(name, value)
+    return _event_variables(
+        found, event.content_type, len(event.data), metadata, withheld=withheld, is_cgi=is_cgi
+    )
+
+
+def binding_environment(
+    name: str,
+    *,
+    content_type: str,
+    content_length: int,
+    metadata: Metadata,
+    withheld: Container[str] = (),
+    is_cgi: bool = False,
+) -> tuple[tuple[str, str], ...]:
+    """
+    Return the variables of a binding's event: ``BINDING_NAME``, and the CGI variables of a POST of its data.
+
+    Args:
+        name: The binding.
+        content_type: Media type of the data; may be empty.
+        content_length: Length of the data in bytes.
+        metadata: The call's metadata and the component's, keys in lower case.
+        withheld: Names that the function's manifest sets itself; they are left out.
+        is_cgi: Add every variable that the CGI standard requires.
+    """
+    return _event_variables(
+        {"BINDING_NAME": name}, content_type, content_length, metadata, withheld=withheld, is_cgi=is_cgi
+    )
+
+
+def _event_variables(
+    attributes: Mapping[str, str],
+    content_type: str,
+    content_length: int,
+    metadata: Metadata,
+    *,
+    withheld: Container[str],
+    is_cgi: bool,
+) -> tuple[tuple[str, str], ...]:
+    env = {
+        "REQUEST_METHOD": "POST",
+        "QUERY_STRING": "",
+        "CONTENT_TYPE": content_type,
+        "CONTENT_LENGTH": str(content_length),
+        "PATH_INFO": "",
+        **attributes,
+    }
     headers: dict[str, str] = {}
     others: dict[str, str] = {}
     for key, text in metadata:
@@ -196,7 +244,7 @@ def trace_of(metadata: Metadata) -> Trace:
     """
     Return the trace that a call belongs to.
     """
-    found = {key: value for key, value in metadata if key in _TRACE_KEYS and isinstance(value, str)}
+    found = {key: value for key, value in metadata if key in TRACE_KEYS and isinstance(value, str)}
     return Trace(parent=found.get("traceparent", ""), state=found.get("tracestate", ""))
 
 

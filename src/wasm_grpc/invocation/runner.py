@@ -19,7 +19,8 @@ from wasm_grpc.core.observers import (
     OutputSent,
     RequestRefused,
 )
-from wasm_grpc.invocation.outputs import Output, Outputs
+from wasm_grpc.invocation.output_requests import Output
+from wasm_grpc.invocation.outputs import Outputs
 from wasm_grpc.invocation.response import Response, response_of
 from wasm_grpc.manifest.tables import FunctionManifest
 from wasm_grpc.pool.pool import Pool

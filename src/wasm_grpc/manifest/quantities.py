@@ -32,6 +32,7 @@ __all__ = [
     "PositiveCount",
     "ScratchSize",
     "StderrSize",
+    "TimeToLive",
     "Timeout",
     "Wait",
 ]
@@ -43,6 +44,9 @@ _UNLIMITED = "unlimited"
 
 _DAY_S = 24 * 3600.0
 """Longest duration: no caller waits longer."""
+
+_TTL_LIMIT_S = 10 * 365 * _DAY_S
+"""Ten years: what is to stay longer needs no time to live."""
 
 _MEMORY_LIMIT_BYTES = 65_535 * PAGE_BYTES
 """One page less than WebAssembly's 4 GiB: Wasmer shows a memory of 4 GiB as an empty buffer."""
@@ -68,6 +72,7 @@ class _DurationIn:
     """
 
     least_s: float = 0.001
+    most_s: float = _DAY_S
     unlimited: bool = False
 
     def __get_pydantic_core_schema__(self, source: object, inner: GetCoreSchemaHandler) -> CoreSchema:
@@ -89,8 +94,11 @@ class _DurationIn:
                 not_a(value, "a duration"),
                 "a duration such as '5s', '50ms' or '1m30s'" + _or_unlimited(unlimited=self.unlimited),
             )
-        if not self.least_s <= seconds <= _DAY_S:
-            raise wrong(f"{shown(value)} is out of range", f"{'1ms' if self.least_s else '0s'} to 24h")
+        if not self.least_s <= seconds <= self.most_s:
+            raise wrong(
+                f"{shown(value)} is out of range",
+                f"{format_duration(self.least_s)} to {format_duration(self.most_s)}",
+            )
         return seconds
 
 
@@ -158,6 +166,7 @@ Duration = Annotated[float, _DurationIn()]
 OptionalDuration = Annotated[float | None, _DurationIn()]
 Wait = Annotated[float, _DurationIn(least_s=0.0)]
 Timeout = Annotated[float | None, _DurationIn(unlimited=True)]
+TimeToLive = Annotated[float | None, _DurationIn(least_s=1.0, most_s=_TTL_LIMIT_S)]
 
 ScratchSize = Annotated[int, _SizeIn(most=_SCRATCH_LIMIT_BYTES)]
 BodySize = Annotated[int, _SizeIn(most=_BODY_LIMIT_BYTES)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import is_dataclass
+from itertools import zip_longest
 from typing import cast
 
 from pydantic import TypeAdapter
@@ -105,31 +106,33 @@ class KeySchema:
 
     def _node(self, key: Key) -> _Node | None:
         node: _Node | None = self._root
-        for part in key:
+        for part, below in zip_longest(key, key[1:]):
             if node is None:
                 return None
+            kind = "array" if isinstance(below, int) else "object"
             if isinstance(part, int):
-                node = self._resolve(node.get("items"))
+                node = self._resolve(node.get("items"), kind)
                 continue
             named = _table(node, "properties").get(part)
             free = next(iter(_table(node, "patternProperties").values()), node.get("additionalProperties"))
-            node = self._resolve(free if named is None else named)
+            node = self._resolve(free if named is None else named, kind)
         return node
 
-    def _resolve(self, node: object) -> _Node | None:
+    def _resolve(self, node: object, kind: str) -> _Node | None:
         """
-        Follow references. Of several alternatives take the table or array.
+        Follow references. Of several alternatives take the one of this kind, or else the table or array.
         """
         if not isinstance(node, Mapping):
             return None
         if "$ref" in node:
             name = str(node["$ref"]).rpartition("/")[2]
-            return self._resolve(_table(self._root, "$defs").get(name))
+            return self._resolve(_table(self._root, "$defs").get(name), kind)
         alternatives = node.get("anyOf", node.get("oneOf"))
         if not isinstance(alternatives, list):
             return node
-        nodes = [self._resolve(alternative) for alternative in alternatives]
-        return next((each for each in nodes if each and each.get("type") in {"object", "array"}), node)
+        nodes = [self._resolve(alternative, kind) for alternative in alternatives]
+        kinds = (kind, "object", "array")
+        return next((each for wanted in kinds for each in nodes if each and each.get("type") == wanted), node)
 
 
 def _table(node: _Node, key: str) -> _Node:

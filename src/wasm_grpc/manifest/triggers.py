@@ -1,9 +1,10 @@
-"""The ``[trigger]`` tables: what calls a function, and where its result goes (``then``)."""
+"""The ``[trigger]`` tables: what calls a function."""
 
 from __future__ import annotations
 
 import abc
 import dataclasses
+import enum
 from collections.abc import Iterator, Mapping
 from typing import Annotated
 
@@ -12,76 +13,22 @@ from pydantic.dataclasses import dataclass
 
 from wasm_grpc.manifest.checks import TABLE, wrong
 from wasm_grpc.manifest.jobs import JobFailure, JobName, PointInTime, Schedule
-from wasm_grpc.manifest.keys import Argument, Method, Template, Text, Verb
+from wasm_grpc.manifest.keys import Argument, Method, Text, Verb
+from wasm_grpc.manifest.outputs import Destinations, Then
 from wasm_grpc.manifest.quantities import Duration, PositiveCount
 from wasm_grpc.manifest.wording import listed
 
 __all__ = [
-    "BindingOutput",
     "BindingTrigger",
     "Bulk",
+    "Fanout",
     "InvokeTrigger",
     "JobTrigger",
     "NamedTrigger",
-    "PublishOutput",
-    "StateOutput",
-    "Then",
     "TopicTrigger",
     "Trigger",
     "Triggers",
 ]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, config=TABLE)
-class PublishOutput:
-    """
-    A topic to publish the result to.
-    """
-
-    pubsub: Template = Field(description="The pub/sub component.", examples=["pubsub"])
-    topic: Template = Field(description="The topic.", examples=["grey-images"])
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, config=TABLE)
-class StateOutput:
-    """
-    A state store key to save the result under.
-    """
-
-    store: Template = Field(description="The state store component.", examples=["statestore"])
-    key: Template = Field(description="The key to store under.", examples=["orders-{id}"])
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, config=TABLE)
-class BindingOutput:
-    """
-    An output binding to send the result to.
-    """
-
-    name: Template = Field(description="The binding component.", examples=["mail"])
-    operation: Template = Field(description="The operation of the binding.", examples=["create"])
-    metadata: Mapping[Text, Template] = Field(default_factory=dict, description="Metadata of the operation.")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, config=TABLE)
-class Then:
-    """
-    Where the result goes: exactly one of the keys.
-    """
-
-    publish: PublishOutput | None = Field(default=None, description="Publish the result.")
-    state: StateOutput | None = Field(default=None, description="Store the result.")
-    binding: BindingOutput | None = Field(default=None, description="Send the result to an output binding.")
-
-    @model_validator(mode="after")
-    def _check_one(self) -> Then:
-        given = [key for key in ("publish", "state", "binding") if getattr(self, key) is not None]
-        if len(given) != 1:
-            raise wrong(
-                f"has {' and '.join(given)}" if given else "is empty",
-                "exactly one of publish, state or binding",
-            )
-        return self
 
 
 def _not_empty(verbs: tuple[Verb, ...]) -> tuple[Verb, ...]:
@@ -98,7 +45,7 @@ _Call = Annotated[
         "of a pattern what stands before '/*', else the function's name."
     ),
 ]
-_Then = Annotated[Then | None, Field(description="Destination of the result; none by default.")]
+_Then = Annotated[Destinations, Field(description="Destination of the result, or several; none by default.")]
 
 
 class Trigger(abc.ABC):
@@ -107,14 +54,14 @@ class Trigger(abc.ABC):
 
     Attributes:
         call: The export or operation to call; None for the default.
-        then: Where the result goes; None for nowhere.
+        then: Where the result goes, in order; empty for nowhere.
     """
 
     __slots__ = ()
 
     # Declared by each table, since the schema has the keys in the order of their declaration.
     call: str | None
-    then: Then | None
+    then: tuple[Then, ...]
 
     @property
     @abc.abstractmethod
@@ -168,7 +115,7 @@ class InvokeTrigger(Trigger):
         default=None, description="Verbs that it accepts; all by default."
     )
     call: _Call = None
-    then: _Then = None
+    then: _Then = ()
 
     @property
     def label(self) -> str:
@@ -215,7 +162,7 @@ class TopicTrigger(Trigger):
         default_factory=dict, description="Metadata of Dapr's subscription."
     )
     call: _Call = None
-    then: _Then = None
+    then: _Then = ()
 
     @property
     def label(self) -> str:
@@ -233,6 +180,15 @@ class TopicTrigger(Trigger):
         return None
 
 
+class Fanout(str, enum.Enum):
+    """
+    How Dapr sends a result to several output bindings (``BindingEventResponse`` in its appcallback.proto).
+    """
+
+    SEQUENTIAL = "sequential"
+    PARALLEL = "parallel"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, config=TABLE)
 class BindingTrigger(NamedTrigger):
     """
@@ -240,8 +196,14 @@ class BindingTrigger(NamedTrigger):
     """
 
     name: Text = Field(description="The binding component.", examples=["cron"])
+    to: tuple[Text, ...] = Field(
+        default=(), description="Output bindings that Dapr then sends the result to, with 'create'."
+    )
+    concurrency: Fanout = Field(
+        default=Fanout.SEQUENTIAL, description="Whether Dapr sends to them in turn or at the same time."
+    )
     call: _Call = None
-    then: _Then = None
+    then: _Then = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=TABLE)
@@ -258,7 +220,7 @@ class JobTrigger(NamedTrigger):
     data: Argument | None = Field(default=None, description="Text that becomes the guest's input.")
     failure: JobFailure | None = Field(default=None, description="What Dapr does after a failure.")
     call: _Call = None
-    then: _Then = None
+    then: _Then = ()
 
     @property
     def label(self) -> str:

@@ -14,8 +14,9 @@ After every event `_dispatch` assigns waiting tickets to workers:
 * No ticket is reserved for a worker that is still starting: the ticket whose turn it is takes the next idle
   worker. But no more workers are started than there are tickets for.
 * A guest that waits lends its slot (`lend`) and asks for it again (`reclaim`). It keeps its process
-  meanwhile, so streams may have all processes but one for each slot. Where guests that reclaim and tickets
-  both wait for a slot, they get one in turn.
+  meanwhile, so streams may have all processes but one for each slot. A function of which other guests wait
+  leaves as many to functions of which none does. Where guests that reclaim and tickets both wait for a slot,
+  they get one in turn.
 * A ticket has a *depth*: how many of the guests that wait here have led to it, each by a call to Dapr. Of
   one function the deepest tickets go first. Each depth has some processes of its own beyond the limit, which
   lower depths can't take, and a guest that waits doesn't count against ``max`` there. So the deepest, which
@@ -99,6 +100,8 @@ class _Function:
     running: int = 0
     # Those of `running` that have a run slot.
     computing: int = 0
+    # Those of `running` that have lent it, without streams.
+    waiting: int = 0
 
 
 @dataclass(slots=True, eq=False)
@@ -133,6 +136,8 @@ class Schedule:
         """
         self._slots = slots
         self._streams_limit = max(1, max_workers - slots)
+        # Where processes are few, guests that wait have the first claim, as many as there are slots.
+        self._reserve = max(0, min(slots, max_workers - 2 * slots))
         self._registry = WorkerRegistry(
             [policy.kind for policy in functions.values()],
             slots=slots,
@@ -206,7 +211,9 @@ class Schedule:
         A worker's guest waits: another may have its run slot.
         """
         self._registry.lend(worker)
-        self._running[worker].function.computing -= 1
+        queue = self._running[worker]
+        queue.function.computing -= 1
+        queue.function.waiting += not queue.is_stream
         self._busy -= 1
         return self._dispatch(now_s)
 
@@ -309,9 +316,18 @@ class Schedule:
     def _may_run(self, queue: _Queue) -> bool:
         return (
             self._places(queue) > 0
-            and len(self._running) < self._workers_limit(queue)
+            and len(self._running) < self._running_limit(queue)
             and self._may_compute(queue.function)
         )
+
+    def _running_limit(self, queue: _Queue) -> int:
+        """
+        Return how many guests there may be while one of its tickets is assigned, with its own.
+
+        Guests that wait for Dapr, which may be slow or hang, must not take the last processes from others.
+        """
+        is_reserved = queue.function.waiting and not queue.is_stream and not queue.depth
+        return self._workers_limit(queue) - (self._reserve if is_reserved else 0)
 
     def _workers_limit(self, queue: _Queue) -> int:
         """
@@ -349,7 +365,9 @@ class Schedule:
     def _resume(self, worker: int) -> Resume:
         del self._resuming[worker]
         self._registry.reclaim(worker)
-        self._running[worker].function.computing += 1
+        queue = self._running[worker]
+        queue.function.computing += 1
+        queue.function.waiting -= not queue.is_stream
         self._busy += 1
         return Resume(worker)
 
@@ -364,19 +382,17 @@ class Schedule:
         queues = [
             queue
             for queue in self._pending
-            if queue.function.policy.kind == kind and len(self._running) < self._workers_limit(queue)
+            if queue.function.policy.kind == kind and len(self._running) < self._running_limit(queue)
         ]
         limit = max(map(self._workers_limit, queues), default=0)
         for _ in range(self._runnable(queues) - self._registry.starting(kind)):
-            worker = self._registry.start(kind, limit)
-            if worker is None:
+            # After a chain of calls there may be several more than its limit.
+            while (worker := self._registry.start(kind, limit)) is None:
                 other = self._registry.idle_of_another(kind)
                 if other is None:
-                    break
+                    return actions
                 actions.append(self._retire(other))
-                worker = self._registry.start(kind, limit)
-            if worker is not None:
-                actions.append(StartWorker(worker, kind))
+            actions.append(StartWorker(worker, kind))
         return actions
 
     def _runnable(self, queues: Sequence[_Queue]) -> int:
@@ -448,6 +464,8 @@ class Schedule:
         if self._registry.state(worker) is State.BUSY:
             queue.function.computing -= 1
             self._busy -= 1
+        else:
+            queue.function.waiting -= not queue.is_stream
 
 
 def _precedence(queue: _Queue) -> tuple[int, int, int]:

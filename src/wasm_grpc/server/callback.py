@@ -13,13 +13,19 @@ from wasm_grpc.invocation.deployment import Deployment
 from wasm_grpc.invocation.runner import Runner
 from wasm_grpc.server.calls import Calls
 from wasm_grpc.server.failures import Context
+from wasm_grpc.server.triggers.binding import BindingCalls
 from wasm_grpc.server.triggers.invoke import InvokeCalls
 from wasm_grpc.server.triggers.job import JobCalls
 from wasm_grpc.server.triggers.topic import TopicCalls
 
 __all__ = ["AppCallback", "add_callbacks"]
 
-_TRIGGERS: Sequence[Callable[[Deployment, Runner, Calls], object]] = (InvokeCalls, TopicCalls, JobCalls)
+_TRIGGERS: Sequence[Callable[[Deployment, Runner, Calls], object]] = (
+    InvokeCalls,
+    TopicCalls,
+    BindingCalls,
+    JobCalls,
+)
 """What serves the calls of each trigger. Its public methods bear the calls' names."""
 
 
@@ -51,23 +57,6 @@ class AppCallback(
             for name in dir(served):
                 if not name.startswith("_"):
                     setattr(self, name, getattr(served, name))
-
-    async def ListInputBindings(
-        self, request: empty_pb2.Empty, context: Context
-    ) -> pb.ListInputBindingsResponse:
-        """
-        Return no bindings: this version can't run functions on binding events.
-        """
-        return pb.ListInputBindingsResponse()
-
-    async def OnBindingEvent(
-        self, request: pb.BindingEventRequest, context: Context
-    ) -> pb.BindingEventResponse:
-        """
-        Refuse the event, so that the binding component delivers it again.
-        """
-        async with self._calls.event(context, "OnBindingEvent") as call:
-            await call.refuse(f"binding '{request.name}': no function receives it")
 
     async def HealthCheck(self, request: empty_pb2.Empty, context: Context) -> pb.HealthCheckResponse:
         """

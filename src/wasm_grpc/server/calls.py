@@ -14,6 +14,7 @@ from wasm_grpc.core.model import Reason
 from wasm_grpc.core.observers import Observers, RequestRefused
 from wasm_grpc.server.answers import Answers
 from wasm_grpc.server.failures import Context, abort, internal_error
+from wasm_grpc.server.status import clip
 from wasm_grpc.server.token import TokenCheck
 
 __all__ = ["Call", "Calls"]
@@ -138,7 +139,7 @@ class Call:
         End an event's call, so that Dapr delivers the event again.
         """
         # Not UNIMPLEMENTED or NOT_FOUND, each of which daprd takes for success in some of these calls.
-        await self._context.abort(grpc.StatusCode.FAILED_PRECONDITION, message)
+        await self._context.abort(grpc.StatusCode.FAILED_PRECONDITION, clip(message))
         raise AssertionError("abort returned")
 
     async def discard(self, message: str) -> NoReturn:

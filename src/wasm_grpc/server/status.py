@@ -17,6 +17,7 @@ __all__ = [
     "HTTP_CODES",
     "STATUS_CODES",
     "Status",
+    "clip",
     "status_of",
 ]
 
@@ -112,7 +113,7 @@ def status_of(error: InvocationError, invocation_id: str) -> Status:
         metadata["http_status"] = str(error.http_status)
     else:
         code = STATUS_CODES[error.reason]
-    message = _clip(str(error))
+    message = clip(str(error))
     info = error_details_pb2.ErrorInfo(
         reason=error.reason.value,
         domain=ERROR_DOMAIN,
@@ -137,7 +138,10 @@ def _code_of(http_status: int) -> grpc.StatusCode:
     return HTTP_CODES.get(http_status, HTTP_CODES[http_status // 100 * 100])
 
 
-def _clip(text: str) -> str:
+def clip(text: str) -> str:
+    """
+    Return a status message that fits into what gRPC peers accept; a longer text loses its end.
+    """
     if len(quote(text, safe="")) <= _MESSAGE_LIMIT_BYTES:
         return text
     room = _MESSAGE_LIMIT_BYTES - len(quote("…", safe=""))

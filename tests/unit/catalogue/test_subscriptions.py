@@ -163,6 +163,13 @@ WRONG: dict[str, tuple[list[Function], list[str]]] = {
             "back; expected another topic"
         ],
     ),
+    "the second result to itself": (
+        [function("a", {"then": [{"publish": {"pubsub": "p", "topic": topic}} for topic in ("u", "t")]})],
+        [
+            "a/function.toml: trigger.topic[0].then[1].publish.topic: is the topic itself, so each result would "
+            "come back; expected another topic"
+        ],
+    ),
 }
 
 

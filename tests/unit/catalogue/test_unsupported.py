@@ -8,28 +8,15 @@ import pytest
 from pydantic import TypeAdapter
 
 from wasm_grpc.catalogue.function import Function
-from wasm_grpc.catalogue.unsupported import SERVED_TRIGGERS, unsupported_features
+from wasm_grpc.catalogue.unsupported import unsupported_features
 from wasm_grpc.manifest.tables import FunctionManifest
-from wasm_grpc.manifest.triggers import Triggers
 
-_OUTPUT = {"state": {"store": "s", "key": "k"}}
+_STATE = {"state": {"store": "s", "key": "k"}}
 _BINDING = {"binding": {"name": "b", "operation": "create"}}
 _PUBLISH = {"publish": {"pubsub": "p", "topic": "u"}}
 _CASES: list[tuple[dict[str, object], str]] = [
     ({"module": "https://x/f.wasm"}, "module: remote modules are|a file below the function's folder"),
     ({"guest": "wasmedge-bindgen"}, "guest: 'wasmedge-bindgen' is|'wasi-command' or 'wapc'"),
-    (
-        {"trigger": {"binding": [{"name": "b"}]}},
-        f"trigger.binding: input bindings are|only {SERVED_TRIGGERS}",
-    ),
-    (
-        {"trigger": {"invoke": [{"method": "a"}, {"method": "b", "then": _OUTPUT}]}},
-        "trigger.invoke[1].then.state: it is|publish",
-    ),
-    (
-        {"trigger": {"topic": [{"pubsub": "p", "topic": "t", "then": _BINDING}]}},
-        "trigger.topic[0].then.binding: it is|publish",
-    ),
 ]
 
 
@@ -48,15 +35,6 @@ def test_later_feature(more: dict[str, object], line: str) -> None:
     assert lines == [f"dir/function.toml: {what} not served by this version yet; expected {instead}"]
 
 
-def test_the_triggers_that_are_served() -> None:
-    """What a refused trigger is to be replaced by is every table that isn't refused itself."""
-    named = [f"[[trigger.{kind}]]" for kind in Triggers.kinds()]
-
-    assert [table for table in named if table in SERVED_TRIGGERS] == [
-        table for table in named if table != "[[trigger.binding]]"
-    ]
-
-
 def test_every_later_feature_is_named() -> None:
     """Several later features of one manifest give a line each."""
     lines = unsupported_features(_function({"guest": "wasmedge-bindgen", "module": "https://x/f.wasm"}))
@@ -72,12 +50,24 @@ def test_every_later_feature_is_named() -> None:
         {"capabilities": {"files": [{"host": "a", "guest": "/a"}]}},
         {"capabilities": {"nn": {"load": True, "models": {"m": {"path": "m"}}}, "dapr": {"state": []}}},
         {"response": "cgi", "env": {"A": "x", "B": {"secret": "s/k"}}},
-        {"trigger": {"topic": [{"pubsub": "p", "topic": "t", "then": _PUBLISH}]}},
+        {"trigger": {"topic": [{"pubsub": "p", "topic": "t", "then": [_PUBLISH, _STATE]}]}},
+        {"trigger": {"binding": [{"name": "b", "then": _BINDING}]}},
         {"trigger": {"job": [{"name": "j", "schedule": "@daily", "data": "x"}]}},
         {"outcome": {"crash": "drop"}, "pool": {"reuse": "fresh"}, "engine": "wasmer"},
         {"guest": "wapc", "pool": {"reuse": "warm", "max_invocations": 5}},
     ],
-    ids=["minimal", "limits", "files", "nothing granted", "cgi", "topic", "job", "outcome", "warm"],
+    ids=[
+        "minimal",
+        "limits",
+        "files",
+        "nothing granted",
+        "cgi",
+        "topic",
+        "binding",
+        "job",
+        "outcome",
+        "warm",
+    ],
 )
 def test_harmless_keys_are_served(more: dict[str, object]) -> None:
     """A key that changes nothing until its feature comes is no reason to refuse."""

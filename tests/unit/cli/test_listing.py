@@ -28,9 +28,16 @@ verbs = ["GET", "PUT"]
 [[trigger.topic]]
 pubsub = "pubsub"
 topic = "images"
+then = { publish = { pubsub = "pubsub", topic = "grey-{subject}" } }
 
 [[trigger.binding]]
 name = "cron"
+
+[[trigger.binding.then]]
+state = { store = "statestore", key = "ticks" }
+
+[[trigger.binding.then]]
+binding = { name = "mail", operation = "create" }
 
 [[trigger.job]]
 name = "nightly"
@@ -39,7 +46,7 @@ schedule = "@daily"
 
 
 def test_triggers_of_every_kind(tmp_path: Path) -> None:
-    """Each is told by its kind and what it is called by."""
+    """Each is told by its kind, what it is called by, and every destination of its result."""
     (tmp_path / "function.toml").write_text(MANIFEST)
     (tmp_path / "f.wasm").touch()
     stdout = io.StringIO()
@@ -49,8 +56,8 @@ def test_triggers_of_every_kind(tmp_path: Path) -> None:
     assert json.loads(stdout.getvalue())[0]["triggers"] == [
         "invoke f",
         "invoke GET/PUT orders/*",
-        "topic pubsub/images",
-        "binding cron",
+        "topic pubsub/images -> publish pubsub/grey-{subject}",
+        "binding cron -> state statestore/ticks and binding mail/create",
         "job nightly @daily",
     ]
 

@@ -41,6 +41,7 @@ ALLOWED: list[tuple[str, dict[str, Any]]] = [
     ("InvokeService", {"id": "app", "message": {"method": "orders/1/items"}}),
     ("InvokeService", {"id": "app", "message": {"method": "orders/a%20b"}}),
     ("InvokeService", {"id": "app", "message": {"method": "orders//a;b=..;c/"}}),
+    ("InvokeService", {"id": "app", "message": {"method": "orders/caf\u00e9%20...%C3%A9"}}),
     ("GetSecret", {"storeName": "vault", "key": "DB_/a..b"}),
     ("GetSecret", {"storeName": "vault", "key": "DB_URL"}),
     ("GetBulkSecret", {"storeName": "vault"}),
@@ -116,6 +117,18 @@ INVALID: list[tuple[str, dict[str, Any], str]] = [
     ("InvokeService", {"id": "app", "message": {"method": "orders/\r\nX: 1"}}, "message: method: "),
     ("InvokeService", {"id": "app", "message": {"method": "orders/..;/delete"}}, "message: method: "),
     ("InvokeService", {"id": "app", "message": {"method": "orders/%2e%2e%3Bx/delete"}}, "message: method: "),
+    ("InvokeService", {"id": "app", "message": {"method": "orders/..%20/delete"}}, "message: method: "),
+    (
+        "InvokeService",
+        {"id": "app", "message": {"method": "orders/\uff0e\uff0e/delete"}},
+        "message: method: ",
+    ),
+    ("InvokeService", {"id": "app", "message": {"method": "orders/\u2025/delete"}}, "message: method: "),
+    (
+        "InvokeService",
+        {"id": "app", "message": {"method": "orders/%C0%AE%C0%AE/delete"}},
+        "message: method: does not decode to UTF-8; expected UTF-8",
+    ),
     (
         "InvokeService",
         {"id": "app", "message": {"method": "orders/%" + "25" * 4000}},

@@ -10,7 +10,7 @@ import pytest
 
 from wasm_grpc.core.errors import InvocationError
 from wasm_grpc.core.model import Reason
-from wasm_grpc.invocation.delivery import Deliveries
+from wasm_grpc.invocation.delivery import Delivered, Deliveries
 from wasm_grpc.invocation.outcomes import Verdict
 from wasm_grpc.manifest.tables import OutcomePolicy, Retry
 
@@ -111,3 +111,19 @@ async def test_a_crash_before_a_success() -> None:
     verdicts = [await deliver(deliveries, error) for error in (CRASHED, None, CRASHED)]
 
     assert verdicts == [Verdict.RETRY, Verdict.SUCCESS, Verdict.RETRY]
+
+
+async def test_what_a_message_gives() -> None:
+    """Beside the verdict there is what the run returned, or why it failed."""
+
+    async def run(error: InvocationError | None) -> str:
+        await _end(error)
+        return "result"
+
+    async def delivered(error: InvocationError | None) -> Delivered[str]:
+        return await Deliveries(LOG).deliver(
+            run(error), message=Job("a"), policy=OutcomePolicy(), invocation_id="1"
+        )
+
+    assert await delivered(None) == Delivered(Verdict.SUCCESS, "result", None)
+    assert await delivered(CRASHED) == Delivered(Verdict.RETRY, None, CRASHED)

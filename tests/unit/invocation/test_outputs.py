@@ -1,105 +1,97 @@
-"""Where results go."""
+"""Where results go: in which order, and what a failure leaves behind."""
 
 from __future__ import annotations
-
-import json
-from dataclasses import replace
 
 import pytest
 
 from wasm_grpc.core.errors import InvocationError
 from wasm_grpc.core.model import Reason, Trace
-from wasm_grpc.invocation.outputs import Cause, Output, Outputs
+from wasm_grpc.invocation.output_requests import Cause, Output, OutputRequest
+from wasm_grpc.invocation.outputs import Outputs
 from wasm_grpc.invocation.response import Response
-from wasm_grpc.manifest.triggers import PublishOutput, Then
+from wasm_grpc.manifest.outputs import BindingOutput, PublishOutput, StateOutput, Then
 
 pytestmark = pytest.mark.asyncio
 
-CAUSE = Cause(id="7", function="f", trace=Trace())
+TRACE = Trace(parent="00-1-2-01")
+CAUSE = Cause(id="7", function="f", trace=TRACE)
+RESPONSE = Response(body=b"", content_type="text/plain")
+PUBLISH = Then(publish=PublishOutput(pubsub="p", topic="t"))
+STATE = Then(state=StateOutput(store="s", key="{id}"))
+BINDING = Then(binding=BindingOutput(name="b", operation="create"))
 
 
-class Broker:
-    """A publisher that keeps what it was given."""
+class Dapr:
+    """A sender that keeps what it was asked for, and fails what it was told to."""
 
-    def __init__(self, error: InvocationError | None = None) -> None:
-        self.published: list[tuple[str, str, bytes, str]] = []
-        self._error = error
+    def __init__(self, **errors: InvocationError) -> None:
+        self.asked: list[str] = []
+        self.traces: set[Trace] = set()
+        self._errors = errors
 
-    async def publish(self, pubsub: str, topic: str, data: bytes, content_type: str) -> None:
-        """Keep a message, or fail as it was told to."""
-        if self._error is not None:
-            raise self._error
-        self.published.append((pubsub, topic, data, content_type))
-
-
-def output(topic: str) -> Output:
-    """Return where a result goes: to a topic of the component `p`."""
-    return Output(Then(publish=PublishOutput(pubsub="p", topic=topic)), CAUSE)
+    async def send(self, request: OutputRequest, trace: Trace) -> None:
+        """See `Sender.send`."""
+        self.asked.append(str(request))
+        self.traces.add(trace)
+        if error := self._errors.get(str(request).partition(" ")[0]):
+            raise error
 
 
-async def test_a_result_is_published() -> None:
-    """A result goes to the topic that its template names, as an event of the function's."""
-    broker = Broker()
-
-    await Outputs(broker, app_id="app").send(
-        output("{json:/kind}-{id}"), Response(body=b'{"kind": "x"}', content_type="application/json")
-    )
-
-    ((pubsub, topic, event, content_type),) = broker.published
-    assert (pubsub, topic, content_type) == ("p", "x-7", "application/cloudevents+json")
-    assert json.loads(event)["source"] == "wasm-grpc/app/f"
+async def failure(dapr: Dapr | None, *destinations: Then) -> tuple[Reason, str, str]:
+    """Return what a result that can't be sent on is failed with: reason, message, function."""
+    with pytest.raises(InvocationError) as caught:
+        await Outputs(dapr, app_id="app").send(Output(destinations, CAUSE), RESPONSE)
+    return caught.value.reason, str(caught.value), caught.value.function
 
 
-@pytest.mark.parametrize(("cause", "topic"), [(CAUSE, "f"), (replace(CAUSE, name="nightly"), "nightly")])
-async def test_the_name_of_what_called(cause: Cause, topic: str) -> None:
-    """A template's `name` is the job's, else the function's; the event's source is always the function."""
-    broker = Broker()
-    then = Then(publish=PublishOutput(pubsub="p", topic="{name}"))
+async def test_each_destination_in_order() -> None:
+    """A result goes to every destination in the manifest's order, on the trace of its cause."""
+    dapr = Dapr()
 
-    await Outputs(broker, app_id="app").send(
-        Output(then, cause), Response(body=b"", content_type="text/plain")
-    )
+    await Outputs(dapr, app_id="app").send(Output((STATE, BINDING, PUBLISH), CAUSE), RESPONSE)
 
-    ((_, published_to, event, _),) = broker.published
-    assert (published_to, json.loads(event)["source"]) == (topic, "wasm-grpc/app/f")
+    assert dapr.asked == ["saved as s/7", "sent to binding b/create", "published to p/t"]
+    assert dapr.traces == {TRACE}
 
 
 async def test_no_sidecar() -> None:
     """Without a sidecar a result is unavailable, and the line says what sets one."""
-    with pytest.raises(InvocationError) as caught:
-        await Outputs(None, app_id="").send(output("t"), Response(body=b"", content_type="text/plain"))
-
-    assert (caught.value.reason, str(caught.value)) == (
+    assert await failure(None, PUBLISH) == (
         Reason.THEN_UNAVAILABLE,
-        "function 'f': its result could not be published: no sidecar is configured; expected DAPR_GRPC_PORT",
+        "function 'f': its result could not be sent on: no sidecar is configured; expected DAPR_GRPC_PORT",
+        "f",
     )
 
 
 async def test_a_template_without_a_value() -> None:
-    """A placeholder that has no value fails the call before anything is published."""
-    broker = Broker()
+    """A placeholder without a value fails the call before anything is sent, also to other destinations."""
+    dapr = Dapr()
 
-    with pytest.raises(InvocationError) as caught:
-        await Outputs(broker, app_id="app").send(
-            output("{subject}"), Response(body=b"", content_type="text/plain")
-        )
+    found = await failure(dapr, PUBLISH, Then(publish=PublishOutput(pubsub="p", topic="{subject}")))
 
-    assert (caught.value.reason, str(caught.value)) == (
+    assert found == (
         Reason.THEN_FAILED,
-        "function 'f': its result could not be published: {subject}: has no value here",
-    )
-    assert broker.published == []
-
-
-async def test_what_the_sidecar_refuses() -> None:
-    """A failure of the sidecar keeps its reason, and gets the function's name."""
-    broker = Broker(InvocationError(Reason.THEN_FAILED, "refused"))
-
-    with pytest.raises(InvocationError) as caught:
-        await Outputs(broker, app_id="app").send(output("t"), Response(body=b"", content_type="text/plain"))
-
-    assert (caught.value.reason, caught.value.function, str(caught.value)) == (
-        Reason.THEN_FAILED,
+        "function 'f': its result could not be sent on: {subject}: has no value here",
         "f",
-        "function 'f': refused",
     )
+    assert dapr.asked == []
+
+
+async def test_what_the_first_destination_refuses() -> None:
+    """A failure keeps its reason and gets the function's name; no later destination gets the result."""
+    dapr = Dapr(published=InvocationError(Reason.THEN_UNAVAILABLE, "gone"))
+
+    assert await failure(dapr, PUBLISH, STATE) == (Reason.THEN_UNAVAILABLE, "function 'f': gone", "f")
+    assert dapr.asked == ["published to p/t"]
+
+
+async def test_what_the_second_destination_refuses() -> None:
+    """The first keeps the result, which the message says; the third doesn't get it."""
+    dapr = Dapr(saved=InvocationError(Reason.THEN_FAILED, "not saved"))
+
+    assert await failure(dapr, PUBLISH, STATE, BINDING) == (
+        Reason.THEN_FAILED,
+        "function 'f': not saved; it was published to p/t before",
+        "f",
+    )
+    assert dapr.asked == ["published to p/t", "saved as s/7"]

@@ -11,10 +11,12 @@ import pytest
 from wasm_grpc.core.errors import InvocationError
 from wasm_grpc.core.model import Invocation, Outcome, Reason, Trace
 from wasm_grpc.core.observers import Observers
-from wasm_grpc.invocation.outputs import Cause, Output, Outputs
+from wasm_grpc.invocation.output_requests import Cause, Output, OutputRequest, PublishRequest
+from wasm_grpc.invocation.outputs import Outputs
 from wasm_grpc.invocation.runner import Call, Runner
+from wasm_grpc.manifest.outputs import PublishOutput, Then
 from wasm_grpc.manifest.tables import FunctionManifest
-from wasm_grpc.manifest.triggers import PublishOutput, Then, TopicTrigger, Triggers
+from wasm_grpc.manifest.triggers import TopicTrigger, Triggers
 from wasm_grpc.pool.pool import Pool
 
 pytestmark = pytest.mark.asyncio
@@ -26,7 +28,7 @@ FUNCTION = FunctionManifest(
     trigger=Triggers(topic=(TopicTrigger(pubsub="p", topic="in"),)),
 )
 OUTPUT = Output(
-    Then(publish=PublishOutput(pubsub="p", topic="t")), Cause(id="1", function="f", trace=Trace())
+    (Then(publish=PublishOutput(pubsub="p", topic="t")),), Cause(id="1", function="f", trace=Trace())
 )
 
 
@@ -51,14 +53,15 @@ def _end(invocation: Invocation) -> Outcome | InvocationError:
 
 
 class Broker:
-    """A publisher that keeps what it was given, and refuses "refused"."""
+    """A sender that keeps what it was to publish, and refuses "refused"."""
 
     def __init__(self) -> None:
         self.published: list[str] = []
 
-    async def publish(self, pubsub: str, topic: str, data: bytes, content_type: str) -> None:
-        """See `Publisher.publish`."""
-        text = json.loads(data)["data"]
+    async def send(self, request: OutputRequest, trace: Trace) -> None:
+        """See `Sender.send`."""
+        assert isinstance(request, PublishRequest)
+        text = json.loads(request.data)["data"]
         if text == "refused":
             raise InvocationError(Reason.THEN_FAILED, "refused", function="f")
         self.published.append(text)

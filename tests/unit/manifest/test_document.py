@@ -22,7 +22,9 @@ from wasm_grpc.core.model import (
 )
 from wasm_grpc.manifest.document import DocumentReader
 from wasm_grpc.manifest.keys import Verb
+from wasm_grpc.manifest.outputs import StateConcurrency
 from wasm_grpc.manifest.tables import Retry
+from wasm_grpc.manifest.triggers import Fanout
 
 PIN = "ab" * 32
 
@@ -64,7 +66,15 @@ max_invocations = 9
 method = "/orders/*"
 verbs = ["GET", "PUT"]
 call = "infer"
-then = {{ state = {{ store = "statestore", key = "orders-{{json:/id}}" }} }}
+
+[[trigger.invoke.then]]
+state = {{ store = "statestore", key = "orders-{{json:/id}}", ttl = "36h" }}
+
+[[trigger.invoke.then]]
+state.store = "s"
+state.key = "k"
+state.concurrency = "first-write"
+state.etag = "{{json:/etag}}"
 
 [[trigger.topic]]
 pubsub = "pubsub"
@@ -77,6 +87,8 @@ then = {{ publish = {{ pubsub = "pubsub", topic = "grey-{{subject}}" }} }}
 
 [[trigger.binding]]
 name = "cron"
+to = ["files", "mail"]
+concurrency = "parallel"
 then = {{ binding = {{ name = "mail", operation = "create", metadata = {{ to = "{{name}}" }} }} }}
 
 [[trigger.job]]
@@ -156,11 +168,30 @@ def test_every_key_is_read(tmp_path: Path) -> None:
                     "method": {"path": "orders", "is_prefix": True},
                     "verbs": (Verb.GET, Verb.PUT),
                     "call": "infer",
-                    "then": {
-                        "publish": None,
-                        "state": {"store": "statestore", "key": "orders-{json:/id}"},
-                        "binding": None,
-                    },
+                    "then": (
+                        {
+                            "publish": None,
+                            "state": {
+                                "store": "statestore",
+                                "key": "orders-{json:/id}",
+                                "concurrency": StateConcurrency.LAST_WRITE,
+                                "etag": None,
+                                "ttl": 36 * 3600,
+                            },
+                            "binding": None,
+                        },
+                        {
+                            "publish": None,
+                            "state": {
+                                "store": "s",
+                                "key": "k",
+                                "concurrency": StateConcurrency.FIRST_WRITE,
+                                "etag": "{json:/etag}",
+                                "ttl": None,
+                            },
+                            "binding": None,
+                        },
+                    ),
                 },
             ),
             "topic": (
@@ -172,22 +203,28 @@ def test_every_key_is_read(tmp_path: Path) -> None:
                     "bulk": {"max_messages": 10, "max_await": 0.05},
                     "metadata": {"rawPayload": "true"},
                     "call": None,
-                    "then": {
-                        "publish": {"pubsub": "pubsub", "topic": "grey-{subject}"},
-                        "state": None,
-                        "binding": None,
-                    },
+                    "then": (
+                        {
+                            "publish": {"pubsub": "pubsub", "topic": "grey-{subject}"},
+                            "state": None,
+                            "binding": None,
+                        },
+                    ),
                 },
             ),
             "binding": (
                 {
                     "name": "cron",
+                    "to": ("files", "mail"),
+                    "concurrency": Fanout.PARALLEL,
                     "call": None,
-                    "then": {
-                        "publish": None,
-                        "state": None,
-                        "binding": {"name": "mail", "operation": "create", "metadata": {"to": "{name}"}},
-                    },
+                    "then": (
+                        {
+                            "publish": None,
+                            "state": None,
+                            "binding": {"name": "mail", "operation": "create", "metadata": {"to": "{name}"}},
+                        },
+                    ),
                 },
             ),
             "job": (
@@ -198,7 +235,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
                     "data": "{}",
                     "failure": {"retries": None, "interval": 2.0, "drop": False},
                     "call": None,
-                    "then": None,
+                    "then": (),
                 },
             ),
         },
@@ -396,6 +433,54 @@ WRONG_VALUES = [
         "trigger.job[0].failure.drop: stands beside retries or interval; expected either drop or the other two",
     ),
     ("[[trigger.binding]]\nname = 'b'\nthen = {}", f"trigger.binding[0].then: is empty; {ONE_OUTPUT}"),
+    (
+        "[[trigger.binding]]\nname = 'b'\nthen = []",
+        "trigger.binding[0].then: is empty; expected at least one destination",
+    ),
+    (
+        "[[trigger.binding]]\nname = 'b'\nthen = [{ publish = { pubsub = 'p', topic = 't' } }, {}]",
+        f"trigger.binding[0].then[1]: is empty; {ONE_OUTPUT}",
+    ),
+    (
+        "[[trigger.binding]]\nname = 'b'\nthen = 'publish'",
+        "trigger.binding[0].then: 'publish' is a string; expected a table",
+    ),
+    (
+        "[[trigger.binding]]\nname = 'b'\nthen.states = { store = 's', key = 'k' }",
+        "trigger.binding[0].then.states: unknown key; did you mean 'trigger.binding[0].then.state'?",
+    ),
+    (
+        "[[trigger.binding]]\nname = 'b'\nthen = [{ state = { store = 's', key = 'k', kee = 'k' } }]",
+        "trigger.binding[0].then[0].state.kee: unknown key; "
+        "did you mean 'trigger.binding[0].then[0].state.key'?",
+    ),
+    (
+        "[[trigger.binding]]\nname = 'b'\nthen.state = { store = 's', key = 'k', etag = '{json:/etag}' }",
+        "trigger.binding[0].then.state.etag: has no effect on a last-write; "
+        "expected concurrency = 'first-write' beside it",
+    ),
+    (
+        "[[trigger.binding]]\nname = 'b'\nthen.state = { store = 's', key = 'k', concurrency = 'first' }",
+        "trigger.binding[0].then.state.concurrency: 'first' is not known here; "
+        "expected 'first-write' or 'last-write'",
+    ),
+    (
+        "[[trigger.binding]]\nname = 'b'\nthen.state = { store = 's', key = 'k', ttl = '10ms' }",
+        "trigger.binding[0].then.state.ttl: '10ms' is out of range; expected 1s to 87600h",
+    ),
+    (
+        "[[trigger.binding]]\nname = 'b'\nthen.binding = { name = 'b' }",
+        "trigger.binding[0].then.binding.operation: missing; "
+        "expected the operation of the binding, such as 'create'",
+    ),
+    (
+        "[[trigger.binding]]\nname = 'b'\nto = 'mail'",
+        "trigger.binding[0].to: 'mail' is a string; expected an array",
+    ),
+    (
+        "[[trigger.binding]]\nname = 'b'\nconcurrency = 'both'",
+        "trigger.binding[0].concurrency: 'both' is not known here; expected 'sequential' or 'parallel'",
+    ),
     (
         (
             "[[trigger.binding]]\nname = 'b'\n[trigger.binding.then]\n"

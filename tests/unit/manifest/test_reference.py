@@ -49,7 +49,7 @@ def _rows(table: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Row]]:
     for name, described in table["properties"].items():
         default = "required" if name in table.get("required", ()) else _default(described)
         if name == "then":
-            yield prefix + name, ("table", default)
+            yield prefix + name, ("table or list of tables", default)
         else:
             yield from _row(_resolved(described), prefix + name, default)
 

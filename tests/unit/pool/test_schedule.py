@@ -8,7 +8,15 @@ import pytest
 
 from wasm_grpc.core.model import EngineName, Runtime
 from wasm_grpc.pool.registry import WorkerKind
-from wasm_grpc.pool.schedule import Assign, FunctionPolicy, Resume, RetireWorker, Schedule, StartWorker
+from wasm_grpc.pool.schedule import (
+    Action,
+    Assign,
+    FunctionPolicy,
+    Resume,
+    RetireWorker,
+    Schedule,
+    StartWorker,
+)
 
 WASMTIME = WorkerKind(Runtime(EngineName.WASMTIME, "python"))
 WASMER = WorkerKind(Runtime(EngineName.WASMER, "python3.10"))
@@ -314,6 +322,53 @@ def test_streams_leave_a_process_a_slot() -> None:
     assert schedule.submit(7, "f", 0, is_stream=True) == []
     assert schedule.submit(8, "f", 0) == [StartWorker(7, WASMTIME)]
     assert schedule.worker_ready(7, 0) == [Assign(8, 7)]
+
+
+def test_guests_that_wait_leave_processes_to_other_functions() -> None:
+    """Dapr may hang: a function that calls it gets all processes but one for each slot, as streams do."""
+    schedule = ready_schedule(
+        {"slow": policy(at_most=None), "other": policy(at_most=None)}, slots=1, max_workers=4
+    )
+    assigned: dict[int, int] = {}
+
+    def perform(actions: list[Action]) -> None:
+        for action in actions:
+            if isinstance(action, Assign):
+                assigned[action.ticket] = action.worker
+            elif isinstance(action, StartWorker):
+                perform(schedule.worker_ready(action.worker, 0))
+
+    for ticket in range(1, 6):
+        perform(schedule.submit(ticket, "slow", 0))
+        if ticket in assigned:
+            perform(schedule.lend(assigned[ticket], 0))
+    assert list(assigned) == [1, 2, 3]
+
+    perform(schedule.submit(6, "other", 0))
+    assert list(assigned) == [1, 2, 3, 6]
+
+    perform(schedule.finished(assigned[6], 0))
+    assert list(assigned) == [1, 2, 3, 6]
+    perform(schedule.finished(assigned[1], 0))
+    assert list(assigned) == [1, 2, 3, 6, 4]
+
+
+def test_processes_of_a_chain_make_room_for_another_runtime() -> None:
+    """A chain of calls had a process beyond the limit, so two that are idle end before another starts."""
+    functions = {"a": policy(), "b": policy(), "c": policy(), "other": policy(kind=WASMER)}
+    schedule = ready_schedule(functions, slots=1, max_workers=3)
+    assert schedule.submit(1, "a", 0) == [Assign(1, 2)]
+    schedule.lend(2, 0)
+    assert schedule.submit(2, "other", 0, depth=1) == [Assign(2, 3)]
+    schedule.lend(3, 0)
+    assert schedule.submit(3, "other", 0, depth=2) == [StartWorker(4, WASMER)]
+    assert schedule.worker_ready(4, 0) == [Assign(3, 4)]
+    for worker in (4, 3, 2):
+        assert schedule.finished(worker, 0) == []
+    assert schedule.submit(4, "a", 0) == [Assign(4, 2)]
+    assert schedule.submit(5, "b", 0) == [Assign(5, 1)]
+
+    assert schedule.submit(6, "c", 0) == [RetireWorker(4), RetireWorker(3), StartWorker(5, WASMTIME)]
 
 
 def test_streams_wait_in_a_queue_of_their_own() -> None:

@@ -75,7 +75,7 @@ class ScheduledServer(RuleBasedStateMachine):
                 assert action.worker in self.idle
                 assert action.ticket in self.waiting, "run twice, or withdrawn"
                 assert self.workers[action.worker] == self.policies[self.function[action.ticket]].kind
-                assert len(self.busy) < self.workers_limit(action.ticket)
+                assert len(self.busy) < self.running_limit(action.ticket)
                 assert not self.is_full(action.ticket)
                 self.idle.remove(action.worker)
                 self.waiting.remove(action.ticket)
@@ -112,6 +112,17 @@ class ScheduledServer(RuleBasedStateMachine):
         """Return how many processes there may be for a ticket."""
         return self.max_workers + NESTED_WORKERS * self.depth[ticket]
 
+    def running_limit(self, ticket: int) -> int:
+        """Return how many guests there may be with a ticket's: others are left some if its function waits."""
+        name = self.function[ticket]
+        waits = any(
+            self.function[self.busy[worker]] == name and self.busy[worker] not in self.streams
+            for worker in self.lent
+        )
+        is_reserved = waits and ticket not in self.streams and not self.depth[ticket]
+        reserve = max(0, min(self.slots, self.max_workers - 2 * self.slots))
+        return self.workers_limit(ticket) - (reserve if is_reserved else 0)
+
     def is_full(self, ticket: int) -> bool:
         """Say whether as many of a ticket's function run as may; for a nested one, none of them waits."""
         name = self.function[ticket]
@@ -128,7 +139,7 @@ class ScheduledServer(RuleBasedStateMachine):
 
     def may_run(self, ticket: int) -> bool:
         """Say whether the rules let a ticket run now."""
-        if self.is_full(ticket) or len(self.busy) >= self.workers_limit(ticket):
+        if self.is_full(ticket) or len(self.busy) >= self.running_limit(ticket):
             return False
         if ticket in self.streams and self.running_streams() >= self.streams_limit:
             return False

@@ -152,3 +152,16 @@ async def test_the_caller_is_gone(caplog: pytest.LogCaptureFixture, error: BaseE
             raise error
 
     assert (context.sent, context.ends, caplog.messages) == ([], [], [])
+
+
+async def test_a_long_reason_to_retry() -> None:
+    """It loses its end: a guest may have written far more to standard error than gRPC peers accept."""
+    context = FakeContext()
+
+    with pytest.raises(grpc.aio.AbortError):
+        async with event(context) as call:
+            await call.retry("x" * 100_000)
+
+    ((_, message),) = context.ends
+    assert len(message) < 4096
+    assert message.endswith("x…")

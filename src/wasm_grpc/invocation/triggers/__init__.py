@@ -1,1 +1,1 @@
-"""The ways a function can be called, one module each: service invocations, streams, topics."""
+"""What can call a function, one module each: service invocations, streams, topics, input bindings."""

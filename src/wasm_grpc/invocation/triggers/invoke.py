@@ -11,7 +11,7 @@ from wasm_grpc.core.errors import InvocationError
 from wasm_grpc.core.model import ResponseKind
 from wasm_grpc.invocation.deployment import Deployment
 from wasm_grpc.invocation.environment import Metadata, origin_of, request_environment, trace_of
-from wasm_grpc.invocation.outputs import Cause, Output
+from wasm_grpc.invocation.output_requests import Cause, Output
 from wasm_grpc.invocation.response import Response
 from wasm_grpc.invocation.runner import Runner
 from wasm_grpc.manifest.tables import FunctionManifest
@@ -143,7 +143,7 @@ def log_failure(
 
 
 def _output(route: Route, request: Request, invocation_id: str) -> Output | None:
-    if route.then is None:
+    if not route.then:
         return None
     cause = Cause(
         id=invocation_id,

@@ -175,7 +175,7 @@ class Streams:
 
 
 def _check_streamable(route: Route, function: FunctionManifest) -> None:
-    if route.then is not None:
+    if route.then:
         raise InvocationError(
             Reason.INVALID_REQUEST,
             f"function '{function.name}': its result is sent on by `then`, which needs it whole; "

@@ -17,7 +17,7 @@ from wasm_grpc.invocation.deployment import Deployment
 from wasm_grpc.invocation.environment import Metadata, event_environment
 from wasm_grpc.invocation.event import Event
 from wasm_grpc.invocation.outcomes import Verdict
-from wasm_grpc.invocation.outputs import Cause, Output
+from wasm_grpc.invocation.output_requests import Cause, Output
 from wasm_grpc.invocation.runner import Call, Runner
 from wasm_grpc.manifest.tables import FunctionManifest
 
@@ -217,7 +217,7 @@ def _verdict_without_receiver(event: Event, subscription: Subscription | None) -
 
 
 def _output(event: Event, route: TopicRoute) -> Output | None:
-    if route.trigger.then is None:
+    if not route.trigger.then:
         return None
     cause = Cause(id=event.id, subject=event.subject, function=route.function, trace=event.trace)
     return Output(route.trigger.then, cause)
