@@ -159,15 +159,18 @@ async def test_list(tmp_path: Path) -> None:
     ended = run_command("list", functions, "--json", env={})
 
     assert ended.code == 0
-    assert json.loads(ended.stdout) == [
-        {
-            "name": "echo",
-            "folder": "echo",
-            "module": "echo.wasm",
-            "guest": "wasi-command",
-            "engine": "auto",
-            "memory_bytes": 67108864,
-            "timeout_s": 2.0,
-            "triggers": ["invoke echo"],
-        }
-    ]
+    (found,) = json.loads(ended.stdout)
+    limits, outcome = found.pop("limits"), found.pop("outcome")
+    assert found == {
+        "name": "echo",
+        "folder": "echo",
+        "module": "echo.wasm",
+        "guest": "wasi-command",
+        "engine": "auto",
+        "memory_bytes": 67108864,
+        "timeout_s": 2.0,
+        "triggers": ["invoke echo"],
+        "secrets": {},
+    }
+    assert (limits["timeout_s"], limits["host_calls"]) == (2.0, 1000)
+    assert (outcome["rejected"], outcome["then_failed"]) == ("drop", "retry")

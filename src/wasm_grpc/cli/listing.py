@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -80,7 +81,9 @@ def _object(function: Function) -> dict[str, Any]:
         "engine": manifest.engine.value if manifest.engine else "auto",
         "memory_bytes": limits.memory_bytes,
         "timeout_s": limits.timeout_s,
+        "limits": dataclasses.asdict(limits),
         "triggers": _triggers(function),
+        "outcome": {key: choice.value for key, choice in dataclasses.asdict(manifest.outcome).items()},
         "secrets": {variable: secret.secret for variable, secret in function.secrets.items()},
     }
 
