@@ -25,11 +25,13 @@ from end_to_end.jobs import (
 )
 from end_to_end.topics import texts_of
 from integration.commands import run_command
+from integration.guests import write_function
 from rig import broker, child, installed_command, scheduler
 from rig.environment import clean_environment
 
 pytestmark = pytest.mark.asyncio
 
+REPOSITORY = Path(__file__).resolve().parents[2]
 START_TIMEOUT_S = 30
 
 
@@ -57,6 +59,24 @@ async def test_a_job_is_scheduled_by_its_manifest_alone(rig: JobRig, tmp_path: P
 
     assert (after, lines) == (before, [])
     assert set(await texts_of(rig.broker, "out")) == {"night"}
+
+
+async def test_the_job_of_the_page(rig: JobRig, tmp_path: Path) -> None:
+    """The manifest in docs/triggers.md does what the page says, here each second and not each night."""
+    functions = tmp_path / "functions"
+    page = await asyncio.to_thread((REPOSITORY / "docs" / "triggers.md").read_text)
+    _, _, section = page.partition("\n## A job\n")
+    trigger = section.partition("```toml\n")[2].partition("```")[0]
+    assert 'schedule = "0 30 3 * * *"' in trigger
+    trigger = trigger.replace("0 30 3 * * *", "@every 1s")
+    write_function(functions, "act", trigger=trigger)
+
+    async with rig.run(functions) as (_, sidecar):
+        await rig.broker.messages("reports", 1)
+        policy = (await jobs_of(sidecar))["nightly"].failure_policy.constant
+
+    assert set(await texts_of(rig.broker, "reports")) == {'{"days": 7}'}
+    assert (policy.max_retries, policy.interval.seconds) == (5, 60)
 
 
 async def test_a_scheduler_that_restarts(tmp_path: Path, cache_environment: dict[str, str]) -> None:
