@@ -35,14 +35,14 @@ _ENV_CHARACTERS = 512 * KIB
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
     """
-    One call of a batch.
+    One call of a function.
 
     Attributes:
-        body: The guest's standard input.
+        body: The guest's standard input; b"" if it is streamed.
         env: Environment variables, in addition to the manifest's.
         invocation_id: See `Runner.next_id`.
         operation: See `Invocation.operation`.
-        output: Where the result goes.
+        output: Where the result goes besides the response.
         origin: Where the call comes from, for what the guest calls in turn.
     """
 
@@ -123,37 +123,18 @@ class Runner:
         if RequestRefused in self._observers:
             self._observers.tell(RequestRefused(reason=reason))
 
-    async def run(
-        self,
-        function: FunctionManifest,
-        body: bytes,
-        *,
-        env: tuple[tuple[str, str], ...],
-        invocation_id: str,
-        operation: str = "",
-        output: Output | None = None,
-        origin: Origin = OUTER,
-    ) -> Response:
+    async def run(self, function: FunctionManifest, call: Call) -> Response:
         """
-        Run a function once. Returns once its result has also been sent to `output`.
-
-        Args:
-            function: The function to run.
-            body: The guest's standard input.
-            env: Environment variables, in addition to the manifest's.
-            invocation_id: See `next_id`.
-            operation: See `Invocation.operation`.
-            output: Where the result goes besides the response.
-            origin: Where the call comes from, for what the guest calls in turn.
+        Run a function once. Returns once its result has also been sent to the call's `output`.
 
         Raises:
             InvocationError: The function failed, or its result could not be sent. The caller logs it.
         """
-        with self._counted(function, (invocation_id,)):
-            invocation = _invocation(function, body, env, invocation_id, operation=operation, origin=origin)
-            response = response_of(await self._pool.invoke(invocation), function)
-            if output is not None:
-                await self._send(output, response, function, invocation_id)
+        with self._counted(function, (call.invocation_id,)):
+            outcome = await self._pool.invoke(_invocation(function, call))
+            response = response_of(outcome, function)
+            if call.output is not None:
+                await self._send(call.output, response, function, call.invocation_id)
             return response
 
     async def run_batch(
@@ -191,39 +172,15 @@ class Runner:
             return list(errors)
 
     @contextlib.asynccontextmanager
-    async def open_stream(
-        self,
-        function: FunctionManifest,
-        *,
-        env: tuple[tuple[str, str], ...],
-        invocation_id: str,
-        operation: str = "",
-        origin: Origin = OUTER,
-    ) -> AsyncIterator[Stream]:
+    async def open_stream(self, function: FunctionManifest, call: Call) -> AsyncIterator[Stream]:
         """
         Run a function once with streamed input and output. Leaving the context stops it.
-
-        Args:
-            function: The function to run.
-            env: Environment variables, in addition to the manifest's.
-            invocation_id: See `next_id`.
-            operation: See `Invocation.operation`.
-            origin: Where the call comes from, for what the guest calls in turn.
 
         Raises:
             InvocationError: The invocation was refused.
         """
-        invocation = Invocation(
-            id=invocation_id,
-            function=function.name,
-            body=b"",
-            env=env,
-            operation=operation,
-            origin=origin,
-        )
-        with self._counted(function, (invocation_id,)):
-            _check_env(function, env)
-            async with self._pool.open_stream(invocation) as stream:
+        with self._counted(function, (call.invocation_id,)):
+            async with self._pool.open_stream(_invocation(function, call)) as stream:
                 yield stream
 
     @contextlib.contextmanager
@@ -300,39 +257,30 @@ class _TellingRefusal:
             self._runner.refused(error.reason)
 
 
-def _invocation(
-    function: FunctionManifest,
-    body: bytes,
-    env: tuple[tuple[str, str], ...],
-    invocation_id: str,
-    *,
-    operation: str,
-    origin: Origin,
-) -> Invocation:
-    if len(body) > function.limits.body_bytes:
+def _invocation(function: FunctionManifest, call: Call) -> Invocation:
+    size = len(call.body)
+    if size > function.limits.body_bytes:
         raise InvocationError(
             Reason.BODY_TOO_LARGE,
-            f"function '{function.name}': body of {len(body)} bytes; "
+            f"function '{function.name}': body of {size} bytes; "
             f"expected at most {function.limits.body_bytes}",
             function=function.name,
             limit="limits.body",
         )
-    _check_env(function, env)
+    _check_env(function, call.env)
     return Invocation(
-        id=invocation_id, function=function.name, body=body, env=env, operation=operation, origin=origin
+        id=call.invocation_id,
+        function=function.name,
+        body=call.body,
+        env=call.env,
+        operation=call.operation,
+        origin=call.origin,
     )
 
 
 def _checked(function: FunctionManifest, call: Call) -> Invocation | InvocationError:
     try:
-        return _invocation(
-            function,
-            call.body,
-            call.env,
-            call.invocation_id,
-            operation=call.operation,
-            origin=call.origin,
-        )
+        return _invocation(function, call)
     except InvocationError as exc:
         return exc
 

@@ -14,7 +14,7 @@ from wasm_grpc.invocation.deployment import Deployment
 from wasm_grpc.invocation.environment import TRACE_KEYS, Metadata, binding_environment, trace_of
 from wasm_grpc.invocation.output_requests import Cause, Output
 from wasm_grpc.invocation.response import Response
-from wasm_grpc.invocation.runner import Runner
+from wasm_grpc.invocation.runner import Call, Runner
 from wasm_grpc.manifest.tables import FunctionManifest
 from wasm_grpc.manifest.triggers import BindingTrigger
 
@@ -123,15 +123,15 @@ class Bindings:
             is_cgi=function.response is ResponseKind.CGI,
         )
         cause = Cause(id=invocation_id, name=event.name, function=function.name, trace=trace)
-        return await self._runner.run(
-            function,
-            event.data,
+        call = Call(
+            body=event.data,
             env=env,
             invocation_id=invocation_id,
             operation=route.call,
             output=Output(route.then, cause) if route.then else None,
             origin=Origin(trace=trace) if function.capabilities.dapr.is_granted else OUTER,
         )
+        return await self._runner.run(function, call)
 
 
 def _all_metadata(event: BindingEvent, metadata: tuple[tuple[str, str | bytes], ...]) -> Metadata:

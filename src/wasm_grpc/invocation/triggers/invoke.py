@@ -13,7 +13,7 @@ from wasm_grpc.invocation.deployment import Deployment
 from wasm_grpc.invocation.environment import Metadata, origin_of, request_environment, trace_of
 from wasm_grpc.invocation.output_requests import Cause, Output
 from wasm_grpc.invocation.response import Response
-from wasm_grpc.invocation.runner import Runner
+from wasm_grpc.invocation.runner import Call, Runner
 from wasm_grpc.manifest.tables import FunctionManifest
 
 __all__ = ["Invoker", "Request", "environment_of", "log_failure"]
@@ -94,15 +94,15 @@ class Invoker:
         """
         with self._runner.telling_refusal:
             env = environment_of(request, route, function, content_length=len(request.body))
-        return await self._runner.run(
-            function,
-            request.body,
+        call = Call(
+            body=request.body,
             env=env,
             invocation_id=invocation_id,
             operation=route.call,
             output=_output(route, request, invocation_id),
             origin=origin_of(request.metadata, with_trace=function.capabilities.dapr.is_granted),
         )
+        return await self._runner.run(function, call)
 
 
 def environment_of(

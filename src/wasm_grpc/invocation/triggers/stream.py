@@ -19,7 +19,7 @@ from wasm_grpc.invocation.response import (
     failure,
     plain_response,
 )
-from wasm_grpc.invocation.runner import Runner
+from wasm_grpc.invocation.runner import Call, Runner
 from wasm_grpc.invocation.triggers.invoke import Request, environment_of, log_failure
 from wasm_grpc.manifest.tables import FunctionManifest
 from wasm_grpc.pool.stream import Stream
@@ -167,10 +167,14 @@ class Streams:
             route, function = self._deployment.find_method(request.method, request.verb)
             _check_streamable(route, function)
             env = environment_of(request, route, function, content_length=None)
-        origin = origin_of(request.metadata, with_trace=function.capabilities.dapr.is_granted)
-        async with self._runner.open_stream(
-            function, env=env, invocation_id=invocation_id, operation=route.call, origin=origin
-        ) as stream:
+        call = Call(
+            body=b"",
+            env=env,
+            invocation_id=invocation_id,
+            operation=route.call,
+            origin=origin_of(request.metadata, with_trace=function.capabilities.dapr.is_granted),
+        )
+        async with self._runner.open_stream(function, call) as stream:
             yield StreamedCall(function, stream)
 
 
