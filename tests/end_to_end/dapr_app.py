@@ -142,6 +142,8 @@ async def run_dapr_app(
             app_token="the app's token" if has_tokens else "",
             api_token=API_TOKEN if has_tokens else "",
             resources=running.resources,
+            # Else it waits at the end for calls that nobody answers.
+            arguments=["--dapr-graceful-shutdown-seconds=1"],
         )
         name, _, port = host.partition(":")
         async with (
