@@ -50,7 +50,8 @@ OUR_PARTS = (
 """What is measured of ours and of the least that it could cost."""
 PARTS = (*OUR_PARTS, *FIELD_PARTS)
 """What can be measured on its own."""
-QUICK_PARTS = tuple(part for part in PARTS if part != "sweeps")
+_SLOW_PARTS = frozenset({"dapr", "files", "memory", "page", "reuse", "steps", "streams", "sweeps", "topics"})
+QUICK_PARTS = tuple(part for part in PARTS if part not in _SLOW_PARTS)
 """What a quick run measures."""
 
 
