@@ -104,9 +104,7 @@ def _options(argv: Sequence[str]) -> argparse.Namespace:
         prog="python -m benchmarks",
         description="Measure wasm_grpc against bare gRPC, native apps, and other ways to run WebAssembly.",
     )
-    parser.add_argument(
-        "--quick", action="store_true", help="about 2 min instead of 25; coarser, fewer parts"
-    )
+    parser.add_argument("--quick", action="store_true", help="2 min instead of 25; coarser, fewer parts")
     parser.add_argument("--only", nargs="+", choices=PARTS, metavar="NAME", help=f"of {', '.join(PARTS)}")
     parser.add_argument(
         "--picture",
