@@ -24,11 +24,11 @@ from wasm_grpc.engines.protocol import (
 from wasm_grpc.guests.binding import bind, finish
 from wasm_grpc.guests.checks import check_function_export, check_imports, check_memory_export
 from wasm_grpc.guests.endings import GuestEnd, conclude, without_frames
+from wasm_grpc.guests.instance import GuestInstance
 from wasm_grpc.guests.interfaces import START, find_reactor, find_wapc_guest
 from wasm_grpc.guests.protocol import Ending, GuestCall
 from wasm_grpc.guests.toolchains import foreign_build
 from wasm_grpc.hosts import registry
-from wasm_grpc.hosts.wasi.context import WasiContext
 
 __all__ = ["Command", "ReadyCommand"]
 
@@ -75,29 +75,12 @@ class Command:
         return ReadyCommand(prepared, memory_bytes=limits.memory_bytes)
 
 
-class ReadyCommand:
+class ReadyCommand(GuestInstance):
     """
     A `ReadyGuest`: an instance in which no code has run yet, neither its start function nor ``_start``.
     """
 
-    __slots__ = ("_context", "_end", "_instance", "_is_spent")
-
-    def __init__(self, prepared: Prepared, *, memory_bytes: int) -> None:
-        self._context = WasiContext()
-        self._instance: Instance | None = None
-        self._end: GuestEnd | None = None
-        self._is_spent = False
-        try:
-            self._instance = prepared.instantiate(self._context, memory_bytes=memory_bytes)
-        except GuestTrap as end:
-            self._end = without_frames(end)
-
-    @property
-    def is_spent(self) -> bool:
-        """
-        See `ReadyGuest.is_spent`.
-        """
-        return self._is_spent
+    __slots__ = ()
 
     def run(self, call: GuestCall) -> Ending:
         """
@@ -111,14 +94,6 @@ class ReadyCommand:
             end = finish(_call_start(self._instance), self._context, call)
             memory_bytes = self._instance.memory_bytes()
         return conclude(end, call, memory_bytes=memory_bytes)
-
-    def close(self) -> None:
-        """
-        See `ReadyGuest.close`.
-        """
-        instance, self._instance = self._instance, None
-        if instance is not None:
-            instance.close()
 
 
 def _call_start(instance: Instance) -> GuestEnd | None:

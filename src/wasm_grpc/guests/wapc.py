@@ -28,12 +28,12 @@ from wasm_grpc.engines.protocol import (
 from wasm_grpc.guests.binding import bind, finish
 from wasm_grpc.guests.checks import check_function_export, check_imports, check_memory_export
 from wasm_grpc.guests.endings import EX_DATAERR, GuestEnd, GuestFailure, conclude, without_frames
+from wasm_grpc.guests.instance import GuestInstance
 from wasm_grpc.guests.interfaces import GUEST_CALL, START, find_command
 from wasm_grpc.guests.protocol import Ending, GuestCall
 from wasm_grpc.guests.toolchains import foreign_build
 from wasm_grpc.hosts import registry
 from wasm_grpc.hosts.wapc.state import WapcState
-from wasm_grpc.hosts.wasi.context import WasiContext
 from wasm_grpc.hosts.wasi.streams import BytesStdin, Stdin
 
 __all__ = ["ReadyWapc", "Wapc"]
@@ -84,32 +84,18 @@ class Wapc:
         return ReadyWapc(prepared, memory_bytes=limits.memory_bytes, max_invocations=max_invocations)
 
 
-class ReadyWapc:
+class ReadyWapc(GuestInstance):
     """
     A `ReadyGuest`: an instance between two invocations, or one in which no code has run yet.
     """
 
-    __slots__ = ("_context", "_end", "_instance", "_is_initialised", "_is_spent", "_left", "_prepared")
+    __slots__ = ("_is_initialised", "_left", "_prepared")
 
     def __init__(self, prepared: Prepared, *, memory_bytes: int, max_invocations: int) -> None:
-        self._context = WasiContext()
+        super().__init__(prepared, memory_bytes=memory_bytes)
         self._prepared = prepared
         self._left = max_invocations
         self._is_initialised = False
-        self._is_spent = False
-        self._instance: Instance | None = None
-        self._end: GuestEnd | None = None
-        try:
-            self._instance = prepared.instantiate(self._context, memory_bytes=memory_bytes)
-        except GuestTrap as end:
-            self._end = without_frames(end)
-
-    @property
-    def is_spent(self) -> bool:
-        """
-        See `ReadyGuest.is_spent`.
-        """
-        return self._is_spent
 
     def run(self, call: GuestCall) -> Ending:
         """
@@ -137,14 +123,6 @@ class ReadyWapc:
                 self._context.end()
             self._is_spent = not (has_returned and self._left)
         return conclude(end, call, memory_bytes=memory_bytes)
-
-    def close(self) -> None:
-        """
-        See `ReadyGuest.close`.
-        """
-        instance, self._instance = self._instance, None
-        if instance is not None:
-            instance.close()
 
     def _answer(self, instance: Instance, call: GuestCall, payload: bytes) -> tuple[GuestEnd | None, bool]:
         """
