@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-__all__ = ["one_line"]
+__all__ = ["escaped", "one_line"]
+
+
+def escaped(text: str) -> str:
+    """
+    Return a text as one printable line, with escape sequences for what can't be printed.
+    """
+    return text if text.isprintable() else repr(text)[1:-1]
 
 
 def one_line(text: str) -> str:

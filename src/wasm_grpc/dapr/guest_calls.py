@@ -19,11 +19,12 @@ import grpc
 
 from wasm_grpc.core.metadata import DEPTH_KEY
 from wasm_grpc.core.model import DAPR_MESSAGE_BYTES, DEPTH_LIMIT, Invocation, WorkerFunction
+from wasm_grpc.core.text import escaped
 from wasm_grpc.core.wire import DaprAnswer, DaprCall, DaprStatus
 from wasm_grpc.dapr.guest_messages import read_request, write_response
 from wasm_grpc.dapr.guest_methods import METHODS, InvalidRequestError, Method
 from wasm_grpc.dapr.pauses import Pauses
-from wasm_grpc.dapr.sidecar import Metadata, Sidecar, trace_metadata
+from wasm_grpc.dapr.sidecar import Metadata, Sidecar, describe, trace_metadata
 
 __all__ = ["GuestCalls"]
 
@@ -33,7 +34,11 @@ _T = TypeVar("_T")
 
 
 _INLINE_BYTES: Final = 4096
-"""A longer message is read, checked or written on a thread: JSON takes up to 10 µs for a member."""
+"""
+Longest message, in bytes, that is read, checked or written on the event loop. A longer one goes to a thread.
+
+Parsing JSON takes up to 10 µs for each member of an object.
+"""
 _MESSAGE_CHARACTERS: Final = 500
 _NESTING: Final = "InvokeService"
 """The method that can lead to another invocation while the guest waits."""
@@ -128,7 +133,7 @@ class _NotCalled(Exception):
     def __init__(self, status: DaprStatus, message: str) -> None:
         super().__init__(message)
         # It quotes the request, which may hold anything.
-        line = _printable(message)
+        line = escaped(message)
         more = "…" if len(line) > _MESSAGE_CHARACTERS else ""
         self.answer = DaprAnswer(status, line[:_MESSAGE_CHARACTERS] + more)
 
@@ -177,8 +182,7 @@ def _metadata(method: Method, invocation: Invocation) -> Metadata:
 
 def _refused(error: grpc.aio.AioRpcError, method: Method, invocation: Invocation) -> DaprAnswer:
     code = error.code()
-    details = _printable(error.details() or "")
-    _log.info("invocation %s: %s: %s: %s", invocation.id, method.name, code.name, details)
+    _log.info("invocation %s: %s: %s", invocation.id, method.name, describe(error))
     if code is grpc.StatusCode.UNAVAILABLE:
         # The sidecar's own, or that of an app: daprd passes it on, and the guest can't do anything else.
         return DaprAnswer(DaprStatus.UNAVAILABLE, f"{method.name}: Dapr or the app can't be reached")
@@ -186,13 +190,6 @@ def _refused(error: grpc.aio.AioRpcError, method: Method, invocation: Invocation
         # Also that of our own channel.
         return _failed(code.name, method, f"Dapr answered with this, or with over {DAPR_MESSAGE_BYTES} bytes")
     return _failed(code.name, method, "Dapr answered with this error")
-
-
-def _printable(text: str) -> str:
-    """
-    Return text in one line that nobody can forge another line with.
-    """
-    return text if text.isprintable() else repr(text)[1:-1]
 
 
 def _failed(code: str, method: Method, message: str) -> DaprAnswer:

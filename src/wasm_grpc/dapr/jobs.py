@@ -25,7 +25,7 @@ from google.protobuf.message import Message
 
 from wasm_grpc.catalogue.jobs import ScheduledJob
 from wasm_grpc.core.errors import SidecarError
-from wasm_grpc.dapr.sidecar import Sidecar
+from wasm_grpc.dapr.sidecar import Sidecar, describe
 from wasm_grpc.manifest.jobs import JobFailure
 
 __all__ = ["Plan", "delete_left_jobs", "job_message", "make_plan", "schedule_jobs"]
@@ -116,7 +116,7 @@ async def schedule_jobs(
         found = await _list(sidecar, wait_s)
     except grpc.aio.AioRpcError as exc:
         raise SidecarError(
-            f"no job can be scheduled: {exc.code().name}: {exc.details()}; "
+            f"no job can be scheduled: {describe(exc)}; "
             "expected daprd 1.17 or later, with a scheduler at its --scheduler-host-address"
         ) from exc
     plan = make_plan(wanted, found, served=served, now=datetime.now(timezone.utc))
@@ -145,7 +145,7 @@ async def delete_left_jobs(sidecar: Sidecar, *, served: Container[str] | None, w
         found = await _list(sidecar, wait_s)
     except grpc.aio.AioRpcError as exc:
         # Most often daprd has no scheduler, and then no jobs either.
-        _log.debug("the app's jobs can't be listed: %s: %s", exc.code().name, exc.details())
+        _log.debug("the app's jobs can't be listed: %s", describe(exc))
         return
     await _delete(sidecar, make_plan((), found, served=served, now=datetime.now(timezone.utc)).left)
 
@@ -231,7 +231,7 @@ async def _write(sidecar: Sidecar, job: ScheduledJob, *, overwrite: bool) -> Non
             return
         raise SidecarError(
             job.format_problem(
-                f"job {job.trigger.name!r} can't be scheduled: {exc.code().name}: {exc.details()}; "
+                f"job {job.trigger.name!r} can't be scheduled: {describe(exc)}; "
                 "expected one that Dapr's scheduler accepts"
             )
         ) from exc
@@ -243,7 +243,7 @@ async def _delete(sidecar: Sidecar, names: Iterable[str]) -> None:
         try:
             await _call(sidecar, "DeleteJob", (request, request), timeout_s=_CALL_S)
         except grpc.aio.AioRpcError as exc:
-            _log.warning("job %r can't be deleted: %s: %s", name, exc.code().name, exc.details())
+            _log.warning("job %r can't be deleted: %s", name, describe(exc))
         else:
             _log.info("job %r is deleted: no manifest has it any more", name)
 

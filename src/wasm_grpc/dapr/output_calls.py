@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 
 from wasm_grpc.core.errors import InvocationError
 from wasm_grpc.core.model import Reason, Trace
-from wasm_grpc.dapr.sidecar import UNREACHABLE, Sidecar, trace_metadata
+from wasm_grpc.dapr.sidecar import UNREACHABLE, Sidecar, describe, trace_metadata
 from wasm_grpc.invocation.output_requests import OutputRequest, PublishRequest, StateRequest
 
 __all__ = ["OutputCalls"]
@@ -39,7 +39,7 @@ class OutputCalls:
             await self._sidecar.call(method, message, metadata=trace_metadata(trace), timeout_s=_CALL_S)
         except grpc.aio.AioRpcError as exc:
             code = exc.code()
-            _log.warning("a result could not be %s: %s: %s", request, code.name, exc.details())
+            _log.warning("a result could not be %s: %s", request, describe(exc))
             reason = Reason.THEN_UNAVAILABLE if code in UNREACHABLE else Reason.THEN_FAILED
             raise InvocationError(reason, f"its result could not be {request}: {code.name}") from exc
 

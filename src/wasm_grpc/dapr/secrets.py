@@ -11,7 +11,7 @@ import grpc
 from dapr.proto.runtime.v1 import secret_pb2 as pb
 
 from wasm_grpc.core.errors import SidecarError
-from wasm_grpc.dapr.sidecar import Sidecar
+from wasm_grpc.dapr.sidecar import Sidecar, describe
 from wasm_grpc.manifest.wording import enumerate_names
 
 __all__ = ["entry_of", "read_secret"]
@@ -55,7 +55,7 @@ async def read_secret(sidecar: Sidecar, store: str, name: str, *, wait_s: float)
             response = await sidecar.call("GetSecret", request, metadata=(), timeout_s=_CALL_S)
         except grpc.aio.AioRpcError as exc:
             if exc.code() not in _LATE or time.monotonic() + _PAUSE_S > end_s:
-                raise SidecarError(f"can't be read: {exc.code().name}: {exc.details()}") from exc
+                raise SidecarError(f"can't be read: {describe(exc)}") from exc
         else:
             return dict(response.data)
         if not is_told:

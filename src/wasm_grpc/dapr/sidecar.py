@@ -14,10 +14,11 @@ from google.protobuf.message import Message
 
 from wasm_grpc.core.errors import ConfigError, SidecarError
 from wasm_grpc.core.model import DAPR_MESSAGE_BYTES, Trace
+from wasm_grpc.core.text import escaped
 from wasm_grpc.dapr.channel import CHANNEL_OPTIONS, TOKEN_KEY, Options, open_channel
 from wasm_grpc.dapr.endpoint import parse_endpoint
 
-__all__ = ["UNREACHABLE", "Metadata", "Sidecar", "open_sidecar", "trace_metadata"]
+__all__ = ["UNREACHABLE", "Metadata", "Sidecar", "describe", "open_sidecar", "trace_metadata"]
 
 Metadata = tuple[tuple[str, str], ...]
 
@@ -104,6 +105,15 @@ async def open_sidecar(endpoint: str, *, token: str) -> AsyncIterator[Sidecar]:
         raise ConfigError("DAPR_API_TOKEN: has a control character or is not ASCII; expected what daprd has")
     async with open_channel(parse_endpoint(endpoint), _OPTIONS) as channel:
         yield Sidecar(channel, endpoint=endpoint, token=token)
+
+
+def describe(error: grpc.aio.AioRpcError) -> str:
+    """
+    Return the code and message of a failed call, on one printable line, for a log or an operator.
+
+    The message may come from another app, and may name hosts of a component: it isn't for callers.
+    """
+    return f"{error.code().name}: {escaped(error.details() or '')}"
 
 
 def trace_metadata(trace: Trace) -> Metadata:
