@@ -12,10 +12,20 @@ import pytest
 import pytest_asyncio
 
 from end_to_end.app import App, run_app
+from end_to_end.dapr_app import DaprApp, run_dapr_app
 from end_to_end.streams import WAYS, Way, open_way, write_stream_functions
 from rig import missing, need
 
-__all__ = ["app", "cache_environment", "engine", "functions", "stream_app", "stream_functions", "way"]
+__all__ = [
+    "app",
+    "cache_environment",
+    "dapr_app",
+    "engine",
+    "functions",
+    "stream_app",
+    "stream_functions",
+    "way",
+]
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 GUESTS = Path(__file__).with_name("guests")
@@ -68,6 +78,16 @@ async def app(
 def stream_functions(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with functions for streams."""
     return write_stream_functions(tmp_path_factory.mktemp("streamed") / "functions")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def dapr_app(
+    functions: Path, engine: str, cache_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[DaprApp]:
+    """An app on each engine whose functions, those of the test's module, call Dapr."""
+    folder = tmp_path_factory.mktemp(f"dapr-{engine}")
+    async with run_dapr_app(functions, folder, "--engine", engine, env=cache_environment) as running:
+        yield running
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -6,12 +6,10 @@ import asyncio
 import base64
 import json
 import re
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from end_to_end.dapr_app import (
     APP_ID,
@@ -21,12 +19,9 @@ from end_to_end.dapr_app import (
     SECRETS,
     STATE,
     DaprApp,
-    run_dapr_app,
     write_caller,
 )
 from integration.guests import write_function
-
-__all__ = ["app"]
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -55,46 +50,33 @@ def functions(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def app(
-    functions: Path,
-    engine: str,
-    cache_environment: dict[str, str],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> AsyncIterator[DaprApp]:
-    """An app on each engine."""
-    folder = tmp_path_factory.mktemp(f"dapr-{engine}")
-    async with run_dapr_app(functions, folder, "--engine", engine, env=cache_environment) as running:
-        yield running
-
-
 @pytest.mark.parametrize(
     ("key", "value"),
     [("orders-1", b"hi"), ("a/b", bytes(range(256))), ("orders-empty", b""), ("big", b"x" * (1 << 20))],
     ids=["text", "binary below a slash", "empty", "1 MiB"],
 )
-async def test_state(app: DaprApp, key: str, value: bytes) -> None:
+async def test_state(dapr_app: DaprApp, key: str, value: bytes) -> None:
     """What a function saves is what it gets, and nothing is left of what it deletes."""
-    assert await app.value("caller", key) is None
+    assert await dapr_app.value("caller", key) is None
 
-    await app.response(
+    await dapr_app.response(
         "caller", "SaveState", {"storeName": STATE, "states": [{"key": key, "value": b64(value)}]}
     )
-    assert await app.value("caller", key) == value
+    assert await dapr_app.value("caller", key) == value
 
-    await app.response("caller", "DeleteState", {"storeName": STATE, "key": key})
-    assert await app.value("caller", key) is None
+    await dapr_app.response("caller", "DeleteState", {"storeName": STATE, "key": key})
+    assert await dapr_app.value("caller", key) is None
 
 
-async def test_state_in_bulk(app: DaprApp) -> None:
+async def test_state_in_bulk(dapr_app: DaprApp) -> None:
     """Several keys at once; a missing one has no data."""
-    await app.response(
+    await dapr_app.response(
         "caller",
         "SaveState",
         {"storeName": STATE, "states": [{"key": f"orders-b{n}", "value": b64(b"%d" % n)} for n in range(2)]},
     )
 
-    found = await app.response(
+    found = await dapr_app.response(
         "caller", "GetBulkState", {"storeName": STATE, "keys": ["orders-b0", "orders-b1", "orders-no"]}
     )
 
@@ -102,21 +84,21 @@ async def test_state_in_bulk(app: DaprApp) -> None:
     assert data == {"orders-b0": b"0", "orders-b1": b"1", "orders-no": b""}
 
 
-async def test_an_etag_that_is_stale(app: DaprApp) -> None:
+async def test_an_etag_that_is_stale(dapr_app: DaprApp) -> None:
     """A save with another's etag fails, with the code that Dapr gives for it."""
     state: dict[str, Any] = {"key": "orders-etag", "value": b64(b"1")}
     save = {"storeName": STATE, "states": [state]}
-    await app.response("caller", "SaveState", save)
-    found = await app.response("caller", "GetState", {"storeName": STATE, "key": "orders-etag"})
+    await dapr_app.response("caller", "SaveState", save)
+    found = await dapr_app.response("caller", "GetState", {"storeName": STATE, "key": "orders-etag"})
     state |= {"etag": {"value": found["etag"]}, "options": {"concurrency": "CONCURRENCY_FIRST_WRITE"}}
-    await app.response("caller", "SaveState", save)
+    await dapr_app.response("caller", "SaveState", save)
 
-    error = await app.error("caller", "SaveState", save)
+    error = await dapr_app.error("caller", "SaveState", save)
 
     assert "ABORTED: SaveState: Dapr answered with this error" in error
 
 
-async def test_a_transaction(app: DaprApp) -> None:
+async def test_a_transaction(dapr_app: DaprApp) -> None:
     """All of it happens, or nothing: one key without a grant denies it."""
 
     def transaction(*operations: tuple[str, str]) -> dict[str, Any]:
@@ -128,19 +110,19 @@ async def test_a_transaction(app: DaprApp) -> None:
             ],
         }
 
-    await app.response(
+    await dapr_app.response(
         "caller", "ExecuteStateTransaction", transaction(("upsert", "orders-t1"), ("delete", "orders-t2"))
     )
-    assert await app.value("caller", "orders-t1") == b"t"
+    assert await dapr_app.value("caller", "orders-t1") == b"t"
 
-    error = await app.error(
+    error = await dapr_app.error(
         "caller", "ExecuteStateTransaction", transaction(("delete", "orders-t1"), ("upsert", "others"))
     )
     assert f"state '{STATE}/others' is not granted" in error
-    assert await app.value("caller", "orders-t1") == b"t"
+    assert await dapr_app.value("caller", "orders-t1") == b"t"
 
 
-async def test_publish(app: DaprApp) -> None:
+async def test_publish(dapr_app: DaprApp) -> None:
     """A message of a function reaches the broker as an event, on the trace of its invocation."""
     trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
     body = (
@@ -150,27 +132,27 @@ async def test_publish(app: DaprApp) -> None:
         ).encode()
     )
 
-    reply = await app.sidecar.invoke(APP_ID, "caller", body, headers={"traceparent": trace})
+    reply = await dapr_app.sidecar.invoke(APP_ID, "caller", body, headers={"traceparent": trace})
 
     assert reply.status == 200, reply
-    (event,) = await app.broker.events("grey", 1)
+    (event,) = await dapr_app.broker.events("grey", 1)
     assert event["data"] == {}
     assert event["source"] == APP_ID
     assert event["traceparent"].split("-")[1] == trace.split("-")[1]
 
 
-async def test_publish_in_bulk(app: DaprApp) -> None:
+async def test_publish_in_bulk(dapr_app: DaprApp) -> None:
     """All messages of a bulk reach the broker, on the trace of their invocation."""
-    before = await app.broker.length("grey")
+    before = await dapr_app.broker.length("grey")
     entries = [{"entryId": str(n), "event": b64(b"%d" % n), "contentType": "text/plain"} for n in range(3)]
-    await app.response(
+    await dapr_app.response(
         "caller", "BulkPublishEvent", {"pubsubName": PUBSUB, "topic": "grey", "entries": entries}
     )
 
-    assert await app.broker.length("grey") == before + 3
+    assert await dapr_app.broker.length("grey") == before + 3
 
 
-async def test_invoke(app: DaprApp) -> None:
+async def test_invoke(dapr_app: DaprApp) -> None:
     """A function calls another one by Dapr, with body, content type, verb and query."""
     message = {
         "method": "echo",
@@ -179,12 +161,12 @@ async def test_invoke(app: DaprApp) -> None:
         "httpExtension": {"verb": "POST", "querystring": "a=1"},
     }
 
-    found = await app.response("caller", "InvokeService", {"id": APP_ID, "message": message})
+    found = await dapr_app.response("caller", "InvokeService", {"id": APP_ID, "message": message})
 
     assert base64.b64decode(found["data"]) == b"\xffbody"
 
 
-async def test_functions_that_call_themselves(app: DaprApp) -> None:
+async def test_functions_that_call_themselves(dapr_app: DaprApp) -> None:
     """Eight deep they go, and no deeper."""
 
     def nested(depth: int) -> bytes:
@@ -193,90 +175,94 @@ async def test_functions_that_call_themselves(app: DaprApp) -> None:
         message = {"method": "caller", "data": b64(nested(depth - 1)), "httpExtension": {"verb": "POST"}}
         return b"json InvokeService\n" + json.dumps({"id": APP_ID, "message": message}).encode()
 
-    fits = await app.sidecar.invoke(APP_ID, "caller", nested(8))
-    too_deep = await app.sidecar.invoke(APP_ID, "caller", nested(9))
+    fits = await dapr_app.sidecar.invoke(APP_ID, "caller", nested(8))
+    too_deep = await dapr_app.sidecar.invoke(APP_ID, "caller", nested(9))
 
     assert fits.status == 200, fits
     assert too_deep.status == 500
     await asyncio.wait_for(
-        app.server.process.stderr.match(r"RESOURCE_EXHAUSTED: InvokeService: 8 invocations led here"), 5
+        dapr_app.server.process.stderr.match(r"RESOURCE_EXHAUSTED: InvokeService: 8 invocations led here"), 5
     )
 
 
-async def test_an_app_that_is_not_there(app: DaprApp) -> None:
+async def test_an_app_that_is_not_there(dapr_app: DaprApp) -> None:
     """The call fails with a code, and without the sidecar's own words."""
-    error = await app.error("caller", "InvokeService", {"id": "nobody", "message": {"method": "echo"}})
+    error = await dapr_app.error("caller", "InvokeService", {"id": "nobody", "message": {"method": "echo"}})
 
     assert "Dapr answered with this error" in error
     assert "resolve" not in error
 
 
-async def test_secrets(app: DaprApp) -> None:
+async def test_secrets(dapr_app: DaprApp) -> None:
     """Those that are granted, also where Dapr would give all."""
-    found = await app.response("caller", "GetSecret", {"storeName": SECRETS, "key": "DB_URL"})
+    found = await dapr_app.response("caller", "GetSecret", {"storeName": SECRETS, "key": "DB_URL"})
     assert found["data"] == {"DB_URL": "postgres://user:pass@db"}
 
-    found = await app.response("caller", "GetBulkSecret", {"storeName": SECRETS})
+    found = await dapr_app.response("caller", "GetBulkSecret", {"storeName": SECRETS})
     assert sorted(found["data"]) == ["DB_URL", "DB_USER"]
 
-    error = await app.error("caller", "GetSecret", {"storeName": SECRETS, "key": "API_KEY"})
+    error = await dapr_app.error("caller", "GetSecret", {"storeName": SECRETS, "key": "API_KEY"})
     assert f"secrets '{SECRETS}/API_KEY' is not granted" in error
 
 
-async def test_a_binding(app: DaprApp) -> None:
+async def test_a_binding(dapr_app: DaprApp) -> None:
     """An operation with its metadata and data, which this component would decode if it were base64."""
-    await app.response(
+    await dapr_app.response(
         "caller",
         "InvokeBinding",
         {"name": BINDING, "operation": "create", "data": b64(b"kept!"), "metadata": {"fileName": "a.txt"}},
     )
-    assert (app.files / "a.txt").read_bytes() == b"kept!"
+    assert (dapr_app.files / "a.txt").read_bytes() == b"kept!"
 
-    found = await app.response(
+    found = await dapr_app.response(
         "caller", "InvokeBinding", {"name": BINDING, "operation": "get", "metadata": {"fileName": "a.txt"}}
     )
     assert base64.b64decode(found["data"]) == b"kept!"
 
-    error = await app.error(
+    error = await dapr_app.error(
         "caller", "InvokeBinding", {"name": BINDING, "operation": "delete", "metadata": {"fileName": "a.txt"}}
     )
     assert f"bindings '{BINDING}/delete' is not granted" in error
 
 
-async def test_configuration(app: DaprApp) -> None:
+async def test_configuration(dapr_app: DaprApp) -> None:
     """Those keys that are granted, also where Dapr would give all."""
-    await app.redis.mset({"flag-a": "1||v1", "password": "hidden"})
+    await dapr_app.redis.mset({"flag-a": "1||v1", "password": "hidden"})
 
     for keys in (["flag-a"], []):
-        found = await app.response("caller", "GetConfiguration", {"storeName": CONFIGURATION, "keys": keys})
+        found = await dapr_app.response(
+            "caller", "GetConfiguration", {"storeName": CONFIGURATION, "keys": keys}
+        )
         assert {key: item["value"] for key, item in found["items"].items()} == {"flag-a": "1"}
 
-    error = await app.error("caller", "GetConfiguration", {"storeName": CONFIGURATION, "keys": ["password"]})
+    error = await dapr_app.error(
+        "caller", "GetConfiguration", {"storeName": CONFIGURATION, "keys": ["password"]}
+    )
     assert f"configuration '{CONFIGURATION}/password' is not granted" in error
 
 
-async def test_a_denied_call(app: DaprApp) -> None:
+async def test_a_denied_call(dapr_app: DaprApp) -> None:
     """The guest gets an error; the caller a 403 with the reason; the log one line."""
-    reply = await app.call("caller", "GetState", {"storeName": STATE, "key": "others"})
+    reply = await dapr_app.call("caller", "GetState", {"storeName": STATE, "key": "others"})
 
     assert reply.status == 403, reply
     message = json.loads(reply.body)["message"]
     assert f"function 'caller': GetState: state '{STATE}/others' is not granted" in message
     assert "expected a grant in capabilities.dapr.state" in message
     pattern = rf"call to Dapr: DENIED: GetState: state '{re.escape(STATE)}/others' is not granted"
-    await asyncio.wait_for(app.server.process.stderr.match(pattern), 5)
+    await asyncio.wait_for(dapr_app.server.process.stderr.match(pattern), 5)
 
 
 @pytest.mark.parametrize("method", ["Shutdown", "GetMetadata", "SetMetadata", "LockAlpha1", "Nonsense", ""])
-async def test_another_method_of_the_api(app: DaprApp, method: str) -> None:
+async def test_another_method_of_the_api(dapr_app: DaprApp, method: str) -> None:
     """It is refused by its name."""
-    error = await app.error("caller", method, {})
+    error = await dapr_app.error("caller", method, {})
 
     assert f"'{method}' may not be called; expected one of GetState, GetBulkState" in error
 
 
-async def test_a_function_without_grants(app: DaprApp) -> None:
+async def test_a_function_without_grants(dapr_app: DaprApp) -> None:
     """It can't tell that there is Dapr: the binding is as unknown as any other."""
-    error = await app.error("plain", "GetState", {"storeName": STATE, "key": "orders-1"})
+    error = await dapr_app.error("plain", "GetState", {"storeName": STATE, "key": "orders-1"})
 
     assert "binding 'dapr' is unknown; expected one that the function was granted" in error

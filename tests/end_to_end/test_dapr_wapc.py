@@ -5,15 +5,11 @@ from __future__ import annotations
 import base64
 import json
 import shutil
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
 
-from end_to_end.dapr_app import APP_ID, STATE, DaprApp, run_dapr_app, write_caller
-
-__all__ = ["app"]
+from end_to_end.dapr_app import APP_ID, STATE, DaprApp, write_caller
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -38,41 +34,28 @@ def functions(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def app(
-    functions: Path,
-    engine: str,
-    cache_environment: dict[str, str],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> AsyncIterator[DaprApp]:
-    """An app on each engine."""
-    folder = tmp_path_factory.mktemp(f"wapc-{engine}")
-    async with run_dapr_app(functions, folder, "--engine", engine, env=cache_environment) as running:
-        yield running
-
-
 def _request(key: str) -> bytes:
     return json.dumps({"storeName": STATE, "key": key}).encode()
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-async def test_a_warm_guest_gets_a_key(app: DaprApp, language: str) -> None:
+async def test_a_warm_guest_gets_a_key(dapr_app: DaprApp, language: str) -> None:
     """Call after call, it gets what the state store has now."""
     key = f"orders-{language}"
     seen = []
     for value in (b"first", b"second"):
         state = {"key": key, "value": base64.b64encode(value).decode()}
-        await app.response("caller", "SaveState", {"storeName": STATE, "states": [state]})
-        reply = await app.sidecar.invoke(APP_ID, language, _request(key))
+        await dapr_app.response("caller", "SaveState", {"storeName": STATE, "states": [state]})
+        reply = await dapr_app.sidecar.invoke(APP_ID, language, _request(key))
         seen.append(base64.b64decode(json.loads(reply.body)["data"]))
 
     assert seen == [b"first", b"second"]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-async def test_a_key_that_is_not_granted(app: DaprApp, language: str) -> None:
+async def test_a_key_that_is_not_granted(dapr_app: DaprApp, language: str) -> None:
     """The SDK makes an error of it, the guest fails, and its caller is told that it was denied something."""
-    reply = await app.sidecar.invoke(APP_ID, language, _request("users-1"))
+    reply = await dapr_app.sidecar.invoke(APP_ID, language, _request("users-1"))
 
     assert reply.status == 403
     assert f"state '{STATE}/users-1' is not granted" in json.loads(reply.body)["message"]
