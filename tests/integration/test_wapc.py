@@ -126,7 +126,7 @@ async def test_a_fresh_function_remembers_nothing(caller: Caller) -> None:
 @pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("name", ["warm", "lazy"])
 async def test_a_warm_function_remembers(caller: Caller, name: str) -> None:
-    """An invocation sees what the one before it has left in memory, whether instances are made ahead or not."""
+    """An invocation sees what the previous one left in memory, with and without instances made ahead."""
     payloads = [os.urandom(16) for _ in range(20)]
 
     seen = [(await caller.invoke(f"{name}/read", payload)).body for payload in payloads]

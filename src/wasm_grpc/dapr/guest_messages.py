@@ -31,7 +31,7 @@ def read_request(method: Method, data: bytes, *, is_json: bool) -> Any:
     Return a request, without what this version of Dapr's API doesn't know.
 
     Raises:
-        InvalidRequestError: It is no request of this method.
+        InvalidRequestError: The data isn't a valid request of this method.
     """
     if is_json:
         return _read_json(method, data)

@@ -1,4 +1,4 @@
-"""Give a guest the files and streams of its invocation, and finish with them when it has succeeded."""
+"""Give a guest the files and streams of its invocation, and send what is unsent once it has succeeded."""
 
 from __future__ import annotations
 

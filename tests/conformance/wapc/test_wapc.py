@@ -85,7 +85,7 @@ def test_an_answer(prepared: Prepared, name: str) -> None:
 
 
 def test_what_it_prints_is_its_log(prepared: Prepared) -> None:
-    """Standard output is no part of the response, and its payload is not its standard input."""
+    """Its standard output goes to the log instead of the response, and its standard input is empty."""
     outcome = _run(prepared, call("p", b"line"))
 
     assert (outcome.reason, outcome.body, outcome.stderr) == (OK, b"", b"lineline\n")

@@ -245,7 +245,7 @@ def test_a_streamed_call_to_dapr(worker: Worker) -> None:
 
 @pytest.mark.parametrize("prepared", [True, False])
 def test_a_batch_shares_a_warm_instance(worker: Worker, *, prepared: bool) -> None:
-    """Its invocations run one after the other, whether instances are made ahead or not."""
+    """Its invocations run one after the other, with and without instances that are made ahead."""
     worker.load(0, _guest(), prepared=prepared)
 
     worker.send(*[Invoke(0, b"", b"", operation=b"m")] * 5)

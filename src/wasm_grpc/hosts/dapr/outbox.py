@@ -95,7 +95,7 @@ class Outbox(OpenRegular):
         finish(self._send_unsent)
 
     def _send_unsent(self) -> None:
-        raise NotImplementedError
+        raise NotImplementedError  # abstract; see `Node`
 
     def _discard(self) -> None:
         # What is held: the message, or the answer that has taken its place.

@@ -18,7 +18,7 @@ class _Value(Entry):
     __slots__ = ()
 
     def _read(self) -> bytes | None:
-        raise NotImplementedError
+        raise NotImplementedError  # abstract; see `Node`
 
     def _existing(self) -> bytes:
         value = self._read()

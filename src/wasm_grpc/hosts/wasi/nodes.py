@@ -136,6 +136,8 @@ class Node:
     A file, folder or link, or a name that stands for something elsewhere.
 
     The volume of its mount is passed to each method, since a node may be in the trees of many invocations.
+    Neither nodes nor descriptors are an `abc.ABC`, although some of their methods are abstract: most calls of
+    WASI look at the class with `isinstance`, which takes more than twice as long for an ABC.
 
     Attributes:
         filetype: Its type in ``filestat``.
@@ -188,7 +190,7 @@ class Node:
         Raises:
             Refusal: It can't be opened as requested.
         """
-        raise NotImplementedError
+        raise NotImplementedError  # abstract; see `Node`
 
     def unlink(self, volume: Volume, folder: Directory, name: bytes) -> None:
         """
@@ -221,7 +223,7 @@ class Node:
         """
         Return a copy for another volume. Contents are shared until a write.
         """
-        raise NotImplementedError
+        raise NotImplementedError  # abstract; see `Node`
 
 
 class Directory(Node):
@@ -262,7 +264,7 @@ class Directory(Node):
         Raises:
             Refusal: The guest may not know.
         """
-        raise NotImplementedError
+        raise NotImplementedError  # abstract; see `Node`
 
     def listing(self, volume: Volume) -> Listing:
         """
@@ -271,7 +273,7 @@ class Directory(Node):
         Raises:
             Refusal: The guest may not know.
         """
-        raise NotImplementedError
+        raise NotImplementedError  # abstract; see `Node`
 
     def create(self, name: bytes, request: OpenRequest) -> Descriptor:
         """

@@ -145,13 +145,13 @@ class OpenRegular(OpenNode):
         Raises:
             Refusal: ENOSPC, or EINVAL if it can't have that size.
         """
-        raise NotImplementedError
+        raise NotImplementedError  # abstract; see `Node`
 
     def cursor(self, at: int) -> Cursor:
         """
         Return what reads and writes from an offset of its own, as ``fd_pread`` and ``fd_pwrite`` do.
         """
-        raise NotImplementedError
+        raise NotImplementedError  # abstract; see `Node`
 
 
 class OpenFile(OpenRegular):

@@ -190,7 +190,7 @@ def test_a_read_that_fails_gives_up_its_request() -> None:
 
 
 def test_a_write_after_a_failed_read_begins_anew() -> None:
-    """The request that was given up is no part of the next one."""
+    """The next request starts empty after one was given up."""
     guest = DaprGuest()
     fd = guest.open(METHOD, "+")
     guest.write(fd, b"one")
