@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from wasm_grpc.app.describing import describe_readable
 from wasm_grpc.app.preparation import (
     Preparer,
     engines_of,
@@ -27,7 +29,9 @@ from wasm_grpc.core.errors import (
     UnsupportedModuleError,
 )
 from wasm_grpc.core.machine import machine_memory_bytes
+from wasm_grpc.core.model import EngineName, Grants
 from wasm_grpc.core.settings import Settings
+from wasm_grpc.core.wire import Described
 from wasm_grpc.grants.function import read_grants
 from wasm_grpc.pool.functions import PoolFunction, memory_notes
 
@@ -45,12 +49,14 @@ class FunctionReport:
         problems: Lines that keep it from being served.
         notes: Lines that don't: an engine that refuses it while another takes it, keys for
             later, what the sidecar must have.
+        module: What its module is; ``None`` if it can't be read.
     """
 
     name: str
-    engines: tuple[str, ...]
-    problems: tuple[str, ...]
-    notes: tuple[str, ...]
+    engines: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    module: Described | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +97,7 @@ async def check(folder: Path, settings: Settings) -> FolderReport:
     servable = [prepared for _, prepared in checked.values() if prepared is not None]
     notes = memory_notes(servable, settings, machine_memory_bytes())
     for place, lines in problems.items():
-        report = reports.get(place, FunctionReport(place, (), (), ()))
+        report = reports.get(place, FunctionReport(place))
         reports[place] = replace(report, problems=(*lines, *report.problems))
     return FolderReport(tuple(reports[place] for place in sorted(reports)), tuple(notes))
 
@@ -104,11 +110,7 @@ async def _check_function(
     """
     notes = (*unsupported_features(function), *sidecar_needs(function))
     if function.is_remote:
-        return FunctionReport(function.name, (), (), notes), None
-    takers: list[str] = []
-    prepared: PoolFunction | None = None
-    refusals: list[str] = []
-    problems: dict[str, None] = {}
+        return FunctionReport(function.name, notes=notes), None
     try:
         wasm = await asyncio.to_thread(read_module, function)
         grants = await asyncio.to_thread(read_grants, function)
@@ -116,9 +118,43 @@ async def _check_function(
             preparer.inspector, function, grants, engines_of(function.manifest, preparer.settings)
         )
     except ManifestError as exc:
-        return FunctionReport(function.name, (), exc.problems, notes), None
+        return FunctionReport(function.name, problems=exc.problems, notes=notes), None
+    trial = await _try_engines(function, wasm, grants, engines, preparer)
+    report = FunctionReport(
+        function.name,
+        tuple(trial.takers),
+        (*trial.problems, *(() if trial.takers else trial.refusals)),
+        (*(trial.refusals if trial.takers else ()), *notes),
+        await describe_readable(wasm, preparer),
+    )
+    return report, trial.prepared
+
+
+@dataclass(slots=True)
+class _Trial:
+    """
+    What came of compiling a function's module on each engine.
+
+    Attributes:
+        takers: The engines that take it, with version and interpreter.
+        refusals: Lines of those that don't, while another may.
+        problems: Lines that are no engine's matter. The same line of two engines is said once.
+        prepared: The function on the first engine that takes it.
+    """
+
+    takers: list[str] = field(default_factory=list)
+    refusals: list[str] = field(default_factory=list)
+    problems: dict[str, None] = field(default_factory=dict)
+    prepared: PoolFunction | None = None
+
+
+async def _try_engines(
+    function: Function, wasm: bytes, grants: Grants, engines: Sequence[EngineName], preparer: Preparer
+) -> _Trial:
+    trial = _Trial()
     for engine in engines:
-        if engine not in preparer.compiler.runtimes:
+        found = preparer.compiler.runtimes.get(engine)
+        if found is None:
             continue
         try:
             inspected = await inspect_models(preparer.inspector, function, grants, engine)
@@ -130,17 +166,12 @@ async def _check_function(
                 name=function.name,
             )
         except (UnsupportedModuleError, CompileLimitError) as exc:
-            refusals += module_problems(function, ModuleError(f"{engine.value}: {exc}"))
+            trial.refusals += module_problems(function, ModuleError(f"{engine.value}: {exc}"))
         except ManifestError as exc:
-            problems.update(dict.fromkeys(exc.problems))
+            trial.problems.update(dict.fromkeys(exc.problems))
         except ModuleError as exc:
-            # What is no engine's matter is said once.
-            problems.update(dict.fromkeys(module_problems(function, exc)))
+            trial.problems.update(dict.fromkeys(module_problems(function, exc)))
         else:
-            found = preparer.compiler.runtimes[engine]
-            takers.append(str(found))
-            prepared = prepared or pool_function(function, inspected, artifact, found)
-    if not takers:
-        return FunctionReport(function.name, (), (*problems, *refusals), notes), None
-    report = FunctionReport(function.name, tuple(takers), tuple(problems), (*refusals, *notes))
-    return report, prepared
+            trial.takers.append(str(found))
+            trial.prepared = trial.prepared or pool_function(function, inspected, artifact, found)
+    return trial

@@ -7,10 +7,12 @@ from typing import Final
 from wasm_grpc.core.model import GuestKind
 from wasm_grpc.engines.binary import Module
 
-__all__ = ["GUEST_CALL", "START", "find_command", "find_reactor", "find_wapc_guest"]
+__all__ = ["GUEST_CALL", "INITIALIZE", "START", "find_command", "find_reactor", "find_wapc_guest"]
 
 START: Final = "_start"
 """The export that runs a command."""
+INITIALIZE: Final = "_initialize"
+"""The export that prepares a reactor."""
 GUEST_CALL: Final = "__guest_call"
 """The export that calls a waPC guest."""
 
@@ -43,9 +45,9 @@ def find_reactor(module: Module) -> str | None:
     """
     Return one line about a reactor that is no waPC guest; ``None`` if the module is none.
     """
-    if module.export("_initialize") is None or module.export(START) is not None:
+    if module.export(INITIALIZE) is None or module.export(START) is not None:
         return None
     return (
-        f"module is a reactor: it exports '_initialize' and no '{START}'; expected a command, "
+        f"module is a reactor: it exports '{INITIALIZE}' and no '{START}'; expected a command, "
         "a program with main (clang without -mexec-model=reactor, Rust's bin, Go without c-shared)"
     )

@@ -1,20 +1,23 @@
-"""The compile process seen from the server: a module goes in, native code or the problems come out."""
+"""The compile process seen from the server: a module goes in; code, problems or a description come out."""
 
 from __future__ import annotations
 
 import asyncio
 import math
 import os
+from typing import TypeVar
 
 from wasm_grpc.core.errors import CompileLimitError, ModuleError, UnsupportedModuleError
 from wasm_grpc.core.model import GuestKind, Limits, Runtime
 from wasm_grpc.core.settings import Settings
-from wasm_grpc.core.wire import Compile, Compiled, CompileRefused, ForkJob
+from wasm_grpc.core.wire import Compile, Compiled, CompileRefused, Describe, Described, ForkJob
 from wasm_grpc.pool.bases import Bases
 from wasm_grpc.pool.process import exit_text
 from wasm_grpc.pool.session import ProcessEnded, Session
 
-__all__ = ["compile_module", "fork_compiler"]
+__all__ = ["compile_module", "describe_module", "fork_compiler"]
+
+_Answer = TypeVar("_Answer", Compiled, Described)
 
 _ARTIFACT_LIMIT_BYTES = 1 << 30
 """Native code is some 4 to 10 times its module; a module of 100 MiB still passes."""
@@ -52,17 +55,26 @@ async def compile_module(
     task = Compile(
         guest=guest, memory_bytes=limits.memory_bytes, code_memory_bytes=code_memory_bytes, module=wasm
     )
-    try:
-        async with await fork_compiler(runtime, bases, settings) as session:
-            answer = await session.ask(task, (Compiled, CompileRefused), within_s=settings.compile_s)
-    except ProcessEnded as exc:
-        raise CompileLimitError(_death(exc.code, settings)) from exc
-    except asyncio.TimeoutError as exc:
-        raise CompileLimitError(_too_slow(settings)) from exc
+    answer = await _ask(task, Compiled, runtime, bases, settings)
     if isinstance(answer, Compiled):
         return answer
     kind = UnsupportedModuleError if answer.is_unsupported else ModuleError
     raise kind("\n".join(answer.problems))
+
+
+async def describe_module(wasm: bytes, *, runtime: Runtime, bases: Bases, settings: Settings) -> Described:
+    """
+    Return what a module is, from its imports and exports.
+
+    Raises:
+        CompileLimitError: As `compile_module`.
+        ModuleError: It can't be read.
+        WorkerStartError, ProtocolError: As `compile_module`.
+    """
+    answer = await _ask(Describe(wasm), Described, runtime, bases, settings)
+    if isinstance(answer, Described):
+        return answer
+    raise ModuleError("\n".join(answer.problems))
 
 
 async def fork_compiler(runtime: Runtime, bases: Bases, settings: Settings) -> Session:
@@ -81,6 +93,18 @@ async def fork_compiler(runtime: Runtime, bases: Bases, settings: Settings) -> S
         # Compiling may use every core. The limit on wall time ends it first.
         cpu_s=math.ceil(settings.compile_s) * max(2, os.cpu_count() or 1),
     )
+
+
+async def _ask(
+    task: Compile | Describe, expected: type[_Answer], runtime: Runtime, bases: Bases, settings: Settings
+) -> _Answer | CompileRefused:
+    try:
+        async with await fork_compiler(runtime, bases, settings) as session:
+            return await session.ask(task, (expected, CompileRefused), within_s=settings.compile_s)
+    except ProcessEnded as exc:
+        raise CompileLimitError(_death(exc.code, settings)) from exc
+    except asyncio.TimeoutError as exc:
+        raise CompileLimitError(_too_slow(settings)) from exc
 
 
 def _death(code: int, settings: Settings) -> str:

@@ -26,7 +26,17 @@ import traceback
 from typing import NoReturn
 
 from wasm_grpc.core.start_counter import StartCounter
-from wasm_grpc.core.wire import Compile, Fork, Forked, ForkFailed, ForkJob, Inspect, Load, out_of_place
+from wasm_grpc.core.wire import (
+    Compile,
+    Describe,
+    Fork,
+    Forked,
+    ForkFailed,
+    ForkJob,
+    Inspect,
+    Load,
+    out_of_place,
+)
 from wasm_grpc.engines.protocol import Engine
 from wasm_grpc.worker.confinement import end_with_parent, limit_cpu, limit_memory, name_process
 from wasm_grpc.worker.frame_socket import FrameSocket
@@ -180,12 +190,15 @@ def _serve(functions: LoadedFunctions, message: Fork, connection: int, counter: 
 def _do_one_task(frames: FrameSocket, engine: Engine) -> None:
     # Not at the top, because no other process needs them, and imports take most of the time of a start.
     from wasm_grpc.worker.compiling import compile_one  # noqa: PLC0415
+    from wasm_grpc.worker.describing import describe_one  # noqa: PLC0415
     from wasm_grpc.worker.inspecting import inspect_one  # noqa: PLC0415
 
     task = frames.receive()
     if isinstance(task, Compile):
         compile_one(frames, engine, task)
+    elif isinstance(task, Describe):
+        describe_one(frames, task)
     elif isinstance(task, Inspect):
         inspect_one(frames, task)
     elif task is not None:
-        raise out_of_place(task, "COMPILE or INSPECT")
+        raise out_of_place(task, "COMPILE, DESCRIBE or INSPECT")

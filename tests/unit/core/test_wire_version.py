@@ -18,6 +18,7 @@ FINGERPRINTS = {
     8: "1e5b10465ad59a23",
     9: "4790d3e823307112",
     10: "ed22f89e11e4cd2b",
+    11: "7a22de32eaf44aba",
 }
 """What `fingerprint` returned in each version. Add a line for a new version, and leave the others."""
 

@@ -37,6 +37,8 @@ DAPR_ANSWER                       server  the response or the error; the guest h
 RESULT                            worker  the invocation has ended
 COMPILE                           server  check a module, write limits into it, compile it
 COMPILED / COMPILE_REFUSED        worker  the native code / why there is none
+DESCRIBE                          server  say what a module is, from its imports and exports
+DESCRIBED                         worker  what it is (COMPILE_REFUSED: it can't be read)
 INSPECT                           server  try a model, or only the inference backend
 INSPECTED / INSPECT_REFUSED       worker  the backend and the model's memory / why the model can't be run
 ================================  ======  =================================================================
@@ -53,6 +55,8 @@ from wasm_grpc.core.wire.messages import (
     DaprAnswer,
     DaprCall,
     DaprStatus,
+    Describe,
+    Described,
     EngineFailed,
     EngineOpened,
     Fork,
@@ -88,6 +92,8 @@ __all__ = [
     "DaprAnswer",
     "DaprCall",
     "DaprStatus",
+    "Describe",
+    "Described",
     "EngineFailed",
     "EngineOpened",
     "Fork",

@@ -20,7 +20,7 @@ __all__ = [
     "pack",
 ]
 
-WIRE_VERSION = 10
+WIRE_VERSION = 11
 """Increased with every change of a message. Both sides must have the same."""
 
 HEAD_LIMIT_BYTES = 4 * MIB
@@ -70,6 +70,8 @@ class Kind(enum.IntEnum):
     FORK_FAILED = 23
     DAPR_CALL = 24
     DAPR_ANSWER = 25
+    DESCRIBE = 26
+    DESCRIBED = 27
 
 
 class Frame(NamedTuple):

@@ -16,6 +16,8 @@ __all__ = [
     "DaprAnswer",
     "DaprCall",
     "DaprStatus",
+    "Describe",
+    "Described",
     "EngineFailed",
     "EngineOpened",
     "Fork",
@@ -440,6 +442,42 @@ class CompileRefused:
 
 
 @dataclass(frozen=True, slots=True)
+class Describe:
+    """
+    Sent by the server to a compile process, once. DESCRIBED or COMPILE_REFUSED answers it.
+
+    Attributes:
+        module: The module, as WebAssembly binary.
+    """
+
+    kind: ClassVar[Kind] = Kind.DESCRIBE
+
+    module: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Described:
+    """
+    Sent by a compile process that has read the imports and exports of its module.
+
+    Attributes:
+        what: What the module is, such as "WASI command".
+        guest: The guest interface that calls it; ``None`` if none does.
+        host_modules: The modules that it imports from, sorted.
+        calls: The exports that `guest` can call by name, in the module's order.
+        problem: Why nothing here runs it, if `guest` is ``None``; else "".
+    """
+
+    kind: ClassVar[Kind] = Kind.DESCRIBED
+
+    what: str
+    guest: GuestKind | None
+    host_modules: tuple[str, ...]
+    calls: tuple[str, ...]
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
 class Inspect:
     """
     Sent by the server to a compile process, once. INSPECTED or INSPECT_REFUSED answers it.
@@ -508,6 +546,8 @@ Message = (
     | Compile
     | Compiled
     | CompileRefused
+    | Describe
+    | Described
     | Inspect
     | Inspected
     | InspectRefused
