@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import datetime as dt
 import os
 import platform
 import shutil
@@ -12,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from wasm_grpc.app.engine_age import age_note
 from wasm_grpc.artifacts.cache import default_cache_folder
 from wasm_grpc.artifacts.folder import ArtifactFolder
 from wasm_grpc.core.errors import HostError, WasmGrpcError
@@ -58,13 +60,14 @@ class Diagnosis:
     findings: tuple[Finding, ...]
 
 
-async def diagnose(settings: Settings, *, daprd: str | None) -> Diagnosis:
+async def diagnose(settings: Settings, *, daprd: str | None, today: dt.date) -> Diagnosis:
     """
     Look for each engine and its inference backend by starting them, and for what stands beside a server.
 
     Args:
         settings: Engine, interpreter and cache folder as `serve` would take them.
         daprd: Path of the sidecar's program, if one was found.
+        today: The date, which tells whether an engine still gets fixes.
     """
     async with open_bases() as bases:
         engines = wanted_engines(settings.engine)
@@ -75,7 +78,7 @@ async def diagnose(settings: Settings, *, daprd: str | None) -> Diagnosis:
         can_serve=bool(runtimes),
         findings=(
             Finding(subject="server", is_found=True, found=_server()),
-            *(_engine_finding(engine, each) for engine, each in zip(engines, found, strict=True)),
+            *(_engine_finding(engine, each, today) for engine, each in zip(engines, found, strict=True)),
             *inference,
             _landlock(runtimes),
             await asyncio.to_thread(_cache, settings),
@@ -96,10 +99,11 @@ def _server() -> str:
     return f"{platform.python_implementation()} {platform.python_version()} ({sys.executable})"
 
 
-def _engine_finding(engine: EngineName, found: FoundRuntime | WasmGrpcError) -> Finding:
+def _engine_finding(engine: EngineName, found: FoundRuntime | WasmGrpcError, today: dt.date) -> Finding:
     subject = f"engine {engine.value}"
     if isinstance(found, FoundRuntime):
-        return Finding(subject=subject, is_found=True, found=f"{found} ({found.runtime.python})")
+        note = age_note(engine, found.opened.version, today)
+        return Finding(subject=subject, is_found=True, found=f"{found} ({found.runtime.python})", remedy=note)
     return _problem(subject, found)
 
 

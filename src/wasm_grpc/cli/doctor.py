@@ -7,6 +7,7 @@ import asyncio
 import dataclasses
 import json
 from collections.abc import Mapping
+from datetime import datetime, timezone
 from typing import Any, TextIO
 
 from wasm_grpc.app.diagnosis import Finding, diagnose
@@ -42,7 +43,8 @@ def execute(options: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int:
     """
     log_to(stderr, default="warning")
     settings = read_settings(setting_flags(options))
-    diagnosis = asyncio.run(diagnose(settings, daprd=find_daprd()))
+    today = datetime.now(timezone.utc).date()
+    diagnosis = asyncio.run(diagnose(settings, daprd=find_daprd(), today=today))
     if options.json:
         print(json.dumps(dataclasses.asdict(diagnosis), indent=2), file=stdout)
     else:
