@@ -1,8 +1,9 @@
-"""Real programs for tests to talk to: our server, a Dapr sidecar, Redis, a broker; each an async context."""
+"""Real programs for tests to talk to: our server, a Dapr sidecar, Redis, PostgreSQL, a broker; each an async context."""
 
 from rig.broker import PUBSUB, Broker, broker
 from rig.daprd import Daprd, Reply, find_daprd
 from rig.ports import free_port
+from rig.postgres import Postgres, postgres
 from rig.processes import Child, ChildError, Lines, child
 from rig.redis import redis
 from rig.scheduler import scheduler
@@ -16,6 +17,7 @@ __all__ = [
     "ChildError",
     "Daprd",
     "Lines",
+    "Postgres",
     "Reply",
     "Server",
     "broker",
@@ -25,6 +27,7 @@ __all__ = [
     "installed_command",
     "missing",
     "need",
+    "postgres",
     "redis",
     "scheduler",
     "serve",

@@ -10,8 +10,9 @@ from wasm_grpc.core.errors import InvocationError
 from wasm_grpc.core.model import Reason, Trace
 from wasm_grpc.invocation.cloud_event import CLOUD_EVENT_TYPE, cloud_event
 from wasm_grpc.invocation.response import Response
+from wasm_grpc.manifest.keys import Sql
 from wasm_grpc.manifest.outputs import StateConcurrency, StateOutput, Then
-from wasm_grpc.manifest.templates import TemplateError, fill
+from wasm_grpc.manifest.templates import Result, TemplateError, fill, fill_array
 
 __all__ = [
     "BindingRequest",
@@ -151,9 +152,13 @@ def _requests(output: Output, response: Response, app_id: str) -> Iterator[Outpu
         "name": cause.name or cause.function,
     }
 
-    def filled(template: str) -> str:
+    result = Result(response.body)
+
+    def filled(template: str | tuple[str, ...]) -> str:
         try:
-            return fill(template, values, lambda: response.body)
+            if isinstance(template, tuple):
+                return fill_array(template, values, result)
+            return template if isinstance(template, Sql) else fill(template, values, result)
         except TemplateError as exc:
             raise InvocationError(Reason.THEN_FAILED, f"its result could not be sent on: {exc}") from exc
 

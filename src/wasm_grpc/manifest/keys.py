@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import re
+from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Annotated, Literal
 
@@ -22,7 +23,7 @@ from wasm_grpc.core.model import EngineName
 from wasm_grpc.manifest.checks import Matches, not_a, wrong
 from wasm_grpc.manifest.layout import REMOTE_SCHEMES
 from wasm_grpc.manifest.methods import MethodPattern, parse_method_pattern
-from wasm_grpc.manifest.templates import PLACEHOLDERS, template_fault
+from wasm_grpc.manifest.templates import PLACEHOLDERS, first_placeholder, template_fault
 from wasm_grpc.manifest.wording import shown
 
 __all__ = [
@@ -33,12 +34,14 @@ __all__ = [
     "Grant",
     "GuestPath",
     "MediaType",
+    "Metadata",
     "Method",
     "MethodGrant",
     "ModuleReference",
     "RelativePath",
     "SecretName",
     "Sha256",
+    "Sql",
     "Template",
     "Text",
     "VariableName",
@@ -56,6 +59,18 @@ _MEDIA_TYPE = rf"{_TOKEN}/{_TOKEN}(?:[ ]*;[ ]*{_TOKEN}=(?:{_TOKEN}|\"[ !#-\[\]-~
 
 # What no request can name; see `_app_method` in `wasm_grpc.dapr.guest_methods`.
 _NO_METHOD = re.compile(r"/|.*[\x00-\x1f\x7f?#\\]|(?:.*/)?\.\.?(?:[/;]|$)", re.DOTALL)
+
+
+_SQL = "sql"
+"""The metadata in which Dapr's bindings of SQL databases find the statement."""
+
+
+class Sql(str):
+    """
+    A statement of SQL, which is no template: it can have braces, and nothing is filled in.
+    """
+
+    __slots__ = ()
 
 
 class Verb(str, enum.Enum):
@@ -128,6 +143,30 @@ def _template(text: str) -> str:
         *most, last = PLACEHOLDERS
         raise wrong(f"{shown(fault)} is not a placeholder", f"{', '.join(most)} or {last}")
     return text
+
+
+def _marked_sql(metadata: object) -> object:
+    if isinstance(metadata, dict) and isinstance(metadata.get(_SQL), str):
+        return {**metadata, _SQL: Sql(metadata[_SQL])}
+    return metadata
+
+
+def _sql(text: str) -> Sql:
+    # A value that is part of the statement could change what the statement does.
+    if placeholder := first_placeholder(_without_nul(text)):
+        raise wrong(
+            f"has the placeholder {shown(placeholder)}",
+            "a parameter such as $1 in its place, and the placeholder in the list 'params' beside it",
+        )
+    if not text:
+        raise wrong("is empty", "a statement of SQL")
+    return Sql(text)
+
+
+def _metadata_tag(value: object) -> str:
+    if isinstance(value, (list, tuple)):
+        return "<list>"
+    return "<sql>" if isinstance(value, Sql) else "<text>"
 
 
 def _engine(value: object) -> EngineName | None:
@@ -208,6 +247,18 @@ RelativePath = Annotated[StrictStr, AfterValidator(_relative)]
 ModuleReference = Annotated[StrictStr, AfterValidator(_module)]
 GuestPath = Annotated[StrictStr, AfterValidator(_guest_path)]
 Template = Annotated[StrictStr, Field(min_length=1), AfterValidator(_template)]
+_MetadataValue = Annotated[
+    Annotated[tuple[Template, ...], Tag("<list>")]
+    | Annotated[Sql, PlainValidator(_sql), Tag("<sql>")]
+    | Annotated[Template, Tag("<text>")],
+    Discriminator(_metadata_tag),
+    WithJsonSchema(
+        {"type": ["string", "array"], "minLength": 1, "items": {"type": "string", "minLength": 1}}
+    ),
+]
+Metadata = Annotated[Mapping[Text, _MetadataValue], BeforeValidator(_marked_sql)]
+"""Metadata of a binding's operation: templates, lists of them, and a statement of SQL under ``sql``."""
+
 Grant = Annotated[StrictStr, AfterValidator(check_grant)]
 MethodGrant = Annotated[StrictStr, AfterValidator(check_method_grant)]
 Method = Annotated[MethodPattern, PlainValidator(_method), WithJsonSchema({"type": "string", "minLength": 1})]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
 from typing import Annotated
 
 from pydantic import Field, GetCoreSchemaHandler, model_validator
@@ -11,8 +10,9 @@ from pydantic.dataclasses import dataclass
 from pydantic_core import CoreSchema, core_schema
 
 from wasm_grpc.manifest.checks import TABLE, wrong
-from wasm_grpc.manifest.keys import Template, Text
+from wasm_grpc.manifest.keys import Metadata, Template
 from wasm_grpc.manifest.quantities import TimeToLive
+from wasm_grpc.manifest.wording import shown
 
 __all__ = ["BindingOutput", "Destinations", "PublishOutput", "StateConcurrency", "StateOutput", "Then"]
 
@@ -72,7 +72,23 @@ class BindingOutput:
 
     name: Template = Field(description="The binding component.", examples=["mail"])
     operation: Template = Field(description="The operation of the binding.", examples=["create"])
-    metadata: Mapping[Text, Template] = Field(default_factory=dict, description="Metadata of the operation.")
+    metadata: Metadata = Field(
+        default_factory=dict, description="Metadata of the operation. A list is sent as a JSON array."
+    )
+
+    @model_validator(mode="after")
+    def _check_sql(self) -> BindingOutput:
+        sql, parameters = self.metadata.get("sql"), self.metadata.get("params")
+        if isinstance(sql, tuple):
+            raise wrong("it is an array", "a string", key="metadata.sql")
+        # In a string, a value with a quotation mark could add parameters.
+        if sql is not None and isinstance(parameters, str):
+            raise wrong(
+                f"{shown(parameters)} is a string",
+                "an array with a string for each parameter, such as ['{id}', '{json:/total}']",
+                key="metadata.params",
+            )
+        return self
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=TABLE)

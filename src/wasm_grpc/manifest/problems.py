@@ -27,7 +27,7 @@ _EXPECTED = {
 }
 """What was expected, by pydantic's type of error, for values of the wrong TOML type."""
 
-_MARKS = frozenset({"<text>", "<secret>", "<list>", "<word>", "<table>", "<tables>", "[key]"})
+_MARKS = frozenset({"<text>", "<secret>", "<list>", "<sql>", "<word>", "<table>", "<tables>", "[key]"})
 """Parts of an error's location that are not keys: our union tags, and pydantic's mark for a mapping's key."""
 
 

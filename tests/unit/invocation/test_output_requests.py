@@ -85,6 +85,22 @@ def test_a_result_for_a_binding() -> None:
     )
 
 
+def test_a_statement_with_parameters() -> None:
+    """A list is one text, a JSON array of its values; in a statement of SQL nothing is filled in."""
+    binding = BindingOutput(
+        name="db",
+        operation="exec",
+        metadata={"sql": "INSERT INTO t VALUES ($1, $2, '{}')", "params": ("{id}", "{json:/kind}")},
+    )
+
+    assert request_of(Then(binding=binding)) == BindingRequest(
+        name="db",
+        operation="exec",
+        data=RESPONSE.body,
+        metadata=(("sql", "INSERT INTO t VALUES ($1, $2, '{}')"), ("params", '["7", "x"]')),
+    )
+
+
 @pytest.mark.parametrize(
     "then",
     [
@@ -93,8 +109,9 @@ def test_a_result_for_a_binding() -> None:
             state=StateOutput(store="s", key="k", concurrency=StateConcurrency.FIRST_WRITE, etag="{json:/no}")
         ),
         Then(binding=BindingOutput(name="b", operation="o", metadata={"a": "{json:/no}"})),
+        Then(binding=BindingOutput(name="b", operation="o", metadata={"a": ("{json:/no}",)})),
     ],
-    ids=["key", "etag", "metadata"],
+    ids=["key", "etag", "metadata", "list"],
 )
 def test_a_template_without_a_value(then: Then) -> None:
     """Each template's placeholders must have a value."""

@@ -89,7 +89,7 @@ then = {{ publish = {{ pubsub = "pubsub", topic = "grey-{{subject}}" }} }}
 name = "cron"
 to = ["files", "mail"]
 concurrency = "parallel"
-then = {{ binding = {{ name = "mail", operation = "create", metadata = {{ to = "{{name}}" }} }} }}
+then = {{ binding = {{ name = "mail", operation = "create", metadata = {{ to = "{{name}}", cc = ["{{id}}"], sql = "'{{}}'" }} }} }}
 
 [[trigger.job]]
 name = "nightly"
@@ -222,7 +222,11 @@ def test_every_key_is_read(tmp_path: Path) -> None:
                         {
                             "publish": None,
                             "state": None,
-                            "binding": {"name": "mail", "operation": "create", "metadata": {"to": "{name}"}},
+                            "binding": {
+                                "name": "mail",
+                                "operation": "create",
+                                "metadata": {"to": "{name}", "cc": ("{id}",), "sql": "'{}'"},
+                            },
                         },
                     ),
                 },
@@ -472,6 +476,38 @@ WRONG_VALUES = [
         "[[trigger.binding]]\nname = 'b'\nthen.state = { store = 's', key = 'k', ttl = '10ms' }",
         "trigger.binding[0].then.state.ttl: '10ms' is out of range; expected 1s to 87600h",
     ),
+    *(
+        (
+            f"[[trigger.binding]]\nname = 'b'\nthen.binding = {{ name = 'b', operation = 'exec', metadata = {metadata} }}",
+            f"trigger.binding[0].then.binding.metadata.{fault}",
+        )
+        for metadata, fault in (
+            (
+                "{ sql = 'insert into {json:/table} values (1)' }",
+                "sql: has the placeholder '{json:/table}'; expected a parameter such as $1 in its place, and the"
+                " placeholder in the list 'params' beside it",
+            ),
+            ("{ sql = '' }", "sql: is empty; expected a statement of SQL"),
+            ("{ sql = ['x'] }", "sql: it is an array; expected a string"),
+            ("{ sql = 5 }", "sql: 5 is an integer; expected a string"),
+            (
+                """{ sql = 'x', params = '["{id}"]' }""",
+                """params: '["{id}"]' is a string; expected an array with a string for each parameter, such as"""
+                " ['{id}', '{json:/total}']",
+            ),
+            ("{ params = [1] }", "params[0]: 1 is an integer; expected a string"),
+            (
+                "{ params = ['{}'] }",
+                "params[0]: '{}' is not a placeholder; expected {id}, {subject}, {method}, {name}, {result} or"
+                " {json:/pointer}",
+            ),
+            (
+                "{ 'a.b' = '{x}' }",
+                "\"a.b\": '{x}' is not a placeholder; expected {id}, {subject}, {method}, {name}, {result} or"
+                " {json:/pointer}",
+            ),
+        )
+    ),
     (
         "[[trigger.binding]]\nname = 'b'\nthen.binding = { name = 'b' }",
         "trigger.binding[0].then.binding.operation: missing; "
@@ -496,7 +532,7 @@ WRONG_VALUES = [
         "[[trigger.binding]]\nname = 'b'\nthen.state = { store = 's', key = '{ID}' }",
         (
             "trigger.binding[0].then.state.key: '{ID}' is not a placeholder; expected"
-            " {id}, {subject}, {method}, {name} or {json:/pointer}"
+            " {id}, {subject}, {method}, {name}, {result} or {json:/pointer}"
         ),
     ),
     (
@@ -720,7 +756,7 @@ def test_wrong_template(tmp_path: Path, text: str, fault: str) -> None:
     assert _problems(tmp_path, MINIMAL.format(more=more)) == (
         (
             f"trigger.binding[0].then.state.key: {fault!r} is not a placeholder; expected"
-            " {id}, {subject}, {method}, {name} or {json:/pointer}"
+            " {id}, {subject}, {method}, {name}, {result} or {json:/pointer}"
         ),
     )
 

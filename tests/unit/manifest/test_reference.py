@@ -88,8 +88,11 @@ def _type(node: Mapping[str, Any]) -> str:
         return "verbs" if "GET" in node["enum"] else f"{', '.join(most)} or {last}"
     if "const" in node:
         return f"`{node['const']}`"
-    if "oneOf" in node and "mapping" not in node.get("discriminator", {}):
-        return " or ".join(map(_type, node["oneOf"]))
+    alternatives = node.get("oneOf", []) if "mapping" not in node.get("discriminator", {}) else []
+    if isinstance(node.get("type"), list):
+        alternatives = [{**node, "type": kind} for kind in node["type"]]
+    if alternatives:
+        return " or ".join(map(_type, alternatives))
     if node.get("type") == "array":
         return f"list of {_type(_resolved(node['items']))}"
     pattern = node.get("anyOf", [node])[0].get("pattern", "")

@@ -4,6 +4,7 @@ import (
 	croninput "github.com/dapr/components-contrib/bindings/cron"
 	httpoutput "github.com/dapr/components-contrib/bindings/http"
 	fileoutput "github.com/dapr/components-contrib/bindings/localstorage"
+	postgresoutput "github.com/dapr/components-contrib/bindings/postgres"
 	redisoutput "github.com/dapr/components-contrib/bindings/redis"
 	wasmoutput "github.com/dapr/components-contrib/bindings/wasm"
 	redisconfiguration "github.com/dapr/components-contrib/configuration/redis"
@@ -45,6 +46,7 @@ func registerComponents(log logger.Logger) {
 	bound.RegisterInputBinding(croninput.NewCron, "cron")
 	bound.RegisterOutputBinding(httpoutput.NewHTTP, "http")
 	bound.RegisterOutputBinding(fileoutput.NewLocalStorage, "localstorage")
+	bound.RegisterOutputBinding(postgresoutput.NewPostgres, "postgresql")
 	bound.RegisterOutputBinding(redisoutput.NewRedis, "redis")
 	bound.RegisterOutputBinding(wasmoutput.NewWasmOutput, "wasm") // what `make bench` compares with
 
