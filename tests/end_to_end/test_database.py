@@ -23,6 +23,7 @@ __all__ = ["shop"]
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "database.md").read_text("utf-8")
 DATABASE = "db"
 TABLE = """
 CREATE TABLE orders (
@@ -91,6 +92,8 @@ def functions(tmp_path_factory: pytest.TempPathFactory) -> Path:
     trigger = f'[[trigger.invoke]]\nmethod = "order"\nthen = {insert("{json:/id}")}\n'
     trigger += topic_trigger("orders", f"then = {insert('{id}')}")
     write_function(folder, "order", guest="echo", trigger=trigger)
+    (shown,) = re.findall(r"^```toml\n(\[\[trigger\.topic.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    write_function(folder, "report", guest="echo", trigger=shown)
     write_caller(folder, "clerk", f'bindings = ["{DATABASE}/exec", "{DATABASE}/query"]')
     write_caller(folder, "reader", f'bindings = ["{DATABASE}/query"]')
     return folder
@@ -254,8 +257,30 @@ async def test_a_function_that_may_only_ask(shop: Shop) -> None:
     assert await shop.database.rows("SELECT id FROM orders") != []
 
 
+async def test_what_the_page_shows(shop: Shop) -> None:
+    """The trigger of docs/database.md stores a message's data, and its request finds them."""
+    await shop.database.run("CREATE TABLE reports (id text PRIMARY KEY, op_type text, report jsonb)")
+    (request,) = re.findall(r"^```json\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    report = {"op_type": "grayscale", "input_size": 1}
+    sent = [report, {**report, "op_type": "classify"}]
+
+    for each in sent:
+        reply = await shop.app.sidecar.request(
+            "POST",
+            f"/v1.0/publish/{PUBSUB}/reports",
+            json.dumps(each).encode(),
+            headers={"content-type": "application/json"},
+        )
+        assert reply.status == 204, reply
+    await shop.app.broker.settled("reports", APP_ID)
+    ((_, found),) = rows_in(await shop.app.call("clerk", "InvokeBinding", json.loads(request)))
+
+    assert found == report
+    assert [row["report"] for row in await shop.database.rows("SELECT report FROM reports")] == sent
+
+
 async def test_a_database_that_is_down(shop: Shop) -> None:
-    """The call fails, without a word about where the database is."""
+    """The call fails, without a word about where the database is; once it is back, the next call succeeds."""
     shop.database.process.signal(signal.SIGINT)  # a shutdown that waits for no client
     await shop.database.process.wait(timeout_s=10)
 
@@ -267,6 +292,8 @@ async def test_a_database_that_is_down(shop: Shop) -> None:
         assert not {"127.0.0.1", str(shop.database.port), "postgres"} & set(
             re.findall(r"[\w.]+", reply.body.decode())
         )
+    async with postgres(port=shop.database.port):
+        assert rows_in(await shop.ask("query", "SELECT 1")) == [[1]]
 
 
 def rows_in(reply: Reply) -> Any:

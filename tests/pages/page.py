@@ -10,8 +10,8 @@ from pathlib import Path
 __all__ = ["Command", "File", "Page", "read_page"]
 
 PROGRAMS = frozenset({
-    ".", "apt-get", "cargo", "cat", "cd", "clang", "cp", "curl", "dapr", "go", "grpcurl", "kubectl", "make", "mkdir", "npm",
-    "npx", "pip", "python", "redis-server", "rustc", "rustup", "tests/daprd/build", "wasm-grpc",
+    ".", "apt-get", "cargo", "cat", "cd", "clang", "cp", "curl", "dapr", "go", "grpcurl", "initdb", "kubectl", "make", "mkdir",
+    "npm", "npx", "pip", "postgres", "python", "redis-server", "rustc", "rustup", "tests/daprd/build", "wasm-grpc",
 })  # fmt: skip
 """What the first word of a command is where it stands in a sentence."""
 

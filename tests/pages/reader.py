@@ -42,6 +42,7 @@ LASTING = (
     _Lasting(r"make demo$", "server", ("^page ",), codes=_INTERRUPTED),
     _Lasting(r"wasm-grpc serve ", "server", (_SERVED,)),
     _Lasting(r"redis-server ", "redis", ("Ready to accept connections",)),
+    _Lasting(r"postgres ", "postgres", ("database system is ready to accept connections",)),
     _Lasting(r"tail -f ", "", (".",), codes=_INTERRUPTED),
 )
 """A terminal has one at a time, as a person's has; what has none of its own is ended once it is ready."""

@@ -53,6 +53,12 @@ def _has_wasi_rust() -> bool:
     return Path("/usr/bin/rustc").exists() and Path("/usr/lib/rustlib/wasm32-wasi").exists()
 
 
+def _postgres() -> Path | None:
+    """Return the folder with PostgreSQL's programs."""
+    found = subprocess.run([REPOSITORY / "scripts" / "postgres"], capture_output=True, text=True, check=False)
+    return None if found.returncode else Path(found.stdout.strip()).parent
+
+
 TOOLCHAINS: Mapping[str, Callable[[], bool]] = {
     "C": lambda: bool(shutil.which("clang")) and Path("/usr/lib/wasm32-wasi/libc.a").exists(),
     "Go": lambda: shutil.which("go") is not None,
@@ -95,6 +101,7 @@ def visit(request: pytest.FixtureRequest) -> Visit:
     found = VISITS[request.param]
     for tool in ("clang", "curl", "redis-server"):
         need(shutil.which(tool), f"no {tool}: scripts/test installs it")
+    need(_postgres(), "no postgres: scripts/test installs it")
     for tool in ("dapr", "daprd", "grpcurl"):
         need((BIN / tool).exists() or None, f"no {tool}: tests/daprd/build {tool} makes it with Go")
     if found.language and not TOOLCHAINS[found.language]():
@@ -114,6 +121,7 @@ async def reader(visit: Visit, cache: Path, tmp_path: Path) -> AsyncIterator[Rea
     home, empty, state = tmp_path / "home", tmp_path / "empty", tmp_path / "state"
     for each in (home, empty, state):
         each.mkdir()
+    _write_programs(home / "bin")
     (home / ".curlrc").write_text("fail-with-body\nsilent\n")  # else curl ends well whatever the answer is
     async with machine(tmp_path) as there:
         _write_own_files(tmp_path / "clone")
@@ -122,6 +130,15 @@ async def reader(visit: Visit, cache: Path, tmp_path: Path) -> AsyncIterator[Rea
             yield found
         finally:
             await found.leave()
+
+
+def _write_programs(folder: Path) -> None:
+    """Write programs that run PostgreSQL as somebody else: the machine's only user is root, whom it refuses."""
+    folder.mkdir()
+    for name in ("initdb", "postgres"):
+        program = f'exec unshare --user --map-user=1000 --map-group=1000 {_postgres()}/{name} "$@"'
+        (folder / name).write_text(f"#!/bin/sh\n{program}\n")
+        (folder / name).chmod(0o755)
 
 
 def _write_own_files(folder: Path) -> None:
@@ -134,6 +151,7 @@ def _write_own_files(folder: Path) -> None:
 def _environment(home: Path, cache: Path) -> dict[str, str]:
     go = shutil.which("go")
     path = [
+        str(home / "bin"),
         "/usr/local/bin",
         "/usr/bin",
         "/bin",

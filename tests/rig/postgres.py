@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import AsyncIterator
@@ -57,12 +58,12 @@ class Postgres:
 
 
 @asynccontextmanager
-async def postgres() -> AsyncIterator[Postgres]:
-    """Run PostgreSQL; skip the test if it is not installed."""
+async def postgres(*, port: int = 0) -> AsyncIterator[Postgres]:
+    """Run PostgreSQL, by default on a free port; skip the test if it is not installed."""
     found = await asyncio.to_thread(subprocess.run, [SCRIPT], capture_output=True, text=True, check=False)
     if found.returncode:
         missing(found.stderr.strip())
-    port = free_port()
+    port = port or free_port()
     # Not below pytest's folder: root's tests run the server as a user who can't read that.
     with tempfile.TemporaryDirectory(prefix="wasm-grpc-postgres-") as folder:
         async with child(SCRIPT, str(port), folder) as process:
@@ -71,4 +72,8 @@ async def postgres() -> AsyncIterator[Postgres]:
                 await asyncio.wait_for(ready, START_TIMEOUT_S)
             except (asyncio.TimeoutError, EOFError):
                 raise process.failed("isn't ready; expected it to accept connections") from None
-            yield Postgres(port, process)
+            try:
+                yield Postgres(port, process)
+            finally:
+                # SIGTERM, which ends every child, would wait for clients to leave.
+                process.signal(signal.SIGINT)
