@@ -123,11 +123,12 @@ async def run_dapr_app(
     has_tokens: bool = True,
     components: Mapping[str, Component] | None = None,
     policy: str = "",
+    log_level: str = "info",
 ) -> AsyncIterator[DaprApp]:
     """
     Run all of it, with more components by name, and the text of a resiliency policy.
 
-    `flags` and `env` are for `wasm-grpc serve`.
+    `flags` and `env` are for `wasm-grpc serve`, `log_level` is the sidecar's.
     """
     async with broker(folder, has_policy=False) as running:
         address = json.loads((running.resources / "pubsub.yaml").read_text())
@@ -143,7 +144,7 @@ async def run_dapr_app(
             api_token=API_TOKEN if has_tokens else "",
             resources=running.resources,
             # Else it waits at the end for calls that nobody answers.
-            arguments=["--dapr-graceful-shutdown-seconds=1"],
+            arguments=["--dapr-graceful-shutdown-seconds=1", f"--log-level={log_level}"],
         )
         name, _, port = host.partition(":")
         async with (

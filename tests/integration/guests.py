@@ -220,6 +220,12 @@ GUESTS = {
       (i64.store (i32.const 216) (i64.const 10000000))
       (drop (call $poll (i32.const 192) (i32.const 256) (i32.const 1) (i32.const 8)))
       (call $write (i32.const 1) (i32.const 65536) (local.get $n))""",
+    # Rests for 300 ms, which costs no CPU time and keeps its worker busy; then says "done".
+    "doze": """
+      (i32.store (i32.const 208) (i32.const 1))
+      (i64.store (i32.const 216) (i64.const 300000000))
+      (drop (call $poll (i32.const 192) (i32.const 256) (i32.const 1) (i32.const 8)))
+      (call $write (i32.const 1) (i32.const 128) (i32.const 4))""",
     # Its environment, each variable ended by NUL.
     "environment": """
       (drop (call $environ_sizes (i32.const 16) (i32.const 8)))
