@@ -44,11 +44,13 @@ func main() {
 
 // serve runs the sidecar until SIGTERM, SIGINT or a call of its shutdown API.
 func serve(flags *options.Options, log logger.Logger) error {
+	// Made first: the flags apply to the loggers that there are.
+	components := logger.NewLogger("dapr.contrib")
 	flags.Logger.SetAppID(flags.AppID)
 	if err := logger.ApplyOptionsToLoggers(&flags.Logger); err != nil {
 		return err
 	}
-	registerComponents(logger.NewLogger("dapr.contrib"))
+	registerComponents(components)
 	log.Infof("daprd %s for the tests of wasm-grpc, app %q", buildinfo.Version(), flags.AppID)
 
 	// Hot reload sends the process a SIGHUP when some kinds of resource change, and unhandled it would die.
