@@ -6,8 +6,10 @@ import asyncio
 import contextlib
 import json
 import os
+import re
+import resource
 import signal
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -22,6 +24,8 @@ pytestmark = pytest.mark.asyncio
 
 START_TIMEOUT_S = 30
 SECRET = "hidden-5309-value"
+LARGE_CORES = ("prlimit", f"--core={resource.getrlimit(resource.RLIMIT_CORE)[1]}")
+"""Before a command that may leave a core file of the largest size that this machine allows."""
 ENV = """
 [env]
 LOG = "info"
@@ -65,22 +69,39 @@ async def serving(server: Child) -> None:
     await server.line("^serving ", timeout_s=START_TIMEOUT_S)
 
 
-def traces_of(process: int) -> str:
-    """Return the command lines and environments of a process and of all that descend from it."""
-    text = ""
+def places_of(process: int) -> Iterator[Path]:
+    """Yield the directory in /proc of a process, and of each that descends from it."""
     pids = [process]
     while pids:
         place = Path(f"/proc/{pids.pop()}")
+        yield place
         # A worker may end meanwhile.
         with contextlib.suppress(OSError):
-            text += (place / "cmdline").read_text() + (place / "environ").read_text()
             for children in place.glob("task/*/children"):
                 pids += map(int, children.read_text().split())
+
+
+def traces_of(process: int) -> str:
+    """Return the command lines and environments of a process and of all that descend from it."""
+    text = ""
+    for place in places_of(process):
+        with contextlib.suppress(OSError):
+            text += (place / "cmdline").read_text() + (place / "environ").read_text()
     return text
 
 
+def core_limits_of(process: int) -> set[str]:
+    """Return the sizes that core files of a process, and of all that descend from it, may have."""
+    found = set()
+    for place in places_of(process):
+        with contextlib.suppress(OSError):
+            (limit,) = re.findall(r"^Max core file size +(\S+)", (place / "limits").read_text(), re.MULTILINE)
+            found.add(limit)
+    return found
+
+
 async def test_secrets_reach_their_function_alone(tmp_path: Path, engine: str) -> None:
-    """They are in its environment, and in no other; not in logs, command lines, other environments and the cache."""
+    """They are in its environment, and in no other; not in logs, command lines, other environments, the cache and core files."""
     functions, cache = tmp_path / "functions", tmp_path / "cache"
     write_function(functions, "environment", sections=ENV)
     write_function(functions, "other", guest="environment")
@@ -97,7 +118,9 @@ async def test_secrets_reach_their_function_alone(tmp_path: Path, engine: str) -
     }
     async with (
         sidecar,
-        child(*command(functions, sidecar), "--engine", engine, env=clean_environment(env)) as server,
+        child(
+            *LARGE_CORES, *command(functions, sidecar), "--engine", engine, env=clean_environment(env)
+        ) as server,
     ):
         await serving(server)
         await sidecar.app_ready()
@@ -109,6 +132,7 @@ async def test_secrets_reach_their_function_alone(tmp_path: Path, engine: str) -
             await sidecar.invoke("secrets", name) for name in ("environment", "other", "trap", "spin")
         ]
         traces = await asyncio.to_thread(traces_of, server.pid)
+        cores = await asyncio.to_thread(core_limits_of, server.pid)
         logged = "\n".join([*server.stdout.lines, *server.stderr.lines])
 
     variables = dict(line.split("=", 1) for line in granted.body.decode().rstrip("\0").split("\0"))
@@ -118,6 +142,7 @@ async def test_secrets_reach_their_function_alone(tmp_path: Path, engine: str) -
     assert SECRET.encode() not in other.body + trapped.body + slow.body + crashed.body
     assert "function 'environment' has secrets in its environment: DB_URL, AGAIN" in logged
     assert SECRET not in logged + traces
+    assert cores == {"0"}
     assert str(sidecar.grpc_port) in traces
     artifacts = [path for path in cache.rglob("*") if path.is_file()]
     assert artifacts
@@ -125,6 +150,9 @@ async def test_secrets_reach_their_function_alone(tmp_path: Path, engine: str) -
     listed = await asyncio.to_thread(run_command, "list", functions, "--json", env=env)
     assert b"vault/DB_URL" in listed.stdout
     assert SECRET.encode() not in listed.stdout
+    checked = await asyncio.to_thread(run_command, "check", functions, env=env)
+    assert b"vault/DB_URL" in checked.stdout
+    assert SECRET not in f"{checked.stdout!r} {checked.errors}"
 
 
 async def test_a_secret_that_is_missing(tmp_path: Path, cache_environment: dict[str, str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import logging
+import resource
 from collections.abc import Mapping, Sequence
 
 from wasm_grpc.app.connection import Connection, open_connection
@@ -34,6 +35,8 @@ async def with_secrets(
     """
     Return the prepared functions with the secrets of their manifests in their environments.
 
+    From now on, this process leaves no core file if it crashes.
+
     Args:
         functions: What is served.
         prepared: The same functions, in the same order.
@@ -43,6 +46,7 @@ async def with_secrets(
         ManifestError: Secrets can't be read, each with its file, variable and name.
         SidecarError: The sidecar can't be reached.
     """
+    _leave_no_core_file()
     async with open_connection(settings) as connection:
         entries = await _read(functions, connection, settings)
     problems: list[str] = []
@@ -60,6 +64,16 @@ async def with_secrets(
     if problems:
         raise ManifestError(by_folder(problems))
     return tuple(result)
+
+
+def _leave_no_core_file() -> None:
+    """
+    Keep a crash from writing the secrets to disk. Workers never leave one; see `confine`.
+
+    Only the soft limit: who debugs a server can raise it again (``prlimit --core=unlimited --pid PID``).
+    """
+    _, hard = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
 
 
 async def _read(
