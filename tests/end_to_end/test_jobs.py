@@ -26,7 +26,8 @@ from end_to_end.jobs import (
 from end_to_end.topics import texts_of
 from integration.commands import run_command
 from integration.guests import write_function
-from rig import broker, child, installed_command, scheduler
+from integration.processes import until
+from rig import broker, child, installed_command, scheduler, serve
 from rig.environment import clean_environment
 
 pytestmark = pytest.mark.asyncio
@@ -165,6 +166,28 @@ async def test_a_job_that_is_never_retried(
         tries = [each for each in server.process.stderr.lines if "EXITED" in each]
 
     assert len(tries) == 1
+
+
+async def test_a_job_that_is_due_while_the_server_is_down(rig: JobRig, tmp_path: Path) -> None:
+    """Its failure policy tries it until the server is back, which then runs it once."""
+    functions = tmp_path / "functions"
+    write_job_function(functions, "act", f'name = "once"\n{OUT}')
+    sidecar = rig.sidecar()
+    env = {**rig.env, **sidecar.app_environment}
+
+    def is_refused() -> bool:
+        return "while processing triggered job once. status code returned: 14" in sidecar.log_file.read_text()
+
+    async with sidecar:
+        async with serve(functions, port=sidecar.app_port or 0, env=env):
+            await sidecar.app_ready()
+        policy = {"constant": {"interval": "0.1s", "maxRetries": 1000}}
+        await schedule(sidecar, "once", {"dueTime": "0s", "data": "night", "failurePolicy": policy})
+        await until(is_refused, "the job to fail")
+        async with serve(functions, port=sidecar.app_port or 0, env=env):
+            await no_job(sidecar, "once")
+
+    assert await texts_of(rig.broker, "out") == ["night"]
 
 
 async def test_an_unknown_job_is_retried(rig: JobRig, tmp_path: Path) -> None:
