@@ -124,6 +124,7 @@ async def run_dapr_app(
     components: Mapping[str, Component] | None = None,
     policy: str = "",
     log_level: str = "info",
+    app_id: str = APP_ID,
 ) -> AsyncIterator[DaprApp]:
     """
     Run all of it, with more components by name, and the text of a resiliency policy.
@@ -137,7 +138,7 @@ async def run_dapr_app(
         if policy:
             (running.resources / "resiliency.yaml").write_text(policy)
         sidecar = Daprd(
-            app_id=APP_ID,
+            app_id=app_id,
             folder=folder,
             app_port=free_port(),
             app_token="the app's token" if has_tokens else "",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import shutil
 import signal
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ import pytest
 import pytest_asyncio
 
 from end_to_end.dapr_app import APP_ID, PUBSUB, DaprApp, run_dapr_app, write_caller
+from end_to_end.pictures import encoded, sample
 from end_to_end.topics import topic_trigger
 from integration.guests import write_function
 from rig import Postgres, Reply, postgres
@@ -23,7 +25,9 @@ __all__ = ["shop"]
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-PAGE = (Path(__file__).resolve().parents[2] / "docs" / "database.md").read_text("utf-8")
+REPOSITORY = Path(__file__).resolve().parents[2]
+FUNCTIONS = REPOSITORY / "functions"
+PAGE = (REPOSITORY / "docs" / "database.md").read_text("utf-8")
 DATABASE = "db"
 TABLE = """
 CREATE TABLE orders (
@@ -262,7 +266,7 @@ async def test_what_the_page_shows(shop: Shop) -> None:
     await shop.database.run("CREATE TABLE reports (id text PRIMARY KEY, op_type text, report jsonb)")
     (request,) = re.findall(r"^```json\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
     report = {"op_type": "grayscale", "input_size": 1}
-    sent = [report, {**report, "op_type": "classify"}]
+    sent = [{**report, "op_type": "classify"}, report]
 
     for each in sent:
         reply = await shop.app.sidecar.request(
@@ -276,7 +280,8 @@ async def test_what_the_page_shows(shop: Shop) -> None:
     ((_, found),) = rows_in(await shop.app.call("clerk", "InvokeBinding", json.loads(request)))
 
     assert found == report
-    assert [row["report"] for row in await shop.database.rows("SELECT report FROM reports")] == sent
+    stored = await shop.database.rows("SELECT report FROM reports ORDER BY op_type")
+    assert [row["report"] for row in stored] == sent
 
 
 async def test_a_database_that_is_down(shop: Shop) -> None:
@@ -294,6 +299,29 @@ async def test_a_database_that_is_down(shop: Shop) -> None:
         )
     async with postgres(port=shop.database.port):
         assert rows_in(await shop.ask("query", "SELECT 1")) == [[1]]
+
+
+async def test_what_grayscale_reports(cache_environment: dict[str, str], tmp_path: Path) -> None:
+    """A function of the demo reports to the page's app as it stands, and the report is a row."""
+    functions = tmp_path / "functions"
+    for name in ("grayscale", "echo"):
+        shutil.copytree(FUNCTIONS / name, functions / name, ignore=shutil.ignore_patterns("target"))
+    (manifest,) = re.findall(r'^```toml\n(name = "report".*?)^```$', PAGE, re.MULTILINE | re.DOTALL)
+    (functions / "echo" / "function.toml").write_text(manifest.replace("report.wasm", "echo.wasm"))
+    (functions / "echo").rename(functions / "report")
+    picture = encoded(sample(), "JPEG")
+
+    async with postgres() as database:
+        components = {DATABASE: ("bindings.postgresql", {"connectionString": database.connection})}
+        async with run_dapr_app(
+            functions, tmp_path, env=cache_environment, components=components, app_id="events-service"
+        ) as app:
+            made = await app.sidecar.invoke("events-service", "init")
+            grey = await app.sidecar.invoke("events-service", "grayscale", picture)
+            rows = await database.rows("SELECT op_type, input_size, output_size FROM events")
+
+    assert (made.status, grey.status) == (200, 200)
+    assert rows == [{"op_type": "grayscale", "input_size": len(picture), "output_size": len(grey.body)}]
 
 
 def rows_in(reply: Reply) -> Any:
