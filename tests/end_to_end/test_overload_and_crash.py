@@ -26,6 +26,8 @@ from rig import Server
 
 __all__ = ["overloaded"]
 
+pytestmark = pytest.mark.timeout(60)
+
 OUT = f'then = {{ publish = {{ pubsub = "{PUBSUB}", topic = "{{name}}" }} }}'
 """Each binding and each job has the topic of its name."""
 ONE_AT_A_TIME = "[pool]\nmax = 1\nqueue = 0\n"

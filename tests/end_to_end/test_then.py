@@ -98,6 +98,16 @@ async def test_state(app: DaprApp) -> None:
     assert (await app.saved("save-7")).body == b'{"id": "7"}'
 
 
+async def test_a_key_that_is_no_text(app: DaprApp) -> None:
+    """JSON can write half of a surrogate pair, which no message to Dapr can hold: the call fails and says so."""
+    found = await failure(app, "save", id="\ud800")
+
+    assert found == (
+        500,
+        "function 'echo': its result could not be sent on: {json:/id}: the value there is not valid Unicode",
+    )
+
+
 async def test_state_for_a_time(app: DaprApp) -> None:
     """The store forgets the result after its time to live."""
     assert (await invoke(app, "keep")).status == 200
