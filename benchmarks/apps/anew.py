@@ -28,6 +28,7 @@ from wasm_grpc.hosts.nn.state import InferenceGrants, InferenceState
 from wasm_grpc.hosts.wasi.context import encode_strings
 from wasm_grpc.hosts.wasi.mounts import FileSystem
 from wasm_grpc.hosts.wasi.streams import BytesStdin, CollectedStdout, Stderr
+from wasm_grpc.inference.grants import ModelGrants
 from wasm_grpc.inference.registry import open_backend
 
 __all__: list[str] = []
@@ -54,7 +55,7 @@ def _run(folder: str, body: bytes) -> bytes:
         stderr=Stderr(limits.stderr_bytes),
         limits=limits,
         preopens=FileSystem(grants.mounts, scratch_bytes=0).preopens(),
-        states={InferenceState: InferenceGrants(models=models).begin},
+        states={InferenceState: InferenceGrants(models=ModelGrants(named=models)).begin},
     )
     return guest.ready(engine.load(native, guest.hosts), limits).run(call).outcome.body
 

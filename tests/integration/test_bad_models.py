@@ -182,8 +182,9 @@ def test_run_with_a_model_of_its_own(engine: str, guest: Path, cache_environment
 
     assert (len(allowed.stdout), allowed.stderr, allowed.code) == (4, "", 0)
     assert denied.errors == [
-        f"wasm-grpc run: {guest / 'infer-own.wasm'}: loading a model is not allowed; "
-        "expected capabilities.nn.load = true, or `wasm-grpc run --nn`"
+        f"wasm-grpc run: {guest / 'infer-own.wasm'}: the guest brings a model that was not granted; "
+        "expected the content of a file in capabilities.nn.models, or capabilities.nn.load = true "
+        "(`wasm-grpc run`: --nn-model, --nn)"
     ]
     assert denied.code == 134
 

@@ -125,8 +125,9 @@ async def test_an_own_model_must_be_allowed(caller: Caller) -> None:
     """Without `load = true` a guest that brings its model is denied."""
     assert await caller.fail("denied", model_bytes("double")) == Failure(
         code=CODES.PERMISSION_DENIED,
-        message="function 'denied': loading a model is not allowed; "
-        "expected capabilities.nn.load = true, or `wasm-grpc run --nn`",
+        message="function 'denied': the guest brings a model that was not granted; "
+        "expected the content of a file in capabilities.nn.models, or capabilities.nn.load = true "
+        "(`wasm-grpc run`: --nn-model, --nn)",
         reason="DENIED",
         function="denied",
     )

@@ -13,13 +13,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from wasm_grpc.core.errors import HostError, ModelError
-from wasm_grpc.core.model import MIB, Model
+from wasm_grpc.core.model import Inference, Model
+from wasm_grpc.inference.grants import SUPPLIED_LIMIT_BYTES, GrantedContent, ModelGrants
+from wasm_grpc.inference.mapped import MappedFile
 from wasm_grpc.inference.protocol import Backend, Session
 
-__all__ = ["SUPPLIED_LIMIT_BYTES", "Models", "open_mapped", "warm"]
-
-SUPPLIED_LIMIT_BYTES = 64 * MIB
-"""Limit on all models that guests supplied to a worker. The least recently used are evicted first."""
+__all__ = ["Models", "open_mapped", "warm"]
 
 _NOBODY = 0
 _QUICK_S = 0.01
@@ -46,7 +45,7 @@ class Models:
         """
         self._open_backend = open_backend
         self._backend: Backend | None = None
-        self._named: dict[tuple[str, int], Session] = {}
+        self._granted: dict[tuple[str, int], GrantedContent] = {}
         self._quick: list[Session] = []
         self._supplied: OrderedDict[bytes, _Supplied] = OrderedDict()
         self._supplied_bytes = 0
@@ -63,9 +62,27 @@ class Models:
             self._backend = self._open_backend()
         return self._backend
 
-    def named(self, model: Model) -> Session:
+    def grant(self, inference: Inference) -> ModelGrants:
         """
-        Return the session of a model file, after a warm-up run, so that the next run is fast.
+        Return the models that a function may run, opened.
+
+        Raises:
+            HostError, ModelError, InferenceUnavailableError: See `granted`.
+        """
+        if not inference.is_granted:
+            return ModelGrants()
+        # Opened now, so that the first call of a guest that brings its own model does not wait for it.
+        _ = self.backend
+        granted = {model.name: self.granted(model) for model in inference.models}
+        return ModelGrants(
+            named={name: content.session for name, content in granted.items()},
+            contents=tuple(granted.values()),
+            load=self.supplied if inference.may_load else None,
+        )
+
+    def granted(self, model: Model) -> GrantedContent:
+        """
+        Return a model file and its session, after a warm-up run, so that the next run is fast.
 
         Raises:
             HostError: The file has changed since the server checked it.
@@ -73,15 +90,15 @@ class Models:
             InferenceUnavailableError: See `backend`.
         """
         key = (model.sha256, model.threads)
-        session = self._named.get(key)
-        if session is None:
+        granted = self._granted.get(key)
+        if granted is None:
             # By content and threads, so that functions with the same model share one session.
-            session = self._named[key] = open_mapped(self.backend, model)
+            granted = self._granted[key] = open_mapped(self.backend, model)
             begun_s = time.perf_counter()
-            warm(session)
+            warm(granted.session)
             if time.perf_counter() - begun_s < _QUICK_S:
-                self._quick.append(session)
-        return session
+                self._quick.append(granted.session)
+        return granted
 
     def warm_ups(self) -> Sequence[Callable[[], None]]:
         """
@@ -112,7 +129,7 @@ class Models:
         return session
 
 
-def open_mapped(backend: Backend, model: Model) -> Session:
+def open_mapped(backend: Backend, model: Model) -> GrantedContent:
     """
     Open a model with its file mapped into memory, so that all workers share its pages.
 
@@ -130,7 +147,8 @@ def open_mapped(backend: Backend, model: Model) -> Session:
         try:
             _check_digest(handle, model, where)
             # Open it through its descriptor, so that it is the file whose digest was checked.
-            return backend.open(f"/dev/fd/{handle}", threads=model.threads)
+            session = backend.open(f"/dev/fd/{handle}", threads=model.threads)
+            return GrantedContent(MappedFile(handle, model.size), session)
         finally:
             os.close(handle)
     except OSError as exc:

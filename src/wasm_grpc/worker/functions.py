@@ -14,7 +14,7 @@ from wasm_grpc.engines.protocol import Engine, Prepared
 from wasm_grpc.guests.protocol import Ending, Guest, GuestCall, ReadyGuest
 from wasm_grpc.guests.registry import guest_for
 from wasm_grpc.hosts.protocol import HostStates
-from wasm_grpc.hosts.registry import HOST_MODULES
+from wasm_grpc.hosts.registry import open_host_modules
 from wasm_grpc.hosts.wasi.context import encode_strings
 from wasm_grpc.hosts.wasi.mounts import FileSystem
 
@@ -101,7 +101,7 @@ class LoadedFunctions:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        self._hosts = [module() for module in HOST_MODULES]
+        self._hosts = open_host_modules()
         self._table: dict[int, LoadedFunction | str] = {}
         # The functions that may have an instance, by the address of each; the least recently used is first.
         self._prepared: OrderedDict[int, LoadedFunction] = OrderedDict()

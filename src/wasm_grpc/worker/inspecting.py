@@ -21,8 +21,8 @@ def inspect_one(frames: FrameSocket, task: Inspect) -> None:
         before = writable_bytes()
         if task.model is not None:
             # The variable keeps the session open until its memory is measured.
-            session = open_mapped(backend, task.model)
-            warm(session)
+            granted = open_mapped(backend, task.model)
+            warm(granted.session)
         taken = writable_bytes() - before
     except (WasmGrpcError, MemoryError) as exc:
         reason = str(exc) or "there is not enough memory for it"

@@ -101,6 +101,10 @@ A = Tensor((1, 4), 1, f32(1, 2, 3, 4))
 B = Tensor((1, 4), 1, f32(0.5, -2, 10, 0.25))
 SUM = f32(1.5, 0, 13, 4.25)
 ADD = model_bytes("add-f32")
+UNGRANTED = (
+    "the guest brings a model that was not granted; expected the content of a file in "
+    "capabilities.nn.models, or capabilities.nn.load = true (`wasm-grpc run`: --nn-model, --nn)"
+)
 EXPECTED_SUM = "expected 1x4:f32, 16 bytes"
 NOT_SET = "is not set; expected set_input before compute"
 
@@ -187,8 +191,7 @@ OWN = {
         steps=[(0, "load", Builder(ADD), 1, 4, 0, GRAPH)],
         models={"m": "add-f32"},
         reason=Reason.DENIED,
-        message="loading a model is not allowed; "
-        "expected capabilities.nn.load = true, or `wasm-grpc run --nn`",
+        message=UNGRANTED,
     ),
     "own-model-in-two-parts": own(
         "load: the model has 2 parts; expected 1 for TensorFlow Lite", 1, ADD, count=2

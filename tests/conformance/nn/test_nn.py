@@ -18,6 +18,7 @@ from wasm_grpc.guests.registry import guest_for
 from wasm_grpc.hosts.nn import ephemeral
 from wasm_grpc.hosts.nn.state import InferenceGrants, InferenceState
 from wasm_grpc.hosts.wasi.streams import BytesStdin, CollectedStdout, Stderr
+from wasm_grpc.inference.grants import ModelGrants
 from wasm_grpc.inference.models import Models
 from wasm_grpc.inference.protocol import Backend
 
@@ -32,8 +33,10 @@ def run(engine: Engine, backend: Backend, case: Case) -> Outcome:
     assert GUEST.check(read_module(wasm)) == []
     models = Models(lambda: backend)
     grants = InferenceGrants(
-        models={name: backend.open(model_bytes(model), threads=1) for name, model in case.models.items()},
-        load=models.supplied if case.may_load else None,
+        models=ModelGrants(
+            named={name: backend.open(model_bytes(model), threads=1) for name, model in case.models.items()},
+            load=models.supplied if case.may_load else None,
+        ),
         tensor_types=case.tensor_types,
     )
     ready = GUEST.ready(engine.load(engine.compile(wasm), GUEST.hosts), Limits())

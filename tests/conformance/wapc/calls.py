@@ -9,7 +9,7 @@ from wasm_grpc.engines.limits import write_limits
 from wasm_grpc.engines.protocol import Engine, Prepared
 from wasm_grpc.guests.protocol import GuestCall
 from wasm_grpc.guests.registry import guest_for
-from wasm_grpc.hosts.registry import HOST_MODULES
+from wasm_grpc.hosts.registry import open_host_modules
 from wasm_grpc.hosts.wasi.context import encode_strings
 from wasm_grpc.hosts.wasi.mounts import FileSystem
 from wasm_grpc.hosts.wasi.streams import BytesStdin, CollectedStdout, Stderr
@@ -57,7 +57,7 @@ def call(
         stderr=Stderr(limits.stderr_bytes),
         limits=limits,
         preopens=FileSystem((), scratch_bytes=limits.scratch_bytes).preopens(),
-        states={module.state: module().open(GRANTS) for module in HOST_MODULES},
+        states={module.state: module.open(GRANTS) for module in open_host_modules()},
         operation=operation.encode(),
         dapr=dapr,
     )

@@ -12,6 +12,7 @@ from wasm_grpc.core.model import PAGE_BYTES, Limits
 from wasm_grpc.hosts.nn import ephemeral
 from wasm_grpc.hosts.nn.state import InferenceGrants, InferenceState
 from wasm_grpc.hosts.protocol import HostContext, HostStates
+from wasm_grpc.inference.grants import ModelGrants
 from wasm_grpc.inference.protocol import TensorInfo, TensorType
 
 __all__ = []
@@ -38,7 +39,7 @@ class Call:
     dapr = None
 
     def __init__(self) -> None:
-        grants = InferenceGrants(models={"m": Echo()}, load=load)
+        grants = InferenceGrants(models=ModelGrants(named={"m": Echo()}, load=load))
         self.states: HostStates = {InferenceState: grants.begin}
         self.lines: list[str] = []
 

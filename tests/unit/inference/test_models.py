@@ -12,6 +12,7 @@ import pytest
 from wasm_grpc.core.errors import HostError, ModelError
 from wasm_grpc.core.model import MIB, Model
 from wasm_grpc.inference import models as room
+from wasm_grpc.inference.grants import SUPPLIED_LIMIT_BYTES
 from wasm_grpc.inference.models import Models
 from wasm_grpc.inference.protocol import TensorInfo, TensorType
 
@@ -69,9 +70,9 @@ def test_a_named_model_is_opened_once_and_warmed(fake: FakeBackend, tmp_path: Pa
     """Whoever names the same contents, under whatever name and path, shares one session that has run once."""
     models = Models(lambda: fake)
 
-    one = models.named(model(tmp_path / "one"))
-    other = models.named(model(tmp_path / "two", name="other"))
-    with_threads = models.named(model(tmp_path / "one", threads=4))
+    one = models.granted(model(tmp_path / "one")).session
+    other = models.granted(model(tmp_path / "two", name="other")).session
+    with_threads = models.granted(model(tmp_path / "one", threads=4)).session
 
     assert one is other
     assert one is not with_threads
@@ -84,7 +85,7 @@ def test_a_model_that_refuses_zeros_stays_cold(tmp_path: Path) -> None:
     """Warming is no test of a model."""
     models = Models(lambda: FakeBackend(refuses_zeros=True))
 
-    assert isinstance(models.named(model(tmp_path / "m")), FakeSession)
+    assert isinstance(models.granted(model(tmp_path / "m")).session, FakeSession)
 
 
 @pytest.mark.parametrize(("limit_s", "runs"), [(60.0, 2), (0.0, 1)], ids=["quick", "slow"])
@@ -94,7 +95,7 @@ def test_quick_models_are_warmed_again_after_a_fork(
     """A model whose run is slow is not run again: it would keep its process from what it is for."""
     monkeypatch.setattr(room, "_QUICK_S", limit_s)
     models = Models(lambda: fake)
-    session = models.named(model(tmp_path / "m"))
+    session = models.granted(model(tmp_path / "m")).session
 
     for warm_up in models.warm_ups():
         warm_up()
@@ -110,7 +111,7 @@ def test_a_file_that_changed_is_not_opened(fake: FakeBackend, tmp_path: Path, co
     (tmp_path / "m").write_bytes(content)
 
     with pytest.raises(HostError) as caught:
-        Models(lambda: fake).named(seen)
+        Models(lambda: fake).granted(seen)
 
     assert str(caught.value) == (
         "model 'm': changed since the start; expected the file as it was at the start"
@@ -124,7 +125,7 @@ def test_a_file_that_is_gone(fake: FakeBackend, tmp_path: Path) -> None:
     (tmp_path / "m").unlink()
 
     with pytest.raises(HostError) as caught:
-        Models(lambda: fake).named(seen)
+        Models(lambda: fake).granted(seen)
 
     assert str(caught.value) == (
         "model 'm': can't be read: No such file or directory; expected the file as it was at the start"
@@ -169,4 +170,4 @@ def test_the_backend_is_opened_when_first_asked_for(fake: FakeBackend) -> None:
 
 def test_the_bound_of_supplied_models() -> None:
     """What docs/manifest.md promises."""
-    assert room.SUPPLIED_LIMIT_BYTES == 64 * MIB
+    assert SUPPLIED_LIMIT_BYTES == 64 * MIB

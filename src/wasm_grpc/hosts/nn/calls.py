@@ -7,10 +7,12 @@ import struct
 from collections.abc import Callable
 
 from wasm_grpc.engines.protocol import FuncType, HostFunction
+from wasm_grpc.hosts import refusal
+from wasm_grpc.hosts.inference import out_of_memory
 from wasm_grpc.hosts.nn.abi import INVALID_ARGUMENT, MISSING_MEMORY, SUCCESS, U32_MAX
-from wasm_grpc.hosts.nn.refusal import Refusal
 from wasm_grpc.hosts.nn.state import InferenceState
 from wasm_grpc.hosts.protocol import HostContext
+from wasm_grpc.hosts.refusal import Refusal
 
 __all__ = ["declare", "region"]
 
@@ -33,12 +35,14 @@ def declare(name: str, count: int, call: Callable[..., None]) -> HostFunction:
         state = context.state_of(InferenceState)
         try:
             call(state, _memory(context), *[arg & U32_MAX for arg in args])
-        except Refusal as refusal:
-            state.log(f"wasi-nn: {name}: {refusal}")
-            return refusal.errno
+        except Refusal as exc:
+            state.log(f"wasi-nn: {name}: {exc}")
+            return exc.errno
         except struct.error:
             state.log(f"wasi-nn: {name}: a pointer is out of bounds; expected one inside memory")
             return INVALID_ARGUMENT
+        except MemoryError:
+            raise out_of_memory() from None
         return SUCCESS
 
     return HostFunction(FuncType(("i32",) * count, ("i32",)), answer)
@@ -58,10 +62,4 @@ def region(memory: memoryview, at: int, length: int, what: str) -> memoryview:
     Raises:
         Refusal: INVALID_ARGUMENT, the region is out of bounds.
     """
-    end = at + length
-    if end > len(memory):
-        raise Refusal(
-            INVALID_ARGUMENT,
-            f"{what} is out of bounds; expected {length} bytes at {at} within {len(memory)}",
-        )
-    return memory[at:end]
+    return refusal.region(memory, at, length, what, errno=INVALID_ARGUMENT)

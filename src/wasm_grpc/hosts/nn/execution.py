@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from wasm_grpc.core.errors import ModelError
+from wasm_grpc.hosts.inference import describe_tensor
 from wasm_grpc.hosts.nn.abi import (
     HANDLE,
     INVALID_ARGUMENT,
@@ -14,11 +15,9 @@ from wasm_grpc.hosts.nn.abi import (
     UNSUPPORTED_OPERATION,
 )
 from wasm_grpc.hosts.nn.calls import declare, region
-from wasm_grpc.hosts.nn.graphs import out_of_memory
-from wasm_grpc.hosts.nn.refusal import Refusal
 from wasm_grpc.hosts.nn.state import InferenceState
 from wasm_grpc.hosts.nn.tensors import read_tensor
-from wasm_grpc.inference.protocol import TensorInfo
+from wasm_grpc.hosts.refusal import Refusal
 
 __all__ = ["FUNCTIONS"]
 
@@ -31,7 +30,7 @@ def _init_execution_context(state: InferenceState, memory: memoryview, graph: in
 
 def _set_input(state: InferenceState, memory: memoryview, handle: int, index: int, tensor_at: int) -> None:
     execution = state.context(handle)
-    wanted = execution.graph.session.inputs
+    wanted = execution.session.inputs
     if index >= len(wanted):
         raise Refusal(INVALID_ARGUMENT, f"no input {index}; expected an index below {len(wanted)}")
     execution.inputs[index] = read_tensor(
@@ -39,24 +38,20 @@ def _set_input(state: InferenceState, memory: memoryview, handle: int, index: in
         tensor_at,
         wanted=wanted[index],
         types=state.grants.tensor_types,
-        where=_named("input", index, wanted[index]),
+        where=describe_tensor("input", index, wanted[index]),
     )
 
 
 def _compute(state: InferenceState, memory: memoryview, handle: int) -> None:
     execution = state.context(handle)
-    session = execution.graph.session
-    for index, tensor in enumerate(session.inputs):
-        if index not in execution.inputs:
-            where = _named("input", index, tensor)
-            raise Refusal(INVALID_ARGUMENT, f"{where}: is not set; expected set_input before compute")
-    inputs = [execution.inputs[index] for index in range(len(session.inputs))]
+    index = execution.unset_input
+    if index is not None:
+        where = describe_tensor("input", index, execution.session.inputs[index])
+        raise Refusal(INVALID_ARGUMENT, f"{where}: is not set; expected set_input before compute")
     try:
-        execution.outputs = session.run(inputs, owner=execution.owner)
+        execution.run()
     except ModelError as exc:
         raise Refusal(RUNTIME_ERROR, f"the model {exc}") from exc
-    except MemoryError:
-        raise out_of_memory() from None
 
 
 def _get_output(
@@ -81,7 +76,7 @@ def _get_output(
     # Write the size in either case, as WasmEdge does, so that a guest can retry with a larger buffer.
     SIZE.pack_into(memory, written_at, len(content))
     if len(content) > room:
-        where = _named("output", index, execution.graph.session.outputs[index])
+        where = describe_tensor("output", index, execution.session.outputs[index])
         raise Refusal(
             TOO_LARGE, f"{where}: has {len(content)} bytes; expected a buffer of that size, not {room}"
         )
@@ -97,10 +92,6 @@ def _incremental(state: InferenceState, memory: memoryview, handle: int, *_: int
     raise Refusal(
         UNSUPPORTED_OPERATION, "is for models with incremental output; expected compute and get_output"
     )
-
-
-def _named(kind: str, index: int, tensor: TensorInfo) -> str:
-    return f"{kind} {index} {tensor.name!r}"
 
 
 FUNCTIONS: Final = {

@@ -6,8 +6,7 @@ import json
 from typing import Final
 
 from wasm_grpc.core.errors import ModelError, UnsupportedModelError
-from wasm_grpc.core.model import Reason
-from wasm_grpc.engines.protocol import GuestStop
+from wasm_grpc.hosts.inference import SHOWN_CHARS, bring, describe_names
 from wasm_grpc.hosts.nn.abi import (
     BUILDER,
     ENCODING_AUTODETECT,
@@ -22,15 +21,11 @@ from wasm_grpc.hosts.nn.abi import (
     UNSUPPORTED_OPERATION,
 )
 from wasm_grpc.hosts.nn.calls import declare, region
-from wasm_grpc.hosts.nn.refusal import Refusal
 from wasm_grpc.hosts.nn.state import InferenceState
-from wasm_grpc.inference.models import SUPPLIED_LIMIT_BYTES
+from wasm_grpc.hosts.refusal import Refusal
+from wasm_grpc.inference.grants import LargeModelError
 
 __all__ = ["FUNCTIONS"]
-
-_SHOWN_CHARS: Final = 60
-"""How many characters of a guest's text a log line shows."""
-_SHOWN_NAMES: Final = 8
 
 
 def _load(
@@ -42,13 +37,6 @@ def _load(
     target: int,
     graph_at: int,
 ) -> None:
-    load = state.grants.load
-    if load is None:
-        # No errno means "forbidden", and the guest can't work without its model: stop it.
-        raise GuestStop(
-            Reason.DENIED,
-            "loading a model is not allowed; expected capabilities.nn.load = true, or `wasm-grpc run --nn`",
-        )
     region(memory, graph_at, HANDLE.size, "the address for the graph")
     if count != 1:
         raise Refusal(INVALID_ARGUMENT, f"the model has {count} parts; expected 1 for TensorFlow Lite")
@@ -60,16 +48,14 @@ def _load(
         )
     if target not in (TARGET_CPU, TARGET_AUTO):
         raise Refusal(UNSUPPORTED_OPERATION, f"target {target} has no backend; expected 0 (cpu)")
-    if length > SUPPLIED_LIMIT_BYTES:
-        raise Refusal(TOO_LARGE, f"the model has {length} bytes; expected at most {SUPPLIED_LIMIT_BYTES}")
     try:
-        session = load(bytes(content))
+        session = bring(state.grants.models, content)
+    except LargeModelError as exc:
+        raise Refusal(TOO_LARGE, f"the model {exc}") from exc
     except UnsupportedModelError as exc:
         raise Refusal(UNSUPPORTED_OPERATION, f"the model {exc}") from exc
     except ModelError as exc:
         raise Refusal(INVALID_ARGUMENT, f"the model {exc}") from exc
-    except MemoryError:
-        raise out_of_memory() from None
     HANDLE.pack_into(memory, graph_at, state.add_graph(session))
 
 
@@ -78,13 +64,11 @@ def _load_by_name(
 ) -> None:
     region(memory, graph_at, HANDLE.size, "the address for the graph")
     name = _text(region(memory, name_at, length, "the name"), "the name")
-    models = state.grants.models
+    models = state.grants.models.named
     session = models.get(name)
     if session is None:
-        granted = ", ".join(map(repr, sorted(models)[:_SHOWN_NAMES])) or "none is"
-        raise Refusal(
-            NOT_FOUND, f"no model {name[:_SHOWN_CHARS]!r}; expected one that is granted ({granted})"
-        )
+        granted = describe_names(sorted(models)) or "none is"
+        raise Refusal(NOT_FOUND, f"no model {name[:SHOWN_CHARS]!r}; expected one that is granted ({granted})")
     HANDLE.pack_into(memory, graph_at, state.add_graph(session))
 
 
@@ -104,7 +88,7 @@ def _load_by_name_with_config(
     except (ValueError, RecursionError):
         is_object = False
     if not is_object:
-        raise Refusal(INVALID_ARGUMENT, f"{config[:_SHOWN_CHARS]!r} is not a JSON object; expected one")
+        raise Refusal(INVALID_ARGUMENT, f"{config[:SHOWN_CHARS]!r} is not a JSON object; expected one")
     _load_by_name(state, memory, name_at, name_length, graph_at)
 
 
@@ -117,13 +101,6 @@ def _text(content: memoryview, what: str) -> str:
         return str(content, "utf-8")
     except UnicodeDecodeError:
         raise Refusal(INVALID_ARGUMENT, f"{what} is not valid UTF-8; expected text") from None
-
-
-def out_of_memory() -> GuestStop:
-    """
-    Return the exception that ends a guest whose inference ran out of memory.
-    """
-    return GuestStop(Reason.WORKER_MEMORY, "inference ran out of its worker's memory")
 
 
 FUNCTIONS: Final = {

@@ -1,4 +1,4 @@
-"""wasi-nn as a `HostModule`: models loaded once for all functions of a process."""
+"""wasi-nn as a `HostModule`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from wasm_grpc.hosts.nn import ephemeral
 from wasm_grpc.hosts.nn.state import InferenceGrants, InferenceState
 from wasm_grpc.hosts.protocol import Begin
 from wasm_grpc.inference.models import Models
-from wasm_grpc.inference.registry import open_backend
 
 __all__ = ["WasiNn"]
 
@@ -26,8 +25,11 @@ class WasiNn:
     functions: ClassVar[HostModules] = ephemeral.FUNCTIONS
     state: ClassVar[type] = InferenceState
 
-    def __init__(self) -> None:
-        self._models = Models(open_backend)
+    def __init__(self, models: Models) -> None:
+        """
+        Start with the models of the process.
+        """
+        self._models = models
 
     def open(self, grants: Grants) -> Begin:
         """
@@ -37,15 +39,8 @@ class WasiNn:
             InferenceUnavailableError: The function may run models, and there is no inference backend.
             ModelError: A model has changed since the server checked it, or can't be opened.
         """
-        granted = grants.inference
-        if not granted.is_granted:
-            return InferenceGrants().begin
-        # Opened now, so that the first call of a guest that brings its own model does not wait for it.
-        _ = self._models.backend
         return InferenceGrants(
-            models={model.name: self._models.named(model) for model in granted.models},
-            load=self._models.supplied if granted.may_load else None,
-            tensor_types=granted.tensor_types,
+            models=self._models.grant(grants.inference), tensor_types=grants.inference.tensor_types
         ).begin
 
     def warm_ups(self) -> Sequence[Callable[[], None]]:

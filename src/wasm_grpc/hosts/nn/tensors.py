@@ -16,7 +16,7 @@ from typing import Final
 from wasm_grpc.core.model import TensorTypes
 from wasm_grpc.hosts.nn.abi import INVALID_ARGUMENT, TENSOR
 from wasm_grpc.hosts.nn.calls import region
-from wasm_grpc.hosts.nn.refusal import Refusal
+from wasm_grpc.hosts.refusal import Refusal
 from wasm_grpc.inference.protocol import TensorInfo, TensorType
 
 __all__ = ["read_tensor"]
