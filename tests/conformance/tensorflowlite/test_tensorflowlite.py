@@ -2,60 +2,29 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
-from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
 from conformance.engines.table import assemble
+from conformance.tensorflowlite.calls import run
 from conformance.tensorflowlite.cases import CASES
 from conformance.tensorflowlite.steps import SESSION, Case, Create, Delete, Table
 from models import model_bytes, model_path
-from wasm_grpc.core.model import Grants, GuestKind, Inference, Limits, Model, Outcome, Reason
-from wasm_grpc.engines.binary import read_module
+from wasm_grpc.core.model import Reason
 from wasm_grpc.engines.protocol import Engine
-from wasm_grpc.guests.protocol import GuestCall
-from wasm_grpc.guests.registry import guest_for
 from wasm_grpc.hosts.tensorflowlite import tensorflow
 from wasm_grpc.hosts.tensorflowlite.abi import MODULE
 from wasm_grpc.hosts.tensorflowlite.module import TensorflowLite
-from wasm_grpc.hosts.wasi.streams import BytesStdin, CollectedStdout, Stderr
-from wasm_grpc.inference.models import Models
 from wasm_grpc.inference.protocol import Backend
 
 __all__ = []
 
-GUEST = guest_for(GuestKind.WASI_COMMAND)
 
-
-def run(
-    engine: Engine, backend: Backend, text: str, models: Sequence[str] = (), *, may_load: bool = False
-) -> Outcome:
-    """Run a guest once."""
-    wasm = assemble(text)
-    assert GUEST.check(read_module(wasm)) == []
-    host = TensorflowLite(Models(lambda: backend))
-    granted = tuple(granted_model(name) for name in models)
-    begin = host.open(Grants(inference=Inference(models=granted, may_load=may_load)))
-    ready = GUEST.ready(engine.load(engine.compile(wasm), GUEST.hosts), Limits())
-    call = GuestCall(
-        args=b"",
-        env=b"",
-        stdin=BytesStdin(b""),
-        stdout=CollectedStdout(None),
-        stderr=Stderr(64 * 1024),
-        limits=Limits(),
-        states={TensorflowLite.state: begin},
-    )
-    return ready.run(call).outcome
-
-
-def granted_model(name: str) -> Model:
-    """Return one of the tests' models as the server would name it."""
-    content = model_bytes(name)
-    digest = hashlib.sha256(content).hexdigest()
-    return Model(name=name, host=str(model_path(name)), size=len(content), sha256=digest)
+def grant(*names: str) -> dict[str, Path]:
+    """Return models of the tests' own by their names."""
+    return {name: model_path(name) for name in names}
 
 
 @pytest.mark.parametrize(
@@ -70,7 +39,7 @@ def test_case(engine: Engine, backend: Backend, name: str, table: Table) -> None
     """The guest finds every result as its case says, and its log or its end tells what was wrong."""
     case = CASES[name]
 
-    outcome = run(engine, backend, case.text(table), case.models, may_load=case.may_load)
+    outcome = run(engine, backend, assemble(case.text(table)), grant(*case.models), may_load=case.may_load)
 
     reason, message, lines = case.ending(table)
     log = "".join(f"{line}\n" for line in lines)
@@ -104,7 +73,7 @@ def test_handles_are_bounded(engine: Engine, backend: Backend, table: Table) -> 
     refused = Create(model=model_bytes("double"), place=SESSION + 8, errno=4)
     case = Case(steps=[*[create] * 256, refused, Delete(), create, refused])
 
-    outcome = run(engine, backend, case.text(table), ["double"])
+    outcome = run(engine, backend, assemble(case.text(table)), grant("double"))
 
     assert (outcome.reason, outcome.exit_code) == (Reason.OK, 0)
     said = "create_session: 256 sessions and tensors are open; expected fewer"
@@ -129,7 +98,7 @@ def test_ten_thousand_sessions_one_after_the_other(engine: Engine, backend: Back
         (func $one""",
     )
 
-    outcome = run(engine, backend, looped, ["double"])
+    outcome = run(engine, backend, assemble(looped), grant("double"))
 
     assert (outcome.reason, outcome.exit_code, outcome.stderr) == (Reason.OK, 0, b"")
 
@@ -146,7 +115,7 @@ def test_full_tensorflow_links_and_ends_the_guest(engine: Engine, backend: Backe
       (memory (export "memory") 1)
       (func (export "_start") (call $f {args}) {dropped}))"""
 
-    outcome = run(engine, backend, text)
+    outcome = run(engine, backend, assemble(text))
 
     assert (outcome.reason, outcome.message, outcome.stderr) == (
         Reason.TRAPPED,
