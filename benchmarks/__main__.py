@@ -47,7 +47,7 @@ def main(argv: Sequence[str]) -> int:
         runtimes = our_runtimes(_tell)
         print(f"{', '.join(each.title for each in runtimes)}; {cores()} cores, shared by servers and client")
         print(f"load before: {machine['load before']}; above 0.5 the figures say less", flush=True)
-        has_models = not {"classify", *FIELD_PARTS}.isdisjoint(options.only)
+        has_models = not {"classify", "interfaces", *FIELD_PARTS}.isdisjoint(options.only)
         classifier = find_classifier(options.model, options.labels) if has_models else None
         found = run(
             plan,
@@ -144,6 +144,7 @@ def _verdicts(found: Findings, engines: Sequence[str]) -> list[Verdict]:
         dapr_calls=found.dapr_calls,
         pages=found.pages,
         reuse=found.reuse,
+        interfaces=found.interfaces,
         engines=engines,
     )
 
@@ -156,7 +157,7 @@ def _by_part(found: Findings, judged: Sequence[Verdict]) -> dict[str, Any]:
     loads = {part: [each for each in figures["loads"] if each["part"] == part] for part in OUR_PARTS}
     return {
         **{part: each for part, each in loads.items() if each},
-        **{part: figures[part] for part in ("streams", "steps", "files", "topics", "reuse")},
+        **{part: figures[part] for part in ("streams", "steps", "files", "topics", "reuse", "interfaces")},
         "dapr": figures["dapr_calls"],
         "startup": figures["startups"],
         "page": figures["pages"],
@@ -180,6 +181,7 @@ def _lines(
         (found.dapr_calls, report.dapr_call_lines),
         (found.pages, report.page_lines),
         (found.reuse, report.reuse_lines),
+        (found.interfaces, report.interface_lines),
         (judged, report.verdict_lines),
     )
     for figures, lines in parts:

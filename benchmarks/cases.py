@@ -18,6 +18,7 @@ __all__ = [
     "BARE",
     "Case",
     "Subject",
+    "anew_subject",
     "classify_subjects",
     "make_cases",
     "native_subjects",
@@ -122,8 +123,15 @@ def classify_subjects(model: Path, labels: Path, functions: Path) -> tuple[Subje
     """
     return (
         _app(_LITERT, "Pillow, litert + processes", "litert_pool", str(model), str(labels)),
-        _app(ANEW, "all anew each request", "anew", str(functions), str(cores())),
+        anew_subject(str(functions)),
     )
+
+
+def anew_subject(folder: str) -> Subject:
+    """
+    Return the server that makes everything anew for each request, with the functions of a folder.
+    """
+    return _app(ANEW, "all anew each request", "anew", folder, str(cores()))
 
 
 def make_cases(parts: Collection[str], pictures: Sequence[Path]) -> list[Case]:

@@ -8,6 +8,7 @@ from benchmarks.dapr_calls import WAITING, DaprCallCost
 from benchmarks.file_cost import FILE_COSTS
 from benchmarks.first_call import FirstCall
 from benchmarks.guest_cost import STEPS
+from benchmarks.interfaces import InterfaceCost
 from benchmarks.page import PageCost
 from benchmarks.pictures import Likeness
 from benchmarks.results import CaseResult
@@ -195,6 +196,19 @@ def reuse_lines(reuse: Mapping[str, Mapping[str, Reuse]]) -> Iterator[str]:
                 f"  {engine:<9} {language:<29} {found.fresh:>7,.0f} {found.warm:>7,.0f} {found.ratio:>7.2f}"
                 f" {found.fresh_us:>24,.0f} {found.warm_us:>7,.0f}"
             )
+
+
+def interface_lines(costs: Mapping[str, InterfaceCost]) -> Iterator[str]:
+    """
+    Return what a model costs by each interface, and a module of 2021 against the way of the first demo.
+    """
+    yield ""
+    yield "one model on one tensor, by interface          CPU us  of wasi-nn-load"
+    for engine, cost in costs.items():
+        for name, us in cost.us.items():
+            yield f"  {engine:<9} {name:<32} {us:>8,.0f} {cost.us['wasi-nn-load'] / us:>14.2f}"
+        rates = f"{cost.rate:,.0f} requests/s; {cost.anew:,.1f} with everything anew"
+        yield f"  {engine:<9} {'a module of 2021, 16 callers':<32} {rates}: {cost.of_anew:.0f} times"
 
 
 def verdict_lines(verdicts: Sequence[Verdict]) -> Iterator[str]:

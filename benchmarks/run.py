@@ -19,6 +19,7 @@ from benchmarks.field.findings import FieldFindings
 from benchmarks.field.measure import FIELD_PARTS, FULL_FIELD, QUICK_FIELD, FieldPlan, measure_field
 from benchmarks.first_call import FirstCall, measure_first_call
 from benchmarks.functions import lay_out
+from benchmarks.interfaces import InterfaceCost, measure_interfaces
 from benchmarks.page import PageCost, measure_page
 from benchmarks.processes import serving
 from benchmarks.results import CaseResult
@@ -46,11 +47,14 @@ OUR_PARTS = (
     "dapr",
     "page",
     "reuse",
+    "interfaces",
 )
 """What is measured of ours and of the least that it could cost."""
 PARTS = (*OUR_PARTS, *FIELD_PARTS)
 """What can be measured on its own."""
-_SLOW_PARTS = frozenset({"dapr", "files", "memory", "page", "reuse", "steps", "streams", "sweeps", "topics"})
+_SLOW_PARTS = frozenset(
+    {"dapr", "files", "interfaces", "memory", "page", "reuse", "steps", "streams", "sweeps", "topics"}
+)
 QUICK_PARTS = tuple(part for part in PARTS if part not in _SLOW_PARTS)
 """What a quick run measures."""
 
@@ -126,6 +130,7 @@ class Findings:
     dapr_calls: dict[str, DaprCallCost]
     pages: dict[str, PageCost]
     reuse: dict[str, dict[str, Reuse]]
+    interfaces: dict[str, InterfaceCost]
     field: FieldFindings | None
     left_out: dict[str, str]
 
@@ -156,9 +161,10 @@ def run(
     left_out: dict[str, str] = {}
     with contextlib.ExitStack() as stack:
         ours, native = [our_subject(runtime.engine) for runtime in runtimes], native_subjects()
-        if classifier is None and "classify" in parts:
-            left_out["classify"] = "there is no functions/classify/classify.wasm"
-            parts = [part for part in parts if part != "classify"]
+        if classifier is None:
+            lacking = [part for part in ("classify", "interfaces") if part in parts]
+            left_out |= dict.fromkeys(lacking, "there is no functions/classify/classify.wasm")
+            parts = [part for part in parts if part not in lacking]
         if classifier is not None or "bodies" in parts:
             folder = lay_out(classifier, Path(stack.enter_context(tempfile.TemporaryDirectory())))
             ours = [our_subject(runtime.engine, str(folder)) for runtime in runtimes]
@@ -213,6 +219,9 @@ def run(
                 for runtime in runtimes
             },
         )
+        interfaces = wanted(
+            "interfaces", lambda: _measure_interfaces(plan, runtimes, classifier, cache) if classifier else {}
+        )
     field = None
     if set(parts).intersection(FIELD_PARTS):
         engines = [runtime.engine for runtime in runtimes]
@@ -233,6 +242,7 @@ def run(
         dapr_calls=dapr_calls,
         pages=pages,
         reuse=reuse,
+        interfaces=interfaces,
         field=field,
         left_out=left_out,
     )
@@ -261,6 +271,17 @@ def _measure_first_calls(
 ) -> dict[str, FirstCall]:
     case = next(case for case in cases if case.method == "classify")
     return {each.key: measure_first_call(each, case, times=plan.starts, env=env) for each in ours}
+
+
+def _measure_interfaces(
+    plan: Plan, runtimes: Sequence[OurRuntime], classifier: Classifier, env: Mapping[str, str]
+) -> dict[str, InterfaceCost]:
+    return {
+        runtime.engine: measure_interfaces(
+            runtime, classifier, rounds=plan.rounds, seconds=plan.seconds, env=env
+        )
+        for runtime in runtimes
+    }
 
 
 def _with_tools(

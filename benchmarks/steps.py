@@ -1,15 +1,16 @@
-"""What is measured inside a worker: runs `guest_cost` and `file_cost` under each worker's interpreter."""
+"""What is measured inside a worker: runs programs such as `guest_cost` under each worker's interpreter."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 from collections.abc import Sequence
+from pathlib import Path
 
 from benchmarks.processes import ROOT, ProgramError
 from benchmarks.runtimes import OurRuntime
 
-__all__ = ["FileCosts", "Steps", "measure_files", "measure_steps"]
+__all__ = ["FileCosts", "Steps", "measure_files", "measure_inference", "measure_steps"]
 
 _MODULE = "functions/echo/echo.wasm"
 _SIZES = {"64 B": 64, "64 KiB": 64 * 1024}
@@ -45,6 +46,16 @@ def measure_files(runtimes: Sequence[OurRuntime]) -> FileCosts:
         ProgramError: As `measure_steps`.
     """
     return {runtime.engine: _measure(runtime, "file_cost", runtime.engine) for runtime in runtimes}
+
+
+def measure_inference(runtime: OurRuntime, model: Path) -> dict[str, float]:
+    """
+    Measure a model by each interface inside a worker of an engine; see `inference_cost`.
+
+    Raises:
+        ProgramError: As `measure_steps`.
+    """
+    return _measure(runtime, "inference_cost", runtime.engine, str(model))
 
 
 def _measure(runtime: OurRuntime, program: str, *arguments: str) -> dict[str, float]:

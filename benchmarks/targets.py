@@ -9,6 +9,7 @@ from benchmarks.cases import ANEW
 from benchmarks.dapr_calls import LATE_S, WAITING, DaprCallCost
 from benchmarks.file_cost import FILE_COSTS
 from benchmarks.first_call import FirstCall
+from benchmarks.interfaces import InterfaceCost
 from benchmarks.page import PageCost
 from benchmarks.pictures import Likeness
 from benchmarks.results import CaseResult
@@ -32,6 +33,8 @@ _BATCH_RATIO = 3.0
 _SDK_RATIO = 0.6
 _PAGE_MS = 3.0
 _WARM_RATIO = 1.3
+_INTERFACE_RATIO = 0.9
+_DEMO_RATIO = 100
 _WRITE_MB_S = 200
 _DAPR_ADDED_MS = 0.3
 _WAITING_S = LATE_S + 1.0
@@ -72,6 +75,7 @@ def verdicts(
     dapr_calls: Mapping[str, DaprCallCost],
     pages: Mapping[str, PageCost],
     reuse: Mapping[str, Mapping[str, Reuse]],
+    interfaces: Mapping[str, InterfaceCost],
     engines: Sequence[str],
 ) -> list[Verdict]:
     """
@@ -88,6 +92,7 @@ def verdicts(
         dapr_calls: By engine.
         pages: By engine.
         reuse: By engine and language.
+        interfaces: By engine.
         engines: Ours.
     """
     found = []
@@ -118,6 +123,7 @@ def verdicts(
     found += _file_verdicts(files)
     found += _topic_verdicts(topics)
     found += _dapr_verdicts(dapr_calls)
+    found += _interface_verdicts(interfaces)
     found += [
         _at_least(f"waPC echo by {language}: warm of fresh", engine, each.ratio, _WARM_RATIO)
         for engine, languages in reuse.items()
@@ -164,6 +170,19 @@ def _dapr_verdicts(dapr_calls: Mapping[str, DaprCallCost]) -> list[Verdict]:
             _at_most("a guest's call to Dapr: beyond the SDK's, ms", engine, cost.added_ms, _DAPR_ADDED_MS),
             _at_most(f"{WAITING} guests that wait on two slots, s", engine, cost.waiting_s, _WAITING_S),
         ]
+    return found
+
+
+def _interface_verdicts(interfaces: Mapping[str, InterfaceCost]) -> list[Verdict]:
+    found = []
+    for engine, cost in interfaces.items():
+        found += [
+            _at_least(f"inference by {name}: of wasi-nn", engine, ratio, _INTERFACE_RATIO)
+            for name, ratio in cost.of_wasi_nn.items()
+        ]
+        found.append(
+            _at_least("module of 2021: of everything anew each request", engine, cost.of_anew, _DEMO_RATIO)
+        )
     return found
 
 

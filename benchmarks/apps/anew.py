@@ -25,6 +25,7 @@ from wasm_grpc.grants.function import read_grants
 from wasm_grpc.guests.protocol import GuestCall
 from wasm_grpc.guests.registry import guest_for
 from wasm_grpc.hosts.nn.state import InferenceGrants, InferenceState
+from wasm_grpc.hosts.tensorflowlite.state import TensorflowLiteState
 from wasm_grpc.hosts.wasi.context import encode_strings
 from wasm_grpc.hosts.wasi.mounts import FileSystem
 from wasm_grpc.hosts.wasi.streams import BytesStdin, CollectedStdout, Stderr
@@ -43,10 +44,13 @@ def _run(folder: str, body: bytes) -> bytes:
     native = engine.compile(write_limits(read_module(function), memory_bytes=limits.memory_bytes))
     backend = open_backend()
     grants = read_grants(function)
-    models = {
-        model.name: backend.open(Path(model.host).read_bytes(), threads=1)
-        for model in grants.inference.models
-    }
+    models = ModelGrants(
+        named={
+            model.name: backend.open(Path(model.host).read_bytes(), threads=1)
+            for model in grants.inference.models
+        },
+        load=lambda content: backend.open(content, threads=1),
+    )
     call = GuestCall(
         args=encode_strings((function.name,)),
         env=encode_env(tuple((name, str(value)) for name, value in manifest.env.items())),
@@ -55,7 +59,10 @@ def _run(folder: str, body: bytes) -> bytes:
         stderr=Stderr(limits.stderr_bytes),
         limits=limits,
         preopens=FileSystem(grants.mounts, scratch_bytes=0).preopens(),
-        states={InferenceState: InferenceGrants(models=ModelGrants(named=models)).begin},
+        states={
+            InferenceState: InferenceGrants(models=models).begin,
+            TensorflowLiteState: lambda call: TensorflowLiteState(models, call.log),
+        },
     )
     return guest.ready(engine.load(native, guest.hosts), limits).run(call).outcome.body
 
