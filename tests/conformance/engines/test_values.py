@@ -56,6 +56,8 @@ def _instantiate(engine: Engine, context: Context) -> Instance:
         ("i64", 1 << 40, 1 << 40),
         ("i64", U64, -1),
         ("i64", -(1 << 63), -(1 << 63)),
+        ("i64", 1 << 63, -(1 << 63)),
+        ("i64", (1 << 63) + 5, 5 - (1 << 63)),
         ("f32", 1.5, 1.5),
         ("f32", 3, 3.0),
         ("f32", -math.inf, -math.inf),
@@ -115,15 +117,27 @@ def test_an_export_that_cannot_be_called_traps(engine: Engine, export: str) -> N
     assert (str(caught.value), caught.value.is_process_tainted) == (expected, False)
 
 
-@pytest.mark.parametrize("result", [0xFFFF_FFFF, -1])
-def test_a_host_result_may_be_unsigned(engine: Engine, result: int) -> None:
-    """A host function may give an i32 as an unsigned number or as a signed one."""
+@pytest.mark.parametrize(
+    ("kind", "result", "expected"),
+    [
+        ("i32", U32, -1),
+        ("i32", -1, -1),
+        ("i64", U64, -1),
+        ("i64", -1, -1),
+        ("i64", 1 << 63, -(1 << 63)),
+        ("i64", (1 << 63) + 5, 5 - (1 << 63)),
+    ],
+)
+def test_a_host_result_may_be_unsigned(engine: Engine, kind: str, result: int, expected: int) -> None:
+    """A host function may give an integer as an unsigned number or as a signed one."""
     hosts = {
         **HOSTS,
-        ("host", "i32"): HostFunction(FuncType(("i32",), ("i32",)), lambda _context, _value: result),
+        ("host", kind): HostFunction(FuncType((kind,), (kind,)), lambda _context, _value: result),
     }
 
-    assert tuple(load(engine, "values", hosts).instantiate(Seen(), memory_bytes=MIB).call("i32", 0)) == (-1,)
+    results = tuple(load(engine, "values", hosts).instantiate(Seen(), memory_bytes=MIB).call(kind, 0))
+
+    assert results == (expected,)
 
 
 def test_a_missing_host_result_is_a_fault(engine: Engine) -> None:

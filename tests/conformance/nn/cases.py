@@ -187,8 +187,24 @@ OWN = {
     "own-model-autodetected-on-any-target": Case(
         steps=[(0, "load", Builder(ADD), 1, 5, 3, GRAPH)], may_load=True
     ),
+    "own-model-is-a-granted-one": Case(
+        steps=[
+            (0, "load", Builder(ADD), 1, 4, 0, GRAPH),
+            (0, "init_execution_context", Cell(GRAPH), CONTEXT),
+            set_input(A),
+            set_input(B, index=1),
+            *output(SUM),
+        ],
+        models={"other": "double", "m": "add-f32"},
+    ),
     "own-model-denied": Case(
         steps=[(0, "load", Builder(ADD), 1, 4, 0, GRAPH)],
+        models={"m": "double"},
+        reason=Reason.DENIED,
+        message=UNGRANTED,
+    ),
+    "own-model-that-differs-in-its-last-byte": Case(
+        steps=[(0, "load", Builder(ADD[:-1] + bytes([ADD[-1] ^ 1])), 1, 4, 0, GRAPH)],
         models={"m": "add-f32"},
         reason=Reason.DENIED,
         message=UNGRANTED,

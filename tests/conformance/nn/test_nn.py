@@ -6,50 +6,29 @@ import re
 
 import pytest
 
+from conformance import inference
 from conformance.engines.table import assemble
 from conformance.nn.cases import CASES
 from conformance.nn.steps import CONTEXT, GRAPH, OUT, WRITTEN, Case, Cell, Step
-from models import model_bytes
-from wasm_grpc.core.model import GuestKind, Limits, Outcome, Reason
-from wasm_grpc.engines.binary import read_module
+from models import model_path
+from wasm_grpc.core.model import Outcome, Reason
 from wasm_grpc.engines.protocol import Engine
-from wasm_grpc.guests.protocol import GuestCall
-from wasm_grpc.guests.registry import guest_for
 from wasm_grpc.hosts.nn import ephemeral
-from wasm_grpc.hosts.nn.state import InferenceGrants, InferenceState
-from wasm_grpc.hosts.wasi.streams import BytesStdin, CollectedStdout, Stderr
-from wasm_grpc.inference.grants import ModelGrants
-from wasm_grpc.inference.models import Models
 from wasm_grpc.inference.protocol import Backend
 
 __all__ = []
 
-GUEST = guest_for(GuestKind.WASI_COMMAND)
-
 
 def run(engine: Engine, backend: Backend, case: Case) -> Outcome:
     """Run a case's guest once."""
-    wasm = assemble(case.text())
-    assert GUEST.check(read_module(wasm)) == []
-    models = Models(lambda: backend)
-    grants = InferenceGrants(
-        models=ModelGrants(
-            named={name: backend.open(model_bytes(model), threads=1) for name, model in case.models.items()},
-            load=models.supplied if case.may_load else None,
-        ),
+    return inference.run(
+        engine,
+        backend,
+        assemble(case.text()),
+        {name: model_path(model) for name, model in case.models.items()},
+        may_load=case.may_load,
         tensor_types=case.tensor_types,
     )
-    ready = GUEST.ready(engine.load(engine.compile(wasm), GUEST.hosts), Limits())
-    call = GuestCall(
-        args=b"",
-        env=b"",
-        stdin=BytesStdin(b""),
-        stdout=CollectedStdout(None),
-        stderr=Stderr(64 * 1024),
-        limits=Limits(),
-        states={InferenceState: grants.begin},
-    )
-    return ready.run(call).outcome
 
 
 @pytest.mark.parametrize("name", CASES)

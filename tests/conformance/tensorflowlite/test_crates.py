@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from conformance.tensorflowlite.calls import run
+from conformance.inference import run
 from models import model_path
 from wasm_grpc.core.model import Reason
 from wasm_grpc.engines.protocol import Engine

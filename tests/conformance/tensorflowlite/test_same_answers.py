@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.interface_guests import INTERFACES, guest_text
 from conformance.engines.table import assemble
-from conformance.tensorflowlite.calls import run
+from conformance.inference import run
 from wasm_grpc.core.model import Reason
 from wasm_grpc.engines.protocol import Engine
 from wasm_grpc.inference.protocol import Backend

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from conformance.engines.table import assemble
-from conformance.tensorflowlite.calls import run
+from conformance.inference import run
 from conformance.tensorflowlite.cases import CASES
 from conformance.tensorflowlite.steps import SESSION, Case, Create, Delete, Table
 from models import model_bytes, model_path

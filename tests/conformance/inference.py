@@ -1,4 +1,4 @@
-"""Run programs that use models by any interface, as a worker does."""
+"""Run programs that use models by any interface for inference, as a worker does."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
-from wasm_grpc.core.model import Grants, GuestKind, Inference, Limits, Model, Outcome
+from wasm_grpc.core.model import Grants, GuestKind, Inference, Limits, Model, Outcome, TensorTypes
 from wasm_grpc.engines.binary import read_module
 from wasm_grpc.engines.protocol import Engine
 from wasm_grpc.guests.protocol import GuestCall
@@ -32,12 +32,13 @@ def run(
     args: tuple[str, ...] = (),
     body: bytes = b"",
     may_load: bool = False,
+    tensor_types: TensorTypes = TensorTypes.AUTO,
 ) -> Outcome:
     """Run a program once, which is granted these models by their names."""
     assert GUEST.check(read_module(wasm)) == []
     opened = Models(lambda: backend)
     granted = tuple(_model(name, path) for name, path in (models or {}).items())
-    grants = Grants(inference=Inference(models=granted, may_load=may_load))
+    grants = Grants(inference=Inference(models=granted, may_load=may_load, tensor_types=tensor_types))
     ready = GUEST.ready(engine.load(engine.compile(wasm), GUEST.hosts), Limits())
     call = GuestCall(
         args=encode_strings(("guest", *args)),
