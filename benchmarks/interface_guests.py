@@ -111,10 +111,7 @@ def guest_text(interface: str, content: bytes, session: Session) -> str:
     imports, calls = INTERFACES[interface]
     embedded = b"" if interface == "wasi-nn-name" else content
     places, statics = _lay_out(taken, returned, embedded)
-    data = "\n".join(
-        f'(data (i32.const {at}) "{"".join(f"{chr(92)}{byte:02x}" for byte in each)}")'
-        for at, each in statics.items()
-    )
+    data = "\n".join(f'(data (i32.const {at}) "{_escaped(each)}")' for at, each in statics.items())
     return f"""(module
       (import "wasi_snapshot_preview1" "fd_read" (func $fd_read (param i32 i32 i32 i32) (result i32)))
       (import "wasi_snapshot_preview1" "fd_write" (func $fd_write (param i32 i32 i32 i32) (result i32)))
@@ -145,6 +142,10 @@ def memory_bytes(content: bytes, session: Session) -> int:
     """
     taken, returned = session.inputs[0], session.outputs[0]
     return -(-(_DATA + taken.size_bytes + returned.size_bytes + len(content) + 16) // PAGE_BYTES) * PAGE_BYTES
+
+
+def _escaped(content: bytes) -> str:
+    return "\\" + content.hex("\\") if content else ""
 
 
 def _lay_out(

@@ -189,6 +189,20 @@ def test_run_with_a_model_of_its_own(engine: str, guest: Path, cache_environment
     assert denied.code == 134
 
 
+def test_run_grants_a_model_that_the_module_embeds(
+    engine: str, guest: Path, cache_environment: dict[str, str]
+) -> None:
+    """`--nn-model` allows a guest to bring the file's content, whatever name it gives it."""
+    env = {**cache_environment, "WASM_GRPC_LOG": "warning"}
+    module, model = guest / "infer-own.wasm", model_path("double")
+
+    done = run_command(
+        "run", "--engine", engine, "--nn-model", f"any={model}", module, stdin=model.read_bytes(), env=env
+    )
+
+    assert (len(done.stdout), done.stderr, done.code) == (4, "", 0)
+
+
 RUN_FLAGS: Mapping[str, tuple[list[str], str]] = {
     "no name": (
         ["--nn-model", "double.tflite"],
