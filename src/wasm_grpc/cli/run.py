@@ -103,7 +103,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=_named_path,
         action="append",
         default=[],
-        help="TensorFlow Lite model that the guest may load by its name",
+        help="TensorFlow Lite model that the guest may load by its name, or bring itself",
     )
     parser.add_argument(
         "--dapr", action="store_true", help="let the guest call Dapr, through the sidecar at DAPR_GRPC_PORT"

@@ -81,8 +81,7 @@ def run_session(state: TensorflowLiteState, _: memoryview, session: int) -> None
     execution = state.session(session)
     index = execution.unset_input
     if index is not None:
-        # WasmEdge would run the model on whatever lies there. What was computed before counts no more.
-        execution.outputs = None
+        # WasmEdge would run the model on whatever lies there.
         where = describe_tensor("input", index, execution.session.inputs[index])
         raise Refusal(INVALID_ARGUMENT, f"{where}: is not set; expected append_input before run_session")
     try:
