@@ -428,17 +428,16 @@ HANDLES = {
         may_load=True,
         tables=[Table.FIRST],
     ),
-    "handles-of-64-bits": Case(
-        steps=[
-            *OPENED,
-            unknown(Run(session=-1), handle=(1 << 64) - 1),
-            unknown(Run(session=-(1 << 63)), handle=1 << 63),
-            unknown(Length(tensor=-(1 << 63)), "tensor", 1 << 63),
-            unknown(Data(tensor=-2), "tensor", (1 << 64) - 2),
-        ],
-        models=["add-f32"],
-        tables=[Table.FIRST],
+    "length-of-no-tensor": Case(steps=[Length(tensor=0, found=0)], models=["add-f32"], tables=[Table.FIRST]),
+    "session-of-64-bits": ill(
+        unknown(Run(session=-1), handle=(1 << 64) - 1),
+        unknown(Run(session=-(1 << 63)), handle=1 << 63),
+        current=False,
     ),
+    "length-of-a-tensor-of-64-bits": ill(
+        unknown(Length(tensor=-(1 << 63)), "tensor", 1 << 63), current=False
+    ),
+    "data-of-a-tensor-of-64-bits": ill(unknown(Data(tensor=-2), "tensor", (1 << 64) - 2), current=False),
     "handles-of-32-bits": ill(unknown(Run(session=-1), handle=FOREVER), first=False),
     "tensor-of-another-session": Case(
         steps=[

@@ -224,6 +224,7 @@ class Length(Step):
     session: Handle = Cell(SESSION)
     place: int = LENGTH
     name = "get_tensor_len"
+    ends = True
 
     def current(self, memory: Memory) -> str:
         """See `Step.current`."""

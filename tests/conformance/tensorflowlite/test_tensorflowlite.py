@@ -10,7 +10,7 @@ import pytest
 from conformance.engines.table import assemble
 from conformance.inference import run
 from conformance.tensorflowlite.cases import CASES
-from conformance.tensorflowlite.steps import SESSION, Case, Create, Delete, Table
+from conformance.tensorflowlite.steps import SESSION, Case, Create, Delete, Output, Table
 from models import model_bytes, model_path
 from wasm_grpc.core.model import Reason
 from wasm_grpc.engines.protocol import Engine
@@ -83,18 +83,16 @@ def test_handles_are_bounded(engine: Engine, backend: Backend, table: Table) -> 
 @pytest.mark.parametrize("table", Table)
 def test_ten_thousand_sessions_one_after_the_other(engine: Engine, backend: Backend, table: Table) -> None:
     """A guest that deletes what it creates is never refused, and no handle comes twice."""
-    created = Case(steps=[Create(model=model_bytes("double"))]).text(table)
-    kind, delete = ("i32", "") if table is Table.CURRENT else ("i64", "wasmedge_tensorflowlite_")
-    handle = f"({kind}.load (i32.const {SESSION}))"
-    looped = created.replace(
+    case = Case(steps=[Create(model=model_bytes("double")), Output(output="twice")])
+    kind, prefix, dropped = ("i32", "", "drop") if table is Table.CURRENT else ("i64", f"{MODULE}_", "")
+    session, last = (f"({kind}.load (i32.const {at}))" for at in (SESSION, SESSION + 8))
+    looped = case.text(table).replace(
         '(func (export "_start")',
-        f"""(func $last (result i32) (i32.const {SESSION + 8}))
-        (func (export "_start") (local $left i32) (local.set $left (i32.const 10_000)) (loop $next (call $one)
-          (call $expect ({kind}.gt_u {handle} ({kind}.load (call $last))) (i32.const 99))
-          ({kind}.store (call $last) {handle})
-          (call $gone)
+        f"""(func (export "_start") (local $left i32) (local.set $left (i32.const 10_000)) (loop $next (call $one)
+          (call $expect ({kind}.gt_u {session} {last}) (i32.const 99))
+          ({kind}.store (i32.const {SESSION + 8}) {session})
+          (call ${prefix}delete_session {session}) {dropped}
           (br_if $next (local.tee $left (i32.sub (local.get $left) (i32.const 1))))))
-        (func $gone (call ${delete}delete_session {handle}) {"drop" if table is Table.CURRENT else ""})
         (func $one""",
     )
 

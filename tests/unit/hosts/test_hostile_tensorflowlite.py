@@ -22,7 +22,7 @@ __all__ = []
 
 FUNCTIONS = {name: host for (module, name), host in TensorflowLite.functions.items() if module == MODULE}
 FIRST = "wasmedge_tensorflowlite_"
-ENDING = (f"{FIRST}append_input", f"{FIRST}get_tensor_data")
+ENDING = (f"{FIRST}append_input", f"{FIRST}get_tensor_len", f"{FIRST}get_tensor_data")
 """The functions that end a guest when they fail."""
 
 
@@ -139,10 +139,11 @@ def test_the_handles_of_another_instance_are_refused() -> None:
 
     assert one.call("get_tensor_len", session, tensor, 0) == 0
     assert other.call("run_session", session) == 1
-    assert other.call(f"{FIRST}get_tensor_len", tensor) == 0
+    assert other.call("get_tensor_len", "session", tensor, 0) == 1
     assert other.lines == [
         f"{MODULE}: run_session: session {session} is not open; expected one that create_session returned",
-        f"{FIRST}get_tensor_len: tensor {tensor} is not open; expected one that get_output_tensor returned",
+        f"{MODULE}: get_tensor_len: tensor {tensor} is not open; "
+        "expected one that get_output_tensor returned",
     ]
 
 

@@ -2,7 +2,7 @@
 The functions of ``wasmedge_tensorflowlite`` as modules of 2021 and 2022 import them: with i64 handles.
 
 The handles were addresses in the host's memory, and none was checked. A function that failed returned 0 or 1,
-or had no result to say so. Here, the latter end their guest where it would go on with wrong data.
+or had no result to say so. Here, one that can't say so ends its guest, which would go on with wrong data.
 
 Source: second-state's WasmEdge-tensorflow, ``lib/tensorflowlite_func.cpp``; the crate
 wasmedge_tensorflow_interface 0.2.
@@ -41,7 +41,8 @@ def _run_session(state: TensorflowLiteState, memory: memoryview, session: int) -
 
 
 def _get_tensor_len(state: TensorflowLiteState, _: memoryview, tensor: int) -> int:
-    return state.tensor(tensor).size_bytes
+    # The crate asks also for the length of the tensor that was not found, to return an empty vector.
+    return state.tensor(tensor).size_bytes if tensor else 0
 
 
 def _get_tensor_data(state: TensorflowLiteState, memory: memoryview, tensor: int, at: int) -> None:
@@ -58,7 +59,7 @@ FUNCTIONS: Final = {
     _GET_OUTPUT_TENSOR: declare_first(
         _GET_OUTPUT_TENSOR, FuncType(("i64", "i32", "i32"), ("i64",)), sessions.get_output_tensor, failed=0
     ),
-    _GET_TENSOR_LEN: declare_first(_GET_TENSOR_LEN, FuncType(("i64",), ("i32",)), _get_tensor_len, failed=0),
+    _GET_TENSOR_LEN: declare_first(_GET_TENSOR_LEN, FuncType(("i64",), ("i32",)), _get_tensor_len, ends=True),
     _GET_TENSOR_DATA: declare_first(_GET_TENSOR_DATA, FuncType(("i64", "i32")), _get_tensor_data, ends=True),
     _APPEND_INPUT: declare_first(
         _APPEND_INPUT, FuncType(("i64", "i32", "i32", "i32", "i32")), sessions.append_input, ends=True

@@ -13,7 +13,7 @@ from wasm_grpc.inference.execution import Execution
 from wasm_grpc.inference.grants import ModelGrants
 from wasm_grpc.inference.protocol import Session, TensorInfo
 
-__all__ = ["OutputTensor", "TensorflowLiteState"]
+__all__ = ["OpenSession", "OutputTensor", "TensorflowLiteState"]
 
 _NO_OUTPUTS: Final = "there are no outputs; expected a run_session that succeeded"
 
@@ -59,6 +59,21 @@ class OutputTensor:
         return self.execution.outputs[self.index]
 
 
+class OpenSession(Execution):
+    """
+    A session of the guest.
+
+    Attributes:
+        tensors: Handles of its outputs, by index. A guest asks for them after each run, and closes none.
+    """
+
+    __slots__ = ("tensors",)
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self.tensors: dict[int, int] = {}
+
+
 class TensorflowLiteState:
     """
     Grants and handles of one invocation.
@@ -68,14 +83,12 @@ class TensorflowLiteState:
         log: Writes a line to the function's log.
     """
 
-    __slots__ = ("_handles", "_tensors", "log", "models")
+    __slots__ = ("_handles", "log", "models")
 
     def __init__(self, models: ModelGrants, log: Callable[[str], None]) -> None:
         self.models = models
         self.log = log
         self._handles = Handles()
-        # A guest asks for the same tensors after each run, and closes none.
-        self._tensors: dict[tuple[Execution, int], int] = {}
 
     def add_session(self, session: Session) -> int:
         """
@@ -84,21 +97,21 @@ class TensorflowLiteState:
         Raises:
             Refusal: BUSY, too many handles are open.
         """
-        return self._add(Execution(session))
+        return self._add(OpenSession(session))
 
-    def session(self, handle: int) -> Execution:
+    def session(self, handle: int) -> OpenSession:
         """
         Return the session of a handle.
 
         Raises:
             Refusal: INVALID_ARGUMENT, this instance has no such session.
         """
-        execution = self._handles.get(handle, Execution)
-        if execution is None:
+        session = self._handles.get(handle, OpenSession)
+        if session is None:
             raise Refusal(
                 INVALID_ARGUMENT, f"session {handle} is not open; expected one that create_session returned"
             )
-        return execution
+        return session
 
     def delete_session(self, handle: int) -> None:
         """
@@ -107,22 +120,18 @@ class TensorflowLiteState:
         Raises:
             Refusal: As `session`.
         """
-        execution = self.session(handle)
-        self._handles.close(execution)
-        self._tensors = {key: number for key, number in self._tensors.items() if key[0] is not execution}
+        self._handles.close(self.session(handle))
 
-    def tensor_handle(self, execution: Execution, index: int) -> int:
+    def tensor_handle(self, session: OpenSession, index: int) -> int:
         """
         Return the handle of a session's output, which is the same each time.
 
         Raises:
             Refusal: BUSY, too many handles are open.
         """
-        handle = self._tensors.get((execution, index))
-        if handle is None:
-            handle = self._add(OutputTensor(execution, index), owner=execution)
-            self._tensors[execution, index] = handle
-        return handle
+        if index not in session.tensors:
+            session.tensors[index] = self._add(OutputTensor(session, index), owner=session)
+        return session.tensors[index]
 
     def tensor(self, handle: int) -> OutputTensor:
         """
