@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wasm_grpc.core.errors import ModelError
-from wasm_grpc.core.model import PAGE_BYTES, Limits
+from wasm_grpc.core.model import PAGE_BYTES, Limits, Reason
+from wasm_grpc.engines.protocol import GuestStop
 from wasm_grpc.hosts.nn import ephemeral
 from wasm_grpc.hosts.nn.state import InferenceGrants, InferenceState
 from wasm_grpc.hosts.protocol import HostContext, HostStates
@@ -22,13 +24,15 @@ MODEL_AT = 60_000
 
 
 class Echo:
-    """A session that returns its input."""
+    """A session that returns its input; for one that begins with "!" there is not enough memory."""
 
     inputs: tuple[TensorInfo, ...] = (TensorInfo(name="x", type=TensorType.U8, shape=(2, 2), size_bytes=4),)
     outputs = inputs
 
     def run(self, inputs: Sequence[bytes], *, owner: int) -> tuple[bytes, ...]:
         """See `Session.run`."""
+        if inputs[0].startswith(b"!"):
+            raise MemoryError
         return tuple(inputs)
 
 
@@ -122,6 +126,21 @@ def test_the_handles_of_another_instance_are_refused() -> None:
         f"wasi-nn: init_execution_context: graph {graph} is not open; expected a loaded one",
         f"wasi-nn: compute: context {context} is not open; expected an initialised one",
     ]
+
+
+def test_a_run_without_enough_memory_ends_the_guest() -> None:
+    """The reason is the worker's memory, and no fault of ours."""
+    guest = Guest()
+    state = guest.state_of(InferenceState)
+    state.context(guest.known[1]).inputs[0] = b"!!!!"
+
+    with pytest.raises(GuestStop) as caught:
+        guest.call("compute", guest.known[1])
+
+    assert (caught.value.reason, str(caught.value)) == (
+        Reason.WORKER_MEMORY,
+        "inference ran out of its worker's memory",
+    )
 
 
 def test_a_guest_without_memory() -> None:
