@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["Refusal", "region"]
+from wasm_grpc.engines.protocol import Context
+
+__all__ = ["Refusal", "memory_of", "region"]
 
 
 class Refusal(Exception):
@@ -13,6 +15,19 @@ class Refusal(Exception):
     def __init__(self, errno: int, sentence: str) -> None:
         super().__init__(sentence)
         self.errno = errno
+
+
+def memory_of(context: Context, *, errno: int) -> memoryview:
+    """
+    Return the guest's memory.
+
+    Raises:
+        Refusal: The module exports none; with this errno.
+    """
+    memory = context.memory()
+    if not memory:
+        raise Refusal(errno, "the module has no memory; expected an export 'memory'")
+    return memory
 
 
 def region(memory: memoryview, at: int, length: int, what: str, *, errno: int) -> memoryview:

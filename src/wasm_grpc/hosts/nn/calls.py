@@ -12,7 +12,7 @@ from wasm_grpc.hosts.inference import out_of_memory
 from wasm_grpc.hosts.nn.abi import INVALID_ARGUMENT, MISSING_MEMORY, SUCCESS, U32_MAX
 from wasm_grpc.hosts.nn.state import InferenceState
 from wasm_grpc.hosts.protocol import HostContext
-from wasm_grpc.hosts.refusal import Refusal
+from wasm_grpc.hosts.refusal import Refusal, memory_of
 
 __all__ = ["declare", "region"]
 
@@ -34,7 +34,7 @@ def declare(name: str, count: int, call: Callable[..., None]) -> HostFunction:
     def answer(context: HostContext, *args: int) -> int:
         state = context.state_of(InferenceState)
         try:
-            call(state, _memory(context), *[arg & U32_MAX for arg in args])
+            call(state, memory_of(context, errno=MISSING_MEMORY), *[arg & U32_MAX for arg in args])
         except Refusal as exc:
             state.log(f"wasi-nn: {name}: {exc}")
             return exc.errno
@@ -46,13 +46,6 @@ def declare(name: str, count: int, call: Callable[..., None]) -> HostFunction:
         return SUCCESS
 
     return HostFunction(FuncType(("i32",) * count, ("i32",)), answer)
-
-
-def _memory(context: HostContext) -> memoryview:
-    memory = context.memory()
-    if not memory:
-        raise Refusal(MISSING_MEMORY, "the module has no memory; expected an export 'memory'")
-    return memory
 
 
 def region(memory: memoryview, at: int, length: int, what: str) -> memoryview:

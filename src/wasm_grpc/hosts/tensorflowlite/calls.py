@@ -11,7 +11,7 @@ from wasm_grpc.engines.protocol import FuncType, GuestStop, HostFunction, Value
 from wasm_grpc.hosts import refusal
 from wasm_grpc.hosts.inference import out_of_memory
 from wasm_grpc.hosts.protocol import HostContext
-from wasm_grpc.hosts.refusal import Refusal
+from wasm_grpc.hosts.refusal import Refusal, memory_of
 from wasm_grpc.hosts.tensorflowlite.abi import MISSING_MEMORY, MODULE, SUCCESS
 from wasm_grpc.hosts.tensorflowlite.state import TensorflowLiteState
 
@@ -77,20 +77,13 @@ def _declare(
         state = context.state_of(TensorflowLiteState)
         unsigned = [arg & mask for arg, mask in zip(args, masks, strict=True)]
         try:
-            return call(state, _memory(context), *unsigned)
+            return call(state, memory_of(context, errno=MISSING_MEMORY), *unsigned)
         except Refusal as exc:
             return refuse(state, exc)
         except MemoryError:
             raise out_of_memory() from None
 
     return HostFunction(kind, answer)
-
-
-def _memory(context: HostContext) -> memoryview:
-    memory = context.memory()
-    if not memory:
-        raise Refusal(MISSING_MEMORY, "the module has no memory; expected an export 'memory'")
-    return memory
 
 
 def region(memory: memoryview, at: int, length: int, what: str) -> memoryview:
