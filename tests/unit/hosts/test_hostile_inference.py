@@ -94,7 +94,7 @@ ARGUMENTS = st.one_of(
 CALLS = st.lists(st.tuples(st.sampled_from(NAMES), st.lists(ARGUMENTS, min_size=5, max_size=5)), max_size=6)
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(st.binary(max_size=400), CALLS)
 def test_any_call_returns_an_errno(memory: bytes, calls: list[tuple[str, list[int | str]]]) -> None:
     """No function raises, and each returns a valid errno. Every errno but 0 adds one line to standard error."""

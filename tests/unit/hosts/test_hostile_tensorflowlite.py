@@ -99,7 +99,7 @@ CALLS = st.lists(
 )
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(st.binary(max_size=400), CALLS)
 def test_any_call_returns_or_ends_the_guest(memory: bytes, calls: list[tuple[str, list[int | str]]]) -> None:
     """Each returns what its type has, with a line in the log if it failed; or it ends the guest with a line."""
