@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from wasm_grpc.core.errors import ModelError, UnsupportedModelError
-from wasm_grpc.inference.crashes import FatalFaults
+from wasm_grpc.core.faults import FatalFaults
 from wasm_grpc.inference.protocol import TensorInfo, TensorType
 
 __all__ = ["PACKAGES", "TfliteBackend", "TfliteSession"]

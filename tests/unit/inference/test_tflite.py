@@ -11,7 +11,7 @@ import pytest
 
 from models import model_bytes, model_path
 from wasm_grpc.core.errors import ModelError, UnsupportedModelError
-from wasm_grpc.inference.crashes import FatalFaults
+from wasm_grpc.core.faults import FatalFaults
 from wasm_grpc.inference.protocol import Backend, TensorInfo, TensorType
 
 __all__ = []

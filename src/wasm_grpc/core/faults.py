@@ -1,8 +1,8 @@
 """
-Make a crash in a backend's native code end the process, whatever signal handlers an engine has installed.
+Make a crash in a library's native code end the process, whatever signal handlers an engine has installed.
 
 Wasmer treats every fault during a call into a guest as the guest's trap, and jumps over the frames of
-the host function that the guest called. A backend that is abandoned like this may hang, or return wrong
+the host function that the guest called. A library that is abandoned like this may hang, or return wrong
 results from then on.
 """
 
