@@ -128,6 +128,7 @@ def test_doctor_finds_an_engine(engine: str, tmp_path: Path) -> None:
         "server",
         f"engine {engine}",
         f"inference {engine}",
+        f"pictures {engine}",
         "landlock",
         "artifact cache",
         "daprd",

@@ -7,10 +7,11 @@ import contextlib
 import logging
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
+from wasm_grpc.app.pictures import DecoderChecks
 from wasm_grpc.artifacts.cache import Artifact, ArtifactCache, Refusal, artifact_key, default_cache_folder
 from wasm_grpc.core.errors import (
     CompileLimitError,
@@ -20,6 +21,7 @@ from wasm_grpc.core.errors import (
 )
 from wasm_grpc.core.memory_limits import check_minimum, limit_in_code
 from wasm_grpc.core.model import EngineName, GuestKind, Limits
+from wasm_grpc.core.pictures import PICTURES_IMPORT
 from wasm_grpc.core.settings import Settings
 from wasm_grpc.pool.bases import Bases
 from wasm_grpc.pool.compiler import compile_module
@@ -57,6 +59,7 @@ class ModuleCompiler:
         bases: What compile processes are forked from.
         runtimes: The engines that are installed.
         on_compiled: Called with the name of each module that was compiled and not found compiled.
+        decoders: Which of the engines can decode pictures.
     """
 
     settings: Settings
@@ -64,6 +67,7 @@ class ModuleCompiler:
     bases: Bases
     runtimes: Mapping[EngineName, FoundRuntime]
     on_compiled: Callable[[str], None] = _ignore
+    decoders: DecoderChecks = field(default_factory=DecoderChecks)
 
     async def compile(
         self, wasm: bytes, *, guest: GuestKind, limits: Limits, engine: EngineName, name: str = "module"
@@ -73,7 +77,7 @@ class ModuleCompiler:
 
         Raises:
             EngineUnavailableError: The engine is not available on this machine.
-            UnsupportedModuleError: Another engine may accept it.
+            UnsupportedModuleError: Another engine may accept it, or decode the pictures for which it asks.
             CompileLimitError: It took too much to compile. This is not cached, so the next call tries again.
             ModuleError: It can't be a function.
         """
@@ -83,12 +87,20 @@ class ModuleCompiler:
             raise EngineUnavailableError(
                 f"{engine.value} is not available on this machine; expected {available}"
             )
+        artifact = await self._find_or_compile(wasm, guest, limits, found, name)
+        if PICTURES_IMPORT in artifact.imports:
+            await self.decoders.expect(found, self.bases, self.settings)
+        return artifact
+
+    async def _find_or_compile(
+        self, wasm: bytes, guest: GuestKind, limits: Limits, found: FoundRuntime, name: str
+    ) -> Artifact:
         code_memory_bytes = limit_in_code(
             limits.memory_bytes, is_set_by_instance=found.opened.limits_instances
         )
         key = artifact_key(
             wasm,
-            engine=engine.value,
+            engine=found.runtime.engine.value,
             version=found.opened.version,
             target=found.opened.target,
             settings={"guest": guest.value, "memory_bytes": code_memory_bytes},
@@ -115,7 +127,11 @@ class ModuleCompiler:
             await asyncio.to_thread(self.cache.put_refusal, key, str(exc))
             raise
         artifact = await asyncio.to_thread(
-            self.cache.put, key, compiled.code, minimum_bytes=compiled.minimum_bytes
+            self.cache.put,
+            key,
+            compiled.code,
+            minimum_bytes=compiled.minimum_bytes,
+            imports=compiled.imports,
         )
         self.on_compiled(name)
         return artifact

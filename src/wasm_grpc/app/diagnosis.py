@@ -20,7 +20,7 @@ from wasm_grpc.core.errors import HostError, WasmGrpcError
 from wasm_grpc.core.model import MIB, EngineName
 from wasm_grpc.core.settings import Settings
 from wasm_grpc.pool.bases import Bases, open_bases
-from wasm_grpc.pool.inspector import find_backend
+from wasm_grpc.pool.inspector import find_backend, find_decoder
 from wasm_grpc.pool.runtimes import FoundRuntime, find_runtime, wanted_engines
 
 __all__ = ["Diagnosis", "Finding", "diagnose"]
@@ -62,7 +62,7 @@ class Diagnosis:
 
 async def diagnose(settings: Settings, *, daprd: str | None, today: dt.date) -> Diagnosis:
     """
-    Look for each engine and its inference backend by starting them, and for what stands beside a server.
+    Look for each engine, its inference backend and picture decoder by starting them, and for the rest.
 
     Args:
         settings: Engine, interpreter and cache folder as `serve` would take them.
@@ -74,12 +74,14 @@ async def diagnose(settings: Settings, *, daprd: str | None, today: dt.date) -> 
         found = [await _find(engine, bases, settings) for engine in engines]
         runtimes = [each for each in found if isinstance(each, FoundRuntime)]
         inference = [await _inference(each, bases, settings) for each in runtimes]
+        pictures = [await _pictures(each, bases, settings) for each in runtimes]
     return Diagnosis(
         can_serve=bool(runtimes),
         findings=(
             Finding(subject="server", is_found=True, found=_server()),
             *(_engine_finding(engine, each, today) for engine, each in zip(engines, found, strict=True)),
             *inference,
+            *pictures,
             _landlock(runtimes),
             await asyncio.to_thread(_cache, settings),
             await _daprd(daprd),
@@ -114,6 +116,15 @@ async def _inference(found: FoundRuntime, bases: Bases, settings: Settings) -> F
     except WasmGrpcError as exc:
         return _problem(subject, exc)
     return Finding(subject=subject, is_found=True, found=f"{backend} on {found.opened.python}")
+
+
+async def _pictures(found: FoundRuntime, bases: Bases, settings: Settings) -> Finding:
+    subject = f"pictures {found.runtime.engine.value}"
+    try:
+        decoder = await find_decoder(found.runtime, bases, settings)
+    except WasmGrpcError as exc:
+        return _problem(subject, exc)
+    return Finding(subject=subject, is_found=True, found=f"{decoder} on {found.opened.python}")
 
 
 def _problem(subject: str, error: WasmGrpcError) -> Finding:

@@ -238,6 +238,7 @@ def pool_function(
         guest=manifest.guest,
         artifact=artifact.path,
         digest=artifact.digest,
+        imports=artifact.imports,
         args=() if isinstance(manifest.args, str) else manifest.args,
         takes_query=manifest.args == "query",
         env=tuple((name, value) for name, value in manifest.env.items() if isinstance(value, str)),

@@ -31,7 +31,7 @@ from wasm_grpc.core.settings import Settings
 from wasm_grpc.pool.bases import Bases, open_bases
 from wasm_grpc.pool.connection import Connection
 from wasm_grpc.pool.dapr_calls import DaprApi
-from wasm_grpc.pool.memory import code_bytes, dapr_bytes, guest_bytes, models_bytes
+from wasm_grpc.pool.memory import code_bytes, dapr_bytes, guest_bytes, models_bytes, pictures_bytes
 from wasm_grpc.pool.process import exit_text
 from wasm_grpc.pool.runtimes import find_runtime, find_runtimes, wanted_engines
 from wasm_grpc.pool.session import ProcessEnded, Session
@@ -151,14 +151,16 @@ async def _start_on_first(
             engine=engine,
             name=program.file.name,
         )
+        function = _function(program, artifact, grants)
         memory_bytes = _worker_bytes(program, settings) + models_bytes([grants.inference])
+        memory_bytes += pictures_bytes([function])
         session = await bases.fork(
             found.runtime,
             wire.ForkJob.WORKER,
             memory_bytes=memory_bytes + code_bytes([(engine, "", artifact.size_bytes)]),
             body_limit=_FRAME_LIMIT_BYTES,
         )
-        return session, _function(program, artifact, grants)
+        return session, function
 
     try:
         return await first_that_takes(engines, start, name=program.file.name)
@@ -172,6 +174,7 @@ def _function(program: GuestProgram, artifact: Artifact, grants: Grants) -> Work
         guest=program.guest,
         artifact=artifact.path,
         digest=artifact.digest,
+        imports=artifact.imports,
         args=program.args,
         env=program.env,
         limits=program.limits,

@@ -109,7 +109,9 @@ class ArtifactCache:
             found = self._private.get(key)
         return found
 
-    def put(self, key: bytes, payload: bytes, *, minimum_bytes: int = 0) -> Artifact:
+    def put(
+        self, key: bytes, payload: bytes, *, minimum_bytes: int = 0, imports: tuple[str, ...] = ()
+    ) -> Artifact:
         """
         Store native code, and return the artifact to load from now on.
 
@@ -117,11 +119,14 @@ class ArtifactCache:
             key: See `artifact_key`.
             payload: The native code.
             minimum_bytes: The linear memory that each instance starts with.
+            imports: The host modules that the module imports from.
 
         Raises:
             HostError: Neither the folder nor the temporary one can be written.
         """
-        return self._write(lambda folder: folder.put(key, payload, minimum_bytes=minimum_bytes))
+        return self._write(
+            lambda folder: folder.put(key, payload, minimum_bytes=minimum_bytes, imports=imports)
+        )
 
     def put_refusal(self, key: bytes, message: str) -> None:
         """

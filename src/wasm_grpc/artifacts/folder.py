@@ -50,12 +50,14 @@ class Artifact:
         digest: Digest of the file, in hex; see `core.artifact`.
         size_bytes: Size of the native code.
         minimum_bytes: The linear memory that each instance starts with.
+        imports: The host modules that the module imports from.
     """
 
     path: str
     digest: str
     size_bytes: int
     minimum_bytes: int = 0
+    imports: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,9 +126,12 @@ class ArtifactFolder:
             digest=entry.digest,
             size_bytes=len(entry.payload),
             minimum_bytes=entry.minimum_bytes,
+            imports=entry.imports,
         )
 
-    def put(self, key: bytes, payload: bytes, *, minimum_bytes: int = 0) -> Artifact:
+    def put(
+        self, key: bytes, payload: bytes, *, minimum_bytes: int = 0, imports: tuple[str, ...] = ()
+    ) -> Artifact:
         """
         Store native code. Return the stored artifact: this one, or one that another server stored first.
 
@@ -134,13 +139,18 @@ class ArtifactFolder:
             key: See `artifact_key`.
             payload: The native code.
             minimum_bytes: The linear memory that each instance starts with.
+            imports: The host modules that the module imports from.
 
         Raises:
             HostError: The folder can't be written.
         """
-        found, digest = self._store(key, ArtifactKind.NATIVE_CODE, payload, minimum_bytes)
+        found, digest = self._store(key, ArtifactKind.NATIVE_CODE, payload, minimum_bytes, imports)
         return found or Artifact(
-            path=str(self._path(key)), digest=digest, size_bytes=len(payload), minimum_bytes=minimum_bytes
+            path=str(self._path(key)),
+            digest=digest,
+            size_bytes=len(payload),
+            minimum_bytes=minimum_bytes,
+            imports=imports,
         )
 
     def put_refusal(self, key: bytes, message: str) -> None:
@@ -162,10 +172,17 @@ class ArtifactFolder:
         return len(sizes), sum(sizes)
 
     def _store(
-        self, key: bytes, kind: ArtifactKind, payload: bytes, minimum_bytes: int = 0
+        self,
+        key: bytes,
+        kind: ArtifactKind,
+        payload: bytes,
+        minimum_bytes: int = 0,
+        imports: tuple[str, ...] = (),
     ) -> tuple[Artifact | None, str]:
         try:
-            header, digest = pack_entry(kind, key=key, payload=payload, minimum_bytes=minimum_bytes)
+            header, digest = pack_entry(
+                kind, key=key, payload=payload, minimum_bytes=minimum_bytes, imports=imports
+            )
             with self._temporary(header, payload) as temporary:
                 found = self._publish(temporary, key)
             # The folder too, which holds the new name.

@@ -20,12 +20,12 @@ from wasm_grpc.demo.daprd import find_daprd
 __all__ = ["PARSER", "add_arguments", "execute"]
 
 PARSER: Mapping[str, Any] = {
-    "description": "Report what was found of all that serving needs: each engine with its interpreter\n"
-    "and inference backend, Landlock, the artifact cache, daprd and Redis; and how to get what is\n"
-    "missing.",
+    "description": "Report what was found of all that serving needs: each engine with its interpreter,\n"
+    "inference backend and picture decoder, Landlock, the artifact cache, daprd and Redis; and how to get\n"
+    "what is missing.",
     "epilog": "example: wasm-grpc doctor --worker-python /usr/bin/python3.10\n\n"
-    "Exits with 1 if no engine can serve. Without a backend functions with models are refused. daprd and\n"
-    "Redis are optional.",
+    "Exits with 1 if no engine can serve. Without a backend functions with models are refused, without a\n"
+    "decoder those that import wasmedge_image. daprd and Redis are optional.",
 }
 
 

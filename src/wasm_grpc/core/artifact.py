@@ -1,14 +1,15 @@
 """
 Read and write the file of one compiled module: a fixed header, and the payload up to the end of the file.
 
-The header, 88 bytes, little-endian::
+The header, 92 bytes, little-endian, which the names of the imports follow::
 
-    8 magic | u16 format | u16 kind | u32 pages | 32 key | 32 digest | u64 payload length
+    8 magic | u16 format | u16 kind | u32 pages | 32 key | 32 digest | u32 names length | u64 payload length
 
 A payload is native code (kind 1), or the reason why an engine refuses the module, in UTF-8 (kind 2).
 "pages" is the initial memory of an instance of native code, in pages of 64 KiB.
-The digest is the SHA-256 of the pages and the payload. It detects damage, not an attack: whoever can write
-the file can write a matching digest. So a file that other users can write to is refused.
+The names are those of the host modules that the module imports from, in UTF-8, each with a NUL at its end.
+The digest is the SHA-256 of the pages, the names and the payload. It detects damage, not an attack: whoever
+can write the file can write a matching digest. So a file that other users can write to is refused.
 """
 
 from __future__ import annotations
@@ -26,11 +27,11 @@ from wasm_grpc.core.model import PAGE_BYTES
 
 __all__ = ["ARTIFACT_FORMAT", "ArtifactKind", "Entry", "pack_entry", "read_entry", "read_payload"]
 
-ARTIFACT_FORMAT = 3
+ARTIFACT_FORMAT = 4
 """Increased with every change of the format. It is part of every key."""
 
 _MAGIC = b"WGRPCART"
-_HEADER = struct.Struct("<8sHHI32s32sQ")
+_HEADER = struct.Struct("<8sHHI32s32sIQ")
 _WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
 
@@ -54,6 +55,7 @@ class Entry:
         digest: SHA-256 of the pages and the payload, in hex.
         payload: The native code, or the reason why the engine refuses the module.
         minimum_bytes: Initial memory of each instance.
+        imports: The host modules that the module imports from.
     """
 
     kind: ArtifactKind
@@ -61,18 +63,25 @@ class Entry:
     digest: str
     payload: bytes
     minimum_bytes: int = 0
+    imports: tuple[str, ...] = ()
 
 
 def pack_entry(
-    kind: ArtifactKind, *, key: bytes, payload: bytes, minimum_bytes: int = 0
+    kind: ArtifactKind,
+    *,
+    key: bytes,
+    payload: bytes,
+    minimum_bytes: int = 0,
+    imports: tuple[str, ...] = (),
 ) -> tuple[bytes, str]:
     """
-    Return the header of a file, and its digest in hex.
+    Return what stands before the payload in a file, and the file's digest in hex.
     """
     pages = minimum_bytes // PAGE_BYTES
-    digest = _digest(pages, payload)
-    header = _HEADER.pack(_MAGIC, ARTIFACT_FORMAT, kind, pages, key, digest, len(payload))
-    return header, digest.hex()
+    names = "".join(f"{name}\0" for name in imports).encode()
+    digest = _digest(pages, names, payload)
+    header = _HEADER.pack(_MAGIC, ARTIFACT_FORMAT, kind, pages, key, digest, len(names), len(payload))
+    return header + names, digest.hex()
 
 
 def read_entry(path: str) -> Entry:
@@ -88,19 +97,27 @@ def read_entry(path: str) -> Entry:
             status = os.fstat(file.fileno())
             _check_owner(status)
             header = file.read(_HEADER.size)
-            kind, pages, key, digest, length = _check_header(header)
+            kind, pages, key, digest, names_length, length = _check_header(header)
             # Checked before reading, so that a file which grew to any size is not read into memory.
-            if status.st_size != _HEADER.size + length:
-                raise HostError(f"artifact: has {status.st_size} bytes; expected {_HEADER.size + length}")
+            whole = _HEADER.size + names_length + length
+            if status.st_size != whole:
+                raise HostError(f"artifact: has {status.st_size} bytes; expected {whole}")
+            names = file.read(names_length)
             payload = file.readall()
     except FileNotFoundError:
         raise
     except OSError as exc:
         raise HostError(f"artifact: can't be read: {exc.strerror}; expected a readable file") from exc
-    if _digest(pages, payload) != digest:
+    if _digest(pages, names, payload) != digest:
         raise HostError("artifact: its content is damaged; expected the checksum in its header")
-    minimum_bytes = pages * PAGE_BYTES
-    return Entry(kind=kind, key=key, digest=digest.hex(), payload=payload, minimum_bytes=minimum_bytes)
+    return Entry(
+        kind=kind,
+        key=key,
+        digest=digest.hex(),
+        payload=payload,
+        minimum_bytes=pages * PAGE_BYTES,
+        imports=tuple(names.decode("utf-8", "replace").split("\0")[:-1]),
+    )
 
 
 def read_payload(path: str, digest: str) -> bytes:
@@ -123,8 +140,9 @@ def read_payload(path: str, digest: str) -> bytes:
     return entry.payload
 
 
-def _digest(pages: int, payload: bytes) -> bytes:
-    digest = hashlib.sha256(pages.to_bytes(4, "little"))
+def _digest(pages: int, names: bytes, payload: bytes) -> bytes:
+    digest = hashlib.sha256(struct.pack("<II", pages, len(names)))
+    digest.update(names)
     digest.update(payload)
     return digest.digest()
 
@@ -143,10 +161,10 @@ def _check_owner(status: os.stat_result) -> None:
         )
 
 
-def _check_header(header: bytes) -> tuple[ArtifactKind, int, bytes, bytes, int]:
+def _check_header(header: bytes) -> tuple[ArtifactKind, int, bytes, bytes, int, int]:
     if len(header) != _HEADER.size:
         raise HostError(f"artifact: has {len(header)} bytes; expected a header of {_HEADER.size}")
-    magic, version, kind, pages, key, digest, length = _HEADER.unpack(header)
+    magic, version, kind, pages, key, digest, names_length, length = _HEADER.unpack(header)
     if magic != _MAGIC or version != ARTIFACT_FORMAT or kind not in list(ArtifactKind):
         raise HostError(f"artifact: has another format; expected format {ARTIFACT_FORMAT}")
-    return ArtifactKind(kind), pages, key, digest, length
+    return ArtifactKind(kind), pages, key, digest, names_length, length

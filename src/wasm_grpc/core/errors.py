@@ -26,6 +26,7 @@ __all__ = [
     "ManifestError",
     "ModelError",
     "ModuleError",
+    "PicturesUnavailableError",
     "PortInUseError",
     "ProtocolError",
     "SidecarError",
@@ -112,6 +113,12 @@ class EngineUnavailableError(ConfigError):
 class InferenceUnavailableError(ConfigError):
     """
     An interpreter has no working inference backend. The message names the remedy.
+    """
+
+
+class PicturesUnavailableError(ConfigError):
+    """
+    An interpreter has no working picture decoder. The message names the remedy.
     """
 
 

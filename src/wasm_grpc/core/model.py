@@ -359,6 +359,7 @@ class WorkerFunction:
         guest: How the module is called.
         artifact: Path of the native code in the artifact cache.
         digest: Digest of the artifact, in hex. A worker loads no other; see `read_payload`.
+        imports: The host modules that its module imports from.
         args: The guest's arguments, without its name.
         takes_query: Whether the parts of each invocation's query are appended to the arguments.
         env: Environment of every invocation. It overrides the invocation's own.
@@ -373,6 +374,7 @@ class WorkerFunction:
     guest: GuestKind
     artifact: str
     digest: str
+    imports: tuple[str, ...] = ()
     args: tuple[str, ...] = ()
     takes_query: bool = False
     # Not in tracebacks and logs: it may hold secrets.

@@ -12,7 +12,7 @@ WASI is the exception: its state is the context itself (`WasiContext`), because 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, ClassVar, Protocol, TypeVar
 
 from wasm_grpc.core.model import Grants, Limits
@@ -104,9 +104,13 @@ class HostModule(Protocol):
     functions: ClassVar[HostModules]
     state: ClassVar[type]
 
-    def open(self, grants: Grants) -> Begin:
+    def open(self, grants: Grants, imports: Collection[str] = ()) -> Begin:
         """
-        Open what a function was granted, when the function is loaded.
+        Open what a function was granted, or needs, when the function is loaded.
+
+        Args:
+            grants: What it was granted.
+            imports: The host modules that it imports from. What it doesn't import need not be opened.
 
         Raises:
             WasmGrpcError, OSError, MemoryError: The function can't be loaded.

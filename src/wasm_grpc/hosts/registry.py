@@ -7,6 +7,7 @@ from typing import Final, Protocol
 
 from wasm_grpc.engines.protocol import HostModules
 from wasm_grpc.hosts.dapr.module import DaprAsFiles
+from wasm_grpc.hosts.image.module import WasmedgeImage
 from wasm_grpc.hosts.nn.module import WasiNn
 from wasm_grpc.hosts.protocol import HostModule
 from wasm_grpc.hosts.tensorflowlite.module import TensorflowLite
@@ -23,7 +24,7 @@ class _InferenceModule(HostModule, Protocol):
 
 
 _FOR_INFERENCE: Final[tuple[type[_InferenceModule], ...]] = (WasiNn, TensorflowLite)
-_OTHERS: Final[tuple[type[HostModule], ...]] = (Wapc, DaprAsFiles)
+_OTHERS: Final[tuple[type[HostModule], ...]] = (WasmedgeImage, Wapc, DaprAsFiles)
 
 HOST_MODULES: Final[tuple[type[HostModule], ...]] = (*_FOR_INFERENCE, *_OTHERS)
 """All of them besides WASI."""

@@ -6,7 +6,7 @@ import ctypes
 import mmap
 import os
 
-from wasm_grpc.inference.crashes import FatalFaults
+from wasm_grpc.core.faults import FatalFaults
 
 __all__ = ["MappedFile"]
 

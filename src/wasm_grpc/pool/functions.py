@@ -13,6 +13,7 @@ from wasm_grpc.pool.memory import (
     kept_bytes,
     loaded_code_bytes,
     models_bytes,
+    pictures_bytes,
     worker_bytes,
 )
 from wasm_grpc.pool.registry import WorkerKind
@@ -123,6 +124,7 @@ def _bytes_for(functions: Sequence[PoolFunction], settings: Settings) -> int:
         code_bytes=code_bytes(_code_of(functions)),
         dapr_bytes=dapr_bytes(each.grants.dapr for each in loaded),
         kept_bytes=kept_bytes(each.limits for each in loaded if each.reuse is ReuseKind.WARM),
+        pictures_bytes=pictures_bytes(loaded),
     )
 
 

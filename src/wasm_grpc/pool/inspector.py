@@ -1,20 +1,22 @@
-"""Models seen from the server: each is tried in a process of its own before a worker takes it."""
+"""Models, and decoders, seen from the server: each is tried in a process of its own first."""
 
 from __future__ import annotations
 
 import asyncio
 import dataclasses
 
-from wasm_grpc.core.errors import InferenceUnavailableError, ModelError
+from wasm_grpc.core.errors import InferenceUnavailableError, ModelError, PicturesUnavailableError
 from wasm_grpc.core.model import Model, Runtime
 from wasm_grpc.core.settings import Settings
-from wasm_grpc.core.wire import Inspect, Inspected, InspectRefused
+from wasm_grpc.core.wire import FindDecoder, Inspect, Inspected, InspectRefused
 from wasm_grpc.pool.bases import Bases
 from wasm_grpc.pool.compiler import fork_compiler
 from wasm_grpc.pool.process import exit_text
 from wasm_grpc.pool.session import ProcessEnded
 
-__all__ = ["find_backend", "inspect_model"]
+__all__ = ["find_backend", "find_decoder", "inspect_model"]
+
+_ANSWERS = (Inspected, InspectRefused)
 
 
 async def find_backend(runtime: Runtime, bases: Bases, settings: Settings) -> str:
@@ -29,6 +31,28 @@ async def find_backend(runtime: Runtime, bases: Bases, settings: Settings) -> st
         return (await _inspect(None, runtime, bases, settings)).backend
     except ModelError as exc:
         raise InferenceUnavailableError(f"the inference backend {exc}") from exc
+
+
+async def find_decoder(runtime: Runtime, bases: Bases, settings: Settings) -> str:
+    """
+    Return name and version of a runtime's picture decoder, which is loaded to see that it works.
+
+    Raises:
+        PicturesUnavailableError: Its interpreter has none, or it does not load.
+        WorkerStartError: The interpreter can't be started.
+    """
+    try:
+        async with await fork_compiler(runtime, bases, settings) as session:
+            answer = await session.ask(FindDecoder(), _ANSWERS, within_s=settings.compile_s)
+    except ProcessEnded as exc:
+        problem = f"crashed the process that tried it ({exit_text(exc.code)})"
+        raise PicturesUnavailableError(f"the picture decoder {problem}") from exc
+    except asyncio.TimeoutError as exc:
+        problem = f"took longer than {settings.compile_s:g} s to load"
+        raise PicturesUnavailableError(f"the picture decoder {problem}") from exc
+    if isinstance(answer, Inspected):
+        return answer.backend
+    raise PicturesUnavailableError(answer.reason)
 
 
 async def inspect_model(model: Model, runtime: Runtime, bases: Bases, settings: Settings) -> Model:
@@ -49,8 +73,7 @@ async def inspect_model(model: Model, runtime: Runtime, bases: Bases, settings: 
 async def _inspect(model: Model | None, runtime: Runtime, bases: Bases, settings: Settings) -> Inspected:
     try:
         async with await fork_compiler(runtime, bases, settings) as session:
-            answers = (Inspected, InspectRefused)
-            answer = await session.ask(Inspect(model), answers, within_s=settings.compile_s)
+            answer = await session.ask(Inspect(model), _ANSWERS, within_s=settings.compile_s)
     except ProcessEnded as exc:
         raise ModelError(f"crashed the process that tried it ({exit_text(exc.code)})") from exc
     except asyncio.TimeoutError as exc:

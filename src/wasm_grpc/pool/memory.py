@@ -15,7 +15,9 @@ from wasm_grpc.core.model import (
     EngineName,
     Inference,
     Limits,
+    WorkerFunction,
 )
+from wasm_grpc.core.pictures import PICTURES_IMPORT, decoding_bytes
 from wasm_grpc.core.settings import Settings
 
 __all__ = [
@@ -26,6 +28,7 @@ __all__ = [
     "kept_bytes",
     "loaded_code_bytes",
     "models_bytes",
+    "pictures_bytes",
     "resident_bytes",
     "worker_bytes",
 ]
@@ -99,6 +102,14 @@ def models_bytes(inferences: Iterable[Inference]) -> int:
     return sum(named.values()) + supplied
 
 
+def pictures_bytes(functions: Iterable[WorkerFunction]) -> int:
+    """
+    Return what one worker may take to decode pictures: one at a time, for the functions that import that.
+    """
+    decoding = [each.limits for each in functions if PICTURES_IMPORT in each.imports]
+    return max(map(decoding_bytes, decoding), default=0)
+
+
 def guest_bytes(limits: Limits) -> int:
     """
     Return what the guests of a function may take of a worker: the running one, and the one prepared next.
@@ -128,6 +139,7 @@ def worker_bytes(
     code_bytes: int = 0,
     dapr_bytes: int = 0,
     kept_bytes: int = 0,
+    pictures_bytes: int = 0,
 ) -> int:
     """
     Return what one worker may take: its own memory, the largest guests, and a request and its result.
@@ -140,13 +152,14 @@ def worker_bytes(
         code_bytes: See `code_bytes`.
         dapr_bytes: See `dapr_bytes`.
         kept_bytes: See `kept_bytes`.
+        pictures_bytes: See `pictures_bytes`.
     """
     guests = traffic = 0
     for limit in limits:
         guests = max(guests, guest_bytes(limit))
         traffic = max(traffic, 2 * limit.body_bytes + 3 * limit.result_bytes)
     own = settings.worker_bytes + files_bytes + models_bytes + code_bytes
-    return own + guests + kept_bytes + traffic + dapr_bytes
+    return own + guests + kept_bytes + traffic + dapr_bytes + pictures_bytes
 
 
 def resident_bytes(pid: int) -> int:

@@ -30,4 +30,5 @@ def compile_one(frames: FrameSocket, engine: Engine, task: Compile) -> None:
         is_unsupported = isinstance(exc, UnsupportedModuleError)
         frames.send(CompileRefused((str(exc),), is_unsupported))
         return
-    frames.send(Compiled(code=artifact, minimum_bytes=minimum_bytes(module)))
+    imports = tuple(sorted({imported.module for imported in module.imports}))
+    frames.send(Compiled(code=artifact, minimum_bytes=minimum_bytes(module), imports=imports))

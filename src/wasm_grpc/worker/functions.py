@@ -164,7 +164,7 @@ class LoadedFunctions:
             guest=guest,
             module=module,
             files=FileSystem(function.grants.mounts, scratch_bytes=function.limits.scratch_bytes),
-            states={host.state: host.open(function.grants) for host in self._hosts},
+            states={host.state: host.open(function.grants, function.imports) for host in self._hosts},
         )
 
     def _module_of_another(self, function: WorkerFunction) -> Prepared | None:

@@ -1,15 +1,16 @@
-"""Try a model in a compile process, because a bad model may crash the process that runs it."""
+"""Try a model, or the picture decoder, in a compile process, because that may crash the process."""
 
 from __future__ import annotations
 
-from wasm_grpc.core.errors import InferenceUnavailableError, WasmGrpcError
+from wasm_grpc.core.errors import InferenceUnavailableError, PicturesUnavailableError, WasmGrpcError
 from wasm_grpc.core.wire import Inspect, Inspected, InspectRefused
 from wasm_grpc.inference.models import open_mapped, warm
 from wasm_grpc.inference.registry import open_backend
+from wasm_grpc.pictures.registry import open_decoder
 from wasm_grpc.worker.confinement import writable_bytes
 from wasm_grpc.worker.frame_socket import FrameSocket
 
-__all__ = ["inspect_one"]
+__all__ = ["find_decoder", "inspect_one"]
 
 
 def inspect_one(frames: FrameSocket, task: Inspect) -> None:
@@ -30,3 +31,15 @@ def inspect_one(frames: FrameSocket, task: Inspect) -> None:
         frames.send(InspectRefused(reason, is_unavailable))
         return
     frames.send(Inspected(backend=f"{backend.name} {backend.version}", memory_bytes=taken))
+
+
+def find_decoder(frames: FrameSocket) -> None:
+    """
+    Answer FIND_DECODER with INSPECTED, or with INSPECT_REFUSED and the reason.
+    """
+    try:
+        decoder = open_decoder()
+    except PicturesUnavailableError as exc:
+        frames.send(InspectRefused(str(exc), is_unavailable=True))
+        return
+    frames.send(Inspected(backend=f"{decoder.name} {decoder.version}", memory_bytes=0))

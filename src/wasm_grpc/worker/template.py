@@ -29,6 +29,7 @@ from wasm_grpc.core.start_counter import StartCounter
 from wasm_grpc.core.wire import (
     Compile,
     Describe,
+    FindDecoder,
     Fork,
     Forked,
     ForkFailed,
@@ -191,7 +192,7 @@ def _do_one_task(frames: FrameSocket, engine: Engine) -> None:
     # Not at the top, because no other process needs them, and imports take most of the time of a start.
     from wasm_grpc.worker.compiling import compile_one  # noqa: PLC0415
     from wasm_grpc.worker.describing import describe_one  # noqa: PLC0415
-    from wasm_grpc.worker.inspecting import inspect_one  # noqa: PLC0415
+    from wasm_grpc.worker.inspecting import find_decoder, inspect_one  # noqa: PLC0415
 
     task = frames.receive()
     if isinstance(task, Compile):
@@ -200,5 +201,7 @@ def _do_one_task(frames: FrameSocket, engine: Engine) -> None:
         describe_one(frames, task)
     elif isinstance(task, Inspect):
         inspect_one(frames, task)
+    elif isinstance(task, FindDecoder):
+        find_decoder(frames)
     elif task is not None:
-        raise out_of_place(task, "COMPILE, DESCRIBE or INSPECT")
+        raise out_of_place(task, "COMPILE, DESCRIBE, INSPECT or FIND_DECODER")

@@ -49,7 +49,7 @@ def test_a_worker_gets_the_memory_that_its_native_code_may_take(
         return FOUND
 
     async def compile_module(*_: object, **__: object) -> Compiled:
-        return Compiled(code=b"code", minimum_bytes=0)
+        return Compiled(code=b"code", minimum_bytes=0, imports=())
 
     monkeypatch.setattr("wasm_grpc.app.running.find_runtime", find_runtime)
     monkeypatch.setattr("wasm_grpc.app.compilation.compile_module", compile_module)

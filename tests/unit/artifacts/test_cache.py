@@ -29,7 +29,7 @@ from wasm_grpc.core.errors import HostError
 KEY = bytes(range(32))
 OTHER_KEY = bytes(32)
 PAYLOAD = b"native code" * 100
-HEADER_BYTES = 88
+HEADER_BYTES = 92
 
 
 def _entry(folder: Path) -> Path:
@@ -56,7 +56,7 @@ def _move_below_a_link(path: Path) -> None:
 def test_native_code_is_given_back(tmp_path: Path) -> None:
     """What was put is found under its key, and a worker reads it by path and digest."""
     folder = ArtifactFolder(tmp_path / "cache")
-    put = folder.put(KEY, PAYLOAD)
+    put = folder.put(KEY, PAYLOAD, minimum_bytes=65_536, imports=("env", "wasi_snapshot_preview1"))
 
     found = ArtifactFolder(tmp_path / "cache").get(KEY)
 
@@ -116,19 +116,19 @@ def test_writers_at_once_agree(tmp_path: Path) -> None:
 
 
 DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
-    "empty": (lambda path: path.write_bytes(b""), "has 0 bytes; expected a header of 88"),
-    "truncated header": (lambda path: os.truncate(path, 87), "has 87 bytes; expected a header of 88"),
+    "empty": (lambda path: path.write_bytes(b""), "has 0 bytes; expected a header of 92"),
+    "truncated header": (lambda path: os.truncate(path, 91), "has 91 bytes; expected a header of 92"),
     "truncated payload": (
         lambda path: os.truncate(path, HEADER_BYTES + 5),
-        "has 93 bytes; expected 1188",
+        "has 97 bytes; expected 1192",
     ),
-    "longer": (lambda path: path.write_bytes(path.read_bytes() + b"x"), "has 1189 bytes; expected 1188"),
+    "longer": (lambda path: path.write_bytes(path.read_bytes() + b"x"), "has 1193 bytes; expected 1192"),
     "foreign": (
         lambda path: path.write_bytes(b"\x7fELF" * 100),
-        "has another format; expected format 3",
+        "has another format; expected format 4",
     ),
-    "other format": (lambda path: _flip(path, 8), "has another format; expected format 3"),
-    "unknown kind": (lambda path: _flip(path, 11), "has another format; expected format 3"),
+    "other format": (lambda path: _flip(path, 8), "has another format; expected format 4"),
+    "unknown kind": (lambda path: _flip(path, 11), "has another format; expected format 4"),
     "other minimum": (
         lambda path: _flip(path, 12),
         "its content is damaged; expected the checksum in its header",
@@ -138,6 +138,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda path: _flip(path, 48),
         "its content is damaged; expected the checksum in its header",
     ),
+    "length of imports": (lambda path: _flip(path, 80), "has 1192 bytes; expected 1193"),
     "payload": (lambda path: _flip(path, -1), "its content is damaged; expected the checksum in its header"),
     "link": (
         _move_below_a_link,

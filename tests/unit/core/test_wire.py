@@ -90,11 +90,11 @@ def test_a_large_body_is_not_copied() -> None:
 
 
 HOSTILE = {
-    "kind 0": ((0, 0, 0), "frame: unknown kind 0; expected 1 to 27"),
-    "kind 255": ((255, 0, 0), "frame: unknown kind 255; expected 1 to 27"),
+    "kind 0": ((0, 0, 0), "frame: unknown kind 0; expected 1 to 28"),
+    "kind 255": ((255, 0, 0), "frame: unknown kind 255; expected 1 to 28"),
     "kind over 16 bits": (
         (Kind.RESULT | 1 << 16, 0, 0),
-        "frame: unknown kind 65550; expected 1 to 27",
+        "frame: unknown kind 65550; expected 1 to 28",
     ),
     "head over its limit": (
         (Kind.RESULT, HEAD_LIMIT_BYTES + 1, 0),

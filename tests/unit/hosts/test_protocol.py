@@ -76,5 +76,5 @@ def test_no_two_host_modules_have_a_function_or_a_state_in_common() -> None:
 def test_a_host_module_begins_without_a_grant() -> None:
     """A function that was granted nothing can be loaded, and its guest gets a state that refuses it."""
     for module in open_host_modules():
-        begin = module.open(Grants())
+        begin = module.open(Grants(), {name for name, _ in module.functions})
         assert type(begun(Call({module.state: begin})).state_of(module.state)) is module.state

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from wasm_grpc.core.model import MIB, EngineName, Inference, Limits, Model
+from wasm_grpc.core.model import MIB, EngineName, GuestKind, Inference, Limits, Model, WorkerFunction
 from wasm_grpc.core.settings import make_settings
-from wasm_grpc.pool.memory import code_bytes, guest_bytes, models_bytes, worker_bytes
+from wasm_grpc.pool.memory import code_bytes, guest_bytes, models_bytes, pictures_bytes, worker_bytes
 
 __all__ = []
 
@@ -36,6 +36,27 @@ def test_models_are_part_of_a_worker() -> None:
     with_models = worker_bytes(limits, settings, models_bytes=5 * MIB)
 
     assert with_models - worker_bytes(limits, settings) == 5 * MIB
+
+
+def test_pictures_have_room_for_the_largest() -> None:
+    """16 bytes for each of the pixels that fit into a guest's memory at 4, a copy of the file, and the libraries."""
+
+    def function(memory_bytes: int, *imports: str) -> WorkerFunction:
+        limits = Limits(memory_bytes=memory_bytes)
+        kind = GuestKind.WASI_COMMAND
+        return WorkerFunction(name="f", guest=kind, artifact="", digest="", limits=limits, imports=imports)
+
+    small, large = function(8 * MIB, "wasmedge_image"), function(64 * MIB, "env", "wasmedge_image")
+
+    assert pictures_bytes([function(64 * MIB, "wasi_snapshot_preview1")]) == 0
+    assert pictures_bytes([small, large, small]) == (4 * 64 + 64 + 112) * MIB
+
+
+def test_pictures_are_part_of_a_worker() -> None:
+    """What decoding takes is added to the rest."""
+    settings = make_settings({})
+
+    assert worker_bytes([Limits()], settings, pictures_bytes=MIB) - worker_bytes([Limits()], settings) == MIB
 
 
 def test_native_code_counts_once_a_digest() -> None:

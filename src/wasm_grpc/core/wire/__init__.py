@@ -40,6 +40,7 @@ COMPILED / COMPILE_REFUSED        worker  the native code / why there is none
 DESCRIBE                          server  say what a module is, from its imports and exports
 DESCRIBED                         worker  what it is (COMPILE_REFUSED: it can't be read)
 INSPECT                           server  try a model, or only the inference backend
+FIND_DECODER                      server  open the picture decoder
 INSPECTED / INSPECT_REFUSED       worker  the backend and the model's memory / why the model can't be run
 ================================  ======  =================================================================
 """
@@ -59,6 +60,7 @@ from wasm_grpc.core.wire.messages import (
     Described,
     EngineFailed,
     EngineOpened,
+    FindDecoder,
     Fork,
     Forked,
     ForkFailed,
@@ -96,6 +98,7 @@ __all__ = [
     "Described",
     "EngineFailed",
     "EngineOpened",
+    "FindDecoder",
     "Fork",
     "ForkFailed",
     "ForkJob",

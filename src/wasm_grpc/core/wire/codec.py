@@ -30,6 +30,7 @@ from wasm_grpc.core.wire.messages import (
     Described,
     EngineFailed,
     EngineOpened,
+    FindDecoder,
     Fork,
     Forked,
     ForkFailed,
@@ -313,6 +314,7 @@ _CONTROL: dict[type[Any], str] = {
     Describe: "module",
     Described: "",
     Inspect: "",
+    FindDecoder: "",
     Inspected: "",
     InspectRefused: "",
 }

@@ -20,7 +20,7 @@ __all__ = [
     "pack",
 ]
 
-WIRE_VERSION = 11
+WIRE_VERSION = 12
 """Increased with every change of a message. Both sides must have the same."""
 
 HEAD_LIMIT_BYTES = 4 * MIB
@@ -72,6 +72,7 @@ class Kind(enum.IntEnum):
     DAPR_ANSWER = 25
     DESCRIBE = 26
     DESCRIBED = 27
+    FIND_DECODER = 28
 
 
 class Frame(NamedTuple):

@@ -20,6 +20,7 @@ __all__ = [
     "Described",
     "EngineFailed",
     "EngineOpened",
+    "FindDecoder",
     "Fork",
     "ForkFailed",
     "ForkJob",
@@ -417,12 +418,14 @@ class Compiled:
     Attributes:
         code: The native code.
         minimum_bytes: Initial memory of each instance.
+        imports: The host modules that the module imports from, each once, in order.
     """
 
     kind: ClassVar[Kind] = Kind.COMPILED
 
     code: bytes
     minimum_bytes: int
+    imports: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -491,13 +494,24 @@ class Inspect:
     model: Model | None
 
 
+@dataclass(frozen=True, slots=True)
+class FindDecoder:
+    """
+    Sent by the server to a compile process, once, to open the picture decoder.
+
+    INSPECTED or INSPECT_REFUSED answers it.
+    """
+
+    kind: ClassVar[Kind] = Kind.FIND_DECODER
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inspected:
     """
-    Sent by a compile process if the inference backend works, and has run the model.
+    Sent by a compile process if the inference backend works, and has run the model; or if the decoder works.
 
     Attributes:
-        backend: Name and version of the backend.
+        backend: Name and version of the backend, or of the decoder.
         memory_bytes: Writable memory that the model takes.
     """
 
@@ -510,11 +524,12 @@ class Inspected:
 @dataclass(frozen=True, slots=True)
 class InspectRefused:
     """
-    Sent by a compile process instead of INSPECTED if the model can't be run.
+    Sent by a compile process instead of INSPECTED if the model can't be run, or no picture can be decoded.
 
     Attributes:
         reason: The reason, in one line that continues the model's name.
-        is_unavailable: Whether the backend is missing or does not load. The model may be valid then.
+        is_unavailable: Whether the backend or the decoder is missing or does not load. The model may be valid
+            then.
     """
 
     kind: ClassVar[Kind] = Kind.INSPECT_REFUSED
@@ -549,6 +564,7 @@ Message = (
     | Describe
     | Described
     | Inspect
+    | FindDecoder
     | Inspected
     | InspectRefused
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -24,7 +24,7 @@ class DaprAsFiles:
     functions: ClassVar[HostModules] = {}
     state: ClassVar[type] = DaprFiles
 
-    def open(self, grants: Grants) -> Begin:
+    def open(self, grants: Grants, imports: Collection[str] = ()) -> Begin:
         """
         See `HostModule.open`. There is nothing to open.
         """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import ClassVar
 
 from wasm_grpc.core.model import Grants
@@ -30,7 +30,7 @@ class Wapc:
     }
     state: ClassVar[type] = WapcState
 
-    def open(self, grants: Grants) -> Begin:
+    def open(self, grants: Grants, imports: Collection[str] = ()) -> Begin:
         """
         See `HostModule.open`.
         """

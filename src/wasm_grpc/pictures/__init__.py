@@ -1,0 +1,1 @@
+"""Pictures: JPEG and PNG decoded, and scaled to the size that a guest asks for."""

@@ -1,0 +1,1 @@
+"""Small pictures whose pixels are known, their files, and what scaling must make of them."""
