@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextlib
+import io
 import threading
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from wasm_grpc.app.compilation import ModuleCompiler, first_that_takes, open_cac
 from wasm_grpc.app.inference import Inspector
 from wasm_grpc.artifacts.cache import Artifact, ArtifactCache
 from wasm_grpc.core import wire
+from wasm_grpc.core.arguments import Argument, encode_arguments
 from wasm_grpc.core.errors import ConfigError, ManifestError, ModelError, ModuleError
 from wasm_grpc.core.model import (
     KIB,
@@ -39,6 +41,8 @@ from wasm_grpc.pool.session import ProcessEnded, Session
 __all__ = ["GuestProgram", "Streams", "run_once"]
 
 _FRAME_LIMIT_BYTES = 1 << 31
+_WAPC_EXPORT = b"\x0c__guest_call\0"
+"""The export of a waPC guest, as a module has it: length, name and kind (core specification, 5.5.10)."""
 _READ_BYTES = 256 * KIB
 """Of standard input at a time; about as much again waits in the socket ahead of the guest's reads."""
 
@@ -79,7 +83,8 @@ class GuestProgram:
         limits: Its limits.
         grants: What it may use besides its input.
         sidecar: Address of the sidecar for its calls to Dapr; "" for none.
-        operation: The waPC operation to call; None for a command.
+        operation: The waPC operation or wasmedge-bindgen function to call; None for a command.
+        arguments: What to call it with; if there are none, standard input is the one argument.
     """
 
     file: Path
@@ -89,13 +94,35 @@ class GuestProgram:
     grants: Grants = field(default_factory=Grants)
     sidecar: str = ""
     operation: str | None = None
+    arguments: tuple[Argument, ...] = ()
 
-    @property
-    def guest(self) -> GuestKind:
+    def guest(self, wasm: bytes) -> GuestKind:
         """
-        How the module is called.
+        Return how the module is called. The compile process then checks that it can be called so.
         """
-        return GuestKind.WASI_COMMAND if self.operation is None else GuestKind.WAPC
+        if self.operation is None:
+            return GuestKind.WASI_COMMAND
+        return GuestKind.WAPC if _WAPC_EXPORT in wasm else GuestKind.WASMEDGE_BINDGEN
+
+    def payload(self, guest: GuestKind) -> bytes | None:
+        """
+        Return the input that the arguments are for this guest interface; None for standard input.
+
+        Raises:
+            ConfigError: The guest interface doesn't take them.
+        """
+        if not self.arguments:
+            return None
+        if guest is GuestKind.WASMEDGE_BINDGEN:
+            return encode_arguments(self.arguments)
+        if len(self.arguments) > 1:
+            raise ConfigError(f"--call: {len(self.arguments)} arguments; expected one, the payload")
+        (argument,) = self.arguments
+        if argument.type:
+            raise ConfigError(
+                f"--call: a waPC payload has no type {argument.type}; expected a text or bytes:@FILE"
+            )
+        return argument.content
 
 
 async def run_once(program: GuestProgram, settings: Settings, streams: Streams) -> Outcome:
@@ -110,20 +137,41 @@ async def run_once(program: GuestProgram, settings: Settings, streams: Streams) 
         wasm = await asyncio.to_thread(program.file.read_bytes)
     except OSError as exc:
         raise ConfigError(f"{program.file}: {exc.strerror}") from exc
+    guest = program.guest(wasm)
+    task = _Task(program, wasm, guest, program.payload(guest))
     async with open_bases() as bases, open_cache(settings) as cache:
-        session, function = await _start_on_first(program, wasm, bases, cache, settings)
+        session, function = await _start_on_first(task, bases, cache, settings)
         async with session, _open_dapr(program, settings) as dapr:
             try:
                 return await asyncio.wait_for(
-                    _Conversation(session, function, program, streams, dapr).hold(), program.limits.timeout_s
+                    _Conversation(session, function, task, streams, dapr).hold(),
+                    program.limits.timeout_s,
                 )
             except asyncio.TimeoutError:
                 message = f"ran longer than {program.limits.timeout_s:g} s"
                 return Outcome(reason=Reason.TIMEOUT, message=message, limit="limits.timeout")
 
 
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """
+    A program that has been read.
+
+    Attributes:
+        program: The program.
+        wasm: Its module.
+        guest: How the module is called.
+        payload: Its input, if that is not standard input.
+    """
+
+    program: GuestProgram
+    wasm: bytes
+    guest: GuestKind
+    payload: bytes | None
+
+
 async def _start_on_first(
-    program: GuestProgram, wasm: bytes, bases: Bases, cache: ArtifactCache, settings: Settings
+    task: _Task, bases: Bases, cache: ArtifactCache, settings: Settings
 ) -> tuple[Session, WorkerFunction]:
     """
     Start a worker of the first engine that takes the program. The others are not even opened.
@@ -132,6 +180,7 @@ async def _start_on_first(
         EngineUnavailableError: No engine can be started.
         ModuleError, ModelError: None takes it.
     """
+    program = task.program
     engines = wanted_engines(settings.engine)
     inspector: Inspector | None = None
     if program.grants.inference.is_granted:
@@ -145,13 +194,13 @@ async def _start_on_first(
         found = await find_runtime(engine, bases, settings)
         compiler = ModuleCompiler(settings, cache, bases, {engine: found})
         artifact = await compiler.compile(
-            wasm,
-            guest=program.guest,
+            task.wasm,
+            guest=task.guest,
             limits=program.limits,
             engine=engine,
             name=program.file.name,
         )
-        function = _function(program, artifact, grants)
+        function = _function(task, artifact, grants)
         memory_bytes = _worker_bytes(program, settings) + models_bytes([grants.inference])
         memory_bytes += pictures_bytes([function])
         session = await bases.fork(
@@ -168,10 +217,11 @@ async def _start_on_first(
         raise ModuleError("\n".join(f"{program.file}: {line}" for line in str(exc).splitlines())) from exc
 
 
-def _function(program: GuestProgram, artifact: Artifact, grants: Grants) -> WorkerFunction:
+def _function(task: _Task, artifact: Artifact, grants: Grants) -> WorkerFunction:
+    program = task.program
     return WorkerFunction(
         name=program.file.name,
-        guest=program.guest,
+        guest=task.guest,
         artifact=artifact.path,
         digest=artifact.digest,
         imports=artifact.imports,
@@ -194,7 +244,7 @@ async def _inspect(program: GuestProgram, inspector: Inspector, engine: EngineNa
 
 
 def _worker_bytes(program: GuestProgram, settings: Settings) -> int:
-    # A command's input and output are streamed. A waPC guest's payload and response are held whole.
+    # A command's input and output are streamed. What a function is called with and returns is held whole.
     # Files twice: the guest's first write to one copies it.
     limits = program.limits
     traffic = 0 if program.operation is None else 2 * limits.body_bytes + limits.result_bytes
@@ -225,13 +275,15 @@ class _Conversation:
         self,
         session: Session,
         function: WorkerFunction,
-        program: GuestProgram,
+        task: _Task,
         streams: Streams,
         dapr: DaprApi | None,
     ) -> None:
         self._session = session
         self._function = function
-        self._program = program
+        self._program = task.program
+        self._has_arguments = task.payload is not None and task.guest is GuestKind.WASMEDGE_BINDGEN
+        self._read = streams.read if task.payload is None else io.BytesIO(task.payload).read
         self._streams = streams
         self._dapr = dapr
         self._is_fed = False
@@ -246,7 +298,17 @@ class _Conversation:
         """
         self._session.send(wire.Load(0, self._function))
         operation = (self._program.operation or "").encode("utf-8", "surrogateescape")
-        self._session.send(wire.Invoke(0, b"", b"", streams=True, follows_log=True, operation=operation))
+        self._session.send(
+            wire.Invoke(
+                0,
+                b"",
+                b"",
+                streams=True,
+                follows_log=True,
+                operation=operation,
+                has_arguments=self._has_arguments,
+            )
+        )
         try:
             while True:
                 message = await self._session.receive()
@@ -267,7 +329,7 @@ class _Conversation:
             if not self._is_fed:
                 # Not before: a guest that reads nothing leaves all to whoever comes after it.
                 self._is_fed = True
-                _feed(self._session.connection, self._streams.read)
+                _feed(self._session.connection, self._read)
         elif isinstance(message, wire.Resume):
             self._session.send(wire.Resumed())
         elif isinstance(message, wire.Log):

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from wasm_grpc.catalogue.function import Function
-from wasm_grpc.core.model import GuestKind
-from wasm_grpc.manifest.tables import FunctionManifest
 
 __all__ = ["unsupported_features"]
 
@@ -15,15 +13,13 @@ def unsupported_features(function: Function) -> list[str]:
     """
     Return one line for each key that `serve` must refuse; an empty list if the function can be served.
     """
-    asked = _asked(function.manifest, is_remote=function.is_remote)
+    asked = _asked(is_remote=function.is_remote)
     return [
         function.format_problem(f"{key}: {what} not served by this version yet; expected {instead}")
         for key, what, instead in asked
     ]
 
 
-def _asked(manifest: FunctionManifest, *, is_remote: bool) -> Iterator[tuple[str, str, str]]:
+def _asked(*, is_remote: bool) -> Iterator[tuple[str, str, str]]:
     if is_remote:
         yield "module", "remote modules are", "a file below the function's folder"
-    if manifest.guest is GuestKind.WASMEDGE_BINDGEN:
-        yield "guest", f"{manifest.guest.value!r} is", "'wasi-command' or 'wapc'"

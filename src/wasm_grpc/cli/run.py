@@ -5,10 +5,9 @@ from __future__ import annotations
 import argparse
 import asyncio
 import dataclasses
-import io
 import os
 import posixpath
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
@@ -16,6 +15,7 @@ from wasm_grpc.app.running import GuestProgram, run_once
 from wasm_grpc.cli.arguments import add_engine, duration, setting_flags, size, size_or_none
 from wasm_grpc.cli.configuration import read_settings
 from wasm_grpc.cli.logs import log_to
+from wasm_grpc.cli.typed_arguments import read_argument
 from wasm_grpc.core.errors import ConfigError
 from wasm_grpc.core.model import (
     PAGE_BYTES,
@@ -27,6 +27,7 @@ from wasm_grpc.core.model import (
     Mount,
     Outcome,
     Reason,
+    ResultKind,
 )
 from wasm_grpc.dapr.endpoint import sidecar_address
 from wasm_grpc.grants.files import read_mount
@@ -37,15 +38,20 @@ from wasm_grpc.manifest.wording import listed
 __all__ = ["PARSER", "add_arguments", "execute"]
 
 PARSER: Mapping[str, Any] = {
-    "description": "Run one WASI command, or one operation of a waPC guest, once, here, in a worker with\n"
-    "the same limits as a function. Options go before FILE; everything after it is passed to the guest.",
+    "description": "Run one WASI command, or one function of a waPC or wasmedge-bindgen guest, once, here,\n"
+    "in a worker with the same limits as a function. Options go before FILE; everything after it is\n"
+    "passed to the guest.",
     "epilog": "example: wasm-grpc run functions/grayscale/grayscale.wasm < photo.jpg > grey.png\n"
     "with files: wasm-grpc run --file words:/words --scratch out:/out guest.wasm /words/list.txt\n"
     "with Dapr: wasm-grpc run --dapr --grant state=statestore/* guest.wasm\n"
-    'waPC: wasm-grpc run --call hello guest.wasm \'{"name": "Ada"}\'\n\n'
-    "With --call, standard input is the payload, or else the one argument: a text, or bytes:@FILE.\n"
-    "Standard output gets the response; what the guest prints goes to standard error.\n\n"
-    "Exits with the guest's code (255 for any above; 1 if a waPC guest failed), 134 on a trap,\n"
+    'waPC: wasm-grpc run --call hello guest.wasm \'{"name": "Ada"}\'\n'
+    "wasmedge-bindgen: wasm-grpc run --call resize guest.wasm bytes:@photo.jpg u32:640\n\n"
+    "With --call, standard input is the one argument, unless there are ARGS: texts, or bytes:@FILE.\n"
+    "For wasmedge-bindgen also numbers (i32:5, f64:1.5), bool:true, char:x and arrays (u16[]:1,2,3).\n"
+    "A text that looks like one of these is written string:TEXT.\n"
+    "Standard output gets the result, a number with a newline after it; what the guest prints goes to\n"
+    "standard error.\n\n"
+    "Exits with the guest's code (255 for any above; 1 if a function failed), 134 on a trap,\n"
     "124 on the time limit, 125 if it failed before the guest ran.",
 }
 
@@ -55,8 +61,6 @@ EXIT_NOT_RUN = 125
 EXIT_TRAP = 134
 _HIGHEST_EXIT = 255
 _KINDS = [field.name for field in dataclasses.fields(DaprGrants)]
-_NUMBERS = frozenset(f"{kind}{bits}" for kind in "iu" for bits in (8, 16, 32, 64)) | {"f32", "f64"}
-"""Types of arguments that a waPC operation, whose payload is bytes, can't take."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -117,7 +121,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="what the guest may ask of Dapr, such as state=statestore/orders-* (with --dapr)",
     )
-    parser.add_argument("--call", metavar="NAME", help="waPC operation to call")
+    parser.add_argument("--call", metavar="NAME", help="waPC operation or wasmedge-bindgen function to call")
     parser.add_argument("file", metavar="FILE", help="WebAssembly file")
     parser.add_argument("args", metavar="ARGS", nargs=argparse.REMAINDER, help="the guest's arguments")
 
@@ -129,7 +133,6 @@ def execute(options: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int:
     log_to(stderr, default="warning")
     settings = read_settings(setting_flags(options))
     is_call = options.call is not None
-    payload = _payload(options.args) if is_call else None
     program = GuestProgram(
         file=Path(options.file),
         args=() if is_call else tuple(options.args),
@@ -138,10 +141,13 @@ def execute(options: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int:
         grants=Grants(mounts=_mounts(options), inference=_inference(options), dapr=_dapr(options)),
         sidecar=sidecar_address(os.environ) if options.dapr else "",
         operation=options.call,
+        arguments=tuple(map(read_argument, options.args)) if is_call else (),
     )
-    streams = _ProcessStreams(stdout.buffer, stderr.buffer, payload=payload)
+    streams = _ProcessStreams(stdout.buffer, stderr.buffer)
     outcome = asyncio.run(run_once(program, settings, streams))
-    # A command that exits has said why itself. A waPC guest has told it to the host.
+    if outcome.result_kind is ResultKind.VALUE:
+        streams.write(b"\n")
+    # A command that exits has said why itself. A function has told it to the host.
     if outcome.reason not in (Reason.OK, Reason.REJECTED, *(() if is_call else (Reason.EXITED,))):
         begin = "\n" if streams.is_mid_line else ""
         print(f"{begin}wasm-grpc run: {options.file}: {outcome.message}", file=stderr)
@@ -150,20 +156,19 @@ def execute(options: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int:
 
 class _ProcessStreams:
     """
-    The standard streams of this process, or a payload in place of standard input.
+    The standard streams of this process.
 
     Attributes:
         is_mid_line: Whether the last line on standard error has no end yet.
     """
 
-    def __init__(self, stdout: BinaryIO, stderr: BinaryIO, *, payload: bytes | None) -> None:
+    def __init__(self, stdout: BinaryIO, stderr: BinaryIO) -> None:
         self._stdout = stdout
         self._stderr = stderr
-        self._payload = None if payload is None else io.BytesIO(payload)
         self.is_mid_line = False
 
     def read(self, limit: int) -> bytes:
-        return os.read(0, limit) if self._payload is None else self._payload.read(limit)
+        return os.read(0, limit)
 
     def write(self, chunk: bytes) -> None:
         self._stdout.write(chunk)
@@ -196,31 +201,8 @@ def _limits(options: argparse.Namespace) -> Limits:
         # Round down to whole pages of WebAssembly.
         memory_bytes = max(options.memory // PAGE_BYTES, 1) * PAGE_BYTES
         limits = dataclasses.replace(limits, memory_bytes=memory_bytes)
-    # A payload must fit into the guest's memory, which is limit enough.
+    # What a function is called with must fit into the guest's memory, which is limit enough.
     return dataclasses.replace(limits, body_bytes=limits.memory_bytes)
-
-
-def _payload(args: Sequence[str]) -> bytes | None:
-    """
-    Return the payload that the arguments give; None for standard input.
-
-    Raises:
-        ConfigError: They are none, or its file can't be read.
-    """
-    if not args:
-        return None
-    if len(args) > 1:
-        raise ConfigError(f"--call: {len(args)} arguments; expected one, the payload")
-    kind, colon, value = args[0].partition(":")
-    if colon and kind in _NUMBERS:
-        raise ConfigError(f"--call: a waPC payload has no type {kind}; expected a text or bytes:@FILE")
-    if not args[0].startswith("bytes:@"):
-        return os.fsencode(args[0])
-    path = Path(value.removeprefix("@"))
-    try:
-        return path.read_bytes()
-    except OSError as exc:
-        raise ConfigError(f"--call: {path}: {exc.strerror}; expected a readable file") from exc
 
 
 def _mounts(options: argparse.Namespace) -> tuple[Mount, ...]:

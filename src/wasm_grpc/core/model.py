@@ -27,6 +27,7 @@ __all__ = [
     "PoolPolicy",
     "Reason",
     "ResponseKind",
+    "ResultKind",
     "ReuseKind",
     "Runtime",
     "TensorTypes",
@@ -81,6 +82,37 @@ class ReuseKind(str, enum.Enum):
 
     FRESH = "fresh"
     WARM = "warm"
+
+
+class ResultKind(str, enum.Enum):
+    """
+    What a result is, if the guest interface tells it.
+
+    RESULT frames carry the position of a member in this list, so a new member changes the wire version.
+    """
+
+    UNTOLD = "untold"
+    BYTES = "bytes"
+    TEXT = "text"
+    VALUE = "value"
+    """The text of a single number, bool or char."""
+    JSON = "json"
+
+    @property
+    def media_type(self) -> str:
+        """
+        Media type of such a result; "" if it isn't told.
+        """
+        return _MEDIA_TYPES[self]
+
+
+_MEDIA_TYPES = {
+    ResultKind.UNTOLD: "",
+    ResultKind.BYTES: "application/octet-stream",
+    ResultKind.TEXT: "text/plain; charset=utf-8",
+    ResultKind.VALUE: "text/plain; charset=utf-8",
+    ResultKind.JSON: "application/json",
+}
 
 
 class Reason(str, enum.Enum):
@@ -448,7 +480,8 @@ class Outcome:
 
     Attributes:
         reason: ``Reason.OK``, or what went wrong.
-        body: The guest's standard output; empty unless the reason is ``OK``.
+        body: The guest's result; empty unless the reason is ``OK``.
+        result_kind: What the body is, if the guest interface tells it.
         message: What went wrong, in one sentence; empty if the reason is ``OK``.
         stderr: End of the guest's standard error, unchanged.
         exit_code: The guest's exit code, or 0 if it has none.
@@ -458,6 +491,7 @@ class Outcome:
 
     reason: Reason
     body: bytes = b""
+    result_kind: ResultKind = ResultKind.UNTOLD
     message: str = ""
     stderr: bytes = b""
     exit_code: int = 0

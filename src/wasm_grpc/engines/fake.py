@@ -30,6 +30,7 @@ from wasm_grpc.engines.binary.rewrite import encode_section
 from wasm_grpc.engines.protocol import (
     UNLIMITED_INSTANCES,
     Context,
+    FuncType,
     GuestExit,
     GuestFault,
     GuestStop,
@@ -110,11 +111,11 @@ class FakePrepared:
         self.hosts = hosts
         (self.memory,) = read_module(artifact).memories
 
-    def exports_function(self, name: str) -> bool:
+    def function_type(self, name: str) -> FuncType | None:
         """
-        See `Prepared.exports_function`.
+        See `Prepared.function_type`.
         """
-        return name == "_start"
+        return FuncType(()) if name == "_start" else None
 
     def instantiate(self, context: Context, *, memory_bytes: int) -> FakeInstance:  # noqa: ARG002 - protocol
         """

@@ -175,9 +175,9 @@ class Prepared(Protocol):
     A loaded module with its imports bound.
     """
 
-    def exports_function(self, name: str) -> bool:
+    def function_type(self, name: str) -> FuncType | None:
         """
-        Return whether its instances export a function of that name that `Instance.call` can call.
+        Return the type of an exported function that `Instance.call` can call; ``None`` if there is none.
         """
         ...
 

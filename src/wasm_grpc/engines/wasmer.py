@@ -119,11 +119,11 @@ class WasmerPrepared:
         for name, functions in names.items():
             self._imports.register(name, functions)
 
-    def exports_function(self, name: str) -> bool:
+    def function_type(self, name: str) -> FuncType | None:
         """
-        See `Prepared.exports_function`.
+        See `Prepared.function_type`.
         """
-        return name in self.types
+        return self.types.get(name)
 
     def instantiate(self, context: Context, *, memory_bytes: int) -> WasmerInstance:  # noqa: ARG002 - protocol
         """

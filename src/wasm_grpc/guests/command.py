@@ -25,7 +25,7 @@ from wasm_grpc.guests.binding import bind, finish
 from wasm_grpc.guests.checks import check_function_export, check_imports, check_memory_export
 from wasm_grpc.guests.endings import GuestEnd, conclude, without_frames
 from wasm_grpc.guests.instance import GuestInstance
-from wasm_grpc.guests.interfaces import START, find_reactor, find_wapc_guest
+from wasm_grpc.guests.interfaces import START, find_bindgen_guest, find_reactor, find_wapc_guest
 from wasm_grpc.guests.protocol import Ending, GuestCall
 from wasm_grpc.guests.toolchains import foreign_build
 from wasm_grpc.hosts import registry
@@ -59,7 +59,12 @@ class Command:
         if not problems:
             return []
         # One line about the wrong build says more than many about single imports.
-        foreign = find_wapc_guest(module) or foreign_build(module) or find_reactor(module)
+        foreign = (
+            find_wapc_guest(module)
+            or find_bindgen_guest(module)
+            or foreign_build(module)
+            or find_reactor(module)
+        )
         return problems if foreign is None else [foreign]
 
     def ready(

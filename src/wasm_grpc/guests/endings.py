@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
-from wasm_grpc.core.model import KIB, MIB, PAGE_BYTES, Outcome, Reason
+from wasm_grpc.core.model import KIB, MIB, PAGE_BYTES, Outcome, Reason, ResultKind
 from wasm_grpc.core.text import one_line
 from wasm_grpc.engines.protocol import GuestExit, GuestFault, GuestStop, GuestTrap
 from wasm_grpc.engines.traps import OUT_OF_BOUNDS_MEMORY_ACCESS, UNREACHABLE
@@ -62,7 +62,9 @@ def without_frames(end: _Exception) -> _Exception:
     return end.with_traceback(None)
 
 
-def conclude(end: GuestEnd | None, call: GuestCall, *, memory_bytes: int) -> Ending:
+def conclude(
+    end: GuestEnd | None, call: GuestCall, *, memory_bytes: int, kind: ResultKind = ResultKind.UNTOLD
+) -> Ending:
     """
     Return the ending of an invocation.
 
@@ -70,14 +72,20 @@ def conclude(end: GuestEnd | None, call: GuestCall, *, memory_bytes: int) -> End
         end: What ended the guest, if it was not a success.
         call: Its invocation.
         memory_bytes: Size of its linear memory at the end.
+        kind: What its result is, if the guest interface tells it.
     """
     tail = call.stderr.tail()
     limit_bytes = call.limits.memory_bytes
     if end is None or (isinstance(end, GuestExit) and end.code == 0):
         body = call.stdout.collected()
-        return Ending(
-            outcome=Outcome(reason=Reason.OK, body=body, stderr=tail, memory_bytes=memory_bytes),
+        outcome = Outcome(
+            reason=Reason.OK,
+            body=body,
+            result_kind=kind,
+            stderr=tail,
+            memory_bytes=memory_bytes,
         )
+        return Ending(outcome=outcome)
     reason, message, limit = _cause(end)
     if call.denials and reason in _MAY_BE_DENIED:
         reason, message = Reason.DENIED, f"{call.denials[0]} ({message})"

@@ -6,8 +6,17 @@ from typing import Final
 
 from wasm_grpc.core.model import GuestKind
 from wasm_grpc.engines.binary import Module
+from wasm_grpc.guests.bindgen.conventions import find_convention
 
-__all__ = ["GUEST_CALL", "INITIALIZE", "START", "find_command", "find_reactor", "find_wapc_guest"]
+__all__ = [
+    "GUEST_CALL",
+    "INITIALIZE",
+    "START",
+    "find_bindgen_guest",
+    "find_command",
+    "find_reactor",
+    "find_wapc_guest",
+]
 
 START: Final = "_start"
 """The export that runs a command."""
@@ -26,6 +35,19 @@ def find_wapc_guest(module: Module) -> str | None:
     return (
         f"module is a waPC guest: it exports '{GUEST_CALL}'; "
         f"expected guest = '{GuestKind.WAPC.value}' (for `run`: --call)"
+    )
+
+
+def find_bindgen_guest(module: Module) -> str | None:
+    """
+    Return one line about a wasmedge-bindgen guest; ``None`` if the module is none.
+    """
+    convention = find_convention(module)
+    if convention is None or module.export(GUEST_CALL) is not None:
+        return None
+    return (
+        f"module is built with {convention.value}; "
+        f"expected guest = '{GuestKind.WASMEDGE_BINDGEN.value}' (for `run`: --call)"
     )
 
 

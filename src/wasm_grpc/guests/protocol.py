@@ -37,13 +37,14 @@ class GuestCall:
     Attributes:
         args: The arguments, the function's name first, encoded by `encode_strings`.
         env: ``NAME=value`` strings in the same form. If a name is repeated, most guests see the first value.
-        stdin: The body.
+        stdin: The body, or arguments.
         stdout: Receives the result. Its `collected` becomes the outcome's body.
         stderr: Receives the guest's log. Its tail goes into the outcome.
         limits: The function's limits.
         preopens: Directories that are open from the start.
         states: How the host modules besides WASI begin.
         operation: Operation or export to call, for a guest interface that has several, in UTF-8; else b"".
+        has_arguments: Whether the input is typed arguments, in the form of `encode_arguments`.
         dapr: The way to Dapr; ``None`` if the function was granted no call.
         denials: What the guest first asked for without a grant, one line each.
     """
@@ -57,6 +58,7 @@ class GuestCall:
     preopens: Iterable[Descriptor] = ()
     states: HostStates = field(default_factory=dict)
     operation: bytes = b""
+    has_arguments: bool = False
     dapr: Dapr | None = None
     denials: list[str] = field(default_factory=list)
 

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-from wasm_grpc.core.errors import ConfigError
+from collections.abc import Callable, Mapping
+from typing import Final
+
 from wasm_grpc.core.model import GuestKind
+from wasm_grpc.guests.bindgen.guest import Bindgen
 from wasm_grpc.guests.command import Command
 from wasm_grpc.guests.protocol import Guest
 from wasm_grpc.guests.wapc import Wapc
 
 __all__ = ["guest_for"]
 
+_GUESTS: Final[Mapping[GuestKind, Callable[[], Guest]]] = {
+    GuestKind.WASI_COMMAND: Command,
+    GuestKind.WAPC: Wapc,
+    GuestKind.WASMEDGE_BINDGEN: Bindgen,
+}
+
 
 def guest_for(kind: GuestKind) -> Guest:
     """
     Return the guest interface of that kind.
-
-    Raises:
-        ConfigError: This version doesn't implement it yet.
     """
-    if kind is GuestKind.WASI_COMMAND:
-        return Command()
-    if kind is GuestKind.WAPC:
-        return Wapc()
-    raise ConfigError(
-        f"guest '{kind.value}' is not implemented yet; "
-        f"expected '{GuestKind.WASI_COMMAND.value}' or '{GuestKind.WAPC.value}'"
-    )
+    return _GUESTS[kind]()

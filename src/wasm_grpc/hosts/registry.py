@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from typing import Final, Protocol
 
 from wasm_grpc.engines.protocol import HostModules
+from wasm_grpc.hosts.bindgen import calls as bindgen_calls
+from wasm_grpc.hosts.bindgen.module import Bindgen
 from wasm_grpc.hosts.dapr.module import DaprAsFiles
 from wasm_grpc.hosts.image.module import WasmedgeImage
 from wasm_grpc.hosts.nn.module import WasiNn
@@ -16,7 +18,7 @@ from wasm_grpc.hosts.wasi import preview1, unstable
 from wasm_grpc.inference.models import Models
 from wasm_grpc.inference.registry import open_backend
 
-__all__ = ["FUNCTIONS", "HOST_MODULES", "WAPC_FUNCTIONS", "open_host_modules"]
+__all__ = ["BINDGEN_FUNCTIONS", "FUNCTIONS", "HOST_MODULES", "WAPC_FUNCTIONS", "open_host_modules"]
 
 
 class _InferenceModule(HostModule, Protocol):
@@ -24,7 +26,7 @@ class _InferenceModule(HostModule, Protocol):
 
 
 _FOR_INFERENCE: Final[tuple[type[_InferenceModule], ...]] = (WasiNn, TensorflowLite)
-_OTHERS: Final[tuple[type[HostModule], ...]] = (WasmedgeImage, Wapc, DaprAsFiles)
+_OTHERS: Final[tuple[type[HostModule], ...]] = (WasmedgeImage, Wapc, Bindgen, DaprAsFiles)
 
 HOST_MODULES: Final[tuple[type[HostModule], ...]] = (*_FOR_INFERENCE, *_OTHERS)
 """All of them besides WASI."""
@@ -47,3 +49,6 @@ FUNCTIONS: Final[HostModules] = {
 
 WAPC_FUNCTIONS: Final[HostModules] = {**FUNCTIONS, **GUEST_FUNCTIONS}
 """What a waPC guest may import."""
+
+BINDGEN_FUNCTIONS: Final[HostModules] = {**FUNCTIONS, **bindgen_calls.FUNCTIONS}
+"""What a wasmedge-bindgen guest may import."""

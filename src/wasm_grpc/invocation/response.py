@@ -6,7 +6,7 @@ import codecs
 from dataclasses import dataclass
 
 from wasm_grpc.core.errors import GuestStatusError, InvocationError
-from wasm_grpc.core.model import Outcome, Reason, ResponseKind
+from wasm_grpc.core.model import Outcome, Reason, ResponseKind, ResultKind
 from wasm_grpc.core.text import one_line
 from wasm_grpc.invocation.cgi import CgiError, CgiResponse, parse_cgi_response
 from wasm_grpc.manifest.tables import FunctionManifest
@@ -49,15 +49,30 @@ def response_of(outcome: Outcome, function: FunctionManifest) -> Response:
         raise failure(outcome, function.name)
     if function.response is ResponseKind.CGI:
         return cgi_response(outcome.body, function, stderr=outcome.stderr)
-    return plain_response(function, outcome.body, stderr=outcome.stderr)
+    return plain_response(function, outcome.body, stderr=outcome.stderr, kind=outcome.result_kind)
 
 
-def plain_response(function: FunctionManifest, body: bytes = b"", *, stderr: bytes = b"") -> Response:
+def plain_response(
+    function: FunctionManifest,
+    body: bytes = b"",
+    *,
+    stderr: bytes = b"",
+    kind: ResultKind = ResultKind.UNTOLD,
+) -> Response:
     """
     Return the response of a function that writes no headers.
+
+    Args:
+        function: The function.
+        body: Its result.
+        stderr: Its standard error.
+        kind: What the result is, if its guest interface tells it. The manifest's content type counts more.
     """
-    content_type = function.content_type or _CONTENT_TYPE
-    return Response(body=body, content_type=content_type, has_log=bool(stderr))
+    return Response(
+        body=body,
+        content_type=function.content_type or kind.media_type or _CONTENT_TYPE,
+        has_log=bool(stderr),
+    )
 
 
 def cgi_response(output: bytes, function: FunctionManifest, *, stderr: bytes = b"") -> Response:

@@ -102,6 +102,7 @@ def _run(frames: FrameSocket, entry: LoadedFunction, message: Invoke) -> Ending:
         preopens=entry.files.preopens(),
         states=entry.states,
         operation=message.operation,
+        has_arguments=message.has_arguments,
         dapr=SocketDapr(frames, stdin, limits) if entry.function.grants.dapr.is_granted else None,
     )
     if limits.cpu_s is not None:

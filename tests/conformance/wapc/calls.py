@@ -1,4 +1,4 @@
-"""Load waPC guests, and call them as a worker does."""
+"""Load guests that have functions, waPC's by default, and call them as a worker does."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from wasm_grpc.core.wire import DaprAnswer, DaprStatus
 from wasm_grpc.engines.binary import read_module
 from wasm_grpc.engines.limits import write_limits
 from wasm_grpc.engines.protocol import Engine, Prepared
-from wasm_grpc.guests.protocol import GuestCall
+from wasm_grpc.guests.protocol import Guest, GuestCall
 from wasm_grpc.guests.registry import guest_for
 from wasm_grpc.hosts.registry import open_host_modules
 from wasm_grpc.hosts.wasi.context import encode_strings
@@ -34,10 +34,10 @@ class FakeDapr:
         return DaprAnswer(DaprStatus.OK, response=method.encode() + b" " + form + b" " + request)
 
 
-def load(engine: Engine, wasm: bytes, limits: Limits = LIMITS) -> Prepared:
+def load(engine: Engine, wasm: bytes, limits: Limits = LIMITS, *, guest: Guest = GUEST) -> Prepared:
     """Check, compile and load a guest under limits."""
-    assert GUEST.check(read_module(wasm)) == []
-    return engine.load(engine.compile(write_limits(wasm, memory_bytes=limits.memory_bytes)), GUEST.hosts)
+    assert guest.check(read_module(wasm)) == []
+    return engine.load(engine.compile(write_limits(wasm, memory_bytes=limits.memory_bytes)), guest.hosts)
 
 
 def call(
@@ -47,6 +47,7 @@ def call(
     env: str = "",
     dapr: FakeDapr | None = None,
     limits: Limits = LIMITS,
+    has_arguments: bool = False,
 ) -> GuestCall:
     """Return the call of an operation."""
     return GuestCall(
@@ -59,5 +60,6 @@ def call(
         preopens=FileSystem((), scratch_bytes=limits.scratch_bytes).preopens(),
         states={module.state: module.open(GRANTS) for module in open_host_modules()},
         operation=operation.encode(),
+        has_arguments=has_arguments,
         dapr=dapr,
     )

@@ -332,8 +332,8 @@ def test_a_control_head_that_is_not_an_object_is_refused(head: bytes) -> None:
 PACKED = {
     "INVOKE without a head": (Frame(Kind.INVOKE, b"", b""), "head of 0 bytes; expected at least 9"),
     "INVOKE with unknown flags": (
-        Frame(Kind.INVOKE, b"\0\0\0\0\4\0\0\0\0", b""),
-        "flags: 4; expected at most 3",
+        Frame(Kind.INVOKE, b"\0\0\0\0\x08\0\0\0\0", b""),
+        "flags: 8; expected at most 7",
     ),
     "INVOKE with a short operation": (
         Frame(Kind.INVOKE, b"\0\0\0\0\0\2\0\0\0x", b""),
@@ -357,8 +357,8 @@ PACKED = {
         f"outcome.reason: 255; expected at most {len(Reason) - 1}",
     ),
     "RESULT with unknown flags": (
-        Frame(Kind.RESULT, b"\0\2" + bytes(22), b""),
-        "flags: 2; expected at most 1",
+        Frame(Kind.RESULT, b"\0\x0a" + bytes(22), b""),
+        "flags: 10; expected at most 9",
     ),
     "RESULT with other lengths": (
         Frame(Kind.RESULT, bytes(25), b""),

@@ -20,6 +20,7 @@ FINGERPRINTS = {
     10: "ed22f89e11e4cd2b",
     11: "7a22de32eaf44aba",
     12: "af298311f75d9d47",
+    13: "335b57b363c3f4fc",
 }
 """What `fingerprint` returned in each version. Add a line for a new version, and leave the others."""
 

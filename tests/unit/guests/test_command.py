@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from wasm_grpc.core.model import KIB, Limits, Outcome, Reason
-from wasm_grpc.engines.protocol import Context, GuestExit, GuestTrap, Value
+from wasm_grpc.engines.protocol import Context, FuncType, GuestExit, GuestTrap, Value
 from wasm_grpc.guests.command import Command
 from wasm_grpc.guests.protocol import Ending, GuestCall
 from wasm_grpc.hosts.wasi import preview1
@@ -60,9 +60,9 @@ class ScriptedPrepared:
         self._module_start = module_start
         self.instances: list[ScriptedInstance] = []
 
-    def exports_function(self, name: str) -> bool:
+    def function_type(self, name: str) -> FuncType | None:
         """It has the one export."""
-        return name == "_start"
+        return FuncType(()) if name == "_start" else None
 
     def instantiate(self, context: Context, *, memory_bytes: int) -> ScriptedInstance:
         """Make the next one."""

@@ -12,7 +12,7 @@ from conformance.dapr.fake_dapr import FakeDapr
 from unit.hosts.dapr.dapr_guest import GRANTS
 from wasm_grpc.core.model import Grants, Limits, Outcome, Reason
 from wasm_grpc.core.wire import DaprAnswer, DaprStatus
-from wasm_grpc.engines.protocol import Context, GuestExit, GuestStop, GuestTrap
+from wasm_grpc.engines.protocol import Context, FuncType, GuestExit, GuestStop, GuestTrap
 from wasm_grpc.guests.command import Command
 from wasm_grpc.guests.protocol import GuestCall
 from wasm_grpc.guests.wapc import Wapc
@@ -58,9 +58,9 @@ class _Prepared:
     def __init__(self, script: Script) -> None:
         self._script = script
 
-    def exports_function(self, name: str) -> bool:
+    def function_type(self, name: str) -> FuncType | None:
         """It has no initialiser."""
-        return name == "__guest_call"
+        return FuncType(("i32", "i32"), ("i32",)) if name == "__guest_call" else None
 
     def instantiate(self, context: Context, *, memory_bytes: int) -> _Instance:
         """Make an instance that runs the script."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from wasm_grpc.core.model import KIB, Limits, Outcome, Reason
-from wasm_grpc.engines.protocol import Context, GuestFault, GuestTrap, Value
+from wasm_grpc.engines.protocol import Context, FuncType, GuestFault, GuestTrap, Value
 from wasm_grpc.guests.protocol import Ending, GuestCall
 from wasm_grpc.guests.wapc import ReadyWapc, Wapc
 from wasm_grpc.hosts.registry import WAPC_FUNCTIONS
@@ -27,9 +27,9 @@ class ScriptedPrepared:
         self._guest_call = guest_call
         self.is_closed = False
 
-    def exports_function(self, name: str) -> bool:
+    def function_type(self, name: str) -> FuncType | None:
         """It has no initialiser."""
-        return name == "__guest_call"
+        return FuncType(("i32", "i32"), ("i32",)) if name == "__guest_call" else None
 
     def instantiate(self, context: Context, *, memory_bytes: int) -> ScriptedPrepared:
         """Bind the context."""

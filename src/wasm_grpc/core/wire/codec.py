@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from wasm_grpc.core.errors import ProtocolError
-from wasm_grpc.core.model import Outcome, Reason
+from wasm_grpc.core.model import Outcome, Reason, ResultKind
 from wasm_grpc.core.wire.fields import FieldError, read_fields, read_object, write_object
 from wasm_grpc.core.wire.frames import (
     HEADER,
@@ -77,10 +77,16 @@ _STATUS_CODES = {status: code for code, status in enumerate(_STATUSES)}
 _INVOKE_SIZE = _INVOKE.size
 _READ_SIZE = _READ.size
 _RESULT_SIZE = _RESULT.size
-_INVOKE_FLAGS = ((False, False), (True, False), (False, True), (True, True))
-"""Values of `streams` (bit 0) and `follows_log` (bit 1), by the byte that encodes both."""
-_TAINTED = 1
-"""The only flag of RESULT: `is_tainted`."""
+_INVOKE_FLAGS = tuple(
+    (streams, follows_log, has_arguments)
+    for has_arguments in (False, True)
+    for follows_log in (False, True)
+    for streams in (False, True)
+)
+"""Values of `streams` (bit 0), `follows_log` (bit 1) and `has_arguments` (bit 2), by their byte."""
+_KIND_CODES = {kind: code << 1 for code, kind in enumerate(ResultKind)}
+_RESULT_FLAGS = tuple((kind, is_tainted) for kind in ResultKind for is_tainted in (False, True))
+"""Values of `outcome.result_kind` (from bit 1) and `is_tainted` (bit 0), by the byte that encodes both."""
 
 
 def encode(message: Message) -> Pieces:
@@ -115,7 +121,7 @@ def out_of_place(message: Message | None, expected: str) -> ProtocolError:
 
 def _encode_invoke(message: Invoke) -> Pieces:
     env, body = message.env, message.body
-    flags = message.streams | message.follows_log << 1
+    flags = message.streams | message.follows_log << 1 | message.has_arguments << 2
     body_len = len(body)
     operation = message.operation
     head_len = _INVOKE_SIZE + len(operation) + len(env)
@@ -131,11 +137,12 @@ def _decode_invoke(frame: Frame) -> Invoke:
     index, flags, operation_len = _unpack_invoke(head)
     if flags >= len(_INVOKE_FLAGS):
         raise ProtocolError(f"INVOKE frame: flags: {flags}; expected at most {len(_INVOKE_FLAGS) - 1}")
-    streams, follows_log = _INVOKE_FLAGS[flags]
+    streams, follows_log, has_arguments = _INVOKE_FLAGS[flags]
     env_at = _INVOKE_SIZE + operation_len
     if len(head) < env_at:
         raise _wrong_head(frame, f"at least {env_at}")
-    return Invoke(index, head[env_at:], body, streams, follows_log, head[_INVOKE_SIZE:env_at])
+    operation = head[_INVOKE_SIZE:env_at]
+    return Invoke(index, head[env_at:], body, streams, follows_log, operation, has_arguments)
 
 
 def _encode_read(message: Read) -> Pieces:
@@ -163,7 +170,7 @@ def _encode_result(message: Result) -> Pieces:
         _RESULT_SIZE + len(limit) + len(text) + len(stderr),
         body_len,
         _REASON_CODES[outcome.reason],
-        message.is_tainted,
+        message.is_tainted | _KIND_CODES[outcome.result_kind],
         len(limit),
         outcome.exit_code,
         outcome.memory_bytes,
@@ -182,26 +189,34 @@ def _decode_result(frame: Frame) -> Result:
     code, flags, limit_len, exit_code, memory, text_len, stderr_len = _unpack_result(head)
     if code >= len(_REASONS):
         raise ProtocolError(f"RESULT frame: outcome.reason: {code}; expected at most {len(_REASONS) - 1}")
-    if flags > _TAINTED:
-        raise ProtocolError(f"RESULT frame: flags: {flags}; expected at most {_TAINTED}")
+    if flags >= len(_RESULT_FLAGS):
+        raise ProtocolError(f"RESULT frame: flags: {flags}; expected at most {len(_RESULT_FLAGS) - 1}")
+    kind, is_tainted = _RESULT_FLAGS[flags]
     text_at = _RESULT_SIZE + limit_len
     stderr_at = text_at + text_len
     if len(head) != stderr_at + stderr_len:
         raise _wrong_head(frame, str(stderr_at + stderr_len))
     # A shortcut for a guest that succeeded and logged nothing: three strings need not be made.
     if len(head) == _RESULT_SIZE:
-        outcome = Outcome(reason=_REASONS[code], body=body, exit_code=exit_code, memory_bytes=memory)
+        outcome = Outcome(
+            reason=_REASONS[code],
+            body=body,
+            result_kind=kind,
+            exit_code=exit_code,
+            memory_bytes=memory,
+        )
     else:
         outcome = Outcome(
             reason=_REASONS[code],
             body=body,
+            result_kind=kind,
             message=head[text_at:stderr_at].decode("utf-8", "replace"),
             stderr=head[stderr_at:],
             exit_code=exit_code,
             memory_bytes=memory,
             limit=head[_RESULT_SIZE:text_at].decode("utf-8", "replace"),
         )
-    return Result(outcome, flags == _TAINTED)
+    return Result(outcome, is_tainted)
 
 
 def _encode_chunk(message: Input | Output | Log) -> Pieces:

@@ -228,6 +228,7 @@ class Invoke:
         streams: Whether input arrives as INPUT and output is sent as OUTPUT, not in `body` and RESULT.
         follows_log: Whether standard error is also sent as LOG.
         operation: Operation or export to call, for a guest interface that has several, in UTF-8; else b"".
+        has_arguments: Whether the input is typed arguments, in the form of `encode_arguments`.
     """
 
     kind: ClassVar[Kind] = Kind.INVOKE
@@ -238,6 +239,7 @@ class Invoke:
     streams: bool = False
     follows_log: bool = False
     operation: bytes = b""
+    has_arguments: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -139,11 +139,12 @@ class CApiPrepared:
             self._callbacks.append(_define(self._linker, key, hosts[key], self.running))
         self._pre = self._linker.instantiate_pre(module)
 
-    def exports_function(self, name: str) -> bool:
+    def function_type(self, name: str) -> FuncType | None:
         """
-        See `Prepared.exports_function`.
+        See `Prepared.function_type`.
         """
-        return name in self.layouts
+        layout = self.layouts.get(name)
+        return None if layout is None else layout.type
 
     def instantiate(self, context: Context, *, memory_bytes: int) -> CApiInstance:
         """
@@ -169,12 +170,13 @@ class CApiInstance:
     An `Instance` over the C API.
     """
 
-    __slots__ = ("_context", "_memory", "_owned", "_prepared", "_size", "_view", "handle", "store")
+    __slots__ = ("_context", "_found", "_memory", "_owned", "_prepared", "_size", "_view", "handle", "store")
 
     def __init__(self, prepared: CApiPrepared, context: Context, store: object) -> None:
         self._prepared = prepared
         self._context = context
         self._owned: object | None = store
+        self._found: dict[str, c.wasmtime_extern_t] = {}
         self.store = c.wasmtime_store_context(store)
         self.handle = c.wasmtime_instance_t()
         self._memory: c.wasmtime_memory_t | None = None
@@ -255,7 +257,10 @@ class CApiInstance:
         self.close()
 
     def _export(self, name: str) -> c.wasmtime_extern_t:
-        item = c.wasmtime_extern_t()
+        found = self._found.get(name)
+        if found is not None:
+            return found
+        item = self._found[name] = c.wasmtime_extern_t()
         raw = name.encode()
         c.wasmtime_instance_export_get(self.store, byref(self.handle), raw, len(raw), byref(item))
         return item

@@ -11,7 +11,7 @@ from wasmtime import Func, Linker, Memory, Module, Store, Trap, WasmtimeError
 from wasm_grpc.core.model import EngineName
 from wasm_grpc.engines import traps
 from wasm_grpc.engines.binary.rewrite import START_EXPORT
-from wasm_grpc.engines.protocol import UNLIMITED_INSTANCES, Context, HostModules, Value
+from wasm_grpc.engines.protocol import UNLIMITED_INSTANCES, Context, FuncType, HostModules, Value
 from wasm_grpc.engines.running import HostCallEnded, Running, bind_host, empty_memory
 from wasm_grpc.engines.values import has_numbers_only, narrow_arguments
 from wasm_grpc.engines.wasmtime.compiling import compile_module
@@ -66,19 +66,20 @@ class PublicPrepared:
             host = hosts[module_name, name]
             call = bind_host(self._running, f"{module_name}.{name}", host)
             linker.define_func(module_name, name, as_wasmtime(host.type), call)
-        self._functions = frozenset(
-            item.name
+        types = {
+            item.name: as_func_type(item.type)
             for item in module.exports
-            if isinstance(item.type, wasmtime.FuncType) and has_numbers_only(as_func_type(item.type))
-        )
+            if isinstance(item.type, wasmtime.FuncType)
+        }
+        self._functions = {name: kind for name, kind in types.items() if has_numbers_only(kind)}
         self._pre = linker.instantiate_pre(module)
         self._linker = linker
 
-    def exports_function(self, name: str) -> bool:
+    def function_type(self, name: str) -> FuncType | None:
         """
-        See `Prepared.exports_function`.
+        See `Prepared.function_type`.
         """
-        return name in self._functions
+        return self._functions.get(name)
 
     def instantiate(self, context: Context, *, memory_bytes: int) -> PublicInstance:
         """

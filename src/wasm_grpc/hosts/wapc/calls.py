@@ -1,5 +1,5 @@
 """
-Declare waPC's functions: i32 parameters, unsigned arguments, checked regions of guest memory.
+Declare waPC's functions: i32 parameters, unsigned arguments, a bad pointer ends the guest.
 
 Most of the functions have no result, so they can't report a pointer that is out of bounds. They end the
 guest, as an instruction with that pointer would.
@@ -11,23 +11,14 @@ import functools
 from collections.abc import Callable
 from typing import Final
 
-from wasm_grpc.core.model import Reason
-from wasm_grpc.engines.protocol import FuncType, GuestStop, HostFunction
-from wasm_grpc.engines.traps import OUT_OF_BOUNDS_MEMORY_ACCESS
+from wasm_grpc.engines.protocol import FuncType, HostFunction
 from wasm_grpc.hosts.protocol import HostContext
+from wasm_grpc.hosts.regions import U32_MAX, OutOfBounds
 from wasm_grpc.hosts.wapc.state import WapcState
 
-__all__ = ["MODULE", "OutOfBounds", "declare", "put", "region"]
+__all__ = ["MODULE", "declare"]
 
 MODULE: Final = "wapc"
-
-_U32_MAX: Final = 0xFFFF_FFFF
-
-
-class OutOfBounds(Exception):
-    """
-    A guest's pointer and length lie outside its memory.
-    """
 
 
 def declare(
@@ -46,34 +37,8 @@ def declare(
     @functools.wraps(call)
     def answer(context: HostContext, *args: int) -> int | None:
         try:
-            return call(context.state_of(WapcState), context.memory(), *[arg & _U32_MAX for arg in args])
+            return call(context.state_of(WapcState), context.memory(), *[arg & U32_MAX for arg in args])
         except OutOfBounds as exc:
-            message = f"{OUT_OF_BOUNDS_MEMORY_ACCESS} in {MODULE}.{name}: {exc}"
-            raise GuestStop(Reason.TRAPPED, message) from None
+            raise exc.as_stop(f"{MODULE}.{name}") from None
 
     return HostFunction(FuncType(("i32",) * count, ("i32",) if has_result else ()), answer)
-
-
-def region(memory: memoryview, at: int, length: int) -> memoryview:
-    """
-    Return `length` bytes of guest memory from `at`, both unsigned.
-
-    Raises:
-        OutOfBounds: They are not inside memory. No bytes may be anywhere: the SDKs pass a dangling pointer.
-    """
-    if not length:
-        return memory[:0]
-    end = at + length
-    if end > len(memory):
-        raise OutOfBounds(f"{length} bytes at {at}; expected them within {len(memory)}")
-    return memory[at:end]
-
-
-def put(memory: memoryview, at: int, content: bytes) -> None:
-    """
-    Copy bytes to guest memory.
-
-    Raises:
-        OutOfBounds: As `region`.
-    """
-    region(memory, at, len(content))[:] = content

@@ -6,7 +6,8 @@ from typing import Final
 
 from wasm_grpc.core.model import KIB, Reason
 from wasm_grpc.engines.protocol import GuestStop
-from wasm_grpc.hosts.wapc.calls import declare, put, region
+from wasm_grpc.hosts.regions import put, region
+from wasm_grpc.hosts.wapc.calls import declare
 from wasm_grpc.hosts.wapc.state import WapcState
 
 __all__ = ["FUNCTIONS"]

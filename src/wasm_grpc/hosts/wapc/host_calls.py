@@ -6,7 +6,8 @@ from typing import Final, NamedTuple
 
 from wasm_grpc.core.wire import DaprStatus
 from wasm_grpc.hosts.protocol import Dapr
-from wasm_grpc.hosts.wapc.calls import OutOfBounds, declare, put, region
+from wasm_grpc.hosts.regions import OutOfBounds, put, region
+from wasm_grpc.hosts.wapc.calls import declare
 from wasm_grpc.hosts.wapc.state import WapcState
 
 __all__ = ["FUNCTIONS"]
