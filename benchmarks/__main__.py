@@ -145,6 +145,7 @@ def _verdicts(found: Findings, engines: Sequence[str]) -> list[Verdict]:
         pages=found.pages,
         reuse=found.reuse,
         interfaces=found.interfaces,
+        bindgen=found.bindgen,
         engines=engines,
     )
 
@@ -157,7 +158,10 @@ def _by_part(found: Findings, judged: Sequence[Verdict]) -> dict[str, Any]:
     loads = {part: [each for each in figures["loads"] if each["part"] == part] for part in OUR_PARTS}
     return {
         **{part: each for part, each in loads.items() if each},
-        **{part: figures[part] for part in ("streams", "steps", "files", "topics", "reuse", "interfaces")},
+        **{
+            part: figures[part]
+            for part in ("streams", "steps", "files", "topics", "reuse", "interfaces", "bindgen")
+        },
         "dapr": figures["dapr_calls"],
         "startup": figures["startups"],
         "page": figures["pages"],
@@ -182,6 +186,7 @@ def _lines(
         (found.pages, report.page_lines),
         (found.reuse, report.reuse_lines),
         (found.interfaces, report.interface_lines),
+        (found.bindgen, report.bindgen_lines),
         (judged, report.verdict_lines),
     )
     for figures, lines in parts:

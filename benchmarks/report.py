@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from benchmarks.bindgen import Bindgen
 from benchmarks.dapr_calls import WAITING, DaprCallCost
 from benchmarks.file_cost import FILE_COSTS
 from benchmarks.first_call import FirstCall
@@ -19,6 +20,7 @@ from benchmarks.targets import Verdict
 from benchmarks.topics import Topics
 
 __all__ = [
+    "bindgen_lines",
     "cost_lines",
     "file_lines",
     "first_call_lines",
@@ -209,6 +211,18 @@ def interface_lines(costs: Mapping[str, InterfaceCost]) -> Iterator[str]:
             yield f"  {engine:<9} {name:<32} {us:>8,.0f} {cost.us['wasi-nn-load'] / us:>14.2f}"
         rates = f"{cost.rate:,.0f} requests/s; {cost.anew:,.1f} with everything anew"
         yield f"  {engine:<9} {'a module of 2021, 16 callers':<32} {rates}: {cost.of_anew:.0f} times"
+
+
+def bindgen_lines(bindgen: Mapping[str, Mapping[str, Bindgen]]) -> Iterator[str]:
+    """
+    Return what an echo by a wasmedge-bindgen function takes, and a command's.
+    """
+    yield ""
+    yield "echo 64 KiB by wasmedge-bindgen, 16 callers    requests/s   of command   worker's CPU us"
+    for engine, functions in bindgen.items():
+        for name, found in functions.items():
+            figures = f"{found.rate:>10,.0f} {found.ratio:>12.2f} {found.worker_us:>17,.0f}"
+            yield f"  {engine:<9} {name:<34} {figures}"
 
 
 def verdict_lines(verdicts: Sequence[Verdict]) -> Iterator[str]:

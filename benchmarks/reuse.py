@@ -15,7 +15,7 @@ from benchmarks.load import Load
 from benchmarks.machine import cpu_time
 from benchmarks.processes import ROOT, Server, serving
 
-__all__ = ["Reuse", "measure_reuse"]
+__all__ = ["RateSample", "Reuse", "measure_reuse", "take_sample"]
 
 _GUESTS = ROOT / "tests" / "conformance" / "wapc" / "guests"
 _LANGUAGES = ("rust", "go")
@@ -47,7 +47,15 @@ class Reuse:
 
 
 @dataclass(frozen=True, slots=True)
-class _Sample:
+class RateSample:
+    """
+    What one load brought.
+
+    Attributes:
+        rate: Requests a second.
+        worker_us: CPU time of a request's worker, in microseconds.
+    """
+
     rate: float
     worker_us: float
 
@@ -64,7 +72,7 @@ def measure_reuse(engine: str, *, rounds: int, seconds: float, env: Mapping[str,
     """
     with tempfile.TemporaryDirectory() as temporary, load_client() as client:
         folder = Path(temporary)
-        samples: dict[str, list[_Sample]] = {}
+        samples: dict[str, list[RateSample]] = {}
         for language in _LANGUAGES:
             for reuse in ("fresh", "warm"):
                 name = f"{language}-{reuse}"
@@ -78,7 +86,7 @@ def measure_reuse(engine: str, *, rounds: int, seconds: float, env: Mapping[str,
                     load = Load(
                         address=server.address, message=str(folder / name), callers=_CALLERS, seconds=seconds
                     )
-                    taken.append(_sample(client, server, load))
+                    taken.append(take_sample(client, server, load))
     return {
         language: _compare(samples[f"{language}-fresh"], samples[f"{language}-warm"])
         for language in _LANGUAGES
@@ -96,14 +104,20 @@ def _write(place: Path, language: str, reuse: str) -> None:
     )
 
 
-def _sample(client: LoadClient, server: Server, load: Load) -> _Sample:
+def take_sample(client: LoadClient, server: Server, load: Load) -> RateSample:
+    """
+    Put a load on a server, whose workers are its children.
+
+    Raises:
+        ProgramError: A call failed.
+    """
     before = cpu_time(server.pid)
     outcome = client.run(load)
     workers_s = cpu_time(server.pid).since(before).children_s
-    return _Sample(outcome.requests / outcome.seconds, workers_s / outcome.all_requests * 1e6)
+    return RateSample(outcome.requests / outcome.seconds, workers_s / outcome.all_requests * 1e6)
 
 
-def _compare(fresh: Sequence[_Sample], warm: Sequence[_Sample]) -> Reuse:
+def _compare(fresh: Sequence[RateSample], warm: Sequence[RateSample]) -> Reuse:
     return Reuse(
         fresh=statistics.median(each.rate for each in fresh),
         warm=statistics.median(each.rate for each in warm),

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from benchmarks.answers import Likenesses, check_answers
+from benchmarks.bindgen import Bindgen, measure_bindgen
 from benchmarks.broker import Tools, find_tools
 from benchmarks.cases import Case, Subject, classify_subjects, make_cases, native_subjects, our_subject
 from benchmarks.classifier import Classifier
@@ -48,12 +49,25 @@ OUR_PARTS = (
     "page",
     "reuse",
     "interfaces",
+    "bindgen",
 )
 """What is measured of ours and of the least that it could cost."""
 PARTS = (*OUR_PARTS, *FIELD_PARTS)
 """What can be measured on its own."""
 _SLOW_PARTS = frozenset(
-    {"dapr", "files", "interfaces", "memory", "page", "reuse", "steps", "streams", "sweeps", "topics"}
+    {
+        "bindgen",
+        "dapr",
+        "files",
+        "interfaces",
+        "memory",
+        "page",
+        "reuse",
+        "steps",
+        "streams",
+        "sweeps",
+        "topics",
+    }
 )
 QUICK_PARTS = tuple(part for part in PARTS if part not in _SLOW_PARTS)
 """What a quick run measures."""
@@ -131,6 +145,7 @@ class Findings:
     pages: dict[str, PageCost]
     reuse: dict[str, dict[str, Reuse]]
     interfaces: dict[str, InterfaceCost]
+    bindgen: dict[str, dict[str, Bindgen]]
     field: FieldFindings | None
     left_out: dict[str, str]
 
@@ -222,6 +237,15 @@ def run(
         interfaces = wanted(
             "interfaces", lambda: _measure_interfaces(plan, runtimes, classifier, cache) if classifier else {}
         )
+        bindgen = wanted(
+            "bindgen",
+            lambda: {
+                runtime.engine: measure_bindgen(
+                    runtime.engine, rounds=plan.rounds, seconds=plan.seconds, env=cache
+                )
+                for runtime in runtimes
+            },
+        )
     field = None
     if set(parts).intersection(FIELD_PARTS):
         engines = [runtime.engine for runtime in runtimes]
@@ -243,6 +267,7 @@ def run(
         pages=pages,
         reuse=reuse,
         interfaces=interfaces,
+        bindgen=bindgen,
         field=field,
         left_out=left_out,
     )

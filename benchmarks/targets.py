@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from benchmarks.bindgen import Bindgen
 from benchmarks.cases import ANEW
 from benchmarks.dapr_calls import LATE_S, WAITING, DaprCallCost
 from benchmarks.file_cost import FILE_COSTS
@@ -35,6 +36,7 @@ _PAGE_MS = 3.0
 _WARM_RATIO = 1.3
 _INTERFACE_RATIO = 0.9
 _DEMO_RATIO = 100
+_BINDGEN_RATIO = 0.8
 _WRITE_MB_S = 200
 _DAPR_ADDED_MS = 0.3
 _WAITING_S = LATE_S + 1.0
@@ -76,6 +78,7 @@ def verdicts(
     pages: Mapping[str, PageCost],
     reuse: Mapping[str, Mapping[str, Reuse]],
     interfaces: Mapping[str, InterfaceCost],
+    bindgen: Mapping[str, Mapping[str, Bindgen]],
     engines: Sequence[str],
 ) -> list[Verdict]:
     """
@@ -93,6 +96,7 @@ def verdicts(
         pages: By engine.
         reuse: By engine and language.
         interfaces: By engine.
+        bindgen: By engine and function.
         engines: Ours.
     """
     found = []
@@ -128,6 +132,12 @@ def verdicts(
         _at_least(f"waPC echo by {language}: warm of fresh", engine, each.ratio, _WARM_RATIO)
         for engine, languages in reuse.items()
         for language, each in languages.items()
+    ]
+    found += [
+        _at_least(f"echo 64 KiB, bindgen {name}: of the command's", engine, each.ratio, _BINDGEN_RATIO)
+        for engine, functions in bindgen.items()
+        for name, each in functions.items()
+        if name != "command"
     ]
     found += [
         _at_most("the page's own cost, ms", engine, page.cost_ms, _PAGE_MS) for engine, page in pages.items()
