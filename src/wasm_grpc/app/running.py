@@ -31,6 +31,7 @@ from wasm_grpc.core.model import (
 )
 from wasm_grpc.core.settings import Settings
 from wasm_grpc.pool.bases import Bases, open_bases
+from wasm_grpc.pool.compiler import describe_module
 from wasm_grpc.pool.connection import Connection
 from wasm_grpc.pool.dapr_calls import DaprApi
 from wasm_grpc.pool.memory import code_bytes, dapr_bytes, guest_bytes, models_bytes, pictures_bytes
@@ -41,7 +42,6 @@ from wasm_grpc.pool.session import ProcessEnded, Session
 __all__ = ["GuestProgram", "Streams", "run_once"]
 
 _FRAME_LIMIT_BYTES = 1 << 31
-_WAPC_EXPORT = b"\x0c__guest_call\0"
 """The export of a waPC guest, as a module has it: length, name and kind (core specification, 5.5.10)."""
 _READ_BYTES = 256 * KIB
 """Of standard input at a time; about as much again waits in the socket ahead of the guest's reads."""
@@ -96,14 +96,6 @@ class GuestProgram:
     operation: str | None = None
     arguments: tuple[Argument, ...] = ()
 
-    def guest(self, wasm: bytes) -> GuestKind:
-        """
-        Return how the module is called. The compile process then checks that it can be called so.
-        """
-        if self.operation is None:
-            return GuestKind.WASI_COMMAND
-        return GuestKind.WAPC if _WAPC_EXPORT in wasm else GuestKind.WASMEDGE_BINDGEN
-
     def payload(self, guest: GuestKind) -> bytes | None:
         """
         Return the input that the arguments are for this guest interface; None for standard input.
@@ -137,9 +129,9 @@ async def run_once(program: GuestProgram, settings: Settings, streams: Streams) 
         wasm = await asyncio.to_thread(program.file.read_bytes)
     except OSError as exc:
         raise ConfigError(f"{program.file}: {exc.strerror}") from exc
-    guest = program.guest(wasm)
-    task = _Task(program, wasm, guest, program.payload(guest))
     async with open_bases() as bases, open_cache(settings) as cache:
+        guest = await _guest(program, wasm, bases, settings)
+        task = _Task(program, wasm, guest, program.payload(guest))
         session, function = await _start_on_first(task, bases, cache, settings)
         async with session, _open_dapr(program, settings) as dapr:
             try:
@@ -150,6 +142,26 @@ async def run_once(program: GuestProgram, settings: Settings, streams: Streams) 
             except asyncio.TimeoutError:
                 message = f"ran longer than {program.limits.timeout_s:g} s"
                 return Outcome(reason=Reason.TIMEOUT, message=message, limit="limits.timeout")
+
+
+async def _guest(program: GuestProgram, wasm: bytes, bases: Bases, settings: Settings) -> GuestKind:
+    """
+    Return how the module is called. The compile process then checks that it can be called so.
+    """
+    if program.operation is None:
+        return GuestKind.WASI_COMMAND
+
+    async def describe(engine: EngineName) -> GuestKind | None:
+        found = await find_runtime(engine, bases, settings)
+        described = await describe_module(wasm, runtime=found.runtime, bases=bases, settings=settings)
+        return described.guest
+
+    try:
+        guest = await first_that_takes(wanted_engines(settings.engine), describe, name=program.file.name)
+    except ModuleError as exc:
+        raise ModuleError(f"{program.file}: {exc}") from exc
+    # Whose error says best what any other module lacks.
+    return GuestKind.WAPC if guest is GuestKind.WAPC else GuestKind.WASMEDGE_BINDGEN
 
 
 @dataclass(frozen=True, slots=True)

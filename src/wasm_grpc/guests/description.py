@@ -9,6 +9,7 @@ from wasm_grpc.core.model import GuestKind
 from wasm_grpc.core.text import escaped
 from wasm_grpc.core.wire import Described
 from wasm_grpc.engines.binary import Module
+from wasm_grpc.guests.bindgen.conventions import find_convention, functions_of
 from wasm_grpc.guests.interfaces import GUEST_CALL, INITIALIZE, START
 from wasm_grpc.guests.registry import guest_for
 
@@ -55,6 +56,10 @@ def _shown(names: Sequence[str]) -> tuple[str, ...]:
 def _identify(module: Module) -> _Identity:
     if module.export(GUEST_CALL) is not None:
         return _Identity("waPC guest", GuestKind.WAPC)
+    convention = find_convention(module)
+    if convention is not None:
+        calls = tuple(functions_of(module, convention))
+        return _Identity(f"guest of {convention.value}", GuestKind.WASMEDGE_BINDGEN, calls)
     if module.export(START) is not None:
         return _Identity("WASI command", GuestKind.WASI_COMMAND)
     if module.export(INITIALIZE) is not None:

@@ -28,6 +28,28 @@ MODULES: dict[str, tuple[list[Export], str, GuestKind | None, str]] = {
     "waPC": ([GUEST_CALL, MEMORY], "waPC guest", GuestKind.WAPC, ""),
     # TinyGo's guests export both.
     "waPC with _start": ([_function("_start"), GUEST_CALL, MEMORY], "waPC guest", GuestKind.WAPC, ""),
+    "wasmedge-bindgen": (
+        [
+            _function("allocate", FuncType(("i32",), ("i32",))),
+            _function("deallocate", FuncType(("i32", "i32"))),
+            _function("infer", FuncType(("i32", "i32"), ("i32",))),
+            MEMORY,
+        ],
+        "guest of wasmedge-bindgen 0.4",
+        GuestKind.WASMEDGE_BINDGEN,
+        "",
+    ),
+    "rustwasmc": (
+        [
+            _function("__wbindgen_malloc", FuncType(("i32",), ("i32",))),
+            _function("__wbindgen_free", FuncType(("i32", "i32"))),
+            _function("infer", FuncType(("i32", "i32", "i32"))),
+            MEMORY,
+        ],
+        "guest of wasm-bindgen by rustwasmc",
+        GuestKind.WASMEDGE_BINDGEN,
+        "",
+    ),
     "reactor": (
         [_function("_initialize"), MEMORY],
         "WASI reactor",
@@ -70,3 +92,16 @@ def test_names_are_bounded_and_printable() -> None:
     assert names[:2] == (r"\x1b[2J", "a" * 80)
     assert names[-1] == "982 more"
     assert len(names) == 21
+
+
+def test_the_functions_of_a_bindgen_guest() -> None:
+    """What a trigger's `call` may name is told; what the host itself calls is not."""
+    exports = (
+        _function("allocate", FuncType(("i32",), ("i32",))),
+        _function("deallocate", FuncType(("i32", "i32"))),
+        _function("infer", FuncType(("i32", "i32"), ("i32",))),
+        _function("other", FuncType(("i32",))),
+        MEMORY,
+    )
+
+    assert describe(Module(exports=exports)).calls == ("infer",)

@@ -1,4 +1,4 @@
-"""Recognise modules that were built with wasmedge-bindgen, and tell the versions of its macro apart."""
+"""Recognise modules that were built with wasmedge-bindgen or rustwasmc, and tell the versions apart."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ __all__ = [
     "ALLOCATE_TYPE",
     "DEALLOCATE",
     "DEALLOCATE_TYPE",
+    "FREE",
+    "MALLOC",
+    "WASM_BINDGEN_CALLED",
     "Convention",
     "find_convention",
     "functions_of",
@@ -27,6 +30,12 @@ DEALLOCATE: Final = "deallocate"
 """The export by which the host frees memory."""
 ALLOCATE_TYPE: Final = FuncType(("i32",), ("i32",))
 DEALLOCATE_TYPE: Final = FuncType(("i32", "i32"))
+MALLOC: Final = "__wbindgen_malloc"
+"""What ``allocate`` is to wasmedge-bindgen, for wasm-bindgen."""
+FREE: Final = "__wbindgen_free"
+"""What ``deallocate`` is to wasmedge-bindgen, for wasm-bindgen."""
+WASM_BINDGEN_CALLED: Final = FuncType(("i32", "i32", "i32"))
+"""A function of wasm-bindgen that takes bytes or a text, and returns bytes or a text."""
 _IMPORT_TYPE: Final = FuncType(("i32", "i32"))
 _IMPORTS: Final = ("return_result", "return_error")
 _CALLED: Final = FuncType(("i32", "i32"))
@@ -44,6 +53,8 @@ class Convention(str, enum.Enum):
     """They call the functions of those names in the module ``wasmedge-bindgen``."""
     RECORD = "wasmedge-bindgen 0.4"
     """They return the address of a record."""
+    WASM_BINDGEN = "wasm-bindgen by rustwasmc"
+    """They write an address and a length to an address that they are given."""
 
 
 _MODULES: Final = {"env": Convention.ENV, "wasmedge-bindgen": Convention.IMPORTED}
@@ -51,8 +62,11 @@ _MODULES: Final = {"env": Convention.ENV, "wasmedge-bindgen": Convention.IMPORTE
 
 def find_convention(module: Module) -> Convention | None:
     """
-    Return how a module's functions hand over their results; ``None`` if it is no wasmedge-bindgen guest.
+    Return how a module's functions hand over their results; ``None`` if it is no guest of either.
     """
+    # Later versions of wasm-bindgen have another parameter here; they need JavaScript beside the module.
+    if _exports(module, MALLOC, ALLOCATE_TYPE) and _exports(module, FREE, DEALLOCATE_TYPE):
+        return Convention.WASM_BINDGEN if any(functions_of(module, Convention.WASM_BINDGEN)) else None
     if not _exports(module, ALLOCATE, ALLOCATE_TYPE) or not _exports(module, DEALLOCATE, DEALLOCATE_TYPE):
         return None
     imports = [each for each in module.imports if each.module in _MODULES and each.name in _IMPORTS]
@@ -70,6 +84,9 @@ def functions_of(module: Module, convention: Convention) -> Iterator[str]:
     """
     Yield the names of the exports that may be functions of the guest.
     """
+    if convention is Convention.WASM_BINDGEN:
+        yield from (each.name for each in module.exports if each.type == WASM_BINDGEN_CALLED)
+        return
     for export in module.exports:
         is_record = convention is Convention.RECORD
         if is_callable(export.name, export.type) and returns_record(export.type) is is_record:

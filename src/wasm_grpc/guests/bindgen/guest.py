@@ -30,11 +30,14 @@ from wasm_grpc.guests.bindgen.conventions import (
     ALLOCATE_TYPE,
     DEALLOCATE,
     DEALLOCATE_TYPE,
+    MALLOC,
+    Convention,
     find_convention,
     is_callable,
     returns_record,
 )
 from wasm_grpc.guests.bindgen.heap import Heap
+from wasm_grpc.guests.bindgen.wasm_bindgen import ReadyWasmBindgen
 from wasm_grpc.guests.binding import finish
 from wasm_grpc.guests.checks import check_function_export, check_imports, check_memory_export
 from wasm_grpc.guests.endings import GuestEnd, GuestFailure, without_frames
@@ -78,12 +81,14 @@ class Bindgen:
         See `Guest.check`.
         """
         problems = list(check_imports(module, self.hosts))
-        problems += check_function_export(module, ALLOCATE, ALLOCATE_TYPE)
-        problems += check_function_export(module, DEALLOCATE, DEALLOCATE_TYPE)
+        convention = find_convention(module)
+        if convention is not Convention.WASM_BINDGEN:
+            problems += check_function_export(module, ALLOCATE, ALLOCATE_TYPE)
+            problems += check_function_export(module, DEALLOCATE, DEALLOCATE_TYPE)
         if module.export(INITIALIZE) is not None:
             problems += check_function_export(module, INITIALIZE, INITIALISER_TYPE)
         problems += check_memory_export(module)
-        if not problems and find_convention(module) is None:
+        if not problems and convention is None:
             problems.append(
                 "no export is a function of wasmedge-bindgen; expected one of type (i32, i32) -> () "
                 "in a module that imports 'return_result', or of type (i32, i32) -> (i32)"
@@ -94,11 +99,12 @@ class Bindgen:
         foreign = find_wapc_guest(module) or foreign_build(module) or find_command(module)
         return problems if foreign is None else [foreign]
 
-    def ready(self, prepared: Prepared, limits: Limits, *, max_invocations: int = 1) -> ReadyBindgen:
+    def ready(self, prepared: Prepared, limits: Limits, *, max_invocations: int = 1) -> Reactor:
         """
         See `Guest.ready`.
         """
-        return ReadyBindgen(prepared, memory_bytes=limits.memory_bytes, max_invocations=max_invocations)
+        kind = ReadyWasmBindgen if prepared.function_type(MALLOC) == ALLOCATE_TYPE else ReadyBindgen
+        return kind(prepared, memory_bytes=limits.memory_bytes, max_invocations=max_invocations)
 
 
 _Blocks = dict[int, int]
