@@ -20,6 +20,7 @@ from wasm_grpc.core.errors import ProtocolError, WorkerStartError
 from wasm_grpc.core.model import Runtime
 from wasm_grpc.core.wire import EngineOpened, ForkJob
 from wasm_grpc.pool.child import become_subreaper
+from wasm_grpc.pool.children import Children
 from wasm_grpc.pool.session import KilledAtStartError, ProcessEnded, Session
 from wasm_grpc.pool.template import Template
 
@@ -29,6 +30,9 @@ _log = logging.getLogger("wasm_grpc.pool")
 
 FORK_TRIES = 3
 """How many templates in a row may end while they start or fork."""
+_LAST_SWEEPS = 100
+_SWEEP_PAUSE_S = 0.01
+"""How often, and after which pause, what workers have left behind is looked for at the end."""
 _BROKEN = (ProcessEnded, ProtocolError, asyncio.TimeoutError)
 """How a template fails that has to be replaced."""
 
@@ -42,6 +46,7 @@ class Bases:
 
     def __init__(self) -> None:
         self._bases: dict[Runtime, Template] = {}
+        self._children = Children()
         self._locks: dict[Runtime, asyncio.Lock] = {}
         self._retirements: set[asyncio.Task[None]] = set()
 
@@ -94,9 +99,16 @@ class Bases:
 
         return await self._with_base(runtime, fork)
 
+    def end_strays(self) -> None:
+        """
+        Kill and reap what workers have left behind; call it every second or so.
+        """
+        if count := self._children.end_strays():
+            _log.warning("ended what a worker had left behind: %d processes", count)
+
     async def aclose(self) -> None:
         """
-        Kill and reap every base.
+        Kill and reap every base, and what workers have left behind.
         """
         for retirement in self._retirements:
             retirement.cancel()
@@ -104,6 +116,11 @@ class Bases:
         bases = list(self._bases.values())
         self._bases.clear()
         await asyncio.gather(*(base.end() for base in bases))
+        for _ in range(_LAST_SWEEPS):
+            # Until the last one that was killed is reaped.
+            if not self._children.end_strays():
+                break
+            await asyncio.sleep(_SWEEP_PAUSE_S)
 
     async def _with_base(self, runtime: Runtime, fork: Callable[[Template], Awaitable[_T]]) -> _T:
         return await fork_from(
@@ -119,7 +136,7 @@ class Bases:
             if last is not None and not last.has_ended and not last.generation.is_old():
                 return last
             _prepare_for_orphans()
-            base = self._bases[runtime] = await _start(runtime)
+            base = self._bases[runtime] = await _start(runtime, self._children)
             if last is not None:
                 retirement = asyncio.create_task(last.retire(), name=f"retire the base of {runtime.python}")
                 self._retirements.add(retirement)
@@ -190,13 +207,13 @@ def no_template(runtime: Runtime) -> WorkerStartError:
     )
 
 
-async def _start(runtime: Runtime) -> Template:
+async def _start(runtime: Runtime, children: Children) -> Template:
     for _ in range(FORK_TRIES - 1):
         try:
-            return await Template.start(runtime)
+            return await Template.start(runtime, children)
         except KilledAtStartError as exc:
             _log.warning("%s; another one is started", exc)
-    return await Template.start(runtime)
+    return await Template.start(runtime, children)
 
 
 def _prepare_for_orphans() -> None:

@@ -4,7 +4,8 @@ A process that is a child of the server: one that it spawned, or one that a temp
 Theory of operation. A template that is killed while it forks leaves processes that the server has not been
 told of, and the kernel makes them the server's children. They are found by their process group: each child
 has a group of its own, and what it forks stays in that group until the server knows it. So once a child has
-ended, the rest of its group is killed and reaped.
+ended, the rest of its group is killed and reaped. A process that was taken over may leave its group, and is
+found by `children` then. It may also join another group, and be reaped with that one.
 """
 
 from __future__ import annotations
@@ -16,10 +17,17 @@ import os
 import signal
 from typing import Protocol
 
+from wasm_grpc.core.errors import ProtocolError
+
 __all__ = ["Child", "ForkedChild", "SpawnedChild", "become_subreaper"]
 
 _PR_SET_CHILD_SUBREAPER = 36
 """From <linux/prctl.h>."""
+_REAP_S = 1.0
+"""The longest wait for killed processes of a group; they take milliseconds."""
+_REAP_PAUSE_S = 0.002
+_LAST_PID = (1 << 22) - 1
+"""From <linux/threads.h>, `PID_MAX_LIMIT`."""
 
 
 class Child(Protocol):
@@ -87,14 +95,21 @@ class ForkedChild:
     It is held by a descriptor (see pidfd_open(2)), which the event loop can wait for without a thread.
     """
 
-    def __init__(self, pid: int) -> None:
+    def __init__(self, pid: int, *, template: int) -> None:
         """
         Take over a child.
 
+        Args:
+            pid: What its template says that it is.
+            template: The template, in whose process group a new process is.
+
         Raises:
             ProcessLookupError: There is no such process.
+            ProtocolError: It is no new process of this template.
             OSError: This process has no descriptor left.
         """
+        if not 1 < pid <= _LAST_PID or os.getpgid(pid) != template or pid == template:
+            raise ProtocolError(f"FORKED frame: pid: {pid}; expected a new process of the template")
         self._pid = pid
         # First, so that the end of its template no longer ends it.
         os.setpgid(pid, pid)
@@ -129,12 +144,16 @@ class ForkedChild:
             loop.remove_reader(self._descriptor)
         # Its id is its group's until it is reaped, so this can't kill another group.
         _kill_group(self._pid)
-        # It has ended, so this returns at once.
-        _, status = os.waitpid(self._pid, 0)  # noqa: ASYNC222 - see above
+        code = -signal.SIGKILL
+        # Else it had joined another's group, and was reaped with that.
+        with contextlib.suppress(ChildProcessError):
+            # It has ended, so this returns at once.
+            _, status = os.waitpid(self._pid, 0)  # noqa: ASYNC222 - see above
+            code = os.waitstatus_to_exitcode(status)
         self._has_ended = True
         os.close(self._descriptor)
         await _reap_group(self._pid)
-        return os.waitstatus_to_exitcode(status)
+        return code
 
 
 def _kill_group(group: int) -> None:
@@ -147,14 +166,16 @@ def _kill_group(group: int) -> None:
 
 async def _reap_group(group: int) -> None:
     """
-    Wait for the killed children of a process group.
+    Wait for the killed children of a process group; not for long, since a living process may have joined it.
     """
+    loop = asyncio.get_running_loop()
+    end_s = loop.time() + _REAP_S
     with contextlib.suppress(ChildProcessError):
-        while True:
+        while loop.time() < end_s:
             pid, _ = os.waitpid(-group, os.WNOHANG)  # noqa: ASYNC222 - it returns at once
             if not pid:
-                # One is still ending, which takes milliseconds. It has no descriptor to wait for.
-                await asyncio.to_thread(os.waitpid, -group, 0)
+                # One is still ending. It has no descriptor to wait for.
+                await asyncio.sleep(_REAP_PAUSE_S)
 
 
 def become_subreaper() -> None:

@@ -1,24 +1,39 @@
-"""The server's end of the socket to a worker."""
+"""
+The server's end of the socket to a worker.
+
+Theory of operation. A worker may have been taken over, and then send anything at any rate, which must cost
+nobody else anything. So each turn of the event loop hands out a few messages only. The rest waits, and no
+more is read before it is handed out. Nor is more read while many messages wait for `receive`. A message
+that the protocol does not allow ends the connection, and the worker with it (`on_breach`).
+"""
 
 from __future__ import annotations
 
+import array
 import asyncio
+import fcntl
 import logging
 import socket
+import termios
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import cast
 
 from wasm_grpc.core.errors import ProtocolError
 from wasm_grpc.core.model import KIB
-from wasm_grpc.core.wire import FrameReader, Message, Pieces, decode, encode
+from wasm_grpc.core.wire import Frame, FrameReader, Message, Pieces, decode, encode
 
-__all__ = ["Connection"]
+__all__ = ["Connection", "unread_bytes"]
 
 _log = logging.getLogger(__name__)
 
 _PIECE_BYTES = 256 * KIB
 """As many bytes as asyncio reads at a time."""
+_TURN_FRAMES = 16
+"""Frames that are handed out in one turn of the event loop, which takes some 0.2 ms then."""
+_DRAIN_PAUSE_S = 0.002
+_WAITING_MESSAGES = 64
+"""Messages that may wait for `receive`: no process sends more than two that were not asked for."""
 
 
 class Connection(asyncio.BufferedProtocol):
@@ -39,6 +54,13 @@ class Connection(asyncio.BufferedProtocol):
         self._messages: asyncio.Queue[Message | ProtocolError | None] = asyncio.Queue()
         self._on_message: Callable[[Message], None] = self._messages.put_nowait
         self._lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        # The frames of the last piece that are not handed out yet.
+        self._frames: Iterator[Frame] = iter(())
+        self._has_frames = False
+        self._received_bytes = 0
+        self._is_held = False
+        self._is_reading = True
+        self._on_breach: Callable[[], None] | None = None
         self._has_room = asyncio.Event()
         self._has_room.set()
         self._unsent: deque[memoryview] = deque()
@@ -76,6 +98,12 @@ class Connection(asyncio.BufferedProtocol):
             self._unsent += map(memoryview, pieces)
             self._write(transport)
 
+    def limit_frames(self, *, head_bytes: int, body_bytes: int) -> None:
+        """
+        Set the longest head and body of the frames that are taken from the peer from now on.
+        """
+        self._reader.limit(head_bytes=head_bytes, body_bytes=body_bytes)
+
     @property
     def is_full(self) -> bool:
         """
@@ -100,15 +128,15 @@ class Connection(asyncio.BufferedProtocol):
         """
         Stop reading, so that the peer has to wait once the socket is full.
         """
-        if self._transport is not None:
-            self._transport.pause_reading()
+        self._is_held = True
+        self._read_or_pause()
 
     def resume_reading(self) -> None:
         """
         Read again.
         """
-        if self._transport is not None:
-            self._transport.resume_reading()
+        self._is_held = False
+        self._read_or_pause()
 
     async def receive(self) -> Message | None:
         """
@@ -118,6 +146,7 @@ class Connection(asyncio.BufferedProtocol):
             ProtocolError: The peer broke the format, and is cut off.
         """
         message = await self._messages.get()
+        self._read_or_pause()
         if isinstance(message, ProtocolError):
             raise message
         return message
@@ -129,6 +158,12 @@ class Connection(asyncio.BufferedProtocol):
         One that raises `ProtocolError` closes the connection.
         """
         self._on_message = receiver
+
+    def on_breach(self, receiver: Callable[[], None]) -> None:
+        """
+        Call back when the peer has broken the format or the protocol, besides closing the connection.
+        """
+        self._on_breach = receiver
 
     def on_lost(self, receiver: Callable[[], None]) -> None:
         """
@@ -152,11 +187,19 @@ class Connection(asyncio.BufferedProtocol):
         if self._transport is not None:
             self._transport.abort()
 
-    async def wait_lost(self, timeout_s: float) -> None:
+    async def drain(self, timeout_s: float) -> None:
         """
-        Wait until the peer's last message was handed out, but not longer than `timeout_s`.
+        Hand out all messages that have arrived from a peer that has ended; wait no longer than `timeout_s`.
+
+        A connection may outlast its peer: another process may have the peer's end too.
         """
-        await asyncio.wait([self._lost], timeout=timeout_s)
+        loop = asyncio.get_running_loop()
+        end_s = loop.time() + timeout_s
+        left = self._received_bytes + (0 if self._transport is None else unread_bytes(self._transport))
+        while not self._lost.done() and loop.time() < end_s:
+            if self._received_bytes >= left and not self._has_frames:
+                break
+            await asyncio.wait([self._lost], timeout=_DRAIN_PAUSE_S)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """
@@ -189,13 +232,9 @@ class Connection(asyncio.BufferedProtocol):
         """
         See `asyncio.BufferedProtocol`.
         """
-        try:
-            for frame in self._reader.feed(self._piece[:nbytes]):
-                self._on_message(decode(frame))
-        except ProtocolError as exc:
-            _log.error("a worker sent what the wire does not allow, and is cut off: %s", exc)
-            self._messages.put_nowait(exc)
-            self.abort()
+        self._received_bytes += nbytes
+        self._frames = self._reader.feed(self._piece[:nbytes])
+        self._hand_out()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         """
@@ -206,6 +245,47 @@ class Connection(asyncio.BufferedProtocol):
         self._has_room.set()
         if not self._lost.done():
             self._lost.set_result(None)
+
+    def _hand_out(self) -> None:
+        """
+        Hand out what the last piece has completed, and no more than may be in one turn.
+        """
+        left = _TURN_FRAMES
+        self._has_frames = False
+        try:
+            for frame in self._frames:
+                self._on_message(decode(frame))
+                left -= 1
+                if not left:
+                    self._has_frames = True
+                    asyncio.get_running_loop().call_soon(self._go_on)
+                    break
+        except ProtocolError as exc:
+            _log.error("a worker sent what the wire does not allow, and is ended: %s", exc)
+            self._messages.put_nowait(exc)
+            self.abort()
+            if self._on_breach is not None:
+                self._on_breach()
+            return
+        if not self._is_reading or self._has_frames or self._messages.qsize():
+            self._read_or_pause()
+
+    def _go_on(self) -> None:
+        if not self.is_closed:
+            self._hand_out()
+
+    def _read_or_pause(self) -> None:
+        """
+        Read only if the last piece is handed out, few messages wait, and the owner wants more.
+        """
+        reads = not (self._is_held or self._has_frames or self._messages.qsize() >= _WAITING_MESSAGES)
+        if self._transport is None or reads is self._is_reading:
+            return
+        self._is_reading = reads
+        if reads:
+            self._transport.resume_reading()
+        else:
+            self._transport.pause_reading()
 
     def _write(self, transport: asyncio.Transport) -> None:
         """
@@ -218,3 +298,16 @@ class Connection(asyncio.BufferedProtocol):
                 unsent.appendleft(piece[_PIECE_BYTES:])
                 piece = piece[:_PIECE_BYTES]
             transport.write(piece)
+
+
+def unread_bytes(transport: asyncio.BaseTransport) -> int:
+    """
+    Return how many bytes have arrived at a transport's socket or pipe that it hasn't read; 0 if it is closed.
+    """
+    source = transport.get_extra_info("socket") or transport.get_extra_info("pipe")
+    count = array.array("i", [0])
+    try:
+        fcntl.ioctl(source.fileno(), termios.FIONREAD, count)
+    except (OSError, ValueError):
+        return 0
+    return count[0]

@@ -58,22 +58,25 @@ class Loading:
         unanswered = self._workers[worker].unanswered
         return unanswered[0] if unanswered else None
 
-    def answered(self, worker: int, index: int, *, is_loaded: bool) -> bool:
+    def has_loaded(self, worker: int, index: int) -> bool:
         """
-        Note the answer to a LOAD message; return false for one that was answered before.
+        Return whether the worker says that it has loaded the function.
+        """
+        return index in self._workers[worker].loaded
+
+    def answered(self, worker: int, index: int, *, is_loaded: bool) -> None:
+        """
+        Note the answer to a LOAD message.
 
         Raises:
-            ProtocolError: No such message was sent, or another is to be answered first.
+            ProtocolError: No such message was sent, it has its answer, or another is to be answered first.
         """
         found = self._workers[worker]
         if not found.unanswered or found.unanswered[0] != index:
-            if index in found.loaded:
-                return False
             raise ProtocolError("LOADED frame: it answers no LOAD; expected the answer to the oldest LOAD")
         found.unanswered.popleft()
         if is_loaded:
             found.loaded.add(index)
-        return True
 
     def lost(self, worker: int) -> int | None:
         """

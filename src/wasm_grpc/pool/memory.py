@@ -23,7 +23,6 @@ from wasm_grpc.core.settings import Settings
 __all__ = [
     "code_bytes",
     "dapr_bytes",
-    "frame_bytes",
     "guest_bytes",
     "kept_bytes",
     "loaded_code_bytes",
@@ -33,7 +32,6 @@ __all__ = [
     "worker_bytes",
 ]
 
-_FRAME_SLACK_BYTES = 64 * KIB
 _LOADED = {EngineName.WASMER: 3, EngineName.WASMTIME: 1, EngineName.FAKE: 1}
 """
 Writable memory that native code takes once loaded, for each byte of its artifact.
@@ -47,20 +45,6 @@ _DAPR_COPIES = 8
 """Of a message to or from Dapr: content, base64, JSON and frame, of the request and of the response."""
 _SUPPLIED_BYTES = 256 * MIB
 """For models that guests bring: a worker keeps up to 64 MiB of them, and each takes more when it runs."""
-
-
-def frame_bytes(limits: Iterable[Limits], dapr: Iterable[DaprGrants]) -> int:
-    """
-    Return the longest body of a frame that a worker may send: a result, or a request to Dapr.
-
-    Args:
-        limits: Limits of its functions.
-        dapr: Their grants of calls to Dapr.
-    """
-    longest = max((limit.result_bytes for limit in limits), default=0)
-    if any(grants.is_granted for grants in dapr):
-        longest = max(longest, DAPR_MESSAGE_BYTES)
-    return longest + _FRAME_SLACK_BYTES
 
 
 def dapr_bytes(dapr: Iterable[DaprGrants]) -> int:

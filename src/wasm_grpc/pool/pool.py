@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import logging
 from collections.abc import AsyncIterator, Sequence
 
 from wasm_grpc.core.errors import InvocationError
@@ -21,6 +22,7 @@ from wasm_grpc.pool.schedule import (
     Action,
     Assign,
     FunctionPolicy,
+    Pause,
     Resume,
     RetireWorker,
     Schedule,
@@ -31,7 +33,12 @@ from wasm_grpc.pool.workers import Workers
 
 __all__ = ["Pool", "open_pool"]
 
+_log = logging.getLogger("wasm_grpc.pool")
+
 _TICK_S = 1.0
+_PAUSE_SLACK_S = 0.001
+_TOLD_FAILURES = 3
+"""After so many workers in a row that were of no use, the log says so."""
 _START_S = 3 * LOAD_S
 """How long `Pool.start` waits: for three functions that do not load in time. It then serves what there is."""
 
@@ -226,11 +233,11 @@ class Pool:
         actions = self._schedule.finished(worker, self._loop.time(), retires=retires)
         self._perform(actions + self._run_again(again) if again else actions)
 
-    def worker_lost(self, worker: int, *, pauses: bool, again: Sequence[Run] = ()) -> None:
+    def worker_lost(self, worker: int, *, is_failure: bool, again: Sequence[Run] = ()) -> None:
         """
         See `Owner.worker_lost`.
         """
-        actions = self._schedule.worker_lost(worker, self._loop.time(), pauses=pauses)
+        actions = self._schedule.worker_lost(worker, self._loop.time(), is_failure=is_failure)
         self._perform(actions + self._run_again(again) if again else actions)
 
     def _run_again(self, runs: Sequence[Run]) -> list[Action]:
@@ -289,6 +296,22 @@ class Pool:
                 self._workers.resume(action.worker)
             elif isinstance(action, RetireWorker):
                 self._workers.retire(action.worker)
+            elif isinstance(action, Pause):
+                self._pause(action)
+
+    def _pause(self, pause: Pause) -> None:
+        if pause.failures == _TOLD_FAILURES:
+            _log.warning(
+                "workers on %s end before they have run anything, %d in a row now; "
+                "they are started ever more slowly, until one answers a call",
+                pause.kind.runtime.engine.value,
+                pause.failures,
+            )
+        # A little later: the loop's clock may be a moment behind.
+        self._loop.call_later(pause.seconds + _PAUSE_SLACK_S, self._end_pause)
+
+    def _end_pause(self) -> None:
+        self._perform(self._schedule.tick(self._loop.time()))
 
     def _waited_too_long(self, first: Run) -> None:
         if self._schedule.withdraw(first.ticket):

@@ -18,7 +18,8 @@ from typing import BinaryIO
 from wasm_grpc.core.model import KIB
 from wasm_grpc.core.start_counter import StartCounter
 from wasm_grpc.pool.child import Child, SpawnedChild
-from wasm_grpc.pool.connection import Connection
+from wasm_grpc.pool.children import Children
+from wasm_grpc.pool.connection import Connection, unread_bytes
 
 __all__ = ["ProcessEnds", "WorkerProcess", "exit_text", "spawn"]
 
@@ -29,7 +30,8 @@ _END_S = 2.0
 _LAST_FRAMES_S = 1.0
 """The longest wait for what a process sent before it died; it is in the socket already."""
 _LAST_LINES_S = 1.0
-"""The longest wait for the end of its standard error."""
+"""The longest wait for what it printed, which is in the pipe already."""
+_PAUSE_S = 0.002
 _STDERR_PIECE_BYTES = 4 * KIB
 _STDERR_LINES = 100
 _SMALL_TALK = "INFO: "
@@ -70,24 +72,34 @@ class WorkerProcess:
         connection: Messages to and from it.
     """
 
-    def __init__(self, child: Child, connection: Connection, counter: StartCounter, stderr: _Stderr) -> None:
+    def __init__(
+        self,
+        child: Child,
+        connection: Connection,
+        counter: StartCounter,
+        stderr: _Stderr,
+        children: Children,
+    ) -> None:
         self.connection = connection
+        self._children = children
         self._child = child
         self._counter = counter
         self._stderr = stderr
         self._deadline: asyncio.TimerHandle | None = None
         connection.on_lost(self._expect_end)
+        connection.on_breach(self.kill)
         self._reaper = asyncio.create_task(self._reap(), name=f"reap worker {child.pid}")
 
     @classmethod
     async def start(
-        cls, start: Callable[[ProcessEnds], Awaitable[Child]], *, body_limit: int
+        cls, start: Callable[[ProcessEnds], Awaitable[Child]], children: Children, *, body_limit: int
     ) -> WorkerProcess:
         """
         Start a process that is given its ends of a connection and the rest that it shares with this one.
 
         Args:
             start: Starts it; the ends are closed here once it returns. Its errors are passed on.
+            children: The record of this program's processes.
             body_limit: The longest frame body that is taken from it.
 
         Raises:
@@ -104,11 +116,13 @@ class WorkerProcess:
             stderr, write_end = await _open_stderr()
             on_failure.callback(stderr.transport.close)
             given.callback(os.close, write_end)
-            child = await start(
-                ProcessEnds(connection=theirs.fileno(), stderr=write_end, counter=file.fileno())
-            )
+            with children.starting():
+                child = await start(
+                    ProcessEnds(connection=theirs.fileno(), stderr=write_end, counter=file.fileno())
+                )
+                children.add(child.pid)
             on_failure.pop_all()
-        return cls(child, connection, counter, stderr)
+        return cls(child, connection, counter, stderr, children)
 
     @property
     def pid(self) -> int:
@@ -171,22 +185,36 @@ class WorkerProcess:
     async def _reap(self) -> int:
         """
         Wait until the process ends; nothing that it has left behind may hold this up.
+
+        Neither the pipe nor the socket may ever end, since a process that was left behind has them too.
         """
         printed = asyncio.create_task(self._log_stderr(), name=f"standard error of worker {self.pid}")
         code = await self._child.wait()
-        # Its last lines are in the pipe. The end of the pipe may never come, if it has left a process behind.
-        await asyncio.wait([printed], timeout=_LAST_LINES_S)
-        printed.cancel()
-        self._stderr.transport.close()
+        self._children.remove(self.pid)
+        await self._end_stderr(printed)
         # Otherwise its descriptor would stay open until the garbage collector finds it.
         self._counter.close()
         # Reading may be paused for a slow caller. All that the process has sent is in the socket by now.
         self.connection.resume_reading()
-        await self.connection.wait_lost(_LAST_FRAMES_S)
+        await self.connection.drain(_LAST_FRAMES_S)
         self.connection.abort()
         if self._deadline is not None:
             self._deadline.cancel()
         return code
+
+    async def _end_stderr(self, printed: asyncio.Task[None]) -> None:
+        """
+        Log what the process had printed by its end.
+        """
+        loop = asyncio.get_running_loop()
+        end_s = loop.time() + _LAST_LINES_S
+        while not printed.done() and unread_bytes(self._stderr.transport) and loop.time() < end_s:
+            await asyncio.wait([printed], timeout=_PAUSE_S)
+        self._stderr.transport.close()
+        # What comes after a close is ignored: this is the end, also of a line without one.
+        self._stderr.reader.feed_eof()
+        await asyncio.wait([printed], timeout=_LAST_LINES_S)
+        printed.cancel()
 
 
 def exit_text(code: int) -> str:

@@ -23,10 +23,11 @@ from dataclasses import dataclass
 
 from wasm_grpc.core.model import Runtime
 
-__all__ = ["FAILED_START_PAUSE_S", "State", "WorkerKind", "WorkerRegistry"]
+__all__ = ["State", "WorkerKind", "WorkerRegistry"]
 
-FAILED_START_PAUSE_S = 1.0
-"""The pause after a worker that did not come up: a broken interpreter would be started again and again."""
+_FIRST_PAUSE_S = 0.1
+_LONGEST_PAUSE_S = 30.0
+"""The pause after the second failure in a row, which doubles with each further one; and its limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,20 @@ class _Worker:
     idle_since_s: float = 0.0
 
 
+@dataclass(slots=True)
+class _Failures:
+    """
+    Those in a row of one kind's workers, which ended before they had been of use.
+
+    Workers that were started together end together where the cause is outside of them. So of all that were
+    started before the last failure was noted, none is another failure, and none shows that it is over.
+    """
+
+    count: int = 0
+    newest: int = 0
+    until_s: float = 0.0
+
+
 class WorkerRegistry:
     """
     The workers of one server.
@@ -93,7 +108,7 @@ class WorkerRegistry:
         self._starting = dict.fromkeys(self._floors, 0)
         # Without those that lent their slot: a guest may wait for hours, and the floor is kept beside it.
         self._at_hand = dict.fromkeys(self._floors, 0)
-        self._pause_until_s = dict.fromkeys(self._floors, 0.0)
+        self._failures = {kind: _Failures() for kind in self._floors}
 
     def __repr__(self) -> str:
         return f"{sum(map(len, self._idle.values()))} idle, {sum(self._starting.values())} starting"
@@ -112,6 +127,13 @@ class WorkerRegistry:
         found = self._workers.get(worker)
         return None if found is None else found.state
 
+    def kind(self, worker: int) -> WorkerKind | None:
+        """
+        Return a worker's kind; ``None`` where it is gone.
+        """
+        found = self._workers.get(worker)
+        return None if found is None else found.kind
+
     def has_idle(self, kind: WorkerKind) -> bool:
         """
         Whether `take` would find one.
@@ -126,9 +148,9 @@ class WorkerRegistry:
 
     def is_paused(self, kind: WorkerKind, now_s: float) -> bool:
         """
-        Whether the last worker of this kind failed to start a moment ago.
+        Whether no worker of this kind should be started now, since several in a row were of no use.
         """
-        return now_s < self._pause_until_s[kind]
+        return now_s < self._failures[kind].until_s
 
     def start(self, kind: WorkerKind, limit: int) -> int | None:
         """
@@ -148,7 +170,6 @@ class WorkerRegistry:
         """
         kind = self._workers[worker].kind
         self._starting[kind] -= 1
-        self._pause_until_s[kind] = 0.0
         self._make_idle(worker, now_s)
 
     def take(self, kind: WorkerKind) -> int:
@@ -179,22 +200,37 @@ class WorkerRegistry:
         """
         Note that its guest has ended.
         """
+        self._was_of_use(worker)
         if self._workers[worker].state is State.LENT:
             self.reclaim(worker)
         self._make_idle(worker, now_s)
 
-    def lost(self, worker: int, now_s: float, *, pauses: bool = True) -> None:
+    def lost(self, worker: int, now_s: float, *, is_failure: bool = False) -> tuple[int, float]:
         """
-        Forget one whose process has ended; with `pauses` one that was not ready yet delays the next.
+        Forget one whose process has ended.
+
+        Returns:
+            How many of its kind have failed in a row, and the pause before the next is started, in seconds; 0
+            and 0 if this one was no failure, or none of its own.
         """
         found = self._workers[worker]
         if found.state is State.IDLE:
             self._idle[found.kind].remove(worker)
         elif found.state is State.STARTING:
             self._starting[found.kind] -= 1
-            if pauses:
-                self._pause_until_s[found.kind] = now_s + FAILED_START_PAUSE_S
         self.forget(worker)
+        failures = self._failures[found.kind]
+        if not is_failure or worker <= failures.newest:
+            return 0, 0.0
+        failures.count += 1
+        failures.newest = self._last
+        pause_s = 0.0
+        if failures.count > 1:
+            # No power of a count that grows for days.
+            doublings = min(failures.count - 2, 16)
+            pause_s = min(_FIRST_PAUSE_S * 2**doublings, _LONGEST_PAUSE_S)
+        failures.until_s = now_s + pause_s
+        return failures.count, pause_s
 
     def forget(self, worker: int) -> None:
         """
@@ -203,6 +239,11 @@ class WorkerRegistry:
         found = self._workers.pop(worker)
         if found.state is not State.LENT:
             self._at_hand[found.kind] -= 1
+
+    def _was_of_use(self, worker: int) -> None:
+        failures = self._failures[self._workers[worker].kind]
+        if failures.count and worker > failures.newest:
+            failures.count = 0
 
     def retire(self, worker: int) -> None:
         """

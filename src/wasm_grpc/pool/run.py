@@ -255,7 +255,9 @@ class Run:
         stream = self.stream
         if self.waits_for_dapr:
             raise wire.out_of_place(message, "none before DAPR_ANSWER")
-        if isinstance(message, wire.DaprCall) and self.has_begun():
+        if not self.has_begun():
+            raise wire.out_of_place(message, "RESULT, once its guest has begun")
+        if isinstance(message, wire.DaprCall) and self.function.grants.dapr.is_granted:
             self._call_dapr(message)
         elif isinstance(message, wire.Output) and stream is not None:
             stream.written(bytes(message.chunk))

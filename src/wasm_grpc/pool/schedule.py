@@ -31,7 +31,7 @@ from dataclasses import dataclass, field
 
 from wasm_grpc.pool.registry import State, WorkerKind, WorkerRegistry
 
-__all__ = ["Action", "Assign", "FunctionPolicy", "Resume", "RetireWorker", "Schedule", "StartWorker"]
+__all__ = ["Action", "Assign", "FunctionPolicy", "Pause", "Resume", "RetireWorker", "Schedule", "StartWorker"]
 
 _NESTED_WORKERS = 2
 """Processes beyond the limit for each depth."""
@@ -75,7 +75,23 @@ class RetireWorker:
     worker: int
 
 
-Action = StartWorker | Assign | Resume | RetireWorker
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """
+    Call `Schedule.tick` after so many seconds: until then no worker of this kind is started.
+
+    Attributes:
+        kind: Of the workers.
+        seconds: The pause.
+        failures: How many in a row ended before they had been of use.
+    """
+
+    kind: WorkerKind
+    seconds: float
+    failures: int
+
+
+Action = StartWorker | Assign | Resume | RetireWorker | Pause
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,22 +251,24 @@ class Schedule:
         self._registry.forget(worker)
         return self._dispatch(now_s) + self._fill(now_s)
 
-    def worker_lost(self, worker: int, now_s: float, *, pauses: bool = True) -> list[Action]:
+    def worker_lost(self, worker: int, now_s: float, *, is_failure: bool = False) -> list[Action]:
         """
         A worker's process did not start, ended by itself or was killed; one that is forgotten is no error.
 
         Args:
             worker: Its number.
             now_s: The time.
-            pauses: If it was not ready yet, delay the next start: the interpreter may be at fault, and
-                every other process would end in the same way.
+            is_failure: It was of no use. If it isn't the first in a row, the next start is delayed: every
+                other process may end in the same way.
         """
-        if self._registry.state(worker) is None:
+        kind = self._registry.kind(worker)
+        if kind is None:
             return []
         if worker in self._running:
             self._leave_function(worker)
-        self._registry.lost(worker, now_s, pauses=pauses)
-        return self._dispatch(now_s) + self._fill(now_s)
+        failures, pause_s = self._registry.lost(worker, now_s, is_failure=is_failure)
+        pause = [Pause(kind, pause_s, failures)] if pause_s else []
+        return pause + self._dispatch(now_s) + self._fill(now_s)
 
     def run_again(
         self, ticket: int, function: str, now_s: float, *, is_stream: bool = False, depth: int = 0

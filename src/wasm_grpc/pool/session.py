@@ -19,6 +19,7 @@ from wasm_grpc.core.wire import (
     Message,
 )
 from wasm_grpc.pool.child import Child
+from wasm_grpc.pool.children import Children
 from wasm_grpc.pool.process import ProcessEnds, WorkerProcess, exit_text, spawn
 
 __all__ = ["CONTROL_BYTES", "KilledAtStartError", "ProcessEnded", "Session", "start_error"]
@@ -27,7 +28,7 @@ _START_S = 20.0
 """The longest that a process may take to open its engine; a cold disk needs a few seconds."""
 
 CONTROL_BYTES = 64 * KIB
-"""The longest frame body that is taken from a template, whose messages have none."""
+"""The longest frame body that is taken from a template, or a worker that has run nothing: they send none."""
 
 _A = TypeVar("_A", bound=Message)
 _B = TypeVar("_B", bound=Message)
@@ -70,13 +71,14 @@ class Session:
         self.opened = opened
 
     @classmethod
-    async def start(cls, runtime: Runtime, *, forks: int) -> Session:
+    async def start(cls, runtime: Runtime, *, forks: int, children: Children) -> Session:
         """
         Start a template, and wait until its engine is open.
 
         Args:
             runtime: Engine and interpreter.
             forks: Descriptor of its end of the socket that brings the descriptors of what it forks.
+            children: The record of this program's processes.
 
         Raises:
             EngineUnavailableError: The interpreter lacks the engine.
@@ -90,7 +92,7 @@ class Session:
             return await spawn(command, ends, inherits=[forks])
 
         try:
-            process = await WorkerProcess.start(start, body_limit=CONTROL_BYTES)
+            process = await WorkerProcess.start(start, children, body_limit=CONTROL_BYTES)
         except OSError as exc:
             raise start_error(runtime, exc) from exc
         try:

@@ -71,6 +71,9 @@ class Stream:
         self._is_waiting_for_input = False
         self._is_waiting_for_slot = False
         self._is_held = False
+        # READs that the guest may still send: one, and one more for each INPUT and RESUME.
+        self._reads_left = 1
+        self._may_resume = False
         self._sent_bytes = 0
         self._has_sent_end = False
         self._output: deque[bytes] = deque()
@@ -157,7 +160,14 @@ class Stream:
     def wanted(self, taken: int) -> None:
         """
         The guest asks for input, and has read so many bytes so far.
+
+        Raises:
+            ProtocolError: It asks again, although it waits.
         """
+        if not self._reads_left or self._is_waiting_for_slot:
+            raise ProtocolError("READ frame: out of place; expected none while the guest waits")
+        self._reads_left -= 1
+        self._may_resume = True
         self._has_begun = True
         if taken == self._sent_bytes and not self._has_sent_end:
             self._is_waiting_for_input = True
@@ -168,7 +178,14 @@ class Stream:
     def waits_no_longer(self) -> None:
         """
         The guest that asked for input goes on without it, as soon as it has its run slot.
+
+        Raises:
+            ProtocolError: It does not wait.
         """
+        if not self._may_resume:
+            raise ProtocolError("RESUME frame: out of place; expected it after READ")
+        self._may_resume = False
+        self._reads_left += 1
         self._is_waiting_for_input = False
         self._is_waiting_for_slot = True
         if self._lease.is_held:
@@ -235,6 +252,7 @@ class Stream:
             else:
                 connection.send(Input(piece))
                 self._sent_bytes += len(piece)
+                self._reads_left += 1
                 self._has_sent_end = not piece
                 self._is_waiting_for_input = False
                 self._moved_at_s = self._loop.time()

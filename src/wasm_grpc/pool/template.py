@@ -12,6 +12,7 @@ from wasm_grpc.core.errors import ProtocolError, WorkerStartError
 from wasm_grpc.core.model import Runtime
 from wasm_grpc.core.wire import Fork, Forked, ForkFailed, ForkJob, Load, Loaded, LoadFailed
 from wasm_grpc.pool.child import Child, ForkedChild
+from wasm_grpc.pool.children import Children
 from wasm_grpc.pool.process import ProcessEnds, WorkerProcess
 from wasm_grpc.pool.session import CONTROL_BYTES, ProcessEnded, Session, start_error
 
@@ -63,21 +64,31 @@ class Template:
     """
 
     def __init__(
-        self, runtime: Runtime, session: Session, forks: socket.socket, generation: Generation
+        self,
+        runtime: Runtime,
+        session: Session,
+        forks: socket.socket,
+        generation: Generation,
+        children: Children,
     ) -> None:
         self.session = session
         self.generation = generation
         self.loaded: set[int] = set()
         self._runtime = runtime
         self._socket = forks
+        self._children = children
         # A template does one thing at a time, and answers in order. Whoever waits for its turn has to ask
         # whether the template still runs: see `_turn`.
         self._lock = asyncio.Lock()
 
     @classmethod
-    async def start(cls, runtime: Runtime) -> Template:
+    async def start(cls, runtime: Runtime, children: Children) -> Template:
         """
         Start a template that has loaded nothing.
+
+        Args:
+            runtime: Engine and interpreter.
+            children: The record of this program's processes.
 
         Raises:
             EngineUnavailableError: The interpreter lacks the engine.
@@ -86,11 +97,11 @@ class Template:
         ours, theirs = _forks_pair(runtime)
         with theirs:
             try:
-                session = await Session.start(runtime, forks=theirs.fileno())
+                session = await Session.start(runtime, forks=theirs.fileno(), children=children)
             except BaseException:
                 ours.close()
                 raise
-        return cls(runtime, session, ours, Generation())
+        return cls(runtime, session, ours, Generation(), children)
 
     @property
     def has_ended(self) -> bool:
@@ -154,7 +165,7 @@ class Template:
             except BaseException:
                 ours.close()
                 raise
-        template = Template(self._runtime, session, ours, self.generation)
+        template = Template(self._runtime, session, ours, self.generation, self._children)
         template.loaded |= self.loaded
         return template
 
@@ -200,13 +211,15 @@ class Template:
                 raise OSError(None, answer.error)
             self.generation.count()
             try:
-                return ForkedChild(answer.pid)
+                return ForkedChild(answer.pid, template=self.session.process.pid)
             except ProcessLookupError as exc:
                 # The template has ended since it answered, and what it had forked with it.
                 raise ProcessEnded(await self.session.process.wait_exit()) from exc
 
         async with self._turn():
-            starting = asyncio.ensure_future(WorkerProcess.start(start, body_limit=body_limit))
+            starting = asyncio.ensure_future(
+                WorkerProcess.start(start, self._children, body_limit=body_limit)
+            )
             try:
                 process = await asyncio.shield(starting)
             except asyncio.CancelledError:

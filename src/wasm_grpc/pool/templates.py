@@ -23,7 +23,7 @@ from wasm_grpc.pool.bases import FORK_TRIES, Bases, failure_text, fork_from, no_
 from wasm_grpc.pool.blame import Blames
 from wasm_grpc.pool.functions import PoolFunction
 from wasm_grpc.pool.registry import WorkerKind
-from wasm_grpc.pool.session import ProcessEnded, Session
+from wasm_grpc.pool.session import CONTROL_BYTES, ProcessEnded, Session
 from wasm_grpc.pool.template import Template, TemplateEnded
 
 __all__ = ["Templates"]
@@ -43,7 +43,6 @@ class Templates:
         bases: Bases,
         *,
         worker_bytes: Mapping[WorkerKind, int],
-        body_limit: int,
     ) -> None:
         """
         Start nothing yet.
@@ -53,12 +52,10 @@ class Templates:
             blames: Which of them not to load.
             bases: What the templates are forked from.
             worker_bytes: Memory that a worker of each kind may take.
-            body_limit: The longest frame body that is taken from a worker.
         """
         self._functions = functions
         self._blames = blames
         self._worker_bytes = worker_bytes
-        self._body_limit = body_limit
         self._bases = bases
         self._templates: dict[WorkerKind, Template] = {}
         self._locks: dict[WorkerKind, asyncio.Lock] = {}
@@ -74,7 +71,7 @@ class Templates:
         """
 
         async def fork(template: Template) -> tuple[Session, frozenset[int]]:
-            session = await template.fork(ForkJob.WORKER, body_limit=self._body_limit)
+            session = await template.fork(ForkJob.WORKER, body_limit=CONTROL_BYTES)
             if template.generation.is_old():
                 self._in_background(self._renew(kind, template))
             return session, frozenset(template.loaded)

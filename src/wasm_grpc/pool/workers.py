@@ -30,15 +30,19 @@ from wasm_grpc.pool.bases import Bases
 from wasm_grpc.pool.blame import Blames
 from wasm_grpc.pool.functions import PoolFunction, kind_bytes
 from wasm_grpc.pool.loading import Loading
-from wasm_grpc.pool.memory import frame_bytes, resident_bytes
+from wasm_grpc.pool.memory import resident_bytes
+from wasm_grpc.pool.promises import FrameLimits, check_outcome, frame_limits
 from wasm_grpc.pool.registry import WorkerKind
-from wasm_grpc.pool.run import Run, not_loadable
+from wasm_grpc.pool.run import Run, State, not_loadable
 from wasm_grpc.pool.session import Session
 from wasm_grpc.pool.templates import Templates
 
 __all__ = ["Owner", "Workers"]
 
 _log = logging.getLogger("wasm_grpc.pool")
+
+_USEFUL_S = 10.0
+"""A worker that has run nothing and ends earlier has failed: others may end in the same way."""
 
 
 class Owner(Protocol):
@@ -63,13 +67,13 @@ class Owner(Protocol):
         """
         ...
 
-    def worker_lost(self, worker: int, *, pauses: bool, again: Sequence[Run] = ()) -> None:
+    def worker_lost(self, worker: int, *, is_failure: bool, again: Sequence[Run] = ()) -> None:
         """
         Its process did not start, or has ended.
 
         Args:
             worker: Its number.
-            pauses: If it had not become ready, the next one should not be started at once.
+            is_failure: It was of no use. Others may end in the same way, so they should be started slowly.
             again: The invocations that it had not begun, for another worker.
         """
         ...
@@ -80,10 +84,13 @@ class _Worker:
     number: int
     kind: WorkerKind
     session: Session
+    started_s: float
     # The invocations that it was sent and has not answered. It runs the first.
     runs: deque[Run] = field(default_factory=deque)
     sent: int = 0
     is_ready: bool = False
+    has_answered: bool = False
+    frame_limits: FrameLimits | None = None
     load_timer: asyncio.TimerHandle | None = None
 
     @property
@@ -110,6 +117,11 @@ class Workers:
     ) -> None:
         self._functions = functions
         self._loads = [wire.encode(wire.Load(index, each.function)) for index, each in enumerate(functions)]
+        self._bases = bases
+        self._frame_limits = [
+            tuple(frame_limits(each.function, is_stream=is_stream) for is_stream in (False, True))
+            for each in functions
+        ]
         self._observers = observers
         self._owner = owner
         self._worker_bytes = kind_bytes(functions, settings)
@@ -119,10 +131,6 @@ class Workers:
             self._blames,
             bases,
             worker_bytes=self._worker_bytes,
-            body_limit=frame_bytes(
-                [each.function.limits for each in functions],
-                [each.function.grants.dapr for each in functions],
-            ),
         )
         self._loading = Loading()
         self._workers: dict[int, _Worker] = {}
@@ -164,6 +172,10 @@ class Workers:
                 return
             self._load(worker, first.index)
             self._time_load(worker)
+        limits = self._frame_limits[first.index][first.stream is not None]
+        if worker.frame_limits is not limits:
+            worker.frame_limits = limits
+            worker.session.connection.limit_frames(head_bytes=limits.head_bytes, body_bytes=limits.body_bytes)
         messages = [run.assign(number, worker.session, worker.sent + at) for at, run in enumerate(runs, 1)]
         worker.runs.extend(runs)
         worker.sent += len(runs)
@@ -189,8 +201,11 @@ class Workers:
 
     def check(self) -> None:
         """
-        End workers that take too much memory or do not begin what they were sent; call it every second or so.
+        End workers that take too much memory or do not begin what they were sent, and what they left behind.
+
+        Call it every second or so.
         """
+        self._bases.end_strays()
         now_s = self._loop.time()
         for worker in self._workers.values():
             if worker.run is not None and worker.run.is_overdue(now_s):
@@ -230,9 +245,9 @@ class Workers:
         except WasmGrpcError as exc:
             self._start_error = exc
             _log.error("a worker did not start: %s", exc)
-            self._owner.worker_lost(number, pauses=True)
+            self._owner.worker_lost(number, is_failure=True)
             return
-        worker = self._workers[number] = _Worker(number, kind, session)
+        worker = self._workers[number] = _Worker(number, kind, session, self._loop.time())
         if WorkerStarted in self._observers:
             self._observers.tell(WorkerStarted(worker=worker.pid, engine=kind.runtime.engine))
         session.connection.on_message(lambda message: self._receive(worker, message))
@@ -276,7 +291,7 @@ class Workers:
         run = worker.run
         if isinstance(message, (wire.Loaded, wire.LoadFailed)):
             self._loaded(worker, message)
-        elif run is None:
+        elif run is None or run.state is State.LOADING:
             raise wire.out_of_place(message, "LOADED or LOAD_FAILED")
         elif isinstance(message, wire.Result):
             self._answered(worker, run, message)
@@ -289,7 +304,14 @@ class Workers:
             raise ProtocolError("RESULT frame: its invocation was not begun; expected it to be counted first")
         if run.waits_for_dapr:
             raise wire.out_of_place(message, "none before DAPR_ANSWER")
+        check_outcome(
+            message.outcome,
+            run.function,
+            is_stream=run.stream is not None,
+            is_loaded=self._loading.has_loaded(worker.number, run.index),
+        )
         worker.runs.popleft()
+        worker.has_answered = True
         run.end(message.outcome)
         if message.is_tainted or worker.kind.is_exclusive:
             again = [each for each in worker.runs if each.passed_over()]
@@ -307,9 +329,7 @@ class Workers:
 
     def _loaded(self, worker: _Worker, message: wire.Loaded | wire.LoadFailed) -> None:
         index, is_loaded = message.index, isinstance(message, wire.Loaded)
-        if not self._loading.answered(worker.number, index, is_loaded=is_loaded):
-            # A second LOADED must not set the guest's time back to its start.
-            return
+        self._loading.answered(worker.number, index, is_loaded=is_loaded)
         if isinstance(message, wire.LoadFailed):
             # The worker answers every call of the function with this error.
             self._blames.failed(index, worker.pid, message.error)
@@ -327,6 +347,8 @@ class Workers:
         del self._workers[worker.number]
         _cancel(worker.load_timer)
         run = worker.run
+        has_run = worker.has_answered or worker.session.process.begun() > 0
+        was_useless = not has_run and self._loop.time() - worker.started_s < _USEFUL_S
         loading = self._loading.lost(worker.number)
         if loading is not None and not self._is_closing and not (run is not None and run.is_killed):
             memory_bytes = self._worker_bytes[worker.kind]
@@ -348,8 +370,9 @@ class Workers:
                     was_idle=run is None and loading is None,
                 )
             )
-        # The function that it was loading is to blame, not the interpreter: another may start at once.
-        self._owner.worker_lost(worker.number, pauses=loading is None, again=again)
+        # Where it was loading a function, that is to blame: another worker may start at once.
+        is_failure = loading is None and was_useless
+        self._owner.worker_lost(worker.number, is_failure=is_failure, again=again)
 
 
 def _cancel(timer: asyncio.TimerHandle | None) -> None:

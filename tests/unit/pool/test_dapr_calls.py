@@ -12,12 +12,12 @@ import pytest
 from unit.pool.faults import FakeWorker, function, open_pool, sent
 from wasm_grpc.core.model import (
     DaprGrants,
-    Grants,
     Invocation,
     Limits,
     Origin,
     Outcome,
     Reason,
+    Runtime,
     WorkerFunction,
 )
 from wasm_grpc.core.observers import DaprCalled, Event, Observers
@@ -74,17 +74,17 @@ class Recorder:
         self.events.append(event)
 
 
-def granted(function: PoolFunction) -> PoolFunction:
-    """Return the function with a grant."""
-    return dataclasses.replace(
-        function, function=dataclasses.replace(function.function, grants=Grants(dapr=GRANTS))
-    )
+def calling(runtime: Runtime, **options: Any) -> PoolFunction:
+    """Return a function that may read from a store."""
+    pooled = function(runtime, **options)
+    grants = dataclasses.replace(pooled.function.grants, dapr=GRANTS)
+    return dataclasses.replace(pooled, function=dataclasses.replace(pooled.function, grants=grants))
 
 
 async def test_a_call_is_that_of_the_invocation_that_its_worker_was_given(fake_worker: FakeWorker) -> None:
     """The worker says only what it asks for; function, grants and origin are the server's."""
     api, recorder = Api(), Recorder()
-    served = granted(function(fake_worker("--calls=2")))
+    served = calling(fake_worker("--calls=2"))
 
     async with open_pool([served], ONE_SLOT, Observers([recorder])) as pool:
         pool.connect_dapr(api)
@@ -105,7 +105,7 @@ async def test_a_guest_makes_no_more_calls_than_it_may(fake_worker: FakeWorker) 
     api = Api()
     limits = Limits(timeout_s=5, host_calls=2)
 
-    async with open_pool([function(fake_worker("--calls=4"), limits=limits)], ONE_SLOT) as pool:
+    async with open_pool([calling(fake_worker("--calls=4"), limits=limits)], ONE_SLOT) as pool:
         pool.connect_dapr(api)
         outcome = await pool.invoke(INVOCATION)
         again = await pool.invoke(INVOCATION)
@@ -122,7 +122,7 @@ async def test_a_call_waits_no_longer_than_it_may(
     api = Api()
     limits = Limits(timeout_s=5, dapr_timeout_s=limit_s)
 
-    async with open_pool([function(fake_worker("--calls=1"), limits=limits)], ONE_SLOT) as pool:
+    async with open_pool([calling(fake_worker("--calls=1"), limits=limits)], ONE_SLOT) as pool:
         pool.connect_dapr(api)
         await pool.invoke(INVOCATION)
 
@@ -146,7 +146,7 @@ async def test_a_server_without_a_sidecar(fake_worker: FakeWorker, caplog: pytes
 
     outcomes = []
     for api in (None, Unconnected()):
-        async with open_pool([function(fake_worker("--calls=1"))], ONE_SLOT) as pool:
+        async with open_pool([calling(fake_worker("--calls=1"))], ONE_SLOT) as pool:
             if api is not None:
                 pool.connect_dapr(api)
             outcomes.append(await pool.invoke(INVOCATION))
@@ -157,7 +157,7 @@ async def test_a_server_without_a_sidecar(fake_worker: FakeWorker, caplog: pytes
 
 async def test_a_sidecar_that_is_gone(fake_worker: FakeWorker, caplog: pytest.LogCaptureFixture) -> None:
     """The log says so, once for each invocation."""
-    async with open_pool([function(fake_worker("--calls=2"))], ONE_SLOT) as pool:
+    async with open_pool([calling(fake_worker("--calls=2"))], ONE_SLOT) as pool:
         pool.connect_dapr(Gone())
         await pool.invoke(INVOCATION)
 
@@ -173,7 +173,7 @@ async def test_an_error_of_dapr_has_one_code(
         async def call(self, *_: Any, **__: Any) -> DaprAnswer:
             return DaprAnswer(DaprStatus.FAILED, "ABORTED: SaveState: changed")
 
-    async with open_pool([function(fake_worker("--calls=1"))], ONE_SLOT) as pool:
+    async with open_pool([calling(fake_worker("--calls=1"))], ONE_SLOT) as pool:
         pool.connect_dapr(Failing())
         await pool.invoke(INVOCATION)
 
@@ -196,7 +196,7 @@ async def test_a_guest_that_waits_lends_its_slot(fake_worker: FakeWorker) -> Non
     settings = make_settings({"workers": 1, "max_workers": 20})
     limits = Limits(timeout_s=20)
 
-    async with open_pool([function(fake_worker("--calls=1"), limits=limits, queue=20)], settings) as pool:
+    async with open_pool([calling(fake_worker("--calls=1"), limits=limits, queue=20)], settings) as pool:
         pool.connect_dapr(api)
         outcomes = await asyncio.gather(*(pool.invoke(INVOCATION) for _ in range(20)))
 
@@ -208,7 +208,7 @@ async def test_a_call_ends_with_its_invocation(fake_worker: FakeWorker) -> None:
     api = Api(before=asyncio.Event().wait)
     limits = Limits(timeout_s=0.3)
 
-    async with open_pool([function(fake_worker("--calls=1"), limits=limits)], ONE_SLOT) as pool:
+    async with open_pool([calling(fake_worker("--calls=1"), limits=limits)], ONE_SLOT) as pool:
         pool.connect_dapr(api)
         outcome = await pool.invoke(INVOCATION)
 
@@ -226,7 +226,7 @@ async def test_a_caller_that_leaves_ends_the_call(fake_worker: FakeWorker) -> No
         await asyncio.Event().wait()
 
     api = Api(before=wait)
-    async with open_pool([function(fake_worker("--calls=1"))], ONE_SLOT) as pool:
+    async with open_pool([calling(fake_worker("--calls=1"))], ONE_SLOT) as pool:
         pool.connect_dapr(api)
         caller = asyncio.ensure_future(pool.invoke(INVOCATION))
         await called.wait()
@@ -254,7 +254,7 @@ async def test_chains_of_calls_do_not_lock_up(fake_worker: FakeWorker) -> None:
             outcome = await pool.invoke(nested)
             return DaprAnswer(DaprStatus.OK, response=outcome.body)
 
-    served = function(fake_worker("--calls=1"), limits=limits, queue=100)
+    served = calling(fake_worker("--calls=1"), limits=limits, queue=100)
     served = dataclasses.replace(served, policy=dataclasses.replace(served.policy, max=4))
     async with open_pool([served], settings) as pool:
         pool.connect_dapr(Nesting())
@@ -280,7 +280,7 @@ async def test_a_worker_that_does_not_wait_for_the_answer(
     api = Api(before=asyncio.Event().wait)
     runtime = fake_worker("--is-begun", f"--at-invoke={sent(*frames)}")
 
-    async with open_pool([function(runtime)], ONE_SLOT) as pool:
+    async with open_pool([calling(runtime)], ONE_SLOT) as pool:
         pool.connect_dapr(api)
         outcome = await pool.invoke(INVOCATION)
 
@@ -293,7 +293,7 @@ async def test_a_worker_that_calls_after_its_invocation(fake_worker: FakeWorker)
     api = Api()
     runtime = fake_worker("--is-begun", f"--at-invoke={sent(RESULT, CALL)}")
 
-    async with open_pool([function(runtime)], ONE_SLOT) as pool:
+    async with open_pool([calling(runtime)], ONE_SLOT) as pool:
         pool.connect_dapr(api)
         outcomes = [await pool.invoke(INVOCATION) for _ in range(3)]
 
@@ -305,7 +305,7 @@ async def test_a_worker_that_calls_before_it_has_begun(fake_worker: FakeWorker) 
     """A call of a guest that does not run is none."""
     api = Api()
 
-    async with open_pool([function(fake_worker(f"--at-invoke={sent(CALL)}"))], ONE_SLOT) as pool:
+    async with open_pool([calling(fake_worker(f"--at-invoke={sent(CALL)}"))], ONE_SLOT) as pool:
         pool.connect_dapr(api)
         outcome = await pool.invoke(INVOCATION)
 

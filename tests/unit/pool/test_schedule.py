@@ -12,6 +12,7 @@ from wasm_grpc.pool.schedule import (
     Action,
     Assign,
     FunctionPolicy,
+    Pause,
     Resume,
     RetireWorker,
     Schedule,
@@ -189,14 +190,44 @@ def test_a_retiring_worker_is_replaced() -> None:
     assert schedule.worker_lost(2, 0) == []
 
 
-def test_a_worker_that_does_not_start_is_tried_again_later() -> None:
-    """After a failed start nothing is started for a second, so that a broken interpreter is no busy loop."""
-    schedule = Schedule({"f": policy()}, slots=1, max_workers=4)
+def test_workers_that_fail_are_started_ever_more_slowly() -> None:
+    """The first in a row is made up for at once. After each further one the pause is twice as long, up to 30 s."""
+    schedule = Schedule({"f": policy()}, slots=1, max_workers=1)
     schedule.start()
+    now_s, pauses = 0.0, []
 
-    assert schedule.worker_lost(1, 10.0) == []
-    assert schedule.tick(10.9) == []
-    assert schedule.tick(11.0) == [StartWorker(3, WASMTIME)]
+    assert schedule.worker_lost(1, now_s, is_failure=True) == [StartWorker(2, WASMTIME)]
+    for worker in range(2, 13):
+        (pause,) = schedule.worker_lost(worker, now_s, is_failure=True)
+        assert isinstance(pause, Pause)
+        assert schedule.tick(now_s + pause.seconds - 0.01) == []
+        now_s += pause.seconds
+        assert schedule.tick(now_s) == [StartWorker(worker + 1, WASMTIME)]
+        pauses.append(pause)
+
+    seconds = [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 25.6, 30.0, 30.0]
+    assert pauses == [Pause(WASMTIME, pause_s, failures) for failures, pause_s in enumerate(seconds, 2)]
+
+
+def test_workers_that_fail_together() -> None:
+    """Those that were started before the last failure was noted are no further failures: no pause comes of them."""
+    schedule = ready_schedule({"f": policy()}, slots=2)
+
+    actions = [schedule.worker_lost(worker, 0, is_failure=True) for worker in (1, 2, 3)]
+
+    assert actions == [[StartWorker(worker, WASMTIME)] for worker in (4, 5, 6)]
+
+
+def test_a_worker_that_is_of_use_ends_a_row_of_failures() -> None:
+    """After an answer the next failure is the first again."""
+    schedule = Schedule({"f": policy()}, slots=1, max_workers=1)
+    schedule.start()
+    schedule.worker_lost(1, 0, is_failure=True)
+    schedule.worker_ready(2, 0)
+    schedule.submit(1, "f", 0)
+    schedule.finished(2, 0)
+
+    assert schedule.worker_lost(2, 0, is_failure=True) == [StartWorker(3, WASMTIME)]
 
 
 def test_workers_beyond_the_floor_retire() -> None:
@@ -254,10 +285,11 @@ def test_no_worker_goes_for_one_that_is_not_started() -> None:
     schedule.worker_ready(2, 0)
     assert schedule.submit(1, "b", 0) == [RetireWorker(1), StartWorker(3, WASMER)]
 
-    assert schedule.worker_lost(3, 0) == [StartWorker(4, WASMTIME)]
-    assert schedule.worker_ready(4, 0) == []
-    assert schedule.tick(0.5) == []
-    assert schedule.tick(1.0) == [RetireWorker(2), StartWorker(5, WASMER)]
+    assert schedule.worker_lost(3, 0, is_failure=True) == [StartWorker(4, WASMER)]
+    assert schedule.worker_lost(4, 0, is_failure=True) == [Pause(WASMER, 0.1, 2), StartWorker(5, WASMTIME)]
+    assert schedule.worker_ready(5, 0) == []
+    assert schedule.tick(0.05) == []
+    assert schedule.tick(0.1) == [RetireWorker(2), StartWorker(6, WASMER)]
 
 
 def streaming_schedule(count: int, *, slots: int = 1, at_most: int | None = None) -> Schedule:
@@ -463,11 +495,3 @@ def test_a_function_alone_on_its_kind_has_the_slots() -> None:
     schedule = Schedule({"own": policy(kind=BRINGS_MODELS)}, slots=2, max_workers=8)
 
     assert schedule.start() == [StartWorker(number, BRINGS_MODELS) for number in (1, 2, 3)]
-
-
-def test_a_worker_lost_to_a_function_delays_no_other() -> None:
-    """One that ends while it loads a function that is then left out is made up for at once."""
-    schedule = Schedule({"f": policy()}, slots=1, max_workers=1)
-    schedule.start()
-
-    assert schedule.worker_lost(1, 0, pauses=False) == [StartWorker(2, WASMTIME)]

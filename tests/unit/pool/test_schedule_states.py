@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from wasm_grpc.core.model import EngineName, Runtime
 from wasm_grpc.pool.registry import WorkerKind
-from wasm_grpc.pool.schedule import Action, Assign, FunctionPolicy, Resume, Schedule, StartWorker
+from wasm_grpc.pool.schedule import Action, Assign, FunctionPolicy, Pause, Resume, Schedule, StartWorker
 
 KINDS = (
     WorkerKind(Runtime(EngineName.WASMTIME, "python")),
@@ -82,12 +82,15 @@ class ScheduledServer(RuleBasedStateMachine):
                 self.busy[action.worker] = action.ticket
             elif isinstance(action, StartWorker):
                 assert action.worker not in self.workers
+                assert self.now_s >= self.paused_until_s[action.kind]
                 self.workers[action.worker] = action.kind
                 self.starting.add(action.worker)
             elif isinstance(action, Resume):
                 assert action.worker in self.resuming
                 self.resuming.remove(action.worker)
                 self.lent.remove(action.worker)
+            elif isinstance(action, Pause):
+                self.paused_until_s[action.kind] = self.now_s + action.seconds
             else:
                 self.idle.remove(action.worker)
                 del self.workers[action.worker]
@@ -243,7 +246,6 @@ class ScheduledServer(RuleBasedStateMachine):
         worker = pick(sorted(self.starting), number)
         self.starting.remove(worker)
         self.idle.add(worker)
-        self.paused_until_s[self.workers[worker]] = 0.0
         self.perform(self.schedule.worker_ready(worker, self.now_s))
 
     def finishable(self) -> list[int]:
@@ -263,17 +265,15 @@ class ScheduledServer(RuleBasedStateMachine):
         self.perform(self.schedule.finished(worker, self.now_s, retires=retires))
 
     @precondition(lambda self: self.workers)
-    @rule(number=PICK, again=strategies.booleans())
-    def lose(self, number: int, *, again: bool) -> None:
+    @rule(number=PICK, again=strategies.booleans(), is_failure=strategies.booleans())
+    def lose(self, number: int, *, again: bool, is_failure: bool) -> None:
         """A process dies; if it was busy, its ticket may not have been begun."""
         worker = pick(sorted(self.workers), number)
-        kind = self.workers.pop(worker)
-        if worker in self.starting:
-            self.paused_until_s[kind] = self.now_s + 1
+        del self.workers[worker]
         self.starting.discard(worker)
         self.idle.discard(worker)
         ticket = self.leave(worker)
-        self.perform(self.schedule.worker_lost(worker, self.now_s))
+        self.perform(self.schedule.worker_lost(worker, self.now_s, is_failure=is_failure))
         assert self.schedule.worker_lost(worker, self.now_s) == []
         if ticket is not None and again:
             self.waiting.append(ticket)

@@ -19,6 +19,7 @@ from wasm_grpc.core.model import MIB, GuestKind, WorkerFunction
 from wasm_grpc.core.wire import ForkJob, Load, Loaded, Message
 from wasm_grpc.pool.bases import Bases
 from wasm_grpc.pool.child import become_subreaper
+from wasm_grpc.pool.children import Children
 from wasm_grpc.pool.session import ProcessEnded, Session
 from wasm_grpc.pool.template import Template, TemplateEnded
 
@@ -61,7 +62,7 @@ async def fork(template: Template) -> Session:
 
 async def test_what_it_has_loaded_is_not_loaded_again(fake_worker: FakeWorker) -> None:
     """Workers that load a function at the same time ask their template for it once each."""
-    template = await Template.start(fake_worker())
+    template = await Template.start(fake_worker(), Children())
     first = await template.load(0, LOAD, within_s=10)
     os.kill(template.session.process.pid, signal.SIGSTOP)
     second = await template.load(0, LOAD, within_s=0.5)
@@ -72,7 +73,7 @@ async def test_what_it_has_loaded_is_not_loaded_again(fake_worker: FakeWorker) -
 
 async def test_a_template_that_retires_answers_first(fake_worker: FakeWorker) -> None:
     """What was asked of it before is done: no fork and no load fails because it is replaced."""
-    template = await Template.start(fake_worker())
+    template = await Template.start(fake_worker(), Children())
     forks = [asyncio.ensure_future(fork(template)) for _ in range(2)]
     load = asyncio.ensure_future(template.load(0, LOAD, within_s=10))
     # Each has asked, or waits for its turn.
@@ -87,7 +88,7 @@ async def test_a_template_that_retires_answers_first(fake_worker: FakeWorker) ->
 
 async def test_a_template_that_ends_while_others_wait(fake_worker: FakeWorker) -> None:
     """Each that waits for its turn learns that the template has ended, and not that the kernel can't fork."""
-    template = await Template.start(fake_worker("--at-fork=exit:7"))
+    template = await Template.start(fake_worker("--at-fork=exit:7"), Children())
     first = asyncio.ensure_future(fork(template))
     others = [
         asyncio.ensure_future(fork(template)),
@@ -111,7 +112,7 @@ async def test_a_template_that_is_killed_amid_a_fork(
     mark = tmp_path / "mark"
     mark.touch()
     before = await asyncio.to_thread(children)
-    base = await Template.start(fake_worker("--amid-fork=kill", f"--once={mark}"))
+    base = await Template.start(fake_worker("--amid-fork=kill", f"--once={mark}"), Children())
     template = await base.fork_template(memory_bytes=MIB)
     mark.unlink()
 

@@ -25,6 +25,7 @@ from wasm_grpc.core.model import (
 )
 from wasm_grpc.core.settings import make_settings
 from wasm_grpc.core.wire import ForkJob, Load, LoadFailed
+from wasm_grpc.pool.children import Children
 from wasm_grpc.pool.pool import Pool
 from wasm_grpc.pool.template import Template
 
@@ -151,7 +152,7 @@ def prober(tmp_path: Path) -> Runtime:
 @pytest.mark.skipif(sys.platform != "linux", reason="it is the Linux kernel that confines")
 async def test_what_a_forked_worker_is_confined_to(prober: Runtime, tmp_path: Path) -> None:
     """Seen from inside: its sandbox, its limits and its environment are those of a worker; nothing leaks in."""
-    base = await Template.start(prober)
+    base = await Template.start(prober, Children())
     template = await base.fork_template(memory_bytes=64 * MIB)
     one, two = [await template.fork(ForkJob.WORKER, body_limit=MIB) for _ in range(2)]
     try:

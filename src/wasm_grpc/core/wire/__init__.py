@@ -48,7 +48,15 @@ INSPECTED / INSPECT_REFUSED       worker  the backend and the model's memory / w
 from __future__ import annotations
 
 from wasm_grpc.core.wire.codec import decode, encode, out_of_place
-from wasm_grpc.core.wire.frames import HEAD_LIMIT_BYTES, WIRE_VERSION, Frame, Kind, Pieces, pack
+from wasm_grpc.core.wire.frames import (
+    HEAD_LIMIT_BYTES,
+    MESSAGE_LIMIT_BYTES,
+    WIRE_VERSION,
+    Frame,
+    Kind,
+    Pieces,
+    pack,
+)
 from wasm_grpc.core.wire.messages import (
     Compile,
     Compiled,
@@ -87,6 +95,7 @@ from wasm_grpc.core.wire.reader import FrameReader
 
 __all__ = [
     "HEAD_LIMIT_BYTES",
+    "MESSAGE_LIMIT_BYTES",
     "WIRE_VERSION",
     "Compile",
     "CompileRefused",

@@ -13,6 +13,7 @@ from wasm_grpc.core.wire.frames import (
     HEADER,
     HEADER_FORMAT,
     JOIN_LIMIT_BYTES,
+    MESSAGE_LIMIT_BYTES,
     WIRE_VERSION,
     Frame,
     Kind,
@@ -162,7 +163,7 @@ def _encode_result(message: Result) -> Pieces:
     outcome = message.outcome
     stderr, body = outcome.stderr, outcome.body
     # A guest's text may hold a lone surrogate, which UTF-8 can't encode.
-    text = outcome.message.encode("utf-8", "replace")
+    text = outcome.message.encode("utf-8", "replace")[:MESSAGE_LIMIT_BYTES]
     limit = outcome.limit.encode()
     body_len = len(body)
     prefix = _pack_result(

@@ -13,6 +13,7 @@ __all__ = [
     "HEADER_FORMAT",
     "HEAD_LIMIT_BYTES",
     "JOIN_LIMIT_BYTES",
+    "MESSAGE_LIMIT_BYTES",
     "WIRE_VERSION",
     "Frame",
     "Kind",
@@ -25,6 +26,9 @@ WIRE_VERSION = 13
 
 HEAD_LIMIT_BYTES = 4 * MIB
 """The longest head that a reader accepts. The longest are an environment and the end of standard error."""
+
+MESSAGE_LIMIT_BYTES = 64 * KIB
+"""The longest message of an outcome, in UTF-8: far more than its caller is told."""
 
 JOIN_LIMIT_BYTES = 16 * KIB
 """A shorter body is joined to its head, which saves a piece. A longer one is not, which saves a copy."""

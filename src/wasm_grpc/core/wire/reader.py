@@ -26,7 +26,7 @@ class FrameReader:
     A long body is collected as it arrives, so that its pieces need not be kept and joined.
     """
 
-    __slots__ = ("_begun", "_body", "_body_limit", "_head", "_kind", "_missing", "_needed")
+    __slots__ = ("_begun", "_body", "_body_limit", "_head", "_head_limit", "_kind", "_missing", "_needed")
 
     def __init__(self, *, body_limit: int) -> None:
         """
@@ -35,6 +35,7 @@ class FrameReader:
         Args:
             body_limit: Length of the longest body that is accepted, in bytes.
         """
+        self._head_limit = HEAD_LIMIT_BYTES
         self._body_limit = body_limit
         # A partial header or head, and the length at which it can be read.
         self._begun = bytearray()
@@ -44,6 +45,13 @@ class FrameReader:
         self._head = b""
         self._body = io.BytesIO()
         self._missing = 0
+
+    def limit(self, *, head_bytes: int, body_bytes: int) -> None:
+        """
+        Set the longest head and body of each frame that begins from now on.
+        """
+        self._head_limit = min(head_bytes, HEAD_LIMIT_BYTES)
+        self._body_limit = body_bytes
 
     def feed(self, piece: bytes | memoryview) -> Iterator[Frame]:
         """
@@ -73,7 +81,7 @@ class FrameReader:
         while size - at >= _HEADER_SIZE:
             number, head_len, body_len = _unpack_header(view, at)
             kind = _KINDS.get(number)
-            if kind is None or head_len > HEAD_LIMIT_BYTES or body_len > self._body_limit:
+            if kind is None or head_len > self._head_limit or body_len > self._body_limit:
                 raise self._refusal(number, head_len, body_len)
             head_at = at + _HEADER_SIZE
             body_at = head_at + head_len
@@ -100,8 +108,8 @@ class FrameReader:
         if number not in _KINDS:
             return ProtocolError(f"frame: unknown kind {number}; expected 1 to {max(_KINDS)}")
         kind = _KINDS[number].name
-        if head_len > HEAD_LIMIT_BYTES:
+        if head_len > self._head_limit:
             return ProtocolError(
-                f"{kind} frame: head of {head_len} bytes; expected at most {HEAD_LIMIT_BYTES}"
+                f"{kind} frame: head of {head_len} bytes; expected at most {self._head_limit}"
             )
         return ProtocolError(f"{kind} frame: body of {body_len} bytes; expected at most {self._body_limit}")
