@@ -33,7 +33,7 @@ _invoke = loop._invoke
 _load = LoadedFunctions.load
 _compile_one = compiling.compile_one
 _fork = template._fork
-_serve = template.serve
+_serve = loop.serve
 _make_frames = FrameSocket.__init__
 _sockets: list[FrameSocket] = []
 """Those of this process and of its templates; the last is its own."""
@@ -69,7 +69,7 @@ def _attack_workers(attack: Attack) -> None:
         attack(Worker(frames=frames, counter=counter))
         return _serve(frames, functions, counter)
 
-    template.serve = serve
+    template.serve = serve  # type: ignore[attr-defined]
 
 
 def _attack_compiling(attack: Attack) -> None:
