@@ -24,6 +24,7 @@ from wasm_grpc.server.callback import AppCallback, add_callbacks
 from wasm_grpc.server.calls import Calls
 from wasm_grpc.server.first_call import make_first_call
 from wasm_grpc.server.functions import Functions, add_functions
+from wasm_grpc.server.gate import Gate
 from wasm_grpc.server.listener import drain, listen, new_server
 from wasm_grpc.server.reflection import add_reflection
 
@@ -102,8 +103,10 @@ async def open_edge(
             token=settings.app_api_token,
             is_event_token_checked=settings.event_token,
         )
-        add_callbacks(AppCallback(deployment, runner, calls), server)
-        add_functions(Functions(Streams(deployment, runner), calls), server)
+        gate = Gate()
+        add_callbacks(AppCallback(deployment, runner, calls), gate, calls)
+        add_functions(Functions(Streams(deployment, runner), calls), gate, calls)
+        server.add_generic_rpc_handlers((gate,))
         if settings.reflection:
             add_reflection(server)
         address = await stack.enter_async_context(listen(server, settings.host, settings.port))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import grpc
 from dapr.proto.runtime.v1 import appcallback_pb2 as pb
@@ -13,6 +14,7 @@ from wasm_grpc.invocation.deployment import Deployment
 from wasm_grpc.invocation.runner import Runner
 from wasm_grpc.server.calls import Calls
 from wasm_grpc.server.failures import Context
+from wasm_grpc.server.gate import Gate
 from wasm_grpc.server.triggers.binding import BindingCalls
 from wasm_grpc.server.triggers.invoke import InvokeCalls
 from wasm_grpc.server.triggers.job import JobCalls
@@ -27,6 +29,12 @@ _TRIGGERS: Sequence[Callable[[Deployment, Runner, Calls], object]] = (
     JobCalls,
 )
 """What serves the calls of each trigger. Its public methods bear the calls' names."""
+
+_WITHOUT_TOKEN = frozenset(("HealthCheck", "ListInputBindings", "ListTopicSubscriptions"))
+"""daprd sends no token with these. Their messages are empty."""
+_INVOCATION = "OnInvoke"
+"""All others deliver events."""
+_ALPHA = "Alpha1"
 
 
 class AppCallback(
@@ -65,10 +73,39 @@ class AppCallback(
         return pb.HealthCheckResponse()
 
 
-def add_callbacks(callback: AppCallback, server: grpc.aio.Server) -> None:
+def add_callbacks(callback: AppCallback, gate: Gate, calls: Calls) -> None:
     """
-    Register all three services. If one is missing, daprd treats its messages as refused.
+    Serve all three services. If one is missing, daprd treats its messages as refused.
     """
-    services.add_AppCallbackServicer_to_server(callback, server)
-    services.add_AppCallbackAlphaServicer_to_server(callback, server)
-    services.add_AppCallbackHealthCheckServicer_to_server(callback, server)
+    registry = _Registry(gate, calls)
+    services.add_AppCallbackServicer_to_server(callback, registry)
+    services.add_AppCallbackAlphaServicer_to_server(callback, registry)
+    services.add_AppCallbackHealthCheckServicer_to_server(callback, registry)
+
+
+class _Registry:
+    """
+    Takes what the generated code registers at a server.
+    """
+
+    def __init__(self, gate: Gate, calls: Calls) -> None:
+        self._gate = gate
+        self._calls = calls
+
+    def add_generic_rpc_handlers(self, handlers: object) -> None:
+        """
+        Ignore them: they are registered by their names as well.
+        """
+
+    def add_registered_method_handlers(
+        self, service: str, handlers: Mapping[str, grpc.RpcMethodHandler[Any, Any]]
+    ) -> None:
+        """
+        Serve each method.
+        """
+        for name, handler in handlers.items():
+            admission = None
+            if name not in _WITHOUT_TOKEN:
+                call = name.removesuffix(_ALPHA)
+                admission = self._calls.admission(call, is_event=call != _INVOCATION)
+            self._gate.add(f"/{service}/{name}", handler, admission)

@@ -14,6 +14,7 @@ from wasm_grpc.core.model import Reason
 from wasm_grpc.core.observers import Observers, RequestRefused
 from wasm_grpc.server.answers import Answers
 from wasm_grpc.server.failures import Context, abort, internal_error
+from wasm_grpc.server.gate import Admission
 from wasm_grpc.server.status import clip
 from wasm_grpc.server.token import TokenCheck
 
@@ -61,6 +62,22 @@ class Calls:
             token=self._token,
             invocation_id=invocation_id,
         )
+
+    def admission(self, name: str, *, is_event: bool) -> Admission:
+        """
+        Return who may make a call, for the gate.
+
+        Args:
+            name: The call's name, for the log.
+            is_event: It delivers an event.
+        """
+
+        async def refuse(context: Context) -> None:
+            # The token is checked once more, and an error comes of it.
+            async with self.event(context, name) if is_event else self.invocation(context, name, ""):
+                pass
+
+        return Admission((self._event_token if is_event else self._token).accepts, refuse)
 
     def event(self, context: Context, name: str) -> Call:
         """

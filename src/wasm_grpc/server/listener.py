@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import resource
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 
@@ -24,6 +25,15 @@ _WINDOW_BYTES = MIB
 _METADATA_BYTES = 64 * KIB
 """daprd forwards HTTP headers as metadata, and browsers' cookies can exceed gRPC's default of 8 KiB."""
 
+_STREAMS = 4096
+"""Concurrent calls of one connection."""
+_CONNECTIONS = 4096
+"""Connections, if there are descriptors for twice as many."""
+_HANDSHAKE_MS = 10_000
+"""The longest that a connection may take to begin with HTTP/2; gRPC's default is 120 s."""
+_IDLE_MS = 600_000
+"""A connection without a call is closed after this time."""
+
 
 def new_server(*, body_limit: int) -> grpc.aio.Server:
     """
@@ -39,6 +49,13 @@ def new_server(*, body_limit: int) -> grpc.aio.Server:
             # All of that would be buffered here for a guest that doesn't read.
             ("grpc.http2.bdp_probe", 0),
             ("grpc.http2.lookahead_bytes", _WINDOW_BYTES),
+            # A caller without the token keeps no stream, but may open many at once. daprd opens up to 2,048.
+            ("grpc.max_concurrent_streams", _STREAMS),
+            # The rest of the descriptors is for workers, which must be replaced whoever calls.
+            ("grpc.max_allowed_incoming_connections", _connections()),
+            ("grpc.server_handshake_timeout_ms", _HANDSHAKE_MS),
+            # daprd closes connections that are idle for 3 minutes itself.
+            ("grpc.max_connection_idle_ms", _IDLE_MS),
             # With SO_REUSEPORT two servers could listen on one port. Calls would reach either at random,
             # and no error would tell.
             ("grpc.so_reuseport", 0),
@@ -70,6 +87,11 @@ async def listen(server: grpc.aio.Server, host: str, port: int) -> AsyncIterator
     finally:
         await asyncio.to_thread(_disconnect, bound)
         await server.stop(None)
+
+
+def _connections() -> int:
+    descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return _CONNECTIONS if descriptors == resource.RLIM_INFINITY else min(_CONNECTIONS, descriptors // 2)
 
 
 def _disconnect(port: int) -> None:

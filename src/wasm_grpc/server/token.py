@@ -34,6 +34,14 @@ class TokenCheck:
         self._unlogged = 0
         self._logged_s = -_LOG_EVERY_S
 
+    def accepts(self, metadata: Metadata) -> bool:
+        """
+        Return whether a call with this metadata has the token.
+        """
+        return not self._expected or any(
+            self._is_expected(value) for key, value in metadata if key == TOKEN_KEY
+        )
+
     def check(self, metadata: Metadata, call: str) -> None:
         """
         Refuse a call without the token.
@@ -45,7 +53,7 @@ class TokenCheck:
         Raises:
             InvocationError: UNAUTHENTICATED, which pub/sub retries rather than drops.
         """
-        if not self._expected or any(self._is_expected(value) for key, value in metadata if key == TOKEN_KEY):
+        if self.accepts(metadata):
             return
         message = f"metadata {TOKEN_KEY}: missing or wrong; expected the token of this app (APP_API_TOKEN)"
         self._log(f"{call} refused: UNAUTHENTICATED: {message}")
