@@ -211,6 +211,23 @@ def _malform(worker: Worker) -> None:
     _stay()
 
 
+_FORGERY = "\x1b[2K\r\n10:00:00 ERROR   forged\n"
+
+
+def _print(worker: Worker) -> None:
+    """Print what a log must not show."""
+    worker.begin()
+    os.write(2, _FORGERY.encode() + b"x" * 3_000_000)
+    worker.send(wire.Result(_OK))
+
+
+def _fail_to_load(worker: Worker) -> None:
+    """Say in place of LOADED what a log must not show, where the function is called ``refused``."""
+    if worker.argument == "refused":
+        worker.send(wire.LoadFailed(worker.index, _FORGERY + "x" * 50_000))
+        os._exit(1)
+
+
 def _drip(worker: Worker) -> None:
     """Send a result byte by byte."""
     worker.begin()
@@ -290,6 +307,7 @@ ATTACKS: dict[str, Attack] = {
     "drip": _drip,
     "flood": _flood,
     "flood-answers": _flood_answers,
+    "fail-to-load": _fail_to_load,
     "fork": _fork,
     "fork-and-answer": _fork_and_answer,
     "lie": _lie,
@@ -297,6 +315,7 @@ ATTACKS: dict[str, Attack] = {
     "malform": _malform,
     "name-another": _name_another,
     "never-end": _never_end,
+    "print": _print,
     "trickle": _trickle,
     "unbegun": _unbegun,
 }

@@ -10,6 +10,8 @@ import queue
 from collections.abc import Iterator
 from typing import Any
 
+from wasm_grpc.core.text import log_line
+
 __all__ = ["logging_in_background"]
 
 _QUEUE_LINES = 10_000
@@ -50,9 +52,11 @@ class _Enqueuer(logging.handlers.QueueHandler):
     def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
         """
         Format the message now, since its arguments may change. The formatter adds a traceback later.
+
+        It is shortened now too, since many lines may wait.
         """
         record = copy.copy(record)
-        record.msg, record.args = record.getMessage(), None
+        record.msg, record.args = log_line(record.getMessage()), None
         return record
 
     def enqueue(self, record: logging.LogRecord) -> None:

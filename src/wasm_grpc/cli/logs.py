@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import logging
 import os
-import re
-from typing import TextIO
+from typing import Any, TextIO
 
 from wasm_grpc.core.errors import ConfigError
+from wasm_grpc.core.text import log_line
 
 __all__ = ["log_to"]
 
 _LEVELS = ("debug", "info", "warning", "error")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
-"""Line ends, terminal escapes and changes of text direction, which could forge or disguise a line."""
+_TRACEBACK_LINES = 100
+_INDENT = "  "
+"""Before each line of a traceback, so that none looks like a line of the log."""
 
 
 def log_to(stream: TextIO, default: str = "info") -> None:
@@ -36,11 +37,19 @@ def log_to(stream: TextIO, default: str = "info") -> None:
 
 class _OneLine(logging.Formatter):
     """
-    Keeps each message on one line, since a guest or a caller may have written part of it.
+    Keeps each message on one line of a limited length, since a guest, worker or caller may have written it.
     """
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the standard library's name
         """
-        Escape control characters in the message. A traceback, which is appended later, keeps its lines.
+        Escape and shorten the message.
         """
-        return _CONTROL.sub(lambda found: repr(found[0])[1:-1], super().formatMessage(record))
+        record.message = log_line(record.message)
+        return super().formatMessage(record)
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - the standard library's name
+        """
+        Return a traceback, which keeps its lines, the last ones if they are many.
+        """
+        lines = super().formatException(ei).splitlines()[-_TRACEBACK_LINES:]
+        return "\n".join(_INDENT + log_line(line) for line in lines)

@@ -2,14 +2,36 @@
 
 from __future__ import annotations
 
-__all__ = ["escaped", "one_line"]
+__all__ = ["LOG_LINE_CHARACTERS", "escaped", "log_line", "one_line"]
+
+LOG_LINE_CHARACTERS = 8192
+"""The longest line of a log: twice the longest that a guest may write."""
 
 
 def escaped(text: str) -> str:
     """
     Return a text as one printable line, with escape sequences for what can't be printed.
+
+    Line ends, terminal escapes, invisible characters and changes of text direction could forge or disguise a
+    line; none of them can be printed.
     """
-    return text if text.isprintable() else repr(text)[1:-1]
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
+
+
+def log_line(text: str) -> str:
+    """
+    Return a text as one printable line of a log, whose end is left out if it is too long.
+
+    A line that this has returned stays as it is.
+    """
+    # Cut first: escaping may make a long text ten times as long.
+    line = escaped(text[: LOG_LINE_CHARACTERS + 1])
+    if len(line) <= LOG_LINE_CHARACTERS:
+        return line
+    more = f"… ({len(text)} characters)"
+    return line[: LOG_LINE_CHARACTERS - len(more)] + more
 
 
 def one_line(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import logging
 import os
@@ -32,7 +33,7 @@ def test_a_message_stays_on_its_line(*, in_background: bool) -> None:
     """What a guest or a caller wrote can't begin a line of its own, nor steer a terminal."""
     stream = io.StringIO()
     log_to(stream)
-    said = "a\nERROR forged\r\x1b[2K\x07\x85\u2028\u202ex größer 😀"
+    said = "a\nERROR forged\r\x1b[2K\x07\x85\u2028\u202ex\u200b\ufeff\U000e0041 größer 😀"
 
     if in_background:
         with logging_in_background():
@@ -41,13 +42,29 @@ def test_a_message_stays_on_its_line(*, in_background: bool) -> None:
         LOG.info("it said: %s", said)
 
     assert TIME.sub("", stream.getvalue()) == (
-        "INFO    it said: a\\nERROR forged\\r\\x1b[2K\\x07\\x85\\u2028\\u202ex größer 😀\n"
+        "INFO    it said: a\\nERROR forged\\r\\x1b[2K\\x07\\x85\\u2028\\u202ex\\u200b\\ufeff\\U000e0041 größer 😀\n"
     )
 
 
 @pytest.mark.parametrize("in_background", [False, True])
+@pytest.mark.parametrize("character", ["x", "\x1b"], ids=["printable", "escaped"])
+def test_a_long_message_is_cut(character: str, *, in_background: bool) -> None:
+    """Whatever it holds: a line has no more than 8,192 characters after the time and level."""
+    stream = io.StringIO()
+    log_to(stream)
+
+    with logging_in_background() if in_background else contextlib.nullcontext():
+        LOG.info("it said: %s", character * 3_000_000)
+
+    (line,) = stream.getvalue().splitlines()
+    message = TIME.sub("", line).removeprefix("INFO    ")
+    assert len(message) == 8192
+    assert message.endswith("… (3000009 characters)")
+
+
+@pytest.mark.parametrize("in_background", [False, True])
 def test_a_traceback_keeps_its_lines(*, in_background: bool) -> None:
-    """Only the message is one line; the traceback after it is for people."""
+    """Only the message is one line. Those of the traceback are indented, so that none is taken for a message."""
     stream = io.StringIO()
     log_to(stream)
 
@@ -67,8 +84,8 @@ def test_a_traceback_keeps_its_lines(*, in_background: bool) -> None:
     lines = TIME.sub("", stream.getvalue()).splitlines()
     assert (lines[0], lines[1], lines[-1]) == (
         "ERROR   internal\\nerror",
-        "Traceback (most recent call last):",
-        "KeyError: 'x\\ny'",
+        "  Traceback (most recent call last):",
+        "  KeyError: 'x\\ny'",
     )
 
 
