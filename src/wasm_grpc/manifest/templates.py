@@ -6,6 +6,9 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 
+from wasm_grpc.core.model import MIB
+from wasm_grpc.core.text import json_values
+
 __all__ = [
     "PLACEHOLDERS",
     "Result",
@@ -26,6 +29,9 @@ _BRACED = re.compile(
     r"|\{[^{}]*\}?|\}"
 )
 _INDEX = re.compile(r"0|[1-9][0-9]*")
+_RESULT_BYTES = MIB
+_RESULT_VALUES = 20_000
+"""Limits on a result that a pointer leads into. Parsing it holds up all other calls, for 20 ms at most."""
 
 _UNREAD = object()
 
@@ -79,11 +85,22 @@ class Result:
 
     def _parsed(self) -> object:
         if self._document is _UNREAD:
+            self._check_length()
             try:
                 self._document = json.loads(self._body, parse_constant=_no_json)
             except (ValueError, RecursionError):
                 raise TemplateError("the result is not JSON") from None
         return self._document
+
+    def _check_length(self) -> None:
+        """
+        Refuse what would take too long to parse, while other calls wait.
+        """
+        if len(self._body) > _RESULT_BYTES:
+            size = len(self._body)
+            raise TemplateError(f"the result has {size} bytes; expected at most {_RESULT_BYTES} here")
+        if json_values(self._body) > _RESULT_VALUES:
+            raise TemplateError(f"the result has too many values; expected at most {_RESULT_VALUES} here")
 
 
 def template_fault(text: str) -> str | None:

@@ -7,7 +7,8 @@ import uuid
 
 import pytest
 
-from wasm_grpc.core.model import Trace
+from wasm_grpc.core.errors import InvocationError
+from wasm_grpc.core.model import Reason, Trace
 from wasm_grpc.invocation.cloud_event import cloud_event
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -37,6 +38,24 @@ def test_data_is_kept(content_type: str, body: bytes, member: dict[str, object])
         "datacontenttype": content_type,
         **member,
     }
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b'{"a":[%s]}' % b",".join([b"{}"] * 100_000), b'"%s"' % (b"x" * (4 << 20))],
+    ids=["many values", "long"],
+)
+def test_json_that_is_too_long_to_be_checked(body: bytes) -> None:
+    """It would hold up all other calls; as text or bytes it could be sent."""
+    with pytest.raises(InvocationError) as caught:
+        cloud_event(body, "application/json", source="s", trace=Trace())
+
+    assert caught.value.reason is Reason.THEN_FAILED
+    assert str(caught.value) == (
+        f"its result could not be sent on: it has {len(body)} bytes of JSON; "
+        "expected at most 4194304, with 100000 values"
+    )
+    assert b"data_base64" in cloud_event(body, "application/octet-stream", source="s", trace=Trace())
 
 
 def test_attributes() -> None:

@@ -40,7 +40,17 @@ def test_filled_in(text: str, filled: str) -> None:
         ("{json:/a}", b'{"a": NaN}', "{json:/a}: the result is not JSON"),
         ("{json:/a}", b'{"a": 1e400}', "{json:/a}: the value there is out of range"),
         ("{json:/a}", b'{"a": "\\ud800"}', "{json:/a}: the value there is not valid Unicode"),
-        ("{json:/a}", b"[" * 100_000, "{json:/a}: the result is not JSON"),
+        ("{json:/a}", b"[" * 10_000, "{json:/a}: the result is not JSON"),
+        (
+            "{json:/a}",
+            b'{"a": 1, "b": [%s]}' % b",".join([b"{}"] * 20_000),
+            "{json:/a}: the result has too many values; expected at most 20000 here",
+        ),
+        (
+            "{json:/a}",
+            b'{"a": 1, "b": "%s"}' % bytes(1 << 20),
+            "{json:/a}: the result has 1048593 bytes; expected at most 1048576 here",
+        ),
         ("{json:/b}", RESULT, "{json:/b}: the result has nothing there"),
         ("{json:/a/b~1c/9}", RESULT, "{json:/a/b~1c/9}: the result has nothing there"),
         ("{json:/a/b~1c/01}", RESULT, "{json:/a/b~1c/01}: the result has nothing there"),
