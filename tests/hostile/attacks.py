@@ -272,6 +272,21 @@ def _die(_: Worker) -> None:
     signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGKILL))
 
 
+def _bloat(worker: Worker) -> None:
+    """Answer COMPILE with far more code than a small module makes."""
+    try:
+        worker.send(wire.Compiled(code=bytes(200 * MIB), minimum_bytes=0))
+    except OSError:
+        sys.exit(1)
+    _stay()
+
+
+def _misstate(worker: Worker) -> None:
+    """Answer COMPILE with an initial memory that no module has."""
+    worker.send(wire.Compiled(code=b"code", minimum_bytes=-1))
+    _stay()
+
+
 def _name_another(worker: Worker) -> bool:
     """Answer every second FORK of a template with the id of a process that the server has already."""
     _asked.append(worker.argument)
@@ -303,6 +318,7 @@ ATTACKS: dict[str, Attack] = {
     "after-result": _after_result,
     "beg": _beg,
     "begun": _begun,
+    "bloat": _bloat,
     "die": _die,
     "drip": _drip,
     "flood": _flood,
@@ -313,6 +329,7 @@ ATTACKS: dict[str, Attack] = {
     "lie": _lie,
     "loading": _loading,
     "malform": _malform,
+    "misstate": _misstate,
     "name-another": _name_another,
     "never-end": _never_end,
     "print": _print,

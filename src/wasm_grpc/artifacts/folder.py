@@ -86,15 +86,15 @@ class ArtifactFolder:
         Create the folder if it doesn't exist, and make it private to this user.
 
         Raises:
-            HostError: It can't be created, or it belongs to another user.
+            HostError: It can't be created, or it, or the link in its place, belongs to another user.
         """
         # Absolute, since workers open its files from another working directory.
         folder = folder.absolute()
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            status = folder.stat()
-            is_own = status.st_uid == os.geteuid()
-            if is_own and stat.S_IMODE(status.st_mode) != stat.S_IRWXU:
+            # A link of another user's could lead to any folder of this user's, to be closed and filled here.
+            is_own = {folder.lstat().st_uid, folder.stat().st_uid} == {os.geteuid()}
+            if is_own and stat.S_IMODE(folder.stat().st_mode) != stat.S_IRWXU:
                 folder.chmod(stat.S_IRWXU)
         except OSError as exc:
             raise HostError(f"artifact cache {folder}: {exc.strerror}; expected a writable folder") from exc

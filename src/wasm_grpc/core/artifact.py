@@ -23,12 +23,30 @@ import struct
 from dataclasses import dataclass
 
 from wasm_grpc.core.errors import HostError
-from wasm_grpc.core.model import PAGE_BYTES
+from wasm_grpc.core.model import MIB, PAGE_BYTES
 
-__all__ = ["ARTIFACT_FORMAT", "ArtifactKind", "Entry", "pack_entry", "read_entry", "read_payload"]
+__all__ = [
+    "ARTIFACT_FORMAT",
+    "ArtifactKind",
+    "Entry",
+    "code_limit_bytes",
+    "pack_entry",
+    "read_entry",
+    "read_payload",
+]
 
 ARTIFACT_FORMAT = 4
 """Increased with every change of the format. It is part of every key."""
+
+_CODE_RATIO = 128
+_CODE_BYTES = 32 * MIB
+_LONGEST_CODE_BYTES = 1024 * MIB
+"""
+Limits on native code: so many times its module, and so much more; and of a module of any size.
+
+Programs take 2 to 6 times their module, and modules of calls or empty functions alone up to 54 times.
+Wasmtime adds an image of a memory's initial content, of up to 16 MiB for a module of 69 bytes.
+"""
 
 _MAGIC = b"WGRPCART"
 _HEADER = struct.Struct("<8sHHI32s32sIQ")
@@ -64,6 +82,13 @@ class Entry:
     payload: bytes
     minimum_bytes: int = 0
     imports: tuple[str, ...] = ()
+
+
+def code_limit_bytes(module_bytes: int) -> int:
+    """
+    Return how long the native code of a module of this size may be, in bytes.
+    """
+    return min(_CODE_BYTES + _CODE_RATIO * module_bytes, _LONGEST_CODE_BYTES)
 
 
 def pack_entry(

@@ -7,20 +7,18 @@ import math
 import os
 from typing import TypeVar
 
-from wasm_grpc.core.errors import CompileLimitError, ModuleError, UnsupportedModuleError
-from wasm_grpc.core.model import GuestKind, Limits, Runtime
+from wasm_grpc.core.artifact import code_limit_bytes
+from wasm_grpc.core.errors import CompileLimitError, ModuleError, ProtocolError, UnsupportedModuleError
+from wasm_grpc.core.model import PAGE_BYTES, GuestKind, Limits, Runtime
 from wasm_grpc.core.settings import Settings
 from wasm_grpc.core.wire import Compile, Compiled, CompileRefused, Describe, Described, ForkJob
 from wasm_grpc.pool.bases import Bases
 from wasm_grpc.pool.process import exit_text
-from wasm_grpc.pool.session import ProcessEnded, Session
+from wasm_grpc.pool.session import CONTROL_BYTES, ProcessEnded, Session
 
 __all__ = ["compile_module", "describe_module", "fork_compiler"]
 
 _Answer = TypeVar("_Answer", Compiled, Described)
-
-_ARTIFACT_LIMIT_BYTES = 1 << 30
-"""Native code is some 4 to 10 times its module; a module of 100 MiB still passes."""
 
 
 async def compile_module(
@@ -47,16 +45,17 @@ async def compile_module(
 
     Raises:
         UnsupportedModuleError: Valid, but this engine lacks a feature; another may do.
-        CompileLimitError: It took too long, or ended the process; that says nothing of the module alone.
+        CompileLimitError: It took too long, ended the process, or had it break the protocol. That says
+            nothing of the module alone.
         ModuleError: It can't be a function of this kind; one line a problem.
         WorkerStartError: The process can't be started.
-        ProtocolError: It broke the wire format.
     """
     task = Compile(
         guest=guest, memory_bytes=limits.memory_bytes, code_memory_bytes=code_memory_bytes, module=wasm
     )
-    answer = await _ask(task, Compiled, runtime, bases, settings)
+    answer = await _ask(task, Compiled, runtime, bases, settings, body_limit=code_limit_bytes(len(wasm)))
     if isinstance(answer, Compiled):
+        _check_minimum(answer.minimum_bytes, limits)
         return answer
     kind = UnsupportedModuleError if answer.is_unsupported else ModuleError
     raise kind("\n".join(answer.problems))
@@ -69,7 +68,7 @@ async def describe_module(wasm: bytes, *, runtime: Runtime, bases: Bases, settin
     Raises:
         CompileLimitError: As `compile_module`.
         ModuleError: It can't be read.
-        WorkerStartError, ProtocolError: As `compile_module`.
+        WorkerStartError: As `compile_module`.
     """
     answer = await _ask(Describe(wasm), Described, runtime, bases, settings)
     if isinstance(answer, Described):
@@ -77,9 +76,17 @@ async def describe_module(wasm: bytes, *, runtime: Runtime, bases: Bases, settin
     raise ModuleError("\n".join(answer.problems))
 
 
-async def fork_compiler(runtime: Runtime, bases: Bases, settings: Settings) -> Session:
+async def fork_compiler(
+    runtime: Runtime, bases: Bases, settings: Settings, *, body_limit: int = CONTROL_BYTES
+) -> Session:
     """
     Return a process that does one job under the limits of compiling.
+
+    Args:
+        runtime: Engine and interpreter.
+        bases: What the process is forked from.
+        settings: The limits of compiling.
+        body_limit: The longest frame body that is taken from it.
 
     Raises:
         EngineUnavailableError: The interpreter lacks the engine.
@@ -89,22 +96,41 @@ async def fork_compiler(runtime: Runtime, bases: Bases, settings: Settings) -> S
         runtime,
         ForkJob.COMPILER,
         memory_bytes=settings.compile_bytes,
-        body_limit=_ARTIFACT_LIMIT_BYTES,
+        body_limit=body_limit,
         # Compiling may use every core. The limit on wall time ends it first.
         cpu_s=math.ceil(settings.compile_s) * max(2, os.cpu_count() or 1),
     )
 
 
 async def _ask(
-    task: Compile | Describe, expected: type[_Answer], runtime: Runtime, bases: Bases, settings: Settings
+    task: Compile | Describe,
+    expected: type[_Answer],
+    runtime: Runtime,
+    bases: Bases,
+    settings: Settings,
+    *,
+    body_limit: int = CONTROL_BYTES,
 ) -> _Answer | CompileRefused:
     try:
-        async with await fork_compiler(runtime, bases, settings) as session:
+        async with await fork_compiler(runtime, bases, settings, body_limit=body_limit) as session:
             return await session.ask(task, (expected, CompileRefused), within_s=settings.compile_s)
     except ProcessEnded as exc:
         raise CompileLimitError(_death(exc.code, settings)) from exc
     except asyncio.TimeoutError as exc:
         raise CompileLimitError(_too_slow(settings)) from exc
+    except ProtocolError as exc:
+        raise CompileLimitError(f"the process that compiled it broke the protocol: {exc}") from exc
+
+
+def _check_minimum(minimum_bytes: int, limits: Limits) -> None:
+    """
+    Check what a compile process, which may have been taken over, says of a module's initial memory.
+    """
+    if minimum_bytes < 0 or minimum_bytes % PAGE_BYTES or minimum_bytes > limits.memory_bytes:
+        raise CompileLimitError(
+            f"the process that compiled it broke the protocol: initial memory of {minimum_bytes} bytes; "
+            f"expected whole pages, at most {limits.memory_bytes}"
+        )
 
 
 def _death(code: int, settings: Settings) -> str:

@@ -5,7 +5,12 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 
-from wasm_grpc.core.errors import InferenceUnavailableError, ModelError, PicturesUnavailableError
+from wasm_grpc.core.errors import (
+    InferenceUnavailableError,
+    ModelError,
+    PicturesUnavailableError,
+    ProtocolError,
+)
 from wasm_grpc.core.model import Model, Runtime
 from wasm_grpc.core.settings import Settings
 from wasm_grpc.core.wire import FindDecoder, Inspect, Inspected, InspectRefused
@@ -47,6 +52,9 @@ async def find_decoder(runtime: Runtime, bases: Bases, settings: Settings) -> st
     except ProcessEnded as exc:
         problem = f"crashed the process that tried it ({exit_text(exc.code)})"
         raise PicturesUnavailableError(f"the picture decoder {problem}") from exc
+    except ProtocolError as exc:
+        problem = f"had the process that tried it break the protocol ({exc})"
+        raise PicturesUnavailableError(f"the picture decoder {problem}") from exc
     except asyncio.TimeoutError as exc:
         problem = f"took longer than {settings.compile_s:g} s to load"
         raise PicturesUnavailableError(f"the picture decoder {problem}") from exc
@@ -65,6 +73,8 @@ async def inspect_model(model: Model, runtime: Runtime, bases: Bases, settings: 
         WorkerStartError: The interpreter can't be started.
     """
     answer = await _inspect(model, runtime, bases, settings)
+    if answer.memory_bytes > settings.compile_bytes:
+        raise ModelError(f"takes {answer.memory_bytes} bytes, beyond the limit of the process that tried it")
     # Twice what was taken in the end: more may be in use while it is made ready.
     memory_bytes = model.size + 2 * max(0, answer.memory_bytes)
     return dataclasses.replace(model, memory_bytes=memory_bytes)
@@ -76,6 +86,8 @@ async def _inspect(model: Model | None, runtime: Runtime, bases: Bases, settings
             answer = await session.ask(Inspect(model), _ANSWERS, within_s=settings.compile_s)
     except ProcessEnded as exc:
         raise ModelError(f"crashed the process that tried it ({exit_text(exc.code)})") from exc
+    except ProtocolError as exc:
+        raise ModelError(f"had the process that tried it break the protocol ({exc})") from exc
     except asyncio.TimeoutError as exc:
         raise ModelError(f"took longer than {settings.compile_s:g} s to run once") from exc
     if isinstance(answer, Inspected):

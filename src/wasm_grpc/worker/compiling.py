@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from wasm_grpc.core.errors import ConfigError, UnsupportedModuleError
+from wasm_grpc.core.artifact import code_limit_bytes
+from wasm_grpc.core.errors import ConfigError, ModuleError, UnsupportedModuleError
 from wasm_grpc.core.memory_limits import check_minimum
 from wasm_grpc.core.wire import Compile, Compiled, CompileRefused
 from wasm_grpc.engines.binary import read_module
@@ -26,9 +27,19 @@ def compile_one(frames: FrameSocket, engine: Engine, task: Compile) -> None:
             return
         check_minimum(minimum_bytes(module), task.memory_bytes)
         artifact = engine.compile(write_limits(task.module, memory_bytes=task.code_memory_bytes))
+        _check_size(artifact, task.module)
     except ConfigError as exc:
         is_unsupported = isinstance(exc, UnsupportedModuleError)
         frames.send(CompileRefused((str(exc),), is_unsupported))
         return
     imports = tuple(sorted({imported.module for imported in module.imports}))
     frames.send(Compiled(code=artifact, minimum_bytes=minimum_bytes(module), imports=imports))
+
+
+def _check_size(artifact: bytes, module: bytes) -> None:
+    limit = code_limit_bytes(len(module))
+    if len(artifact) > limit:
+        raise ModuleError(
+            f"module of {len(module)} bytes makes {len(artifact)} bytes of native code; "
+            f"expected at most {limit}"
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import logging
 import os
@@ -226,6 +227,32 @@ def test_another_users_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
     assert str(caught.value) == (
         f"artifact cache {tmp_path}: belongs to another user; expected a folder of this user"
+    )
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a link to another user")
+def test_another_users_link(tmp_path: Path) -> None:
+    """A link that another user has put in the folder's place leads nowhere, and changes no mode."""
+    (tmp_path / "own").mkdir(mode=0o755)
+    link = tmp_path / "cache"
+    link.symlink_to("own")
+    os.chown(link, os.geteuid() + 1, -1, follow_symlinks=False)
+
+    with pytest.raises(HostError, match=r"belongs to another user; expected a folder of this user$"):
+        ArtifactFolder(link)
+
+    assert stat.S_IMODE((tmp_path / "own").stat().st_mode) == 0o755
+
+
+def test_this_users_link(tmp_path: Path) -> None:
+    """A user may keep the cache elsewhere."""
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "cache").symlink_to("disk")
+
+    stored = ArtifactFolder(tmp_path / "cache").put(KEY, b"code")
+
+    assert ArtifactFolder(tmp_path / "disk").get(KEY) == dataclasses.replace(
+        stored, path=stored.path.replace("/cache/", "/disk/")
     )
 
 
