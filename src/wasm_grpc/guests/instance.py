@@ -39,6 +39,14 @@ class GuestInstance:
         """
         return self._is_spent
 
+    @property
+    def taint(self) -> str:
+        """
+        See `ReadyGuest.taint`.
+        """
+        end = self._end
+        return str(end) if isinstance(end, GuestTrap) and end.is_process_tainted else ""
+
     def close(self) -> None:
         """
         See `ReadyGuest.close`.

@@ -104,6 +104,13 @@ class ReadyGuest(Protocol):
         """
         ...
 
+    @property
+    def taint(self) -> str:
+        """
+        Why the engine can no longer be trusted in this process since the instance was made; "" if it can.
+        """
+        ...
+
     def run(self, call: GuestCall) -> Ending:
         """
         Run an invocation. Call it once, and again as long as the instance is not spent.

@@ -18,10 +18,16 @@ from wasm_grpc.hosts.registry import open_host_modules
 from wasm_grpc.hosts.wasi.context import encode_strings
 from wasm_grpc.hosts.wasi.mounts import FileSystem
 
-__all__ = ["LoadedFunction", "LoadedFunctions"]
+__all__ = ["LoadedFunction", "LoadedFunctions", "ProcessTainted"]
 
 _PREPARED = 128
 """How many functions of a process have an instance ready, each of which takes its module's initial memory."""
+
+
+class ProcessTainted(Exception):
+    """
+    The engine can no longer be trusted in this process, which must end at once. The text says why.
+    """
 
 
 @dataclass(slots=True)
@@ -58,9 +64,14 @@ class LoadedFunction:
     def prepare(self) -> None:
         """
         Make the instance for the next invocation, unless there is a warm one.
+
+        Raises:
+            ProcessTainted: Making it has tainted the process.
         """
         if self._instance is None:
             self._instance = self._new_instance()
+            if taint := self._instance.taint:
+                raise ProcessTainted(f"function '{self.function.name}': no instance could be made: {taint}")
 
     def discard(self) -> None:
         """
@@ -116,6 +127,9 @@ class LoadedFunctions:
     def load(self, message: Load) -> Loaded | LoadFailed:
         """
         Load a function, and return the answer for the server.
+
+        Raises:
+            ProcessTainted: The function's first instance has tainted the process.
         """
         index = message.index
         try:
@@ -134,6 +148,9 @@ class LoadedFunctions:
 
         An engine has room for so many instances. With more functions than that, those that have not been
         called for longest lose theirs, also warm ones, and make another when they are called.
+
+        Raises:
+            ProcessTainted: See `LoadedFunction.prepare`.
         """
         if entry.function.prepared:
             entry.prepare()

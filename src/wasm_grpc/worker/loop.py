@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import sys
 
 from wasm_grpc.core.errors import ProtocolError
 from wasm_grpc.core.model import Outcome, Reason
@@ -14,7 +15,7 @@ from wasm_grpc.hosts.wasi.context import query_arguments
 from wasm_grpc.hosts.wasi.streams import BytesStdin, CollectedStdout, Stderr, Stdin, Stdout
 from wasm_grpc.worker.dapr import SocketDapr
 from wasm_grpc.worker.frame_socket import FrameSocket, SocketStderr, SocketStdin, SocketStdout
-from wasm_grpc.worker.functions import LoadedFunction, LoadedFunctions
+from wasm_grpc.worker.functions import LoadedFunction, LoadedFunctions, ProcessTainted
 
 __all__ = ["serve"]
 
@@ -32,6 +33,15 @@ def serve(frames: FrameSocket, functions: LoadedFunctions, counter: StartCounter
         ProtocolError: The server broke the protocol.
     """
     _warm_up(frames, functions)
+    try:
+        return _serve(frames, functions, counter)
+    except ProcessTainted as exc:
+        # For the server's log. Another process answers in place of this one.
+        sys.stderr.write(f"{exc}\n")
+        return 1
+
+
+def _serve(frames: FrameSocket, functions: LoadedFunctions, counter: StartCounter) -> int:
     while True:
         message = frames.receive()
         if isinstance(message, Invoke):

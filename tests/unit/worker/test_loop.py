@@ -31,7 +31,7 @@ from wasm_grpc.core.wire import (
     encode_env,
 )
 from wasm_grpc.engines.fake import FakeEngine, FakeInstance, FakePrepared, write_fake
-from wasm_grpc.engines.protocol import Context
+from wasm_grpc.engines.protocol import Context, GuestTrap
 from wasm_grpc.worker.frame_socket import FrameSocket
 from wasm_grpc.worker.functions import LoadedFunctions
 from wasm_grpc.worker.loop import serve
@@ -240,6 +240,41 @@ def test_a_tainted_engine_ends_the_worker(server: Server) -> None:
     _, is_tainted = server.outcome()
 
     assert is_tainted
+    assert server.link.receive() is None
+    server.close()
+    assert server.code == 1
+
+
+def _taint(_: FakePrepared, __: Context, *, memory_bytes: int) -> FakeInstance:
+    raise GuestTrap("engine failed with PanicException", is_process_tainted=True)
+
+
+def test_an_instance_that_taints_the_process_when_it_is_made(
+    server: Server, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The process ends at once, and not when the function is called."""
+    monkeypatch.setattr(FakePrepared, "instantiate", _taint)
+
+    with pytest.raises(AssertionError):
+        server.load(0, "echo")
+
+    server.close()
+    assert server.code == 1
+    assert capsys.readouterr().err == (
+        "function 'f': no instance could be made: engine failed with PanicException\n"
+    )
+
+
+def test_an_instance_that_taints_the_process_after_an_answer(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The invocation before has its answer, and the process takes no other."""
+    server.load(0, "print done")
+    monkeypatch.setattr(FakePrepared, "instantiate", _taint)
+
+    server.invoke(0)
+
+    assert server.outcome()[0].body == b"done"
     assert server.link.receive() is None
     server.close()
     assert server.code == 1
