@@ -51,6 +51,6 @@ async def test_messages_that_never_end_without_the_token(
                 grown = max(grown, resident_bytes(server.process.pid) - before)
             ended = [call.has_ended for call in calls]
 
-    # Some 90 KiB for each connection.
-    assert grown < 50 * MIB
+    # Some 90 KiB for each connection, and the windows of those that a busy server has not refused yet.
+    assert grown < 200 * MIB
     assert ended == [True] * CALLS

@@ -21,7 +21,7 @@ LINE = re.compile(r"\d\d:\d\d:\d\d (INFO|WARNING|ERROR) .*")
 
 async def test_what_a_worker_prints_and_says(start_hostile: StartHostile, tmp_path: Path) -> None:
     """Each line of the log is the server's: none is forged, too long or steers a terminal."""
-    functions = write_functions(tmp_path / "functions", {"echo": ""})
+    functions = write_functions(tmp_path / "functions", {"echo": '[limits]\ntimeout = "15s"\n'})
     write_function(functions, "refused", guest="echo", sections="[pool]\nmin = 0\n")
     async with (
         start_hostile(functions, "--workers", "1", at_load="fail-to-load") as server,
@@ -29,7 +29,7 @@ async def test_what_a_worker_prints_and_says(start_hostile: StartHostile, tmp_pa
     ):
         log = server.process.stderr.lines
         await caller.invoke("echo", query="print")
-        failure = await caller.fail("refused", timeout_s=5)
+        failure = await caller.fail("refused", timeout_s=15)
         await until(lambda: sum("forged" in line for line in log) >= 2, "both lines")
         lines = list(log)
 
