@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 
 import pytest
 
 from wasm_grpc.core.model import KIB, MIB
-from wasm_grpc.core.wire import FrameReader, Input, Invoke, Message, decode
+from wasm_grpc.core.wire import FrameReader, Input, Invoke, Loaded, Message, decode, encode
 from wasm_grpc.pool.connection import Connection
 
 __all__: list[str] = []
@@ -61,6 +62,65 @@ async def test_messages_that_are_sent_together() -> None:
 
     assert first == short
     assert await reading == long
+
+
+async def test_many_messages_are_handed_out_in_turns() -> None:
+    """Whatever has arrived, other work of the event loop is done after a few messages of one connection."""
+    ours, theirs = socket.socketpair()
+    connection = await Connection.open(ours, body_limit=MIB)
+    received: list[Message] = []
+    connection.on_message(received.append)
+    theirs.sendall(b"".join(packed(Loaded(number)) for number in range(1000)))
+    taken, before = [], 0
+
+    while len(received) < 1000:
+        await asyncio.sleep(0)
+        taken.append(len(received) - before)
+        before = len(received)
+
+    assert received == [Loaded(number) for number in range(1000)]
+    assert max(taken) <= 16
+    connection.abort()
+    theirs.close()
+
+
+async def test_messages_that_nobody_waits_for() -> None:
+    """No more is read while some wait, so a flood stops at its sender; all of them come in the end."""
+    ours, theirs = socket.socketpair()
+    connection = await Connection.open(ours, body_limit=MIB)
+    frame = packed(Loaded(0))
+    sent = 0
+
+    for _ in range(1000):
+        with contextlib.suppress(BlockingIOError):
+            sent += theirs.send(frame * 1000, socket.MSG_DONTWAIT)
+        await asyncio.sleep(0)
+
+    # The socket's own buffer, and one piece here.
+    assert sent < 2 * MIB
+    for _ in range(sent // len(frame)):
+        assert await asyncio.wait_for(connection.receive(), 5) == Loaded(0)
+    connection.abort()
+    theirs.close()
+
+
+async def test_a_breach_is_told() -> None:
+    """Whoever owns the peer learns at once that it has broken the format."""
+    ours, theirs = socket.socketpair()
+    connection = await Connection.open(ours, body_limit=MIB)
+    told = asyncio.Event()
+    connection.on_breach(told.set)
+
+    theirs.sendall(b"\xff" * 16)
+
+    await asyncio.wait_for(told.wait(), 5)
+    assert connection.is_closed
+    theirs.close()
+
+
+def packed(message: Message) -> bytes:
+    """Return the frame of a message."""
+    return b"".join(encode(message))
 
 
 def _received(sock: socket.socket) -> list[Message]:
