@@ -27,7 +27,7 @@ _METADATA_BYTES = 64 * KIB
 
 _STREAMS = 4096
 """Concurrent calls of one connection."""
-_CONNECTIONS = 4096
+_CONNECTIONS = 1024
 """Connections, if there are descriptors for twice as many."""
 _HANDSHAKE_MS = 10_000
 """The longest that a connection may take to begin with HTTP/2; gRPC's default is 120 s."""
