@@ -370,8 +370,9 @@ class Workers:
                     was_idle=run is None and loading is None,
                 )
             )
-        # Where it was loading a function, that is to blame: another worker may start at once.
-        is_failure = loading is None and was_useless
+        # Where it was loading a function, or was sent an invocation, that may be to blame: another worker
+        # starts at once, since calls of other functions may wait for it.
+        is_failure = loading is None and run is None and was_useless
         self._owner.worker_lost(worker.number, is_failure=is_failure, again=again)
 
 
