@@ -38,8 +38,11 @@ _MESSAGES: tuple[Message, ...] = (
     wire.Log(b"x"),
     wire.Result(_OK),
     wire.Compile(guest=GuestKind.WASI_COMMAND, memory_bytes=1, code_memory_bytes=1, module=b"m"),
-    wire.Compiled(code=b"c", minimum_bytes=0),
+    wire.Compiled(code=b"c", minimum_bytes=0, imports=()),
     wire.CompileRefused(("no module",), is_unsupported=False),
+    wire.Describe(b"m"),
+    wire.Described(what="module", guest=None, host_modules=(), calls=(), problem="p"),
+    wire.FindDecoder(),
     wire.Inspect(None),
     wire.Inspected(backend="b", memory_bytes=0),
     wire.InspectRefused("no model", is_unavailable=False),
@@ -275,7 +278,7 @@ def _die(_: Worker) -> None:
 def _bloat(worker: Worker) -> None:
     """Answer COMPILE with far more code than a small module makes."""
     try:
-        worker.send(wire.Compiled(code=bytes(200 * MIB), minimum_bytes=0))
+        worker.send(wire.Compiled(code=bytes(200 * MIB), minimum_bytes=0, imports=()))
     except OSError:
         sys.exit(1)
     _stay()
@@ -283,7 +286,7 @@ def _bloat(worker: Worker) -> None:
 
 def _misstate(worker: Worker) -> None:
     """Answer COMPILE with an initial memory that no module has."""
-    worker.send(wire.Compiled(code=b"code", minimum_bytes=-1))
+    worker.send(wire.Compiled(code=b"code", minimum_bytes=-1, imports=()))
     _stay()
 
 

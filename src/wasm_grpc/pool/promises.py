@@ -11,7 +11,7 @@ from typing import Final
 
 from wasm_grpc.core.errors import ProtocolError
 from wasm_grpc.core.memory_limits import limit_in_code
-from wasm_grpc.core.model import DAPR_MESSAGE_BYTES, KIB, Outcome, Reason, WorkerFunction
+from wasm_grpc.core.model import DAPR_MESSAGE_BYTES, KIB, GuestKind, Outcome, Reason, WorkerFunction
 from wasm_grpc.core.wire import MESSAGE_LIMIT_BYTES
 
 __all__ = ["FrameLimits", "check_outcome", "frame_limits"]
@@ -42,6 +42,8 @@ _GUEST_REASONS: Final = frozenset(
     )
 )
 """How an invocation can have ended on a worker that has loaded the function. Others are the server's."""
+_BINDGEN_REASONS: Final = _GUEST_REASONS | {Reason.BAD_RESPONSE}
+"""The same of a wasmedge-bindgen guest, whose results the worker reads."""
 _UNLOADED_REASONS: Final = frozenset((Reason.UNAVAILABLE,))
 _REASONS_WITH_CODE: Final = frozenset((Reason.DENIED, Reason.EXITED, Reason.OUT_OF_MEMORY, Reason.REJECTED))
 
@@ -84,14 +86,18 @@ def check_outcome(outcome: Outcome, function: WorkerFunction, *, is_stream: bool
     Raises:
         ProtocolError: No worker that keeps to the limits would say that.
     """
-    fault = _reason_fault(outcome, is_loaded=is_loaded) or _size_fault(outcome, function, is_stream=is_stream)
+    fault = _reason_fault(outcome, function, is_loaded=is_loaded) or _size_fault(
+        outcome, function, is_stream=is_stream
+    )
     if fault:
         raise ProtocolError(f"RESULT frame: outcome.{fault}")
 
 
-def _reason_fault(outcome: Outcome, *, is_loaded: bool) -> str:
+def _reason_fault(outcome: Outcome, function: WorkerFunction, *, is_loaded: bool) -> str:
     reason = outcome.reason
-    reasons = _GUEST_REASONS if is_loaded else _UNLOADED_REASONS
+    reasons = _BINDGEN_REASONS if function.guest is GuestKind.WASMEDGE_BINDGEN else _GUEST_REASONS
+    if not is_loaded:
+        reasons = _UNLOADED_REASONS
     limit = _LIMIT_KEYS.get(reason, "")
     if reason not in reasons:
         return f"reason: {reason.value}; expected one that a worker can give now"
