@@ -24,7 +24,7 @@ _FUNCTION = WorkerFunction(name="f", guest=GuestKind.WASI_COMMAND, artifact="a",
 
 _MESSAGES: tuple[Message, ...] = (
     wire.Hello("1", wire.WIRE_VERSION),
-    wire.EngineOpened(python="P", version="1", target="t", is_sealed=True, limits_instances=True),
+    wire.EngineOpened(python="P", version="1", target="t", missing_walls=(), limits_instances=True),
     wire.EngineFailed("no engine"),
     wire.Load(0, _FUNCTION),
     wire.Loaded(0),

@@ -19,6 +19,7 @@ from wasm_grpc.artifacts.folder import ArtifactFolder
 from wasm_grpc.core.errors import HostError, WasmGrpcError
 from wasm_grpc.core.model import MIB, EngineName
 from wasm_grpc.core.settings import Settings
+from wasm_grpc.core.walls import Wall
 from wasm_grpc.pool.bases import Bases, open_bases
 from wasm_grpc.pool.inspector import find_backend, find_decoder
 from wasm_grpc.pool.runtimes import FoundRuntime, find_runtime, wanted_engines
@@ -82,7 +83,7 @@ async def diagnose(settings: Settings, *, daprd: str | None, today: dt.date) -> 
             *(_engine_finding(engine, each, today) for engine, each in zip(engines, found, strict=True)),
             *inference,
             *pictures,
-            _landlock(runtimes),
+            *(_wall(wall, runtimes) for wall in Wall),
             await asyncio.to_thread(_cache, settings),
             await _daprd(daprd),
             await _redis(),
@@ -134,18 +135,12 @@ def _problem(subject: str, error: WasmGrpcError) -> Finding:
     )
 
 
-def _landlock(runtimes: Sequence[FoundRuntime]) -> Finding:
-    subject = "landlock"
+def _wall(wall: Wall, runtimes: Sequence[FoundRuntime]) -> Finding:
     if not runtimes:
-        return Finding(subject=subject, is_found=False, found="not known: no worker could be started")
-    if all(each.opened.is_sealed for each in runtimes):
-        return Finding(subject=subject, is_found=True, found="workers can write, make and execute no file")
-    return Finding(
-        subject=subject,
-        is_found=False,
-        found="workers are not kept from writing files by the kernel",
-        remedy="expected Linux 5.13 or newer with Landlock, and a container that allows it",
-    )
+        return Finding(subject=wall.value, is_found=False, found="not known: no worker could be started")
+    if all(wall not in each.opened.missing_walls for each in runtimes):
+        return Finding(subject=wall.value, is_found=True, found=wall.promise)
+    return Finding(subject=wall.value, is_found=False, found=wall.lack, remedy=f"expected {wall.expected}")
 
 
 def _cache(settings: Settings) -> Finding:

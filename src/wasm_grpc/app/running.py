@@ -36,6 +36,7 @@ from wasm_grpc.pool.connection import Connection
 from wasm_grpc.pool.dapr_calls import DaprApi
 from wasm_grpc.pool.memory import code_bytes, dapr_bytes, guest_bytes, models_bytes, pictures_bytes
 from wasm_grpc.pool.process import exit_text
+from wasm_grpc.pool.reach import reach_of
 from wasm_grpc.pool.runtimes import find_runtime, find_runtimes, wanted_engines
 from wasm_grpc.pool.session import ProcessEnded, Session
 
@@ -218,6 +219,7 @@ async def _start_on_first(
         session = await bases.fork(
             found.runtime,
             wire.ForkJob.WORKER,
+            reach=reach_of([function], to_load=[function]),
             memory_bytes=memory_bytes + code_bytes([(engine, "", artifact.size_bytes)]),
             body_limit=_FRAME_LIMIT_BYTES,
         )

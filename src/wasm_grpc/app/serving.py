@@ -14,9 +14,11 @@ from wasm_grpc.app.observing import open_observers
 from wasm_grpc.app.preparation import Preparer, engines_of, find_preparable, open_preparer
 from wasm_grpc.catalogue.folder import survey_functions
 from wasm_grpc.catalogue.routes import make_catalogue
+from wasm_grpc.core.errors import ConfigError
 from wasm_grpc.core.heap import keep_freed_memory
 from wasm_grpc.core.machine import machine_memory_bytes
 from wasm_grpc.core.settings import Settings
+from wasm_grpc.core.walls import Wall, describe_missing
 from wasm_grpc.pool.functions import PoolFunction, memory_notes
 from wasm_grpc.pool.pool import open_pool
 from wasm_grpc.server.address import check_address
@@ -67,6 +69,7 @@ async def _serve(
         preparer = await stack.enter_async_context(
             open_preparer(engines, settings, problems=preparable.problems)
         )
+        _check_walls(preparer, settings)
         prepared = await preparer.prepare(functions, problems=preparable.problems)
         for note in memory_notes(prepared, settings, machine_memory_bytes()):
             _log.warning("%s", note)
@@ -87,6 +90,22 @@ async def _serve(
         await signals.first.wait()
         _log.info("draining for at most %g s; a second signal ends at once", settings.drain_s)
         await edge.drain(seconds=settings.drain_s, force=signals.second)
+
+
+def _check_walls(preparer: Preparer, settings: Settings) -> None:
+    """
+    Warn of walls around workers that the kernel lacks.
+
+    Raises:
+        ConfigError: There are such, and the settings require all.
+    """
+    opened = [found.opened for found in preparer.compiler.runtimes.values()]
+    missing = [wall for wall in Wall if any(wall in each.missing_walls for each in opened)]
+    if not missing:
+        return
+    if settings.require_sandbox:
+        raise ConfigError(f"require_sandbox: {describe_missing(missing)}")
+    _log.warning("%s", describe_missing(missing))
 
 
 def _import_server() -> None:

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from wasm_grpc.core.errors import ConfigError
+from wasm_grpc.core.secrecy import forget_variables, hide_memory
 from wasm_grpc.core.settings import Settings, make_settings
 from wasm_grpc.core.toml_file import read_toml
 from wasm_grpc.dapr.endpoint import endpoint_from
 from wasm_grpc.manifest.wording import closest
 
-__all__ = ["CONFIG_VARIABLE", "read_settings"]
+__all__ = ["CONFIG_VARIABLE", "hide_secrets", "read_settings"]
 
 CONFIG_VARIABLE = "WASM_GRPC_CONFIG"
 """Variable with the path of a TOML file of settings. By default no file is read."""
@@ -39,6 +40,8 @@ _DAPR_VARIABLES = {
     "DAPR_API_TOKEN": "dapr_api_token",
 }
 """Variables that ``dapr run`` sets, and Dapr's injector on Kubernetes."""
+_SECRETS = ("APP_API_TOKEN", "DAPR_API_TOKEN")
+"""Those of them, and settings of the same names, that nobody but this process should know."""
 _BOOLEANS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 
 
@@ -122,6 +125,16 @@ def read_settings(flags: Mapping[str, Any], environ: Mapping[str, str] = os.envi
     values.update(flags)
     _warn_of_unknown(environ)
     return make_settings(values)
+
+
+def hide_secrets() -> None:
+    """
+    Keep the tokens, which have been read, from other processes: workers that guests have escaped into.
+
+    Nothing can read the memory or the environment of this process any more, but a privileged process.
+    """
+    hide_memory()
+    forget_variables((*_SECRETS, *(_PREFIX + name for name in _SECRETS)))
 
 
 def _warn_of_unknown(environ: Mapping[str, str]) -> None:

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, TextIO
 
 from wasm_grpc.app.running import GuestProgram, run_once
 from wasm_grpc.cli.arguments import add_engine, duration, setting_flags, size, size_or_none
-from wasm_grpc.cli.configuration import read_settings
+from wasm_grpc.cli.configuration import hide_secrets, read_settings
 from wasm_grpc.cli.logs import log_to
 from wasm_grpc.cli.typed_arguments import read_argument
 from wasm_grpc.core.errors import ConfigError
@@ -132,6 +132,7 @@ def execute(options: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int:
     """
     log_to(stderr, default="warning")
     settings = read_settings(setting_flags(options))
+    hide_secrets()
     is_call = options.call is not None
     program = GuestProgram(
         file=Path(options.file),

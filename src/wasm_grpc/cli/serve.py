@@ -12,7 +12,7 @@ from typing import Any, TextIO
 from wasm_grpc.app.serving import serve
 from wasm_grpc.cli.arguments import add_engine, add_folder, duration_or_zero, setting_flags
 from wasm_grpc.cli.background_logs import logging_in_background
-from wasm_grpc.cli.configuration import read_settings
+from wasm_grpc.cli.configuration import hide_secrets, read_settings
 from wasm_grpc.cli.logs import log_to
 
 __all__ = ["PARSER", "add_arguments", "execute"]
@@ -60,6 +60,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="time for running calls after SIGTERM (default: 4s)",
     )
     parser.add_argument(
+        "--require-sandbox",
+        action="store_const",
+        const=True,
+        help="refuse to serve if the kernel can't confine workers fully",
+    )
+    parser.add_argument(
         "--reflection",
         action="store_const",
         const=True,
@@ -73,6 +79,7 @@ def execute(options: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int:
     """
     log_to(stderr)
     settings = read_settings(setting_flags(options))
+    hide_secrets()
     # Logs go through a thread, so that a slow reader can't block the event loop.
     with logging_in_background():
         asyncio.run(serve(Path(options.folder), settings, lambda line: print(line, file=stdout, flush=True)))

@@ -40,6 +40,7 @@ class Settings:
         compile_s: Limit on the wall time of one compile process, in seconds.
         compile_bytes: Limit on the writable memory of one compile process.
         worker_bytes: Memory of a worker besides what its functions' limits and native code need.
+        require_sandbox: Whether to refuse to serve if the kernel lacks a wall around workers.
         app_api_token: Token that daprd must send (``APP_API_TOKEN``). If empty, none is required.
         reflection: Whether to describe the services to clients (gRPC server reflection).
         event_token: Whether events need the token too. Daprd before 1.16.2 sends none with them.
@@ -63,6 +64,7 @@ class Settings:
     compile_s: float = 60.0
     compile_bytes: int = 2048 * MIB
     worker_bytes: int = 512 * MIB
+    require_sandbox: bool = False
     app_api_token: str = ""
     event_token: bool = True
     reflection: bool = False

@@ -117,6 +117,21 @@ class HostModule(Protocol):
         """
         ...
 
+    def import_libraries(self, *, infers: bool, decodes: bool) -> None:
+        """
+        Import the libraries that `open` needs.
+
+        Called before this process loses the right to read its own installation.
+
+        Args:
+            infers: Functions may be loaded that run models.
+            decodes: Functions may be loaded that decode pictures.
+
+        Raises:
+            WasmGrpcError, OSError, MemoryError: They are not there, or do not load.
+        """
+        ...
+
     def warm_ups(self) -> Sequence[Callable[[], None]]:
         """
         Return what to run in a process that was forked just now, so that its first invocation is not slow.

@@ -151,6 +151,9 @@ def open_mapped(backend: Backend, model: Model) -> GrantedContent:
             return GrantedContent(MappedFile(handle, model.size), session)
         finally:
             os.close(handle)
+    except PermissionError as exc:
+        # Landlock lets a worker open the file that was there, and none that has taken its place.
+        raise _changed(where) from exc
     except OSError as exc:
         raise HostError(
             f"{where}: can't be read: {exc.strerror}; expected the file as it was at the start"
@@ -158,12 +161,15 @@ def open_mapped(backend: Backend, model: Model) -> GrantedContent:
 
 
 def _check_digest(handle: int, model: Model, where: str) -> None:
-    changed = HostError(f"{where}: changed since the start; expected the file as it was at the start")
     if os.fstat(handle).st_size != model.size:
-        raise changed
+        raise _changed(where)
     with mmap.mmap(handle, model.size, access=mmap.ACCESS_READ) as content:
         if hashlib.sha256(content).hexdigest() != model.sha256:
-            raise changed
+            raise _changed(where)
+
+
+def _changed(where: str) -> HostError:
+    return HostError(f"{where}: changed since the start; expected the file as it was at the start")
 
 
 def warm(session: Session) -> None:

@@ -21,6 +21,7 @@ from wasm_grpc.core.model import Runtime
 from wasm_grpc.core.wire import EngineOpened, ForkJob
 from wasm_grpc.pool.child import become_subreaper
 from wasm_grpc.pool.children import Children
+from wasm_grpc.pool.reach import NOTHING, Reach
 from wasm_grpc.pool.session import KilledAtStartError, ProcessEnded, Session
 from wasm_grpc.pool.template import Template
 
@@ -61,7 +62,14 @@ class Bases:
         return (await self._base(runtime)).session.opened
 
     async def fork(
-        self, runtime: Runtime, job: ForkJob, *, memory_bytes: int, body_limit: int, cpu_s: int = 0
+        self,
+        runtime: Runtime,
+        job: ForkJob,
+        *,
+        memory_bytes: int,
+        body_limit: int,
+        reach: Reach = NOTHING,
+        cpu_s: int = 0,
     ) -> Session:
         """
         Return a new process that has loaded nothing.
@@ -71,6 +79,7 @@ class Bases:
             job: What the process does.
             memory_bytes: Writable memory that it may take.
             body_limit: The longest frame body that is taken from it.
+            reach: What its walls leave it.
             cpu_s: CPU seconds of the whole process; 0 is no limit.
 
         Raises:
@@ -78,24 +87,27 @@ class Bases:
         """
 
         async def fork(base: Template) -> Session:
-            return await base.fork(job, memory_bytes=memory_bytes, body_limit=body_limit, cpu_s=cpu_s)
+            return await base.fork(
+                job, memory_bytes=memory_bytes, body_limit=body_limit, reach=reach, cpu_s=cpu_s
+            )
 
         return await self._with_base(runtime, fork)
 
-    async def fork_template(self, runtime: Runtime, *, memory_bytes: int) -> Template:
+    async def fork_template(self, runtime: Runtime, *, memory_bytes: int, reach: Reach = NOTHING) -> Template:
         """
         Return a new template that has loaded nothing.
 
         Args:
             runtime: Engine and interpreter.
             memory_bytes: Writable memory that it, and each of its workers, may take.
+            reach: What its walls, which are its workers' too, leave it.
 
         Raises:
             EngineUnavailableError, WorkerStartError: There is none to be had.
         """
 
         async def fork(base: Template) -> Template:
-            return await base.fork_template(memory_bytes=memory_bytes)
+            return await base.fork_template(memory_bytes=memory_bytes, reach=reach)
 
         return await self._with_base(runtime, fork)
 

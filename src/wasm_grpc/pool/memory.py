@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import resource
+import re
 from collections.abc import Iterable
 
 from wasm_grpc.core.memory_limits import limit_in_code
@@ -24,11 +24,11 @@ __all__ = [
     "code_bytes",
     "dapr_bytes",
     "guest_bytes",
+    "held_bytes",
     "kept_bytes",
     "loaded_code_bytes",
     "models_bytes",
     "pictures_bytes",
-    "resident_bytes",
     "worker_bytes",
 ]
 
@@ -43,6 +43,8 @@ _LOADING = 3
 """While one artifact is loaded, for each of its bytes: the file, its payload, the engine's copy."""
 _DAPR_COPIES = 8
 """Of a message to or from Dapr: content, base64, JSON and frame, of the request and of the response."""
+_HELD = re.compile(rb"^(?:VmRSS|VmSwap|VmPTE):\s+(\d+) kB$", re.MULTILINE)
+"""Lines of ``/proc/<pid>/status``, see proc(5)."""
 _SUPPLIED_BYTES = 256 * MIB
 """For models that guests bring: a worker keeps up to 64 MiB of them, and each takes more when it runs."""
 
@@ -146,17 +148,21 @@ def worker_bytes(
     return own + guests + kept_bytes + traffic + dapr_bytes + pictures_bytes
 
 
-def resident_bytes(pid: int) -> int:
+def held_bytes(pid: int) -> int:
     """
-    Return the resident memory of a process; 0 where it can't be read (it is gone, or this is not Linux).
+    Return the memory that a process holds; 0 where it can't be read (it is gone, or this is not Linux).
+
+    That is what is resident, what is swapped out, and the page tables, which grow unseen if a process touches
+    one page here and there of a vast mapping. Shared memory counts as far as it is mapped; a worker can make
+    none (`worker/syscalls.py`).
     """
     try:
         # The kernel answers from memory: nothing to wait for, also on an event loop.
-        handle = os.open(f"/proc/{pid}/statm", os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        handle = os.open(f"/proc/{pid}/status", os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         try:
-            fields = os.read(handle, KIB).split()
+            text = os.read(handle, 16 * KIB)
         finally:
             os.close(handle)
-        return int(fields[1]) * resource.getpagesize()
-    except (OSError, IndexError, ValueError):
+    except OSError:
         return 0
+    return KIB * sum(map(int, _HELD.findall(text)))

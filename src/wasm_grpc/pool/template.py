@@ -14,6 +14,7 @@ from wasm_grpc.core.wire import Fork, Forked, ForkFailed, ForkJob, Load, Loaded,
 from wasm_grpc.pool.child import Child, ForkedChild
 from wasm_grpc.pool.children import Children
 from wasm_grpc.pool.process import ProcessEnds, WorkerProcess
+from wasm_grpc.pool.reach import NOTHING, Reach
 from wasm_grpc.pool.session import CONTROL_BYTES, ProcessEnded, Session, start_error
 
 __all__ = ["Generation", "Template", "TemplateEnded"]
@@ -129,13 +130,22 @@ class Template:
             self.loaded.add(index)
         return answer
 
-    async def fork(self, job: ForkJob, *, body_limit: int, memory_bytes: int = 0, cpu_s: int = 0) -> Session:
+    async def fork(
+        self,
+        job: ForkJob,
+        *,
+        body_limit: int,
+        reach: Reach = NOTHING,
+        memory_bytes: int = 0,
+        cpu_s: int = 0,
+    ) -> Session:
         """
         Return a process that has loaded what this template has.
 
         Args:
             job: What the process does.
             body_limit: The longest frame body that is taken from it.
+            reach: What its walls leave it.
             memory_bytes: Writable memory that it may take beyond that; 0 leaves it the template's limit.
             cpu_s: CPU seconds of the whole process; 0 is no limit.
 
@@ -144,15 +154,16 @@ class Template:
             asyncio.TimeoutError, ProtocolError: It does not answer, or not as it should.
             WorkerStartError: The kernel has no process left.
         """
-        message = Fork(job=job, memory_bytes=memory_bytes, cpu_s=cpu_s)
+        message = reach.fork(job, memory_bytes=memory_bytes, cpu_s=cpu_s)
         return await self._fork(message, body_limit=body_limit)
 
-    async def fork_template(self, *, memory_bytes: int) -> Template:
+    async def fork_template(self, *, memory_bytes: int, reach: Reach = NOTHING) -> Template:
         """
         Return another template that has loaded what this one has.
 
         Args:
             memory_bytes: Writable memory that it, and each of its workers, may take from then on.
+            reach: What its walls, which are its workers' too, leave it.
 
         Raises:
             ProcessEnded, asyncio.TimeoutError, ProtocolError, WorkerStartError: See `fork`.
@@ -160,7 +171,7 @@ class Template:
         ours, theirs = _forks_pair(self._runtime)
         with theirs:
             try:
-                message = Fork(job=ForkJob.TEMPLATE, memory_bytes=memory_bytes, cpu_s=0)
+                message = reach.fork(ForkJob.TEMPLATE, memory_bytes=memory_bytes)
                 session = await self._fork(message, body_limit=CONTROL_BYTES, forks=theirs)
             except BaseException:
                 ours.close()

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Collection, Coroutine, Mapping, Sequence
 
 from wasm_grpc.core.errors import ProtocolError, WasmGrpcError
 from wasm_grpc.core.wire import ForkJob, Load, LoadFailed
@@ -22,6 +22,7 @@ from wasm_grpc.pool import blame
 from wasm_grpc.pool.bases import FORK_TRIES, Bases, failure_text, fork_from, no_template
 from wasm_grpc.pool.blame import Blames
 from wasm_grpc.pool.functions import PoolFunction
+from wasm_grpc.pool.reach import Reach, reach_of
 from wasm_grpc.pool.registry import WorkerKind
 from wasm_grpc.pool.session import CONTROL_BYTES, ProcessEnded, Session
 from wasm_grpc.pool.template import Template, TemplateEnded
@@ -71,7 +72,8 @@ class Templates:
         """
 
         async def fork(template: Template) -> tuple[Session, frozenset[int]]:
-            session = await template.fork(ForkJob.WORKER, body_limit=CONTROL_BYTES)
+            reach = self._reach(kind, template.loaded)
+            session = await template.fork(ForkJob.WORKER, body_limit=CONTROL_BYTES, reach=reach)
             if template.generation.is_old():
                 self._in_background(self._renew(kind, template))
             return session, frozenset(template.loaded)
@@ -125,8 +127,9 @@ class Templates:
         begun_s = self._loop.time()
         ended = 0
         while ended < FORK_TRIES:
-            memory_bytes = self._worker_bytes[kind]
-            template = await self._bases.fork_template(kind.runtime, memory_bytes=memory_bytes)
+            template = await self._bases.fork_template(
+                kind.runtime, memory_bytes=self._worker_bytes[kind], reach=self._reach(kind, ())
+            )
             try:
                 if await self._load_in_advance(kind, template, begun_s):
                     return template
@@ -206,6 +209,14 @@ class Templates:
         if self._templates.get(kind) is template:
             del self._templates[kind]
         await template.end()
+
+    def _reach(self, kind: WorkerKind, loaded: Collection[int]) -> Reach:
+        """
+        Return what a process of a kind needs that has loaded these functions.
+        """
+        served = {index: each.function for index, each in enumerate(self._functions) if each.kind == kind}
+        to_load = [function for index, function in served.items() if index not in loaded]
+        return reach_of(served.values(), to_load=to_load)
 
     def _lock(self, kind: WorkerKind) -> asyncio.Lock:
         return self._locks.setdefault(kind, asyncio.Lock())

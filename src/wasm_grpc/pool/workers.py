@@ -30,7 +30,7 @@ from wasm_grpc.pool.bases import Bases
 from wasm_grpc.pool.blame import Blames
 from wasm_grpc.pool.functions import PoolFunction, kind_bytes
 from wasm_grpc.pool.loading import Loading
-from wasm_grpc.pool.memory import resident_bytes
+from wasm_grpc.pool.memory import held_bytes
 from wasm_grpc.pool.promises import FrameLimits, check_outcome, frame_limits
 from wasm_grpc.pool.registry import WorkerKind
 from wasm_grpc.pool.run import Run, State, not_loadable
@@ -211,14 +211,14 @@ class Workers:
             if worker.run is not None and worker.run.is_overdue(now_s):
                 _log.warning("worker %d did not begin an invocation in time and is replaced", worker.pid)
                 worker.session.process.kill()
-            resident = resident_bytes(worker.pid)
-            if resident <= self._worker_bytes[worker.kind]:
+            held = held_bytes(worker.pid)
+            if held <= self._worker_bytes[worker.kind]:
                 continue
             if worker.run is None:
-                _log.warning("idle worker %d holds %d MiB and is replaced", worker.pid, resident // MIB)
+                _log.warning("idle worker %d holds %d MiB and is replaced", worker.pid, held // MIB)
                 worker.session.process.kill()
             else:
-                worker.run.kill(Reason.WORKER_MEMORY, f"its worker grew to {resident // MIB} MiB")
+                worker.run.kill(Reason.WORKER_MEMORY, f"its worker grew to {held // MIB} MiB")
 
     def begin_closing(self) -> None:
         """

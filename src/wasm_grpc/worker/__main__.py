@@ -24,6 +24,7 @@ from wasm_grpc.worker.frame_socket import FrameSocket
 from wasm_grpc.worker.functions import LoadedFunctions
 from wasm_grpc.worker.landlock import give_up_writing
 from wasm_grpc.worker.template import serve_template
+from wasm_grpc.worker.walls import missing_walls
 
 
 def main(argv: Sequence[str]) -> int:
@@ -45,12 +46,13 @@ def main(argv: Sequence[str]) -> int:
     except WasmGrpcError as exc:
         frames.send(EngineFailed(str(exc)))
         return 1
+    give_up_writing()
     frames.send(
         EngineOpened(
             python=f"{platform.python_implementation()} {platform.python_version()}",
             version=engine.version,
             target=engine.target,
-            is_sealed=give_up_writing(),
+            missing_walls=missing_walls(),
             limits_instances=engine.limits_instances,
         )
     )

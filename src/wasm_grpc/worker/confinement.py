@@ -10,8 +10,11 @@ import sys
 from pathlib import Path
 
 from wasm_grpc.core.model import KIB
+from wasm_grpc.core.secrecy import hide_memory
+from wasm_grpc.worker import landlock
 
 __all__ = [
+    "STATUS",
     "confine",
     "end_with_parent",
     "limit_cpu",
@@ -20,8 +23,12 @@ __all__ = [
     "writable_bytes",
 ]
 
+STATUS = "/proc/self/status"
+"""What `writable_bytes` reads."""
+
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NAME = 15
+_PR_SET_NO_NEW_PRIVS = 38
 """From <linux/prctl.h>."""
 _OPEN_FILES = 256
 """Limit on open files, far above what a worker needs."""
@@ -41,6 +48,13 @@ def confine() -> None:
     # The CPU limit of an invocation kills the process with SIGPROF, which a child may inherit as ignored.
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
     end_with_parent()
+    if sys.platform == "linux":
+        # Landlock and seccomp ask this of whoever has no privileges: that it can gain none, by setuid say.
+        ctypes.CDLL(None).prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    if not landlock.is_available():
+        # Otherwise no worker can open the memory of another below /proc. It is not hidden for nothing: where
+        # /proc is mounted with `hidepid`, the server could no longer see how much memory the process takes.
+        hide_memory()
     _limit(resource.RLIMIT_CORE, 0)
     _limit(resource.RLIMIT_NOFILE, _OPEN_FILES)
 
@@ -86,7 +100,7 @@ def writable_bytes() -> int:
     Return the memory that ``RLIMIT_DATA`` counts, in bytes; 0 if this is not Linux.
     """
     try:
-        lines = Path("/proc/self/status").read_text("ascii").splitlines()
+        lines = Path(STATUS).read_text("ascii").splitlines()
         return next(int(line.split()[1]) * KIB for line in lines if line.startswith("VmData:"))
     except (OSError, StopIteration):
         return 0

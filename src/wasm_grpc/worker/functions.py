@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -161,6 +162,15 @@ class LoadedFunctions:
         if len(self._prepared) > self._prepared_limit:
             _, oldest = self._prepared.popitem(last=False)
             oldest.discard()
+
+    def import_libraries(self, *, infers: bool, decodes: bool) -> None:
+        """
+        Import what functions need that may run models or decode pictures: see `HostModule.import_libraries`.
+        """
+        # What is missing then is reported when such a function is loaded.
+        for host in self._hosts:
+            with contextlib.suppress(WasmGrpcError, OSError, MemoryError):
+                host.import_libraries(infers=infers, decodes=decodes)
 
     def warm_ups(self) -> Iterator[Callable[[], None]]:
         """

@@ -7,8 +7,9 @@ from wasm_grpc.core.wire import Inspect, Inspected, InspectRefused
 from wasm_grpc.inference.models import open_mapped, warm
 from wasm_grpc.inference.registry import open_backend
 from wasm_grpc.pictures.registry import open_decoder
-from wasm_grpc.worker.confinement import writable_bytes
+from wasm_grpc.worker.confinement import STATUS, writable_bytes
 from wasm_grpc.worker.frame_socket import FrameSocket
+from wasm_grpc.worker.walls import put_up_walls
 
 __all__ = ["find_decoder", "inspect_one"]
 
@@ -19,6 +20,9 @@ def inspect_one(frames: FrameSocket, task: Inspect) -> None:
     """
     try:
         backend = open_backend()
+        files = (STATUS,) if task.model is None else (STATUS, task.model.host)
+        # A model may run on several threads. Whatever the backend needs is imported by now.
+        put_up_walls(files, infers=True, has_threads=True)
         before = writable_bytes()
         if task.model is not None:
             # The variable keeps the session open until its memory is measured.

@@ -9,63 +9,105 @@ from __future__ import annotations
 
 import ctypes
 import os
+import stat
 import struct
 import sys
+from collections.abc import Iterable
 
-__all__ = ["give_up_writing"]
+__all__ = ["give_up_files", "give_up_writing", "is_available"]
 
 _CREATE_RULESET = 444
+_ADD_RULE = 445
 _RESTRICT_SELF = 446
 _VERSION_FLAG = 1
-_PR_SET_NO_NEW_PRIVS = 38
-"""From <linux/prctl.h>."""
+_PATH_BENEATH = 1
+_PATH_RULE = struct.Struct("<Qi")
+"""``struct landlock_path_beneath_attr``: rights, and the descriptor of a file or folder."""
 
 # Bits of ``LANDLOCK_ACCESS_FS_…``, ``LANDLOCK_ACCESS_NET_…`` and ``LANDLOCK_SCOPE_…``.
 _EXECUTE = 1 << 0
 _WRITE_FILE = 1 << 1
+_READ_FILE = 1 << 2
+_READ_DIR = 1 << 3
 _REMOVE_AND_MAKE = sum(1 << bit for bit in range(4, 13))
 _REFER = 1 << 13
 _TRUNCATE = 1 << 14
+_IOCTL_DEVICE = 1 << 15
 _NET_TCP = 0b11
 _SCOPE = 0b11
 
 
-def give_up_writing() -> bool:
+def is_available() -> bool:
     """
-    Forbid this process to write, create, remove or execute files.
+    Return whether the kernel has it. One before 5.13 has not, and a container may forbid it.
+    """
+    return _version() >= 1
+
+
+def give_up_writing() -> None:
+    """
+    Forbid this process to write, create, remove or execute files, where the kernel has Landlock.
 
     Newer kernels also forbid TCP connections (6.7), and signals to other processes (6.12). Files that are
     open stay open, and other files can still be read.
-
-    Returns:
-        Whether the kernel has applied this. A kernel before 5.13 can't, and a container may forbid it.
     """
-    if sys.platform != "linux":
-        return False
-    libc = ctypes.CDLL(None, use_errno=True)
-    version = libc.syscall(_CREATE_RULESET, None, 0, _VERSION_FLAG)
+    _restrict(0, ())
+
+
+def give_up_files(readable: Iterable[int]) -> None:
+    """
+    Forbid this process all that `give_up_writing` does, and to open files for reading.
+
+    Args:
+        readable: Descriptors of the files that it may go on to open, and of folders for all below them.
+    """
+    _restrict(_READ_FILE | _READ_DIR, readable)
+
+
+def _restrict(reading: int, readable: Iterable[int]) -> None:
+    """
+    Enter a new domain. Without privileges, a process must first give up gaining any, as `confine` does.
+
+    Raises:
+        OSError: The kernel has Landlock and refuses all the same.
+    """
+    version = _version()
     if version < 1:
-        return False
-    rules = _rules(version)
-    ruleset = libc.syscall(_CREATE_RULESET, rules, len(rules), 0)
-    if ruleset < 0:
-        return False
-    # No rule is added, so the ruleset allows nothing of what it handles.
+        return
+    libc = ctypes.CDLL(None, use_errno=True)
+    rules = _rules(version, reading)
+    ruleset = _checked(libc.syscall(_CREATE_RULESET, rules, len(rules), 0))
     try:
-        # A process without privileges must first give up gaining any, such as by a setuid program.
-        libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-        return bool(libc.syscall(_RESTRICT_SELF, ruleset, 0) == 0)
+        for descriptor in readable:
+            is_folder = stat.S_ISDIR(os.fstat(descriptor).st_mode)
+            rule = _PATH_RULE.pack(reading if is_folder else _READ_FILE, descriptor)
+            _checked(libc.syscall(_ADD_RULE, ruleset, _PATH_BENEATH, rule, 0))
+        _checked(libc.syscall(_RESTRICT_SELF, ruleset, 0))
     finally:
         os.close(ruleset)
 
 
-def _rules(version: int) -> bytes:
+def _version() -> int:
+    if sys.platform != "linux":
+        return 0
+    return int(ctypes.CDLL(None).syscall(_CREATE_RULESET, None, 0, _VERSION_FLAG))
+
+
+def _checked(result: int) -> int:
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+    return result
+
+
+def _rules(version: int, reading: int) -> bytes:
     """
     Return a ``struct landlock_ruleset_attr`` for a version of Landlock, which refuses fields of later ones.
     """
-    files = _EXECUTE | _WRITE_FILE | _REMOVE_AND_MAKE
+    files = reading | _EXECUTE | _WRITE_FILE | _REMOVE_AND_MAKE
     files |= _REFER if version >= 2 else 0
     files |= _TRUNCATE if version >= 3 else 0
+    files |= _IOCTL_DEVICE if version >= 5 else 0
     if version >= 6:
         return struct.pack("<QQQ", files, _NET_TCP, _SCOPE)
     if version >= 4:

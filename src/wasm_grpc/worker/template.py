@@ -7,9 +7,9 @@ child of the server (which is a *subreaper*, see prctl(2)): the server can wait 
 it when the server dies, while it outlives the template.
 
 What the new process shares with its template are the pages of memory that neither writes to. It has a
-connection, a start counter and a standard error of its own, and a Landlock domain of its own, so that it
-can signal neither the template nor its siblings. It inherits the limits, the empty environment and the
-ignored signals.
+connection, a start counter and a standard error of its own. It inherits the limits, the empty environment
+and the ignored signals. Once it has imported all that it needs, it puts up walls of its own (see `walls`)
+within those of its template, so that it can signal neither the template nor its siblings.
 
 A fork copies only the thread that calls it, and whatever lock another thread held stays locked in the copy.
 So no template may start a thread, and a function whose model runs on several is not loaded into one.
@@ -42,8 +42,8 @@ from wasm_grpc.engines.protocol import Engine
 from wasm_grpc.worker.confinement import end_with_parent, limit_cpu, limit_memory, name_process
 from wasm_grpc.worker.frame_socket import FrameSocket
 from wasm_grpc.worker.functions import LoadedFunctions
-from wasm_grpc.worker.landlock import give_up_writing
 from wasm_grpc.worker.loop import serve
+from wasm_grpc.worker.walls import put_up_walls
 
 __all__ = ["fork_twice", "serve_template"]
 
@@ -174,18 +174,22 @@ def _serve(functions: LoadedFunctions, message: Fork, connection: int, counter: 
         limit_memory(message.memory_bytes)
     if message.cpu_s:
         limit_cpu(message.cpu_s)
-    # Again: a domain of its own keeps it from signalling the others.
-    give_up_writing()
     frames = FrameSocket(socket.socket(fileno=connection))
-    if message.job is ForkJob.WORKER:
-        memory = mmap.mmap(counter, StartCounter.SIZE)
-        os.close(counter)
-        return serve(frames, functions, StartCounter(memory))
+    memory = mmap.mmap(counter, StartCounter.SIZE) if message.job is ForkJob.WORKER else None
     os.close(counter)
-    if message.job is ForkJob.TEMPLATE:
+    if message.job is ForkJob.COMPILER:
+        _do_one_task(frames, functions.engine)
+        return 0
+    functions.import_libraries(infers=message.infers, decodes=message.decodes)
+    put_up_walls(
+        [os.fsdecode(path) for path in message.files.split(b"\0")[:-1]],
+        infers=message.infers,
+        forks=memory is None,
+        has_threads=message.has_threads,
+    )
+    if memory is None:
         return serve_template(frames, socket.socket(fileno=forks[0]), functions)
-    _do_one_task(frames, functions.engine)
-    return 0
+    return serve(frames, functions, StartCounter(memory))
 
 
 def _do_one_task(frames: FrameSocket, engine: Engine) -> None:
@@ -196,8 +200,11 @@ def _do_one_task(frames: FrameSocket, engine: Engine) -> None:
 
     task = frames.receive()
     if isinstance(task, Compile):
+        # An engine compiles on every core.
+        put_up_walls(has_threads=True)
         compile_one(frames, engine, task)
     elif isinstance(task, Describe):
+        put_up_walls()
         describe_one(frames, task)
     elif isinstance(task, Inspect):
         inspect_one(frames, task)

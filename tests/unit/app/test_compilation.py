@@ -27,7 +27,7 @@ WASMER, WASMTIME = EngineName.WASMER, EngineName.WASMTIME
 def runtimes() -> dict[EngineName, FoundRuntime]:
     """Return both engines, as if they were installed."""
     opened = EngineOpened(
-        python="CPython 3", version="1", target="here", is_sealed=True, limits_instances=False
+        python="CPython 3", version="1", target="here", missing_walls=(), limits_instances=False
     )
     return {engine: FoundRuntime(Runtime(engine, "python"), opened) for engine in (WASMER, WASMTIME)}
 
@@ -111,7 +111,7 @@ def test_engines_that_are_not_available(tmp_path: Path) -> None:
     """Without any engine that may run a module, the error names those that are available."""
     runtime = FoundRuntime(
         Runtime(WASMTIME, "python"),
-        EngineOpened(python="CPython 3", version="1", target="here", is_sealed=True, limits_instances=True),
+        EngineOpened(python="CPython 3", version="1", target="here", missing_walls=(), limits_instances=True),
     )
 
     with ArtifactCache(tmp_path / "cache") as cache:

@@ -17,7 +17,7 @@ from wasm_grpc.pool.runtimes import FoundRuntime
 
 FOUND = FoundRuntime(
     Runtime(EngineName.WASMER, "python"),
-    EngineOpened(python="CPython 3", version="1", target="here", is_sealed=True, limits_instances=False),
+    EngineOpened(python="CPython 3", version="1", target="here", missing_walls=(), limits_instances=False),
 )
 
 

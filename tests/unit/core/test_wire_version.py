@@ -21,6 +21,7 @@ FINGERPRINTS = {
     11: "7a22de32eaf44aba",
     12: "af298311f75d9d47",
     13: "335b57b363c3f4fc",
+    14: "ab4a4dc6e795f6fe",
 }
 """What `fingerprint` returned in each version. Add a line for a new version, and leave the others."""
 

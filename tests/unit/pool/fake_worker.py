@@ -42,7 +42,7 @@ from wasm_grpc.worker.template import fork_twice
 
 __all__: list[str] = []
 
-_OPENED = EngineOpened(python="P 1", version="1", target="t", is_sealed=True, limits_instances=True)
+_OPENED = EngineOpened(python="P 1", version="1", target="t", missing_walls=(), limits_instances=True)
 _PIECE_BYTES = 1 << 20
 _waitpid = os.waitpid
 _loaders: dict[int, int] = {}

@@ -166,6 +166,8 @@ async def test_what_a_forked_worker_is_confined_to(prober: Runtime, tmp_path: Pa
         for worker in (one, two):
             answer = await worker.ask(Load(0, function), (LoadFailed, LoadFailed), within_s=10)
             findings.append(json.loads(answer.error))
+            threads = len(list(Path(f"/proc/{worker.process.pid}/task").iterdir()))
+            findings[-1]["threads"] = threads
     finally:
         for process in (one.process, two.process):
             await process.end()
@@ -175,7 +177,6 @@ async def test_what_a_forked_worker_is_confined_to(prober: Runtime, tmp_path: Pa
     for found, worker in zip(findings, (one, two), strict=True):
         assert found["pid"] == worker.process.pid
         assert found["parent"] == os.getpid()
-        assert found["parent_death_signal"] == signal.SIGKILL
         assert found["threads"] == 1
         assert set(found["environment"]) - {"PWD", "PYTHONPATH"} <= {
             "PATH",
@@ -190,7 +191,7 @@ async def test_what_a_forked_worker_is_confined_to(prober: Runtime, tmp_path: Pa
         # What it may take is what it was given, on top of what the interpreter and the engine hold.
         assert 64 * MIB <= found["data_bytes"][1] <= 64 * MIB + 128 * MIB
         assert found["memory"] == "refused"
-        assert found["descriptors"] == ["/dev/null", "/dev/null", "/memfd", "pipe", "socket"]
-        assert found["write"] == ("refused" if found["landlock"] >= 1 else "done")
-        assert found["signal_to_template"] == ("refused" if found["landlock"] >= 6 else "done")
+        assert found["descriptors"] == ["device", "device", "file", "pipe", "socket"]
+        assert found["write"] == "refused"
+        assert found["signal_to_template"] == "refused"
     assert findings[0]["random"] != findings[1]["random"]

@@ -47,8 +47,8 @@ def test_files_can_be_read_but_not_written(tmp_path: Path) -> None:
     file.write_text("content")
     code = """
 import sys
-from wasm_grpc.worker.landlock import give_up_writing
-if not give_up_writing():
+from wasm_grpc.worker.landlock import is_available
+if not is_available():
     sys.exit(77)
 print(open(sys.argv[1]).read())
 for path in (sys.argv[1], sys.argv[1] + ".new"):

@@ -321,7 +321,7 @@ _CONTROL: dict[type[Any], str] = {
     Load: "",
     Loaded: "",
     LoadFailed: "",
-    Fork: "",
+    Fork: "files",
     Forked: "",
     ForkFailed: "",
     Compile: "module",

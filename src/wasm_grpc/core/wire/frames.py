@@ -21,7 +21,7 @@ __all__ = [
     "pack",
 ]
 
-WIRE_VERSION = 13
+WIRE_VERSION = 14
 """Increased with every change of a message. Both sides must have the same."""
 
 HEAD_LIMIT_BYTES = 4 * MIB

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from wasm_grpc.core.model import GuestKind, Model, Outcome, WorkerFunction
+from wasm_grpc.core.walls import Wall
 from wasm_grpc.core.wire.frames import Kind
 
 __all__ = [
@@ -82,7 +83,7 @@ class EngineOpened:
         python: Implementation and version of its interpreter, such as "CPython 3.10.13".
         version: Version of the engine.
         target: Everything that the engine's native code depends on; see `Engine.target`.
-        is_sealed: Whether the kernel prevents it from writing files (Landlock).
+        missing_walls: What the kernel lacks to confine it.
         limits_instances: Whether the engine limits the memory of each instance, besides that in its code.
     """
 
@@ -91,7 +92,7 @@ class EngineOpened:
     python: str
     version: str
     target: str
-    is_sealed: bool
+    missing_walls: tuple[Wall, ...]
     limits_instances: bool
 
 
@@ -179,6 +180,11 @@ class Fork:
         memory_bytes: Writable memory that it may take beyond what it has at the start; 0 leaves it the limit
             of its template.
         cpu_s: CPU seconds of the whole process; 0 is no limit.
+        infers: Whether functions of a worker or template may run models.
+        decodes: Whether they may decode pictures.
+        has_threads: Whether models of theirs run on several threads.
+        files: Paths of the files that it opens for its functions, each with a NUL at its end, as the file
+            system encodes them. It can open no others.
     """
 
     kind: ClassVar[Kind] = Kind.FORK
@@ -186,6 +192,10 @@ class Fork:
     job: ForkJob
     memory_bytes: int
     cpu_s: int
+    infers: bool = False
+    decodes: bool = False
+    has_threads: bool = False
+    files: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,11 @@ class Bindgen:
         """
         return BindgenState
 
+    def import_libraries(self, *, infers: bool, decodes: bool) -> None:
+        """
+        See `HostModule.import_libraries`. It needs none.
+        """
+
     def warm_ups(self) -> Sequence[Callable[[], None]]:
         """
         See `HostModule.warm_ups`. There is nothing to warm up.

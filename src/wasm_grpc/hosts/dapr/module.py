@@ -30,6 +30,11 @@ class DaprAsFiles:
         """
         return _Granted(grants.dapr).begin
 
+    def import_libraries(self, *, infers: bool, decodes: bool) -> None:
+        """
+        See `HostModule.import_libraries`. There are none.
+        """
+
     def warm_ups(self) -> Sequence[Callable[[], None]]:
         """
         See `HostModule.warm_ups`. There is nothing to warm up.

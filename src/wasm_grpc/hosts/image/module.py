@@ -50,15 +50,28 @@ class WasmedgeImage:
         """
         if PICTURES_IMPORT not in imports:
             return _never
-        if self._decoder is None:
-            self._decoder = self._open_decoder()
-        return functools.partial(PictureState, self._decoder)
+        return functools.partial(PictureState, self._opened())
+
+    def import_libraries(self, *, infers: bool, decodes: bool) -> None:
+        """
+        See `HostModule.import_libraries`.
+
+        Raises:
+            PicturesUnavailableError: The decoder is not installed.
+        """
+        if decodes:
+            self._opened()
 
     def warm_ups(self) -> Sequence[Callable[[], None]]:
         """
         See `HostModule.warm_ups`. There is nothing to warm up.
         """
         return ()
+
+    def _opened(self) -> Decoder:
+        if self._decoder is None:
+            self._decoder = self._open_decoder()
+        return self._decoder
 
 
 def _never(_: HostCall) -> PictureState:

@@ -43,6 +43,16 @@ class WasiNn:
             models=self._models.grant(grants.inference), tensor_types=grants.inference.tensor_types
         ).begin
 
+    def import_libraries(self, *, infers: bool, decodes: bool) -> None:
+        """
+        See `HostModule.import_libraries`.
+
+        Raises:
+            InferenceUnavailableError: There is no inference backend.
+        """
+        if infers:
+            _ = self._models.backend
+
     def warm_ups(self) -> Sequence[Callable[[], None]]:
         """
         See `HostModule.warm_ups`.

@@ -50,6 +50,11 @@ class TensorflowLite:
 
         return begin
 
+    def import_libraries(self, *, infers: bool, decodes: bool) -> None:
+        """
+        See `HostModule.import_libraries`. wasi-nn imports the backend, which both use.
+        """
+
     def warm_ups(self) -> Sequence[Callable[[], None]]:
         """
         See `HostModule.warm_ups`. wasi-nn warms up the models.

@@ -36,6 +36,11 @@ class Wapc:
         """
         return WapcState
 
+    def import_libraries(self, *, infers: bool, decodes: bool) -> None:
+        """
+        See `HostModule.import_libraries`. There are none.
+        """
+
     def warm_ups(self) -> Sequence[Callable[[], None]]:
         """
         See `HostModule.warm_ups`. There is nothing to warm up.

@@ -103,10 +103,17 @@ def _content(where: str, entry: MountEntry) -> bytes:
         # Non-blocking, since the file may have been replaced by a pipe.
         with os.fdopen(os.open(entry.host, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
             content = file.read(entry.size + 1)
+    except PermissionError as exc:
+        # Landlock lets a worker open the file that was there, and none that has taken its place.
+        raise _changed(where) from exc
     except OSError as exc:
         raise HostError(
             f"file {where!r}: can't be read: {exc.strerror}; expected the file as it was at the start"
         ) from exc
     if hashlib.sha256(content).hexdigest() != entry.sha256:
-        raise HostError(f"file {where!r}: changed since the start; expected the file as it was at the start")
+        raise _changed(where)
     return content
+
+
+def _changed(where: str) -> HostError:
+    return HostError(f"file {where!r}: changed since the start; expected the file as it was at the start")
