@@ -428,3 +428,30 @@ async def test_a_missing_wall_that_is_required(
     assert line.startswith(
         f"wasm-grpc serve: require_sandbox: the sandbox of workers lacks {without.replace(',', ' and ')}: "
     )
+
+
+async def test_what_lies_in_a_worker(start_escaped: StartEscaped, tmp_path: Path) -> None:
+    """A function with files, models or secrets of its own shares its workers with no other function."""
+    functions = tmp_path / "functions"
+    for name in ("echo", "plain"):
+        write_function(functions, name, guest="echo")
+    for name in ("files", "others"):
+        place = write_function(
+            functions, name, guest="echo", sections='[[capabilities.files]]\nhost = "data"\nguest = "/data"\n'
+        )
+        (place / "data").write_text(f"of {name}")
+    code = """
+        frame = sys._getframe()
+        while "functions" not in frame.f_locals:
+            frame = frame.f_back
+        answer = sorted(each.function.name for each in frame.f_locals["functions"]._table.values())
+    """
+    async with start_escaped() as (_, caller):
+        found = {name: await escape(caller, code, name) for name in ("echo", "plain", "files", "others")}
+
+    assert found == {
+        "echo": ["echo", "plain"],
+        "plain": ["echo", "plain"],
+        "files": ["files"],
+        "others": ["others"],
+    }

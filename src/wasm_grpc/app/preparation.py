@@ -254,4 +254,5 @@ def pool_function(
         runtime=found.runtime,
         policy=PoolPolicy(**asdict(manifest.pool)),
         code_bytes=artifact.size_bytes,
+        has_secrets=bool(function.secrets),
     )

@@ -36,12 +36,14 @@ class PoolFunction:
         runtime: Engine and interpreter.
         policy: How many of its invocations run and wait.
         code_bytes: Size of its artifact.
+        has_secrets: Whether secrets are put into its environment.
     """
 
     function: WorkerFunction
     runtime: Runtime
     policy: PoolPolicy
     code_bytes: int = 0
+    has_secrets: bool = False
 
     @property
     def kind(self) -> WorkerKind:
@@ -50,8 +52,16 @@ class PoolFunction:
 
         A model that a guest brings is input of native code, which may read past its buffers: so it runs in a
         process that has served, and will serve, nobody else.
+
+        Whoever has escaped from an engine reads all that lies in their worker. So a function with something
+        to keep (secrets, files or models that it was granted) shares its workers with no other.
         """
-        return WorkerKind(self.runtime, self.function.name if self.function.grants.inference.may_load else "")
+        grants = self.function.grants
+        if grants.inference.may_load:
+            return WorkerKind(self.runtime, self.function.name, is_exclusive=True)
+        if self.has_secrets or grants.dapr.secrets or grants.inference.models or grants.mounts:
+            return WorkerKind(self.runtime, self.function.name)
+        return WorkerKind(self.runtime)
 
     @property
     def is_loaded_in_advance(self) -> bool:

@@ -37,19 +37,15 @@ class WorkerKind:
 
     Attributes:
         runtime: Engine and interpreter.
-        function: The only function that such workers run, each worker once; "" where they run all
-            functions of this runtime that have no kind of their own, one invocation after another.
+        function: The only function that such workers run; "" where they run all functions of this runtime
+            that have no kind of their own.
+        is_exclusive: Whether a worker runs one invocation and ends, because its guest could leave something
+            behind.
     """
 
     runtime: Runtime
     function: str = ""
-
-    @property
-    def is_exclusive(self) -> bool:
-        """
-        Whether a worker runs one invocation and ends, because its guest could leave something behind.
-        """
-        return bool(self.function)
+    is_exclusive: bool = False
 
 
 class State(enum.Enum):
@@ -298,15 +294,15 @@ def _floors(kinds: Iterable[WorkerKind], *, slots: int, max_workers: int) -> dic
     Return how many workers of each kind are always kept: its *floor*.
 
     That is one for each slot and a spare for the kind that most functions have, and one for each other kind.
-    Exclusive kinds come last, and get one only while `max_workers` allows it.
+    The kinds of single functions come last, and get one only while `max_workers` allows it.
     """
     counts: dict[WorkerKind, int] = {}
     for kind in kinds:
         counts[kind] = counts.get(kind, 0) + 1
-    by_need = sorted(counts, key=lambda kind: (kind.is_exclusive, -counts[kind]))
+    by_need = sorted(counts, key=lambda kind: (kind.is_exclusive, bool(kind.function), -counts[kind]))
     floors: dict[WorkerKind, int] = {}
     for kind in by_need:
         left = max_workers - sum(floors.values())
         wanted = 1 if floors else slots + 1
-        floors[kind] = min(wanted, max(left, 0)) if kind.is_exclusive or not floors else 1
+        floors[kind] = min(wanted, max(left, 0)) if kind.function or not floors else 1
     return floors

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 
+import pytest
+
 from wasm_grpc.core.model import (
     MIB,
+    DaprGrants,
     EngineName,
     Grants,
     GuestKind,
     Inference,
     Limits,
     Model,
+    Mount,
+    MountEntry,
     PoolPolicy,
     ReuseKind,
     Runtime,
@@ -19,6 +24,8 @@ from wasm_grpc.core.model import (
 )
 from wasm_grpc.core.settings import make_settings
 from wasm_grpc.pool.functions import PoolFunction, kind_bytes, memory_notes
+from wasm_grpc.pool.reach import Reach, reach_of
+from wasm_grpc.pool.registry import WorkerKind
 
 SETTINGS = make_settings({"workers": 4})
 
@@ -46,6 +53,49 @@ def function(
         policy=PoolPolicy(min=in_advance),
         code_bytes=code,
     )
+
+
+PYTHON = Runtime(EngineName.WASMTIME, "python")
+FILE = Mount(guest="/data", entries=(MountEntry(path="file", host="/host/file"), MountEntry(path="folder")))
+MODEL = Model(name="m", host="/host/model", size=1, sha256="")
+
+
+@pytest.mark.parametrize(
+    ("grants", "has_secrets", "kind"),
+    [
+        (Grants(), False, WorkerKind(PYTHON)),
+        (Grants(dapr=DaprGrants(state=("store/*",))), False, WorkerKind(PYTHON)),
+        (Grants(), True, WorkerKind(PYTHON, "f")),
+        (Grants(dapr=DaprGrants(secrets=("store/*",))), False, WorkerKind(PYTHON, "f")),
+        (Grants(mounts=(FILE,)), False, WorkerKind(PYTHON, "f")),
+        (Grants(inference=Inference(models=(MODEL,))), False, WorkerKind(PYTHON, "f")),
+        (Grants(inference=Inference(may_load=True)), True, WorkerKind(PYTHON, "f", is_exclusive=True)),
+    ],
+    ids=["nothing", "calls", "secrets", "secrets by Dapr", "files", "models", "models that guests bring"],
+)
+def test_who_shares_workers(grants: Grants, *, has_secrets: bool, kind: WorkerKind) -> None:
+    """A function with secrets, files or models shares its workers with no other."""
+    plain = function("f", engine=EngineName.WASMTIME, code=1, digest="1")
+    granted = dataclasses.replace(plain.function, grants=grants)
+
+    assert dataclasses.replace(plain, function=granted, has_secrets=has_secrets).kind == kind
+
+
+def test_what_walls_leave_a_process() -> None:
+    """It can open the files of the functions that it has still to load, and infers if any of them does."""
+    loaded = WorkerFunction(name="a", guest=GuestKind.WASI_COMMAND, artifact="/cache/a", digest="")
+    model = dataclasses.replace(MODEL, threads=2)
+    later = dataclasses.replace(
+        loaded,
+        artifact="/cache/ü",
+        grants=Grants(mounts=(FILE,), inference=Inference(models=(model,))),
+    )
+
+    reach = reach_of([loaded, later], to_load=[later])
+
+    files = "/cache/ü\0/host/file\0/host/model\0".encode()
+    assert reach == Reach(infers=True, has_threads=True, files=files)
+    assert reach_of([loaded], to_load=[]) == Reach()
 
 
 def test_workers_that_this_machine_has_no_memory_for() -> None:

@@ -468,7 +468,7 @@ def test_its_text_counts() -> None:
     assert repr(schedule) == "<Schedule 1 busy, 0 lent, 2 idle, 0 starting, 1 waiting>"
 
 
-BRINGS_MODELS = WorkerKind(WASMTIME.runtime, "brings-models")
+BRINGS_MODELS = WorkerKind(WASMTIME.runtime, "brings-models", is_exclusive=True)
 
 
 def test_a_kind_of_its_own_has_one_worker() -> None:
@@ -488,6 +488,20 @@ def test_kinds_of_their_own_take_no_process_from_others() -> None:
     schedule = ready_schedule(functions, slots=1, max_workers=2)
 
     assert schedule.submit(1, "own", 0) == [RetireWorker(1), StartWorker(3, BRINGS_MODELS)]
+
+
+def test_functions_that_share_no_worker_come_after_those_that_do() -> None:
+    """The slots and a spare are for the workers that most functions share, one is for each other function."""
+    kinds = [WorkerKind(WASMTIME.runtime, name) for name in ("one", "two", "three")]
+    functions = {kind.function: policy(kind=kind) for kind in kinds}
+    schedule = Schedule({**functions, "f": policy()}, slots=1, max_workers=4)
+
+    assert schedule.start() == [
+        StartWorker(1, WASMTIME),
+        StartWorker(2, WASMTIME),
+        StartWorker(3, kinds[0]),
+        StartWorker(4, kinds[1]),
+    ]
 
 
 def test_a_function_alone_on_its_kind_has_the_slots() -> None:

@@ -14,7 +14,7 @@ from wasm_grpc.pool.schedule import Action, Assign, FunctionPolicy, Pause, Resum
 KINDS = (
     WorkerKind(Runtime(EngineName.WASMTIME, "python")),
     WorkerKind(Runtime(EngineName.WASMER, "python3.10")),
-    WorkerKind(Runtime(EngineName.WASMTIME, "python"), "brings a model"),
+    WorkerKind(Runtime(EngineName.WASMTIME, "python"), "brings a model", is_exclusive=True),
 )
 DEPTHS = 3
 """The deepest ticket; what runs one calls nobody."""
