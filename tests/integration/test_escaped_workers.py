@@ -111,6 +111,11 @@ def attempts(*lines: str) -> str:
     return f"NUMBERS = {NUMBERS}\nanswer = {{{table}}}"
 
 
+def _status(pid: int) -> dict[str, str]:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
+
+
 async def test_no_process_and_no_program(start_escaped: StartEscaped) -> None:
     """A worker makes no process, by whichever call, runs no program and starts no thread."""
     tries = (
@@ -284,11 +289,7 @@ async def test_no_privilege(start_escaped: StartEscaped) -> None:
     """A worker holds no capability, also where root started the server, and can gain none."""
     async with start_escaped() as (server, caller):
         await caller.invoke("echo", b"here")
-        (worker,) = set(worker_pids(server.process.pid)[:1])
-        lines = Path(f"/proc/{worker}/status").read_text().splitlines()
-        status = dict(
-            line.split(":\t") for line in lines if line.startswith(("Cap", "NoNewPrivs", "Seccomp:"))
-        )
+        status = _status(worker_pids(server.process.pid)[0])
 
     assert {name: int(status[name], 16) for name in ("CapInh", "CapPrm", "CapEff", "CapAmb")} == {
         "CapInh": 0,
@@ -312,6 +313,29 @@ async def test_the_tokens_are_nowhere_to_be_read(start_escaped: StartEscaped) ->
         seen = environment.read_bytes() if os.geteuid() == 0 else b""
 
     assert (read.returncode, read.stdout, b"-token" in seen) == (1, b"", False)
+
+
+@pytest.mark.parametrize("in_advance", [0, 1], ids=["loaded by a worker", "loaded by a template"])
+async def test_a_granted_file_that_only_root_can_read(
+    start_escaped: StartEscaped, tmp_path: Path, in_advance: int
+) -> None:
+    """Where a granted file takes root's privilege to read, a worker that loads it keeps that, and reads no other."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can make files of another user")
+    grant = f'[pool]\nmin = {in_advance}\n[capabilities]\nfiles = [{{ host = "data", guest = "/data" }}]\n'
+    place = write_function(tmp_path / "functions", "echo", sections=grant)
+    (place / "data").write_text("of another user")
+    (place / "data").chmod(0o600)
+    os.chown(place / "data", 64321, 64321)
+    os.chown(place, 64321, 64321)
+    place.chmod(0o700)
+    async with start_escaped() as (server, caller):
+        found = await escape(caller, attempts("os.open('/etc/shadow', 0)", "os.setuid(64321)"))
+        capabilities = _status(worker_pids(server.process.pid)[0])["CapPrm"]
+
+    assert found == {"os.open('/etc/shadow', 0)": "EACCES", "os.setuid(64321)": NONE}
+    # CAP_DAC_READ_SEARCH
+    assert int(capabilities, 16) == (0 if in_advance else 1 << 2)
 
 
 @pytest.mark.timeout(60)
@@ -437,7 +461,10 @@ async def test_what_lies_in_a_worker(start_escaped: StartEscaped, tmp_path: Path
         write_function(functions, name, guest="echo")
     for name in ("files", "others"):
         place = write_function(
-            functions, name, guest="echo", sections='[[capabilities.files]]\nhost = "data"\nguest = "/data"\n'
+            functions,
+            name,
+            guest="echo",
+            sections='[capabilities]\nfiles = [{ host = "data", guest = "/data" }]\n',
         )
         (place / "data").write_text(f"of {name}")
     code = """

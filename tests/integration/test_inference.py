@@ -147,6 +147,8 @@ async def test_inference_ends_with_its_time(server: Server, caller: Caller) -> N
 
 async def test_a_caller_who_goes_stops_the_inference(server: Server, caller: Caller) -> None:
     """A cancelled call kills the worker in the middle of a run of its model."""
+    # So that its worker is there to be watched.
+    await caller.invoke("patient", i32(1))
     call = caller.start("patient", i32(EVER))
     sent = asyncio.ensure_future(call)
     worker = await busy_worker(server.process.pid)
@@ -170,11 +172,11 @@ async def test_a_model_that_crashes_costs_one_worker(caller: Caller) -> None:
     assert (await caller.invoke("own", model_bytes("double"))).body
 
 
-async def test_functions_share_the_mappings_of_a_model(server: Server, caller: Caller) -> None:
+async def test_a_worker_maps_a_model_twice(server: Server, caller: Caller) -> None:
     """
-    Three functions that name one model, each with its own copy of the file, share its mappings in a worker.
+    Functions that name one model have workers of their own, each of which maps the file twice.
 
-    One is the backend's. With the other, a model that a guest brings is compared.
+    One mapping is the backend's. With the other, a model that a guest brings is compared.
     """
     for name in ("double", "same", "again"):
         assert (await caller.invoke(name, i32(5))).body == i32(10)
@@ -189,6 +191,7 @@ async def test_a_model_that_changes_is_not_taken_up(server: Server, caller: Call
     model = tmp_path / "functions" / "patient" / "model.tflite"
     other = tmp_path / "other.tflite"
     other.write_bytes(model_bytes("double"))
+    await caller.invoke("patient", i32(1))
     other.replace(model)
 
     assert (await caller.invoke("patient", i32(7))).body == i32(7)

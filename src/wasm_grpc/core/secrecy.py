@@ -11,6 +11,8 @@ import os
 import sys
 from collections.abc import Iterable
 
+from wasm_grpc.core.libc import libc
+
 __all__ = ["forget_variables", "hide_memory"]
 
 _PR_SET_DUMPABLE = 4
@@ -24,7 +26,7 @@ def hide_memory() -> None:
     Only a privileged process may still do so. The environment below ``/proc`` is hidden as well.
     """
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+        libc().prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def forget_variables(names: Iterable[str]) -> None:
@@ -35,7 +37,7 @@ def forget_variables(names: Iterable[str]) -> None:
     """
     names = [name for name in names if name in os.environ]
     if sys.platform == "linux" and names:
-        table = ctypes.POINTER(ctypes.c_void_p).in_dll(ctypes.CDLL(None), "environ")
+        table = ctypes.POINTER(ctypes.c_void_p).in_dll(libc(), "environ")
         beginnings = tuple(f"{name}=".encode() for name in names)
         index = 0
         while address := table[index]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import resource
 import signal
 import sys
 from pathlib import Path
 
+from wasm_grpc.core.libc import libc
 from wasm_grpc.core.model import KIB
 from wasm_grpc.core.secrecy import hide_memory
 from wasm_grpc.worker import landlock
@@ -50,7 +50,7 @@ def confine() -> None:
     end_with_parent()
     if sys.platform == "linux":
         # Landlock and seccomp ask this of whoever has no privileges: that it can gain none, by setuid say.
-        ctypes.CDLL(None).prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+        libc().prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     if not landlock.is_available():
         # Otherwise no worker can open the memory of another below /proc. It is not hidden for nothing: where
         # /proc is mounted with `hidepid`, the server could no longer see how much memory the process takes.
@@ -64,7 +64,7 @@ def end_with_parent() -> None:
     Have the kernel kill this process when its parent ends. A fork clears this, see prctl(2).
     """
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        libc().prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 def name_process(job: str) -> None:
@@ -72,7 +72,7 @@ def name_process(job: str) -> None:
     Name this process after its job, for whoever looks at ``ps -o comm`` or ``top``: "wasm-worker".
     """
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_NAME, f"wasm-{job}".encode(), 0, 0, 0)
+        libc().prctl(_PR_SET_NAME, f"wasm-{job}".encode(), 0, 0, 0)
 
 
 def limit_memory(more_bytes: int) -> None:

@@ -7,12 +7,13 @@ The C library has no wrapper for these system calls. Their numbers are the same 
 
 from __future__ import annotations
 
-import ctypes
 import os
 import stat
 import struct
 import sys
 from collections.abc import Iterable
+
+from wasm_grpc.core.libc import call_system
 
 __all__ = ["give_up_files", "give_up_writing", "is_available"]
 
@@ -74,15 +75,14 @@ def _restrict(reading: int, readable: Iterable[int]) -> None:
     version = _version()
     if version < 1:
         return
-    libc = ctypes.CDLL(None, use_errno=True)
     rules = _rules(version, reading)
-    ruleset = _checked(libc.syscall(_CREATE_RULESET, rules, len(rules), 0))
+    ruleset = call_system(_CREATE_RULESET, rules, len(rules), 0)
     try:
         for descriptor in readable:
             is_folder = stat.S_ISDIR(os.fstat(descriptor).st_mode)
             rule = _PATH_RULE.pack(reading if is_folder else _READ_FILE, descriptor)
-            _checked(libc.syscall(_ADD_RULE, ruleset, _PATH_BENEATH, rule, 0))
-        _checked(libc.syscall(_RESTRICT_SELF, ruleset, 0))
+            call_system(_ADD_RULE, ruleset, _PATH_BENEATH, rule, 0)
+        call_system(_RESTRICT_SELF, ruleset, 0)
     finally:
         os.close(ruleset)
 
@@ -90,14 +90,10 @@ def _restrict(reading: int, readable: Iterable[int]) -> None:
 def _version() -> int:
     if sys.platform != "linux":
         return 0
-    return int(ctypes.CDLL(None).syscall(_CREATE_RULESET, None, 0, _VERSION_FLAG))
-
-
-def _checked(result: int) -> int:
-    if result < 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
-    return result
+    try:
+        return call_system(_CREATE_RULESET, None, 0, _VERSION_FLAG)
+    except OSError:
+        return 0
 
 
 def _rules(version: int, reading: int) -> bytes:

@@ -13,6 +13,8 @@ import struct
 import sys
 from collections.abc import Iterable, Iterator
 
+from wasm_grpc.core.libc import libc
+
 __all__ = ["drop_privileges", "open_readable"]
 
 _VERSION_3 = 0x20080522
@@ -79,7 +81,7 @@ def _permitted() -> int:
     if sys.platform != "linux":
         return 0
     sets = ctypes.create_string_buffer(_SETS.size)
-    if ctypes.CDLL(None).capget(_HEADER.pack(_VERSION_3, 0), sets):
+    if libc().capget(_HEADER.pack(_VERSION_3, 0), sets):
         return 0
     _, low, _, _, high, _ = _SETS.unpack(sets.raw)
     return int(low) | int(high) << 32
@@ -90,7 +92,6 @@ def _set(effective: int, permitted: int) -> None:
         return
     low, high = 0xFFFF_FFFF, 32
     sets = _SETS.pack(effective & low, permitted & low, 0, effective >> high, permitted >> high, 0)
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.capset(_HEADER.pack(_VERSION_3, 0), sets):
+    if libc().capset(_HEADER.pack(_VERSION_3, 0), sets):
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))

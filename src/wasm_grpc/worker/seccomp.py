@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import functools
 import os
 import platform
 import struct
 import sys
-from collections.abc import Sequence
 
-from wasm_grpc.worker.syscalls import AARCH64, X86_64, Condition, Machine, Rule, rules_for
+from wasm_grpc.core.libc import call_system
+from wasm_grpc.worker.syscalls import AARCH64, X86_64, Condition, Machine, Rule, rules_for, signal_rule
 
 __all__ = ["build_filter", "filter_calls", "is_available", "this_machine"]
 
@@ -56,14 +57,13 @@ def filter_calls(*, forks: bool = False, has_threads: bool = False) -> None:
     machine = this_machine()
     if machine is None:
         raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
-    code = build_filter(machine, rules_for(machine, pid=os.getpid(), forks=forks, has_threads=has_threads))
+    if forks:
+        _begin(machine, forks=False, has_threads=has_threads)
+    code = build_filter(machine, pid=os.getpid(), forks=forks, has_threads=has_threads)
     program = ctypes.create_string_buffer(code, len(code))
     # struct sock_fprog
     head = struct.pack("@HP", len(code) // _INSTRUCTION.size, ctypes.addressof(program))
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.syscall(machine.seccomp, _SET_MODE_FILTER, _SPEC_ALLOW, head):
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
+    call_system(machine.seccomp, _SET_MODE_FILTER, _SPEC_ALLOW, head)
 
 
 def is_available() -> bool:
@@ -73,8 +73,11 @@ def is_available() -> bool:
     machine = this_machine()
     if machine is None:
         return False
-    action = struct.pack("=I", _RET_ERRNO)
-    return bool(ctypes.CDLL(None).syscall(machine.seccomp, _GET_ACTION_AVAIL, 0, action) == 0)
+    try:
+        call_system(machine.seccomp, _GET_ACTION_AVAIL, 0, struct.pack("=I", _RET_ERRNO))
+    except OSError:
+        return False
+    return True
 
 
 def this_machine() -> Machine | None:
@@ -86,20 +89,38 @@ def this_machine() -> Machine | None:
     return {"x86_64": X86_64, "aarch64": AARCH64}.get(platform.machine())
 
 
-def build_filter(machine: Machine, rules: Sequence[Rule]) -> bytes:
+def build_filter(machine: Machine, *, pid: int, forks: bool = False, has_threads: bool = False) -> bytes:
     """
     Return the program of a filter: an array of ``struct sock_filter``.
 
     A call that no rule names fails with ENOSYS, as does each call of another architecture, and one whose
     conditions do not hold with EPERM.
+
+    Args:
+        machine: What the process runs on.
+        pid: Its process id.
+        forks: See `rules_for`.
+        has_threads: See `rules_for`.
     """
-    unknown = _return_error(errno.ENOSYS)
-    code = [_load(_MACHINE_AT), _jump(machine.audit, 1, 0), unknown, _load(_NUMBER_AT)]
-    for rule in rules:
-        block = [each for condition in rule.conditions for each in _check(condition)]
-        block.append(_instruction(_RETURN, _RET_ALLOW))
-        code += [_jump(rule.number, 0, len(block)), *block]
-    return b"".join([*code, unknown])
+    last = _allow(signal_rule(machine, pid=pid, forks=forks)) + _return_error(errno.ENOSYS)
+    return _begin(machine, forks=forks, has_threads=has_threads) + last
+
+
+# Kept, since a template builds it once for all that it forks.
+@functools.cache
+def _begin(machine: Machine, *, forks: bool, has_threads: bool) -> bytes:
+    code = [_load(_MACHINE_AT), _jump(machine.audit, 1, 0), _return_error(errno.ENOSYS), _load(_NUMBER_AT)]
+    rules = rules_for(machine, forks=forks, has_threads=has_threads)
+    return b"".join([*code, *map(_allow, rules)])
+
+
+def _allow(rule: Rule) -> bytes:
+    """
+    Return the instructions that allow a call, and go on after themselves at any other.
+    """
+    block = [each for condition in rule.conditions for each in _check(condition)]
+    block.append(_instruction(_RETURN, _RET_ALLOW))
+    return b"".join([_jump(rule.number, 0, len(block)), *block])
 
 
 def _check(condition: Condition) -> list[bytes]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["AARCH64", "X86_64", "Condition", "Machine", "Rule", "rules_for"]
+__all__ = ["AARCH64", "X86_64", "Condition", "Machine", "Rule", "rules_for", "signal_rule"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,19 +180,16 @@ _PR_SET_PDEATHSIG, _PR_SET_NAME, _PR_SET_NO_NEW_PRIVS = 1, 15, 38
 _SIGABRT = 6
 
 
-def rules_for(machine: Machine, *, pid: int, forks: bool = False, has_threads: bool = False) -> list[Rule]:
+def rules_for(machine: Machine, *, forks: bool = False, has_threads: bool = False) -> list[Rule]:
     """
-    Return the calls that a process may make, those with conditions first.
+    Return the calls that a process may make, those with conditions first. `signal_rule` has one more.
 
     Args:
         machine: What it runs on.
-        pid: Its process id, the only one that it may signal.
         forks: It is a template.
         has_threads: It may start threads.
     """
     prctl = (_PR_SET_PDEATHSIG, _PR_SET_NAME, _PR_SET_NO_NEW_PRIVS) if forks else (_PR_SET_NAME,)
-    # What it forks signals itself too, with another id, when it aborts.
-    signals = Condition(1, _ALL, (_SIGABRT,)) if forks else Condition(0, _ALL, (pid,))
     conditional: list[tuple[tuple[int | None, int | None], tuple[Condition, ...]]] = [
         (_MMAP, (Condition(3, _MAP_KIND, _MAPPINGS),)),
         (_OPEN, (Condition(1, _O_WRITES, (0,)),)),
@@ -200,7 +197,6 @@ def rules_for(machine: Machine, *, pid: int, forks: bool = False, has_threads: b
         (_FCNTL, (Condition(1, _ALL, _FCNTL_COMMANDS),)),
         (_IOCTL, (Condition(1, _ALL, _IOCTL_COMMANDS),)),
         (_PRCTL, (Condition(0, _ALL, prctl),)),
-        (_TGKILL, (signals,)),
         # Of itself, and only to read.
         (
             _PRLIMIT64,
@@ -211,7 +207,20 @@ def rules_for(machine: Machine, *, pid: int, forks: bool = False, has_threads: b
         conditional.append((_CLONE, (Condition(0, _CLONE_NEW, (0,)),)))
     elif has_threads:
         conditional.append((_CLONE, (Condition(0, _CLONE_NEW | _CLONE_THREAD, (_CLONE_THREAD,)),)))
-    plain = {**_ALWAYS, **_FORKING} if forks else _ALWAYS
+    conditional += [(numbers, ()) for numbers in _ALWAYS.values()]
+    conditional += [(numbers, ()) for numbers in _FORKING.values() if forks]
     numbered = [(numbers[machine.column], conditions) for numbers, conditions in conditional]
-    numbered += [(numbers[machine.column], ()) for numbers in plain.values()]
     return [Rule(number, conditions) for number, conditions in numbered if number is not None]
+
+
+def signal_rule(machine: Machine, *, pid: int, forks: bool = False) -> Rule:
+    """
+    Return the rule for signals: a process may send them to itself, and what a template forks may abort.
+
+    Args:
+        machine: What it runs on.
+        pid: Its process id.
+        forks: It is a template. What it forks has another id.
+    """
+    condition = Condition(1, _ALL, (_SIGABRT,)) if forks else Condition(0, _ALL, (pid,))
+    return Rule(_TGKILL[machine.column], (condition,))

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from wasm_grpc.worker.seccomp import build_filter, is_available, this_machine
-from wasm_grpc.worker.syscalls import AARCH64, X86_64, Machine, rules_for
+from wasm_grpc.worker.syscalls import AARCH64, X86_64, Machine
 
 PID = 4711
 ALLOWED = "allowed"
@@ -60,7 +60,7 @@ NUMBERS = {
 
 def verdict(machine: Machine, number: int, *arguments: int, audit: int | None = None, **profile: bool) -> str:
     """Run the filter on one call, and return how it ends: "allowed", or the name of its error."""
-    code = build_filter(machine, rules_for(machine, pid=PID, **profile))
+    code = build_filter(machine, pid=PID, **profile)
     words = [argument & 0xFFFF_FFFF_FFFF_FFFF for argument in (*arguments, *[0] * (6 - len(arguments)))]
     data = struct.pack("<IIQ6Q", number, machine.audit if audit is None else audit, 0, *words)
     program = list(struct.iter_unpack("<HBBI", code))
