@@ -1,8 +1,8 @@
 """
 A worker whose engine was escaped from: the real one, confined as ever, that runs code with what the process has.
 
-An invocation's body that begins with ``#escape`` is Python code, and so is whatever follows on these letters in
-a module that is compiled. What the code calls `answer` is the answer, as text. Its arguments are those of a worker,
+An invocation's body that begins with ``#escape`` is Python code, and so is an argument in the manifest of a function
+that is loaded, and whatever follows on these letters in a module that is compiled. What the code calls `answer` is the answer, as text. Its arguments are those of a worker,
 and ``--without=`` walls that its kernel shall lack, by their names.
 """
 
@@ -24,13 +24,13 @@ from collections.abc import Callable
 from typing import Any
 
 from wasm_grpc.core.model import Outcome, Reason
-from wasm_grpc.core.wire import Compile, CompileRefused, Invoke
+from wasm_grpc.core.wire import Compile, CompileRefused, Invoke, Load, Loaded, LoadFailed
 from wasm_grpc.engines.protocol import Engine
 from wasm_grpc.guests.protocol import Ending
 from wasm_grpc.worker import __main__ as program
 from wasm_grpc.worker import compiling, landlock, loop, seccomp
 from wasm_grpc.worker.frame_socket import FrameSocket
-from wasm_grpc.worker.functions import LoadedFunction
+from wasm_grpc.worker.functions import LoadedFunction, LoadedFunctions
 
 __all__: list[str] = []
 
@@ -41,6 +41,7 @@ MODULES = (ctypes, errno, fcntl, mmap, os, resource, select, signal, socket, sys
 libc = ctypes.CDLL(None, use_errno=True)
 libc.syscall.restype = ctypes.c_long
 _run = loop._run  # noqa: SLF001 - where an escape takes over
+_load = LoadedFunctions.load
 _compile_one = compiling.compile_one
 
 
@@ -80,6 +81,13 @@ def _run_escaped(frames: FrameSocket, entry: LoadedFunction, message: Invoke) ->
     return Ending(outcome=Outcome(reason=Reason.OK, body=answer.encode()))
 
 
+def _load_escaped(functions: LoadedFunctions, message: Load) -> Loaded | LoadFailed:
+    code = [each.encode() for each in message.function.args if each.encode().startswith(MARK)]
+    if not code:
+        return _load(functions, message)
+    return LoadFailed(message.index, _escape(code[0]))
+
+
 def _compile_escaped(frames: FrameSocket, engine: Engine, task: Compile) -> None:
     _, mark, code = task.module.partition(MARK)
     if not mark:
@@ -98,5 +106,6 @@ def _lack(walls: str) -> None:
 if __name__ == "__main__":
     _lack("".join(flag for flag in sys.argv if flag.startswith("--without=")))
     loop._run = _run_escaped  # noqa: SLF001
+    LoadedFunctions.load = _load_escaped  # type: ignore[assignment,method-assign]
     compiling.compile_one = _compile_escaped
     sys.exit(program.main([flag for flag in sys.argv if flag.startswith("--")]))

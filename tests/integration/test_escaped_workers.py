@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import json
 import os
 import subprocess
 import sys
@@ -16,10 +17,10 @@ import pytest
 
 from integration.client import Caller, connect
 from integration.commands import run_command
-from integration.conftest import StartServer
 from integration.guests import write_function
-from integration.processes import worker_pids
-from rig import Server
+from integration.processes import process_pids, worker_pids
+from rig import Server, serve
+from rig.server import installed_command
 
 __all__ = []
 
@@ -81,19 +82,33 @@ def worker_python(engine: str, without: str, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def start_escaped(start_server: StartServer, worker_python: Path, tmp_path: Path) -> StartEscaped:
-    """Serve on one worker that runs the code which it is sent."""
+def start_escaped(
+    engine: str, cache_environment: dict[str, str], worker_python: Path, tmp_path: Path
+) -> StartEscaped:
+    """Serve on one worker that runs the code which it is sent, with root's privileges or without."""
 
     @asynccontextmanager
-    async def start(*flags: str, env: dict[str, str] | None = None) -> AsyncIterator[tuple[Server, Caller]]:
+    async def start(
+        *, env: dict[str, str] | None = None, is_privileged: bool = True
+    ) -> AsyncIterator[tuple[Server, Caller]]:
         functions = tmp_path / "functions"
         if not functions.exists():
             write_function(functions, "echo")
-        flags = ("--worker-python", str(worker_python), "--workers", "1", *flags)
-        async with start_server(functions, *flags, env=env) as server, connect(server.address) as caller:
+        flags = ("--engine", engine, "--worker-python", str(worker_python), "--workers", "1")
+        command = [*(() if is_privileged else unprivileged()), installed_command()]
+        environment = {**cache_environment, **(env or {})}
+        async with (
+            serve(functions, *flags, env=environment, command=command) as server,
+            connect(server.address) as caller,
+        ):
             yield server, caller
 
     return start
+
+
+def unprivileged() -> tuple[str, ...]:
+    """Return what begins a command that has no more privileges than any user's."""
+    return ("setpriv", "--bounding-set=-all", "--inh-caps=-all") if os.geteuid() == 0 else ()
 
 
 async def escape(caller: Caller, code: str, function: str = "echo") -> object:
@@ -303,12 +318,9 @@ async def test_no_privilege(start_escaped: StartEscaped) -> None:
 async def test_the_tokens_are_nowhere_to_be_read(start_escaped: StartEscaped) -> None:
     """The server's tokens are not in its environment once it serves, which a process of its user can't read."""
     tokens = {"APP_API_TOKEN": "the-app-token", "WASM_GRPC_DAPR_API_TOKEN": "the-sidecar-token"}
-    async with start_escaped(env=tokens) as (server, _):
+    async with start_escaped(env=tokens, is_privileged=False) as (server, _):
         environment = Path(f"/proc/{server.process.pid}/environ")
-        # The same user, without the privileges that root has.
-        command = ["cat", str(environment)]
-        if os.geteuid() == 0:
-            command = ["setpriv", "--bounding-set=-all", "--inh-caps=-all", *command]
+        command = [*unprivileged(), "cat", str(environment)]
         read = subprocess.run(command, capture_output=True, timeout=10, check=False)
         seen = environment.read_bytes() if os.geteuid() == 0 else b""
 
@@ -368,11 +380,37 @@ async def test_memory_that_no_limit_of_the_kernel_counts(start_escaped: StartEsc
     assert (failure.reason, healthy.body) == ("WORKER_MEMORY", b"next")
 
 
+async def test_the_template(start_escaped: StartEscaped, tmp_path: Path) -> None:
+    """Native code that escapes while a template loads it finds the walls as well; only forking is left to it."""
+    tries = {
+        "os.open('/etc/passwd', 0)": "EACCES",
+        "os.open('/proc/self/environ', 0)": "EACCES",
+        "os.open('/a', os.O_CREAT)": "EPERM",
+        "socket.socketpair()": NONE,
+        f"os.kill({os.getpid()}, 0)": NONE,
+        "call(NUMBERS['clone'], 0x10000011, 0, 0, 0, 0)": "EPERM",
+        f"resource.prlimit({os.getpid()}, resource.RLIMIT_CPU)": "EPERM",
+    }
+    code = json.dumps("#escape\n" + attempts(*tries))
+    write_function(tmp_path / "functions", "loader", guest="echo", sections=f"args = [{code}]\n")
+    async with start_escaped() as (server, caller):
+        await caller.fail("loader")
+        templates = process_pids(server.process.pid, "wasm-template")
+        pattern = rf"worker ({'|'.join(map(str, templates))}) can't load it: (.*)"
+        answer = (await server.process.stderr.match(pattern))[2]
+        states = [_status(template) for template in templates]
+
+    assert ast.literal_eval(answer) == tries
+    # The base has loaded nothing, and has none of the walls.
+    privileges = sorted((state["Seccomp"], int(state["CapPrm"], 16) == 0) for state in states)
+    assert privileges[-1] == ("2", True)
+
+
 async def test_the_compile_process(
     engine: str, worker_python: Path, cache_environment: dict[str, str], tmp_path: Path
 ) -> None:
     """A module that escapes while it is compiled finds no file, no socket, no process and no privilege either."""
-    tries = ("os.open('/etc/passwd', 0)", "os.open('/tmp/a', os.O_CREAT)", "os.fork()", "socket.socketpair()")
+    tries = ("os.open('/etc/passwd', 0)", "os.open('/a', os.O_CREAT)", "os.fork()", "socket.socketpair()")
     code = attempts(*tries, f"resource.prlimit({os.getpid()}, resource.RLIMIT_CPU)").encode()
     function = write_function(tmp_path / "functions", "deaf")
     section = b"\x06escape#escape\n" + code
@@ -389,28 +427,31 @@ async def test_the_compile_process(
     assert list(found.values()) == ["EACCES", "EPERM", "EPERM", "ENOSYS", "EPERM"]
 
 
-SEALED = ("os.open('/proc/{pid}/environ', 0)", "os.open('/proc/{pid}/mem', 0)")
-WRITES = ("os.open('/tmp/x', os.O_CREAT | os.O_RDWR)", "os.mkdir('/tmp/x')")
+SEALED = (
+    "os.open('/proc/{pid}/environ', 0)",
+    "os.open('/proc/{pid}/mem', 0)",
+    "os.open('/proc/{template}/mem', 0)",
+    "call(NUMBERS['tgkill'], {pid}, {pid}, 0)",
+)
+WRITES = ("os.open('{folder}/new', os.O_CREAT | os.O_RDWR)", "os.mkdir('{folder}/new')")
 
 
 @pytest.mark.parametrize(
     ("without", "expected"),
     [
-        ("landlock", ["EACCES", "EACCES", "EPERM", "ENOSYS", "ENOSYS", "done"]),
-        ("seccomp", ["EACCES", "EACCES", "EACCES", "EACCES", "done", "EACCES"]),
+        ("landlock", ["EACCES", "EACCES", "EACCES", "EPERM", "EPERM", "ENOSYS", "ENOSYS", "done"]),
+        ("seccomp", ["EACCES", "EACCES", "EACCES", "EPERM", "EACCES", "EACCES", "done", "EACCES"]),
     ],
 )
 async def test_what_one_wall_holds_where_the_other_is_missing(
-    start_escaped: StartEscaped, expected: list[str]
+    start_escaped: StartEscaped, tmp_path: Path, expected: list[str]
 ) -> None:
-    """Without Landlock a worker still reads no secret of the server and writes nothing; nor without seccomp."""
-    async with start_escaped() as (server, caller):
+    """Without Landlock a worker still reads no memory of other processes and writes nothing; nor without seccomp."""
+    async with start_escaped(is_privileged=False) as (server, caller):
         pid = server.process.pid
-        # The server has only just started, and is still root's where root has started it.
-        sealed = [line.format(pid=pid) for line in SEALED]
-        found = await escape(
-            caller, attempts(*sealed, *WRITES, "socket.socketpair()", "os.open('/etc/passwd', 0)")
-        )
+        (template, *_) = process_pids(pid, "wasm-template")
+        lines = [line.format(pid=pid, template=template, folder=tmp_path) for line in (*SEALED, *WRITES)]
+        found = await escape(caller, attempts(*lines, "socket.socketpair()", "os.open('/etc/passwd', 0)"))
 
     assert isinstance(found, dict)
     assert list(found.values()) == expected
