@@ -431,7 +431,8 @@ SEALED = (
     "os.open('/proc/{pid}/environ', 0)",
     "os.open('/proc/{pid}/mem', 0)",
     "os.open('/proc/{template}/mem', 0)",
-    "call(NUMBERS['tgkill'], {pid}, {pid}, 0)",
+    # SIGABRT, which a template may send.
+    "call(NUMBERS['tgkill'], {pid}, {pid}, 6)",
 )
 WRITES = ("os.open('{folder}/new', os.O_CREAT | os.O_RDWR)", "os.mkdir('{folder}/new')")
 

@@ -66,6 +66,39 @@ for path in (sys.argv[1], sys.argv[1] + ".new"):
     assert file.read_text() == "content"
 
 
+def test_only_named_files_can_be_read(tmp_path: Path) -> None:
+    """Within its walls, a process opens the files that were named and what is below a named folder, and no other."""
+    for path in ("named", "other", "folder/below"):
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_text(path)
+    code = """
+import sys
+from pathlib import Path
+from wasm_grpc.worker.landlock import is_available
+from wasm_grpc.worker.walls import put_up_walls
+if not is_available():
+    sys.exit(77)
+folder = Path(sys.argv[1])
+put_up_walls([str(folder / "named"), str(folder / "folder"), str(folder / "missing")])
+for path in ("named", "folder/below", "other", "missing"):
+    try:
+        print((folder / path).read_text())
+    except OSError as exc:
+        print(exc.strerror)
+"""
+
+    ended = run(code, str(tmp_path))
+
+    if ended.returncode == 77:
+        pytest.skip("this kernel, or this container, has no Landlock")
+    assert ended.stdout.splitlines() == [
+        "named",
+        "folder/below",
+        "Permission denied",
+        "No such file or directory",
+    ], ended.stderr
+
+
 def test_a_crash_leaves_no_core_file() -> None:
     """The limit on core files is 0, so that no guest's secrets reach a disk."""
     ended = run("import resource\nprint(resource.getrlimit(resource.RLIMIT_CORE))")
