@@ -129,6 +129,7 @@ _ALWAYS: dict[str, tuple[int | None, int | None]] = {
     "sched_yield": (24, 124),
     "exit": (60, 93),
     "futex": (202, 98),
+    "set_tid_address": (218, 96),
     "exit_group": (231, 94),
     "set_robust_list": (273, 99),
     "rseq": (334, 293),
