@@ -350,31 +350,34 @@ async def test_a_granted_file_that_only_root_can_read(
     assert int(capabilities, 16) == (0 if in_advance else 1 << 2)
 
 
+GROW = {
+    # Memory that is no longer writable counts for no limit.
+    "read-only memory": """
+        held.append(mmap.mmap(-1, 64 << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))
+        held[-1].write(bytes(64 << 20))
+        at = ctypes.addressof(ctypes.c_char.from_buffer(held[-1]))
+        libc.mprotect(ctypes.c_void_p(at), ctypes.c_size_t(64 << 20), 1)
+    """,
+    # One page in each 2 MiB of a mapping: the tables take as much memory again, the pages themselves none.
+    "page tables": """
+        held.append(mmap.mmap(-1, 64 << 30, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | 0x4000, prot=1))
+        for at in range(0, 64 << 30, 2 << 20):
+            held[-1][at]
+    """,
+}
+
+
+def growing(way: str) -> str:
+    """Return code that takes memory until it is ended."""
+    return "held = []\nfor _ in range(1000):\n" + textwrap.indent(textwrap.dedent(GROW[way]), "    ")
+
+
 @pytest.mark.timeout(60)
-@pytest.mark.parametrize(
-    "grow",
-    [
-        # Memory that is no longer writable counts for no limit.
-        """
-            held.append(mmap.mmap(-1, 64 << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))
-            held[-1].write(bytes(64 << 20))
-            at = ctypes.addressof(ctypes.c_char.from_buffer(held[-1]))
-            libc.mprotect(ctypes.c_void_p(at), ctypes.c_size_t(64 << 20), 1)
-        """,
-        # One page in each 2 MiB of a mapping: the tables take as much memory again, the pages themselves none.
-        """
-            held.append(mmap.mmap(-1, 64 << 30, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | 0x4000, prot=1))
-            for at in range(0, 64 << 30, 2 << 20):
-                held[-1][at]
-        """,
-    ],
-    ids=["read-only memory", "page tables"],
-)
-async def test_memory_that_no_limit_of_the_kernel_counts(start_escaped: StartEscaped, grow: str) -> None:
+@pytest.mark.parametrize("way", GROW)
+async def test_memory_that_no_limit_of_the_kernel_counts(start_escaped: StartEscaped, way: str) -> None:
     """A worker that grows by what RLIMIT_DATA does not count is seen, and ended at its limit."""
-    code = "held = []\nfor _ in range(1000):\n" + textwrap.indent(textwrap.dedent(grow), "    ")
     async with start_escaped(env={"WASM_GRPC_WORKER_BYTES": str(128 << 20)}) as (_, caller):
-        failure = await caller.fail("echo", f"#escape\n{code}".encode())
+        failure = await caller.fail("echo", f"#escape\n{growing(way)}".encode())
         healthy = await caller.invoke("echo", b"next")
 
     assert (failure.reason, healthy.body) == ("WORKER_MEMORY", b"next")
@@ -406,17 +409,37 @@ async def test_the_template(start_escaped: StartEscaped, tmp_path: Path) -> None
     assert privileges[-1] == ("2", True)
 
 
+def write_escaping_module(functions: Path, code: str) -> None:
+    """Write a function whose module runs code in the process that compiles it: in a section of its own."""
+    function = write_function(functions, "deaf")
+    section = b"\x06escape#escape\n" + code.encode()
+    size = bytes((len(section) & 0x7F | 0x80, len(section) >> 7 & 0x7F | 0x80, len(section) >> 14))
+    module = function / "deaf.wasm"
+    module.write_bytes(module.read_bytes() + b"\0" + size + section)
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("way", GROW)
+async def test_the_memory_of_the_compile_process(
+    engine: str, worker_python: Path, cache_environment: dict[str, str], tmp_path: Path, way: str
+) -> None:
+    """A compile process that grows by what RLIMIT_DATA does not count is ended as well, soon."""
+    write_escaping_module(tmp_path / "functions", growing(way))
+    env = {**cache_environment, "WASM_GRPC_COMPILE_BYTES": str(192 << 20)}
+    flags = ("--engine", engine, "--worker-python", worker_python)
+
+    ended = await asyncio.to_thread(run_command, "check", tmp_path / "functions", *flags, env=env)
+
+    assert "compiling it ended the compile process (signal SIGKILL); expected at most 192 MiB" in ended.stderr
+
+
 async def test_the_compile_process(
     engine: str, worker_python: Path, cache_environment: dict[str, str], tmp_path: Path
 ) -> None:
     """A module that escapes while it is compiled finds no file, no socket, no process and no privilege either."""
     tries = ("os.open('/etc/passwd', 0)", "os.open('/a', os.O_CREAT)", "os.fork()", "socket.socketpair()")
-    code = attempts(*tries, f"resource.prlimit({os.getpid()}, resource.RLIMIT_CPU)").encode()
-    function = write_function(tmp_path / "functions", "deaf")
-    section = b"\x06escape#escape\n" + code
-    size = bytes((len(section) & 0x7F | 0x80, len(section) >> 7 & 0x7F | 0x80, len(section) >> 14))
-    module = function / "deaf.wasm"
-    module.write_bytes(module.read_bytes() + b"\0" + size + section)
+    code = attempts(*tries, f"resource.prlimit({os.getpid()}, resource.RLIMIT_CPU)")
+    write_escaping_module(tmp_path / "functions", code)
     flags = ("--engine", engine, "--worker-python", worker_python)
 
     ended = await asyncio.to_thread(

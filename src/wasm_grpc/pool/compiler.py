@@ -9,16 +9,24 @@ from typing import TypeVar
 
 from wasm_grpc.core.artifact import code_limit_bytes
 from wasm_grpc.core.errors import CompileLimitError, ModuleError, ProtocolError, UnsupportedModuleError
-from wasm_grpc.core.model import PAGE_BYTES, GuestKind, Limits, Runtime
+from wasm_grpc.core.model import MIB, PAGE_BYTES, GuestKind, Limits, Runtime
 from wasm_grpc.core.settings import Settings
-from wasm_grpc.core.wire import Compile, Compiled, CompileRefused, Describe, Described, ForkJob
+from wasm_grpc.core.wire import Compile, Compiled, CompileRefused, Describe, Described, ForkJob, Message
 from wasm_grpc.pool.bases import Bases
+from wasm_grpc.pool.memory import held_bytes
 from wasm_grpc.pool.process import exit_text
 from wasm_grpc.pool.session import CONTROL_BYTES, ProcessEnded, Session
 
-__all__ = ["compile_module", "describe_module", "fork_compiler"]
+__all__ = ["ask_watched", "compile_module", "describe_module", "fork_compiler"]
 
 _Answer = TypeVar("_Answer", Compiled, Described)
+
+_A = TypeVar("_A", bound=Message)
+_B = TypeVar("_B", bound=Message)
+_OWN_BYTES = 128 * MIB
+"""What a compile process may hold besides: its interpreter, engine and backend take some 60 MiB."""
+_LOOK_S = 0.5
+"""The time between two looks at how much memory it holds."""
 
 
 async def compile_module(
@@ -113,7 +121,7 @@ async def _ask(
 ) -> _Answer | CompileRefused:
     try:
         async with await fork_compiler(runtime, bases, settings, body_limit=body_limit) as session:
-            return await session.ask(task, (expected, CompileRefused), within_s=settings.compile_s)
+            return await ask_watched(session, task, (expected, CompileRefused), settings)
     except ProcessEnded as exc:
         raise CompileLimitError(_death(exc.code, settings)) from exc
     except asyncio.TimeoutError as exc:
@@ -131,6 +139,43 @@ def _check_minimum(minimum_bytes: int, limits: Limits) -> None:
             f"the process that compiled it broke the protocol: initial memory of {minimum_bytes} bytes; "
             f"expected whole pages, at most {limits.memory_bytes}"
         )
+
+
+async def ask_watched(
+    session: Session,
+    task: Message,
+    answers: tuple[type[_A], type[_B]],
+    settings: Settings,
+    *,
+    mapped_bytes: int = 0,
+) -> _A | _B:
+    """
+    Have a process do its one job within the limits of compiling, and return its answer.
+
+    It is killed if it holds more memory than its limit: ``RLIMIT_DATA`` does not count all of it.
+
+    Args:
+        session: From `fork_compiler`.
+        task: The job.
+        answers: What it may answer.
+        settings: The limits of compiling.
+        mapped_bytes: Size of the files that it maps.
+
+    Raises:
+        asyncio.TimeoutError, ProcessEnded, ProtocolError: See `Session.ask`.
+    """
+    limit_bytes = settings.compile_bytes + _OWN_BYTES + mapped_bytes
+    watch = asyncio.create_task(_end_at(limit_bytes, session), name="watch a compile process")
+    try:
+        return await session.ask(task, answers, within_s=settings.compile_s)
+    finally:
+        watch.cancel()
+
+
+async def _end_at(limit_bytes: int, session: Session) -> None:
+    while held_bytes(session.process.pid) <= limit_bytes:  # noqa: ASYNC110 - no event tells
+        await asyncio.sleep(_LOOK_S)
+    session.process.kill()
 
 
 def _death(code: int, settings: Settings) -> str:

@@ -15,7 +15,7 @@ from wasm_grpc.core.model import Model, Runtime
 from wasm_grpc.core.settings import Settings
 from wasm_grpc.core.wire import FindDecoder, Inspect, Inspected, InspectRefused
 from wasm_grpc.pool.bases import Bases
-from wasm_grpc.pool.compiler import fork_compiler
+from wasm_grpc.pool.compiler import ask_watched, fork_compiler
 from wasm_grpc.pool.process import exit_text
 from wasm_grpc.pool.session import ProcessEnded
 
@@ -83,7 +83,8 @@ async def inspect_model(model: Model, runtime: Runtime, bases: Bases, settings: 
 async def _inspect(model: Model | None, runtime: Runtime, bases: Bases, settings: Settings) -> Inspected:
     try:
         async with await fork_compiler(runtime, bases, settings) as session:
-            answer = await session.ask(Inspect(model), _ANSWERS, within_s=settings.compile_s)
+            size = model.size if model else 0
+            answer = await ask_watched(session, Inspect(model), _ANSWERS, settings, mapped_bytes=size)
     except ProcessEnded as exc:
         raise ModelError(f"crashed the process that tried it ({exit_text(exc.code)})") from exc
     except ProtocolError as exc:
