@@ -4,7 +4,7 @@ A worker that was taken over: the real one, confined as ever, that does what an 
 The query names one of `ATTACKS`, and the rest of it is that attack's argument: ``flood=READ``. A call with another
 query is answered as ever. The flags of the program name attacks at other moments: ``--at-load=NAME`` in a worker or
 template that is to load a function, ``--at-compile=NAME`` in a compile process, ``--at-fork=NAME`` in a template, ``--at-start=NAME``
-in a worker that was just forked.
+in a worker that was just forked. With ``--without=seccomp`` it is as on a kernel that lacks this wall.
 """
 
 # ruff: noqa: SLF001 - it takes the place of what is private.
@@ -23,7 +23,7 @@ from wasm_grpc.core.start_counter import StartCounter
 from wasm_grpc.core.wire import Compile, Fork, Invoke, Load, Loaded, LoadFailed
 from wasm_grpc.engines.protocol import Engine
 from wasm_grpc.worker import __main__ as program
-from wasm_grpc.worker import compiling, loop, template
+from wasm_grpc.worker import compiling, loop, seccomp, template
 from wasm_grpc.worker.frame_socket import FrameSocket
 from wasm_grpc.worker.functions import LoadedFunctions
 
@@ -104,6 +104,8 @@ def _main(argv: list[str]) -> int:
         name, _, attack = flag.partition("=")
         if name in _MOMENTS:
             _MOMENTS[name](ATTACKS[attack])
+        elif flag == "--without=seccomp":
+            seccomp.is_available = lambda: False
         elif flag.startswith("--"):
             own.append(flag)
     loop._invoke = _attack_or_invoke

@@ -27,9 +27,16 @@ pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(60)]
 async def test_a_worker_that_leaves_a_process_behind(
     start_hostile: StartHostile, tmp_path: Path, how: str
 ) -> None:
-    """Whatever group or session it is in: its call fails at once, others don't, and a drain ends it all."""
+    """
+    Whatever group or session it is in: its call fails at once, others don't, and a drain ends it all.
+
+    Where there is seccomp, no worker can make a process.
+    """
     functions = write_functions(tmp_path / "functions", {"echo": ""})
-    async with start_hostile(functions, "--workers", "1") as server, connect(server.address) as caller:
+    async with (
+        start_hostile(functions, "--workers", "1", without="seccomp") as server,
+        connect(server.address) as caller,
+    ):
         usual = len(await settled(server.process.pid, 2)) + 2
         begun_s = time.monotonic()
         failure = await caller.fail("echo", query=f"fork={how}")
@@ -50,7 +57,10 @@ async def test_a_worker_that_leaves_a_process_behind_and_serves_on(
 ) -> None:
     """What a worker that lives has put into another session is ended too."""
     functions = write_functions(tmp_path / "functions", {"echo": ""})
-    async with start_hostile(functions, "--workers", "1") as server, connect(server.address) as caller:
+    async with (
+        start_hostile(functions, "--workers", "1", without="seccomp") as server,
+        connect(server.address) as caller,
+    ):
         usual = len(await settled(server.process.pid, 2)) + 2
         reply = await caller.invoke("echo", query="fork-and-answer")
         await until(lambda: len(children(server.process.pid)) == usual, "the end of what was left behind")
