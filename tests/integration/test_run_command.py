@@ -156,7 +156,11 @@ def test_environment(engine: str, guest: Path, env: dict[str, str]) -> None:
     ("limit", "error"),
     [
         ([], ""),
-        (["--scratch-limit", "4KiB"], "write: No space left on device\n"),
+        (
+            ["--scratch-limit", "4KiB"],
+            f"{SCRATCH}: no room for more; expected at most 4 KiB (limits.scratch; for `run`: --scratch-limit)\n"
+            "write: No space left on device\n",
+        ),
         (["--scratch-limit", "0"], f"{SCRATCH}/file: Capabilities insufficient\n"),
     ],
     ids=["default", "4 KiB", "none"],

@@ -1,11 +1,13 @@
-"""Limit a guest's linear memory: in its native code, or at each instance."""
+"""Limit a guest's linear memory, in its native code or at each instance, and say what a worker's limit is."""
 
 from __future__ import annotations
+
+import resource
 
 from wasm_grpc.core.errors import ModuleError
 from wasm_grpc.core.model import KIB, MIB, PAGE_BYTES
 
-__all__ = ["MAX_MEMORY_BYTES", "check_minimum", "limit_in_code"]
+__all__ = ["MAX_MEMORY_BYTES", "check_minimum", "limit_in_code", "over_worker_memory"]
 
 MAX_MEMORY_BYTES = 65_535 * PAGE_BYTES
 """One page less than 4 GiB, because Wasmer shows a memory of 65,536 pages as an empty buffer."""
@@ -42,6 +44,21 @@ def check_minimum(minimum_bytes: int, memory_bytes: int) -> None:
     if minimum_bytes > memory_bytes:
         initial, limit = _size(minimum_bytes), _size(memory_bytes)
         raise ModuleError(f"module starts with {initial} of memory; expected at most {limit} (limits.memory)")
+
+
+def over_worker_memory(problem: str, limit_bytes: int | None = None) -> str:
+    """
+    Return a sentence about a worker that takes too much memory, with its limit.
+
+    Args:
+        problem: What is wrong.
+        limit_bytes: The limit; ``None`` if this process is the worker.
+    """
+    if limit_bytes is None:
+        limit_bytes = resource.getrlimit(resource.RLIMIT_DATA)[0]
+    if limit_bytes == resource.RLIM_INFINITY:
+        return problem
+    return f"{problem}; expected at most {limit_bytes // MIB} MiB, which WASM_GRPC_WORKER_BYTES raises"
 
 
 def _size(size_bytes: int) -> str:

@@ -99,9 +99,13 @@ class GuestCalls:
                 method.name, request, metadata=_metadata(method, invocation), timeout_s=timeout_s
             )
         except grpc.aio.AioRpcError as exc:
+            took_s, limit_s = time.monotonic() - began_s, function.limits.dapr_timeout_s
             if app_id:
-                took_s, limit_s = time.monotonic() - began_s, function.limits.dapr_timeout_s
                 self._pauses.failed(function.name, app_id, took_s=took_s, limit_s=limit_s)
+            if exc.code() is grpc.StatusCode.DEADLINE_EXCEEDED and limit_s is not None and took_s >= limit_s:
+                return _failed(
+                    exc.code().name, method, f"no answer within {limit_s:g} s (limits.dapr_timeout)"
+                )
             return _refused(exc, method, invocation)
         size = response.ByteSize()
         if size > DAPR_MESSAGE_BYTES:

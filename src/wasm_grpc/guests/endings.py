@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
+from wasm_grpc.core.memory_limits import over_worker_memory
 from wasm_grpc.core.model import KIB, MIB, PAGE_BYTES, Outcome, Reason, ResultKind
 from wasm_grpc.core.text import one_line
 from wasm_grpc.engines.protocol import GuestExit, GuestFault, GuestStop, GuestTrap
@@ -99,7 +100,9 @@ def conclude(
         memory_bytes=memory_bytes,
         limit=limit,
     )
-    is_tainted = isinstance(end, (GuestTrap, GuestFailure)) and end.is_process_tainted
+    is_tainted = _is_short_of_memory(end) or (
+        isinstance(end, (GuestTrap, GuestFailure)) and end.is_process_tainted
+    )
     return Ending(outcome=outcome, is_process_tainted=is_tainted)
 
 
@@ -116,13 +119,26 @@ def _cause(end: GuestEnd) -> tuple[Reason, str, str]:
             return Reason.REJECTED, f"guest rejected its input (exit code {EX_DATAERR})", ""
         return Reason.EXITED, f"exit code {end.code}", ""
     if isinstance(end, GuestFault):
-        # The caller sees only the fault's message. The traceback goes to the log.
-        # Imported here: at the top it would cost every worker's start 5 ms, for what rarely happens.
-        import logging  # noqa: PLC0415
-
-        logging.getLogger(__name__).error("%s", end, exc_info=end)
-        return Reason.INTERNAL, str(end), ""
+        return _cause_of_fault(end)
     return Reason.TRAPPED, str(end), ""
+
+
+def _cause_of_fault(end: GuestFault) -> tuple[Reason, str, str]:
+    if _is_short_of_memory(end):
+        return Reason.WORKER_MEMORY, over_worker_memory("its worker ran out of memory"), ""
+    # The caller sees only the fault's message. The traceback goes to the log.
+    # Imported here: at the top it would cost every worker's start 5 ms, for what rarely happens.
+    import logging  # noqa: PLC0415
+
+    logging.getLogger(__name__).error("%s", end, exc_info=end)
+    return Reason.INTERNAL, str(end), ""
+
+
+def _is_short_of_memory(end: GuestEnd) -> bool:
+    """
+    Return whether a host function got no more memory of its process.
+    """
+    return isinstance(end, GuestFault) and isinstance(end.__cause__, MemoryError)
 
 
 def _may_be_refused_memory(end: GuestEnd) -> bool:

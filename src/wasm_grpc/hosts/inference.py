@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import Final
 
+from wasm_grpc.core.memory_limits import over_worker_memory
 from wasm_grpc.core.model import Reason
 from wasm_grpc.engines.protocol import GuestStop
 from wasm_grpc.inference.grants import ModelGrants, UngrantedModelError
@@ -55,4 +56,4 @@ def out_of_memory() -> GuestStop:
     """
     Return the exception that ends a guest whose inference ran out of memory.
     """
-    return GuestStop(Reason.WORKER_MEMORY, "inference ran out of its worker's memory")
+    return GuestStop(Reason.WORKER_MEMORY, over_worker_memory("inference ran out of its worker's memory"))

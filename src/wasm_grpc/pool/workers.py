@@ -22,6 +22,7 @@ from typing import Protocol
 
 from wasm_grpc.core import wire
 from wasm_grpc.core.errors import ProtocolError, WasmGrpcError
+from wasm_grpc.core.memory_limits import over_worker_memory
 from wasm_grpc.core.model import MIB, Reason
 from wasm_grpc.core.observers import Observers, WorkerLost, WorkerStarted
 from wasm_grpc.core.settings import Settings
@@ -212,13 +213,15 @@ class Workers:
                 _log.warning("worker %d did not begin an invocation in time and is replaced", worker.pid)
                 worker.session.process.kill()
             held = held_bytes(worker.pid)
-            if held <= self._worker_bytes[worker.kind]:
+            limit_bytes = self._worker_bytes[worker.kind]
+            if held <= limit_bytes:
                 continue
             if worker.run is None:
                 _log.warning("idle worker %d holds %d MiB and is replaced", worker.pid, held // MIB)
                 worker.session.process.kill()
             else:
-                worker.run.kill(Reason.WORKER_MEMORY, f"its worker grew to {held // MIB} MiB")
+                problem = over_worker_memory(f"its worker grew to {held // MIB} MiB", limit_bytes)
+                worker.run.kill(Reason.WORKER_MEMORY, problem)
 
     def begin_closing(self) -> None:
         """

@@ -7,6 +7,7 @@ import signal
 import sys
 
 from wasm_grpc.core.errors import ProtocolError
+from wasm_grpc.core.memory_limits import over_worker_memory
 from wasm_grpc.core.model import Outcome, Reason
 from wasm_grpc.core.start_counter import StartCounter
 from wasm_grpc.core.wire import Input, Invoke, Load, Result, out_of_place
@@ -99,17 +100,16 @@ def _run(frames: FrameSocket, entry: LoadedFunction, message: Invoke) -> Ending:
         stdin, stdout = SocketStdin(frames), SocketStdout(frames, limits.output_bytes)
     else:
         stdin, stdout = BytesStdin(message.body), CollectedStdout(limits.result_bytes)
+    stderr = SocketStderr(frames, limits.stderr_bytes) if message.follows_log else Stderr(limits.stderr_bytes)
     env = entry.env + message.env
     call = GuestCall(
         args=entry.args + query_arguments(env) if entry.function.takes_query else entry.args,
         env=env,
         stdin=stdin,
         stdout=stdout,
-        stderr=SocketStderr(frames, limits.stderr_bytes)
-        if message.follows_log
-        else Stderr(limits.stderr_bytes),
+        stderr=stderr,
         limits=limits,
-        preopens=entry.files.preopens(),
+        preopens=entry.files.preopens(stderr),
         states=entry.states,
         operation=message.operation,
         has_arguments=message.has_arguments,
@@ -120,7 +120,8 @@ def _run(frames: FrameSocket, entry: LoadedFunction, message: Invoke) -> Ending:
     try:
         return entry.run(call)
     except MemoryError:
-        outcome = Outcome(reason=Reason.WORKER_MEMORY, message="its worker ran out of memory")
+        problem = over_worker_memory("its worker ran out of memory")
+        outcome = Outcome(reason=Reason.WORKER_MEMORY, message=problem)
     except Exception as exc:  # noqa: BLE001 - the edge
         # A bug of ours: it ends this invocation and, since the state is unknown, this process.
         outcome = Outcome(reason=Reason.INTERNAL, message=f"internal error: {type(exc).__name__}: {exc}")

@@ -88,6 +88,18 @@ def test_fault_is_told_and_logged(caplog: pytest.LogCaptureFixture) -> None:
     assert [record.exc_info and record.exc_info[1] for record in caplog.records] == [fault]
 
 
+def test_a_host_function_without_memory(caplog: pytest.LogCaptureFixture) -> None:
+    """That is the worker's limit and no error of ours; the process ends, since anything may be half done."""
+    fault = GuestFault("host function wasi_snapshot_preview1.fd_write failed with MemoryError")
+    fault.__cause__ = MemoryError()
+
+    ending = _conclude(fault)
+
+    outcome = Outcome(reason=Reason.WORKER_MEMORY, message="its worker ran out of memory", memory_bytes=USED)
+    assert ending == Ending(outcome=outcome, is_process_tainted=True)
+    assert caplog.records == []
+
+
 @pytest.mark.parametrize("is_tainted", [True, False])
 def test_tainted_process_is_told(is_tainted: bool) -> None:  # noqa: FBT001 - a parameter of the table
     """Whether the process can go on is the trap's to say."""

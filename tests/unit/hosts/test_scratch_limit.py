@@ -22,6 +22,7 @@ from wasm_grpc.hosts.wasi.abi import (
     SUCCESS,
 )
 from wasm_grpc.hosts.wasi.mounts import FileSystem
+from wasm_grpc.hosts.wasi.streams import Stderr
 
 __all__ = []
 
@@ -35,8 +36,8 @@ ALL_RIGHTS = (1 << 29) - 1
 class ScratchGuest(MemoryGuest):
     """A guest with a scratch folder and nothing else; its methods return errnos."""
 
-    def __init__(self) -> None:
-        super().__init__(preopens=FileSystem((), scratch_bytes=ROOM).preopens())
+    def __init__(self, log: Stderr | None = None) -> None:
+        super().__init__(preopens=FileSystem((), scratch_bytes=ROOM).preopens(log))
 
     def path(self, name: str, path: bytes, *args: int, fd: int = TMP) -> int:
         """Call a function of one path."""
@@ -212,3 +213,18 @@ def test_room_is_given_back_once(trick: Callable[[ScratchGuest], None]) -> None:
     trick(guest)
 
     assert guest.capacity() == before
+
+
+def test_a_full_folder_is_told_once() -> None:
+    """The first thing that does not fit adds one line to the guest's log, with the limit."""
+    log = Stderr(1 << 10)
+    guest = ScratchGuest(log)
+    assert guest.make(b"file", keep_open=True) == SUCCESS
+    fd = guest.u32(64)
+
+    errnos = [guest.resize(fd, size) for size in (1, 2 * ROOM, 2, 3 * ROOM)]
+
+    assert errnos == [SUCCESS, ENOSPC, SUCCESS, ENOSPC]
+    assert log.tail() == (
+        b"/tmp: no room for more; expected at most 1 MiB (limits.scratch; for `run`: --scratch-limit)\n"
+    )

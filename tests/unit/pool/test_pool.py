@@ -81,6 +81,21 @@ async def test_a_worker_that_is_dead_before_it_begins(
         assert await pool.invoke(INVOCATION) == OK
 
 
+async def test_a_worker_that_takes_too_much_memory(
+    fake_worker: FakeWorker, one_slot: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is ended, and its caller learns how much it took, the limit, and what raises it."""
+    monkeypatch.setattr("wasm_grpc.pool.workers.resident_bytes", lambda _: 4 << 30)
+
+    async with open_pool([function(fake_worker("--at-invoke=pause"))], one_slot) as pool:
+        outcome = await pool.invoke(INVOCATION)
+
+    assert outcome == Outcome(
+        reason=Reason.WORKER_MEMORY,
+        message="its worker grew to 4096 MiB; expected at most 728 MiB, which WASM_GRPC_WORKER_BYTES raises",
+    )
+
+
 async def test_a_function_that_kills_whoever_loads_it(fake_worker: FakeWorker, one_slot: Settings) -> None:
     """After two workers died of it the function is unavailable, with the reason."""
     async with open_pool([function(fake_worker("--at-load=exit:7"))], one_slot) as pool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
@@ -11,6 +12,7 @@ from wasm_grpc.core.model import Mount, MountEntry
 from wasm_grpc.hosts.wasi.abi import FILE_RIGHTS, FOLDER_RIGHTS
 from wasm_grpc.hosts.wasi.nodes import Node, OpenFolder
 from wasm_grpc.hosts.wasi.regular import File
+from wasm_grpc.hosts.wasi.streams import Sink, in_binary_units
 from wasm_grpc.hosts.wasi.tree import Folder, Link
 from wasm_grpc.hosts.wasi.volume import Volume
 
@@ -45,18 +47,21 @@ class FileSystem:
         self._scratch_bytes = scratch_bytes
         self._mounts = [_ReadMount(mount, device) for device, mount in enumerate(mounts, _SCRATCH_DEVICE + 1)]
 
-    def preopens(self) -> Iterator[OpenFolder]:
+    def preopens(self, log: Sink | None = None) -> Iterator[OpenFolder]:
         """
         Yield the open directories of one invocation: the mounts in their order, then the scratch folder.
 
         There is no scratch folder if its limit is 0.
+
+        Args:
+            log: Gets a line when a writable folder is full for the first time.
         """
         wants_scratch = bool(self._scratch_bytes)
         for mount in self._mounts:
             wants_scratch = wants_scratch and mount.name != SCRATCH
-            yield mount.open(self._scratch_bytes)
+            yield mount.open(self._scratch_bytes, log)
         if wants_scratch:
-            volume = Volume(_SCRATCH_DEVICE, is_writable=True, room_bytes=self._scratch_bytes)
+            volume = _scratch_volume(_SCRATCH_DEVICE, SCRATCH, self._scratch_bytes, log)
             yield _opened(volume, Folder(volume), SCRATCH.encode())
 
 
@@ -77,12 +82,25 @@ class _ReadMount:
             if isinstance(node, Folder):
                 folders[entry.path] = node
 
-    def open(self, scratch_bytes: int) -> OpenFolder:
+    def open(self, scratch_bytes: int, log: Sink | None) -> OpenFolder:
         volume, root = self._volume, self._root
         if volume.is_writable:
-            volume = Volume(self._device, is_writable=True, room_bytes=scratch_bytes)
+            volume = _scratch_volume(self._device, self.name, scratch_bytes, log)
             root = root.copy(volume)
         return _opened(volume, root, self.name.encode())
+
+
+def _scratch_volume(device: int, name: str, room_bytes: int, log: Sink | None) -> Volume:
+    on_full = None if log is None else functools.partial(_say_full, log, name, room_bytes)
+    return Volume(device, is_writable=True, room_bytes=room_bytes, on_full=on_full)
+
+
+def _say_full(log: Sink, name: str, limit_bytes: int) -> None:
+    line = (
+        f"{name}: no room for more; expected at most {in_binary_units(limit_bytes)} "
+        "(limits.scratch; for `run`: --scratch-limit)\n"
+    )
+    log.write(memoryview(line.encode()))
 
 
 def _opened(volume: Volume, root: Folder, name: bytes) -> OpenFolder:

@@ -9,7 +9,16 @@ from typing import Protocol
 from wasm_grpc.core.model import KIB, MIB, Reason
 from wasm_grpc.engines.protocol import GuestStop
 
-__all__ = ["BytesStdin", "CollectedStdout", "Sink", "Stderr", "Stdin", "Stdout", "refuse_output"]
+__all__ = [
+    "BytesStdin",
+    "CollectedStdout",
+    "Sink",
+    "Stderr",
+    "Stdin",
+    "Stdout",
+    "in_binary_units",
+    "refuse_output",
+]
 
 
 class Stdin(Protocol):
@@ -167,12 +176,15 @@ def refuse_output(limit_bytes: int) -> GuestStop:
     """
     return GuestStop(
         Reason.OUTPUT_LIMIT,
-        f"guest wrote over {_in_binary_units(limit_bytes)} to standard output",
+        f"guest wrote over {in_binary_units(limit_bytes)} to standard output",
         limit="limits.output",
     )
 
 
-def _in_binary_units(size: int) -> str:
+def in_binary_units(size: int) -> str:
+    """
+    Return a size in bytes as people write it: "1 MiB".
+    """
     for unit, name in ((MIB, "MiB"), (KIB, "KiB")):
         if size and size % unit == 0:
             return f"{size // unit} {name}"

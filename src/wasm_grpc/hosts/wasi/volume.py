@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from weakref import WeakKeyDictionary
 
 from wasm_grpc.hosts.wasi.abi import ENOSPC
@@ -44,9 +45,26 @@ class Volume:
         room_bytes: How many bytes may still be added.
     """
 
-    __slots__ = ("_inode", "_listings", "_listings_bytes", "device", "is_writable", "room_bytes")
+    __slots__ = ("_inode", "_listings", "_listings_bytes", "_on_full", "device", "is_writable", "room_bytes")
 
-    def __init__(self, device: int, *, is_writable: bool, room_bytes: int = 0) -> None:
+    def __init__(
+        self,
+        device: int,
+        *,
+        is_writable: bool,
+        room_bytes: int = 0,
+        on_full: Callable[[], None] | None = None,
+    ) -> None:
+        """
+        Begin without a node.
+
+        Args:
+            device: See the attribute.
+            is_writable: See the attribute.
+            room_bytes: See the attribute.
+            on_full: Called once, when something does not fit for the first time.
+        """
+        self._on_full = on_full
         self.device = device
         self.is_writable = is_writable
         self.room_bytes = room_bytes
@@ -106,5 +124,8 @@ class Volume:
             Refusal: ENOSPC, they don't fit.
         """
         if size > self.room_bytes:
+            on_full, self._on_full = self._on_full, None
+            if on_full is not None:
+                on_full()
             raise Refusal(ENOSPC)
         self.room_bytes -= size
