@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator
 
@@ -94,4 +95,6 @@ def _attributes(extensions: struct_pb2.Struct) -> Iterator[tuple[str, str]]:
             # A protobuf Struct has only doubles; CloudEvents has integers.
             yield name, str(int(number)) if number.is_integer() else repr(number)
         elif kind in {"struct_value", "list_value"}:
-            yield name, json.dumps(json_format.MessageToDict(value), separators=(",", ":"))
+            # It may hold NaN or an infinity, which JSON doesn't have: only a peer that isn't daprd sends one.
+            with contextlib.suppress(ValueError):
+                yield name, json.dumps(json_format.MessageToDict(value), separators=(",", ":"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator
 
+from wasm_grpc.core.text import escaped
 from wasm_grpc.engines.binary import ExternKind, Import, Module
 from wasm_grpc.engines.protocol import FuncType, HostModules
 from wasm_grpc.hosts.wasi import unstable
@@ -13,6 +14,8 @@ __all__ = ["check_function_export", "check_imports", "check_memory_export"]
 
 
 _NAMES_SHOWN = 5
+_NAME_CHARS = 160
+"""How much of a name is shown: more than the longest of WASI's, with its module's."""
 
 
 def check_imports(module: Module, hosts: HostModules) -> Iterator[str]:
@@ -26,7 +29,7 @@ def check_imports(module: Module, hosts: HostModules) -> Iterator[str]:
         if imported.kind is ExternKind.FUNC and (imported.module, imported.name) not in hosts:
             unknown.setdefault(imported.module, []).append(imported.name)
     for imported in imports:
-        name = f"{imported.module}.{imported.name}"
+        name = _shown(f"{imported.module}.{imported.name}")
         if imported.kind is not ExternKind.FUNC:
             yield f"import {name} is a {imported.kind.value}; expected a function"
             continue
@@ -68,9 +71,14 @@ def check_memory_export(module: Module) -> Iterator[str]:
 
 
 def _unknown_imports(module: str, names: list[str], hosts: HostModules) -> str:
-    shown = ", ".join(names[:_NAMES_SHOWN])
+    shown = ", ".join(map(_shown, names[:_NAMES_SHOWN]))
     more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
-    return f"imports from {module} are unknown functions: {shown}{more}; {_expected_of(hosts)}"
+    return f"imports from {_shown(module)} are unknown functions: {shown}{more}; {_expected_of(hosts)}"
+
+
+def _shown(name: str) -> str:
+    # A module may name its imports as it likes, also with the line ends and escapes of a terminal.
+    return escaped(name if len(name) <= _NAME_CHARS else f"{name[: _NAME_CHARS - 1]}…")
 
 
 def _expected_of(hosts: HostModules) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 
 from pydantic import ValidationError
@@ -35,9 +36,13 @@ def problem_lines(error: ValidationError) -> tuple[str, ...]:
     """
     Return one line for each error: ``<key>: <what is wrong>; expected <what>``.
     """
-    # Built only if there are errors, since it takes longer than reading a valid manifest.
-    schema = KeySchema()
-    return tuple(_line(details, schema) for details in error.errors(include_url=False))
+    return tuple(_line(details, _key_schema()) for details in error.errors(include_url=False))
+
+
+@functools.cache
+def _key_schema() -> KeySchema:
+    # Built only if there are errors, and once: it takes 50 ms, far longer than reading a manifest.
+    return KeySchema()
 
 
 def _line(details: ErrorDetails, schema: KeySchema) -> str:

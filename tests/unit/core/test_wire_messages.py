@@ -14,6 +14,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from fuzz.mutation import mutated
 from wasm_grpc.core.errors import ProtocolError
 from wasm_grpc.core.model import (
     MIB,
@@ -171,33 +172,12 @@ def test_mutated_bytes_are_read_or_refused(messages: list[Message], seed: int) -
     whole = b"".join(piece for message in messages for piece in encode(message))
     chance = random.Random(seed)
     for _ in range(50):
-        stream = mutated(whole, chance)
+        stream = mutated(whole, chance, words=(b"0", b'"', b"[", b"{"))
         try:
             found = list(map(decode, FrameReader(body_limit=MIB).feed(stream)))
         except ProtocolError:
             continue
         assert all(isinstance(message, Message) for message in found)
-
-
-def mutated(stream: bytes, chance: random.Random) -> bytes:
-    """Change, remove, repeat or insert some bytes."""
-    changed = bytearray(stream)
-    for _ in range(chance.randint(1, 4)):
-        at = chance.randrange(len(changed) + 1)
-        end = min(len(changed), at + chance.choice((0, 1, 1, 2, 8)))
-        changed[at:end] = chance.choice(
-            (
-                b"",
-                chance.randbytes(end - at),
-                changed[at:end] * 2,
-                chance.randbytes(1),
-                b"0",
-                b'"',
-                b"[",
-                b"{",
-            )
-        )
-    return bytes(changed)
 
 
 JSON = st.recursive(

@@ -221,3 +221,12 @@ def test_a_brokers_keys() -> None:
         "HTTP___KEY": "k",
         "HTTP_A_B": "c",
     }
+
+
+def test_an_extension_that_json_has_not() -> None:
+    """A list with NaN or an infinity, which daprd can't send, is left out; the event is delivered."""
+    request = pb.TopicEventRequest(
+        id="1", extensions=struct(nan=[float("nan")], inf={"a": float("inf")}, b="c")
+    )
+
+    assert topic_event(request).extensions == (("b", "c"),)
