@@ -6,7 +6,7 @@
 
 export PYTHON PYTHON310
 
-.PHONY: help setup demo test soak-topics lint format bench functions proto schema check lock clean
+.PHONY: help setup demo test fuzz soak soak-topics lint format bench functions proto schema check lock clean
 
 help: ## list the jobs
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
@@ -19,6 +19,12 @@ demo: setup ## serve the functions, turn a picture grey, say what to try next
 
 test: ## get what the tests need and run them
 	@scripts/test $(ARGS)
+
+fuzz: ## feed changed inputs to all that reads them, for a minute: ARGS="--seconds 600 --only module --seed 7"
+	@scripts/setup dev && PYTHONPATH=tests:. .venv/bin/python -m fuzz $(ARGS)
+
+soak: ## call echo 100,000 times in parts, and see that the server stays as it is: ARGS="--hostile --calls 10000"
+	@scripts/setup dev && PYTHONPATH=tests:. .venv/bin/python -m hostile.soak $(ARGS)
 
 soak-topics: ## send 20,000 messages through servers that are killed, and find each again
 	@LOSS_MESSAGES=20000 scripts/test tests/end_to_end/test_topics_loss.py $(ARGS)

@@ -20,7 +20,7 @@ from wasm_grpc.invocation.cgi import CgiError, has_cgi_head, parse_cgi_response
 from wasm_grpc.invocation.environment import event_environment, request_environment
 from wasm_grpc.manifest.document import DocumentReader
 from wasm_grpc.manifest.layout import MANIFEST_NAME
-from wasm_grpc.manifest.templates import TemplateError, fill, template_fault
+from wasm_grpc.manifest.templates import Result, TemplateError, fill, template_fault
 
 __all__ = [
     "Manifests",
@@ -117,7 +117,7 @@ def check_template(content: bytes) -> None:
     text = template.decode("utf-8", "replace")
     if template_fault(text) is None:
         with contextlib.suppress(TemplateError):
-            assert isinstance(fill(text, {"id": "1", "name": "f"}, lambda: result), str)
+            assert isinstance(fill(text, {"id": "1", "name": "f"}, Result(result)), str)
 
 
 def check_dapr_call(content: bytes) -> None:

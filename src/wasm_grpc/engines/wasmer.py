@@ -10,6 +10,7 @@ from wasmer_compiler_cranelift import Compiler
 
 from wasm_grpc.core.errors import ModuleError, UnsupportedModuleError
 from wasm_grpc.core.model import EngineName
+from wasm_grpc.core.text import escaped
 from wasm_grpc.engines import traps
 from wasm_grpc.engines.binary.rewrite import START_EXPORT, defer_start
 from wasm_grpc.engines.features import describe_feature
@@ -54,6 +55,8 @@ _FEATURE = re.compile(
 
 _FRAME = re.compile(r"\s+at (.*) \(.*\[\d+\]:0x[0-9a-f]+\)$")
 _MAX_LINES = 6
+_PANIC = "PanicException"
+"""Name of the class of Wasmer's panics, which has no public name and is not derived from `Exception`."""
 
 
 class WasmerEngine:
@@ -78,6 +81,12 @@ class WasmerEngine:
             return bytes(wasmer.Module(self._store, defer_start(wasm)).serialize())
         except RuntimeError as exc:
             raise _as_module_error(str(exc)) from exc
+        except BaseException as exc:
+            if type(exc).__name__ != _PANIC:
+                raise
+            raise UnsupportedModuleError(
+                f"module makes Wasmer's compiler fail: {escaped(str(exc))}; expected one that it can compile"
+            ) from exc
 
     def load(self, artifact: bytes, hosts: HostModules) -> WasmerPrepared:
         """
