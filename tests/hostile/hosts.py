@@ -22,6 +22,10 @@ LEFT_OUT = ("load", "poll_oneoff")
 CLOSING = ("fd_close", "fd_fdstat_set_rights", "fd_renumber")
 """Functions by which the guest loses its standard output, so that it answers nothing."""
 
+UNGRANTED = (
+    "the guest brings a model that was not granted; expected the content of a file in capabilities.nn.models, "
+    "or capabilities.nn.load = true (`wasm-grpc run`: --nn-model, --nn)"
+)
 GRANT = '[capabilities.dapr]\nstate = ["store/key"]\n'
 CALLS = ended(CODES.RESOURCE_EXHAUSTED, "HOST_CALL_LIMIT", "guest made over 10 calls to Dapr", "host_calls")
 ONLY_MEMORY = f"expected them within {END}"
@@ -66,8 +70,25 @@ def edges(module: str) -> Row:
         tries=f"forges pointers, lengths and handles for {module}",
         module=text,
         bodies=tuple(case.to_bytes(4, "little") for case in range(len(functions))),
-        answers=tuple(b"" if name in CLOSING else HELD for _, name in functions),
+        answers=tuple(_answer(module, name) for module, name in functions),
     )
+
+
+def _answer(module: str, name: str) -> Answer:
+    """Return what must answer a function that is called with edges."""
+    if name in CLOSING:
+        return b""
+    if module == "wasmedge_tensorflow":
+        return trapped(
+            f"{module}.{name}: models of full TensorFlow can't be run; expected one of TensorFlow Lite, "
+            "by wasmedge_tensorflowlite or wasi_ephemeral_nn"
+        )
+    if name.endswith("create_session"):
+        return ended(CODES.PERMISSION_DENIED, "DENIED", UNGRANTED)
+    if name == "wasmedge_tensorflowlite_get_tensor_len":
+        # It can't return that it fails, and the tensor 0 has no bytes.
+        return trapped(f"{name}: tensor 1 is not open; expected one that get_output_tensor returned")
+    return HELD
 
 
 def _at_edges(name: str, function: HostFunction) -> str:
@@ -242,14 +263,7 @@ DAPR = {
           (memory (export "memory") 1)
           (func (export "_start") (drop (call $load
             (i32.const 0) (i32.const 1) (i32.const 4) (i32.const 0) (i32.const 64)))))""",
-        answers=(
-            ended(
-                CODES.PERMISSION_DENIED,
-                "DENIED",
-                "loading a model is not allowed; expected capabilities.nn.load = true, or `wasm-grpc run --nn`",
-            ),
-        )
-        * 2,
+        answers=(ended(CODES.PERMISSION_DENIED, "DENIED", UNGRANTED),) * 2,
     ),
     "host-call-flood": wapc(
         "calls a host that it wasn't granted for ever",

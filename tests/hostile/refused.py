@@ -9,6 +9,8 @@ import wasmtime
 
 from unit.engines.binaries import limits, module, name, vector
 from wasm_grpc.engines.binary.cursor import encode_u32
+from wasm_grpc.hosts import registry
+from wasm_grpc.hosts.wasi import unstable
 
 __all__ = ["COMPILED", "REFUSED", "Bomb", "Refused"]
 
@@ -63,6 +65,9 @@ def program(
     return module(*sorted(sections.items()))
 
 
+HOSTS = "expected functions of " + ", ".join(
+    f"'{name}'" for name in sorted({name for name, _ in registry.FUNCTIONS} - {unstable.MODULE})
+)
 RUN = '(memory (export "memory") 1) (func (export "_start"))'
 INVALID = (
     "module is not valid: failed to compile: wasm[0]::function[0]: WebAssembly translation error: "
@@ -74,20 +79,17 @@ REFUSED: Mapping[str, Refused] = {
     "unknown-import": Refused(
         tries="imports a function that there is not",
         wasm=text(f'(import "env" "system" (func (param i32) (result i32))) {RUN}'),
-        said="import env.system is an unknown function; expected functions of 'wapc', 'wasi_ephemeral_nn', "
-        "'wasi_snapshot_preview1'",
+        said=f"import env.system is an unknown function; {HOSTS}",
     ),
     "forged-line": Refused(
         tries="names an import with a line of the log and terminal escapes",
         wasm=text(f'(import "env" "a\\0aERROR forged\\1b[2J" (func)) {RUN}'),
-        said="import env.a\\nERROR forged\\x1b[2J is an unknown function; expected functions of 'wapc', "
-        "'wasi_ephemeral_nn', 'wasi_snapshot_preview1'",
+        said=f"import env.a\\nERROR forged\\x1b[2J is an unknown function; {HOSTS}",
     ),
     "long-import": Refused(
         tries="names an import by 1 MiB",
         wasm=text(f'(import "env" "{"a" * (1 << 20)}" (func)) {RUN}'),
-        said=f"import env.{'a' * 155}… is an unknown function; expected functions of 'wapc', "
-        "'wasi_ephemeral_nn', 'wasi_snapshot_preview1'",
+        said=f"import env.{'a' * 155}… is an unknown function; {HOSTS}",
     ),
     "wrong-signature": Refused(
         tries="imports a function of WASI with another type",
