@@ -93,6 +93,11 @@ def test_warm_and_fresh_instances(prepared: Prepared) -> None:
         ("add", b"", "guest failed: it exports no function 'add' that takes and returns bytes or a text"),
         ("none", b"", "guest failed: it exports no function 'none' that takes and returns bytes or a text"),
         ("shout", ["a", "b"], "guest failed: its function takes one argument, not 2"),
+        (
+            "shout",
+            ["i32:1"],
+            "guest failed: its function takes bytes or a text, not a number or an array",
+        ),
     ],
 )
 def test_a_call_that_can_not_be(
@@ -134,3 +139,26 @@ def test_pointers_outside_memory(engine: Engine, argument: int, result: int, len
 
     assert outcome.reason is Reason.TRAPPED
     assert outcome.message == f"out of bounds memory access in f: {where}; expected them within 65536"
+
+
+# It returns its argument, and `ignore`, which takes an argument of three numbers, returns nothing.
+REMEMBERS = """
+(module
+  (memory (export "memory") 1)
+  (func (export "__wbindgen_malloc") (param i32) (result i32) (i32.const 1024))
+  (func (export "__wbindgen_free") (param i32 i32))
+  (func (export "echo") (param i32 i32 i32)
+    (i32.store (local.get 0) (local.get 1))
+    (i32.store offset=4 (local.get 0) (local.get 2)))
+  (func (export "ignore") (param i32 i32 i32)))
+"""
+
+
+def test_a_function_that_returns_nothing(engine: Engine) -> None:
+    """A caller never gets the result of the one before it, which a warm instance still has in memory."""
+    ready = GUEST.ready(load(engine, assemble(REMEMBERS), LIMITS), LIMITS, max_invocations=9)
+    run(ready, "echo", b"secret of the first caller", limits=LIMITS)
+
+    outcome = run(ready, "ignore", b"x", limits=LIMITS)
+
+    assert (outcome.reason, outcome.message) == (Reason.EXITED, "guest failed: it returned without a result")

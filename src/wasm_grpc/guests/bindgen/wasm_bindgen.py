@@ -15,7 +15,7 @@ Source: what wasm-bindgen 0.2.61, which rustwasmc pins, generates for JavaScript
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from wasm_grpc.core.arguments import decode_arguments
@@ -49,8 +49,9 @@ class ReadyWasmBindgen(Reactor):
             wanted = "that takes and returns bytes or a text"
             return GuestFailure(f"it exports no function {function!r} {wanted}".encode()), True
         arguments = list(decode_arguments(body)) if call.has_arguments else [(len(body), memoryview(body))]
-        if len(arguments) != 1:
-            return GuestFailure(f"its function takes one argument, not {len(arguments)}".encode()), True
+        problem = _problem(arguments)
+        if problem is not None:
+            return GuestFailure(problem), True
         ((_, content),) = arguments
         try:
             self._initialise(instance)
@@ -80,9 +81,14 @@ class ReadyWasmBindgen(Reactor):
         """
         argument_at = int(instance.call(MALLOC, len(content))[0]) & U32_MAX
         put(self._context.memory(), argument_at, content)
+        # Some functions of this type return nothing. Then an earlier caller's result must not be found here.
+        put(self._context.memory(), _RESULT_AT, bytes(_RESULT.size))
         instance.call(function, _RESULT_AT, argument_at, len(content))
         memory = self._context.memory()
         at, length = _RESULT.unpack(region(memory, _RESULT_AT, _RESULT.size))
+        if not at:
+            # Also an empty result of Rust's has an address.
+            return GuestFailure(b"it returned without a result")
         answer = read_raw(memory, at, length, limit_bytes=call.limits.result_bytes)
         unsent = finish(None, self._context, call)
         if unsent is None and length:
@@ -90,3 +96,15 @@ class ReadyWasmBindgen(Reactor):
         if self._left:
             instance.call(FREE, at, length)
         return unsent
+
+
+def _problem(arguments: Sequence[tuple[int, memoryview]]) -> bytes | None:
+    """
+    Return why the arguments are not one text or one array of u8; ``None`` if they are.
+    """
+    if len(arguments) != 1:
+        return f"its function takes one argument, not {len(arguments)}".encode()
+    ((count, content),) = arguments
+    if count != len(content):
+        return b"its function takes bytes or a text, not a number or an array"
+    return None
