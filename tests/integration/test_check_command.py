@@ -45,6 +45,58 @@ def test_a_file(engine: str, environment: dict[str, str], tmp_path: Path) -> Non
     assert second.startswith(f"{file}: ok ({engine} ")
 
 
+BINDGEN = """
+(module
+  (memory (export "memory") 1)
+  (func (export "allocate") (param i32) (result i32) (i32.const 1024))
+  (func (export "deallocate") (param i32 i32))
+  {functions})
+"""
+BINDGEN_MANIFEST = """
+name = "f"
+module = "f.wasm"
+guest = "wasmedge-bindgen"
+trigger.invoke = [{ method = "infer/*" }, { method = "a", call = "infer" }, { method = "b", call = "infre" }]
+trigger.topic = [{ pubsub = "p", topic = "t" }]
+trigger.binding = [{ name = "infer" }, { name = "timer" }]
+"""
+
+
+def _check_bindgen(environment: dict[str, str], folder: Path, *functions: str) -> list[str]:
+    """Check a function that has these exports. Return what standard output says."""
+    exports = "".join(
+        f'(func (export "{name}") (param i32 i32) (result i32) (i32.const 0))' for name in functions
+    )
+    place = folder / "f"
+    place.mkdir()
+    (place / "f.wasm").write_bytes(bytes(wasmtime.wat2wasm(BINDGEN.format(functions=exports))))
+    (place / "function.toml").write_text(BINDGEN_MANIFEST)
+
+    ended = run_command("check", folder, "--engine", "wasmtime", env=environment)
+
+    assert (ended.code, ended.stderr) == (0, "")
+    return ended.stdout.decode().splitlines()
+
+
+def test_a_function_that_a_module_does_not_export(environment: dict[str, str], tmp_path: Path) -> None:
+    """Each trigger that calls one is told, since it would fail every call."""
+    lines = _check_bindgen(environment, tmp_path, "infer", "grayscale")
+
+    expected = "expected 'infer' or 'grayscale' in the trigger's `call`"
+    assert lines[:-2] == [
+        f"note: f/function.toml: trigger.invoke[2]: the module has no function 'infre'; {expected}",
+        f"note: f/function.toml: trigger.topic[0]: the module has no function 'f'; {expected}",
+        f"note: f/function.toml: trigger.binding[1]: the module has no function 'timer'; {expected}",
+    ]
+
+
+def test_a_module_with_many_functions(environment: dict[str, str], tmp_path: Path) -> None:
+    """Only the first ones are listed, so none is said to be missing."""
+    lines = _check_bindgen(environment, tmp_path, *(f"f{number}" for number in range(21)))
+
+    assert [line for line in lines if line.startswith("note:")] == []
+
+
 def test_a_file_that_no_guest_interface_calls(environment: dict[str, str], tmp_path: Path) -> None:
     """What it is goes to standard output, why that doesn't run here to standard error."""
     (tmp_path / "lib.wasm").write_bytes(bytes(wasmtime.wat2wasm(REACTOR)))

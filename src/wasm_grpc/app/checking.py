@@ -17,6 +17,7 @@ from wasm_grpc.app.preparation import (
     open_preparer,
     pool_function,
 )
+from wasm_grpc.catalogue.calls import missing_calls
 from wasm_grpc.catalogue.folder import survey_functions
 from wasm_grpc.catalogue.function import Function, read_module
 from wasm_grpc.catalogue.needs import sidecar_needs
@@ -48,7 +49,7 @@ class FunctionReport:
         engines: Those that take its module, with version and interpreter.
         problems: Lines that keep it from being served.
         notes: Lines that don't: an engine that refuses it while another takes it, keys for
-            later, what the sidecar must have.
+            later, what the sidecar must have, functions that the module lacks.
         module: What its module is; ``None`` if it can't be read.
     """
 
@@ -120,12 +121,15 @@ async def _check_function(
     except ManifestError as exc:
         return FunctionReport(function.name, problems=exc.problems, notes=notes), None
     trial = await _try_engines(function, wasm, grants, engines, preparer)
+    module = await describe_readable(wasm, preparer)
+    # What can be called is told only of a guest that some engine takes.
+    missing = missing_calls(function, module.calls) if module is not None and trial.takers else ()
     report = FunctionReport(
         function.name,
         tuple(trial.takers),
         (*trial.problems, *(() if trial.takers else trial.refusals)),
-        (*(trial.refusals if trial.takers else ()), *notes),
-        await describe_readable(wasm, preparer),
+        (*(trial.refusals if trial.takers else ()), *notes, *missing),
+        module,
     )
     return report, trial.prepared
 

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from wasm_grpc.core.model import GuestKind
 from wasm_grpc.core.text import escaped
-from wasm_grpc.core.wire import Described
+from wasm_grpc.core.wire import DESCRIBED_NAME_CHARS, DESCRIBED_NAMES, Described
 from wasm_grpc.engines.binary import Module
 from wasm_grpc.guests.bindgen.conventions import find_convention, functions_of
 from wasm_grpc.guests.interfaces import GUEST_CALL, INITIALIZE, START
 from wasm_grpc.guests.registry import guest_for
 
 __all__ = ["describe"]
-
-
-_NAMES: Final = 20
-_NAME_CHARS: Final = 80
-"""How many names of a list are shown, and how much of each."""
 
 
 class _Identity(NamedTuple):
@@ -49,8 +44,8 @@ def describe(module: Module) -> Described:
 
 def _shown(names: Sequence[str]) -> tuple[str, ...]:
     # A module may have a million names, of any text.
-    lines = [escaped(name[:_NAME_CHARS]) for name in names[:_NAMES]]
-    return (*lines, f"{len(names) - _NAMES} more") if len(names) > _NAMES else tuple(lines)
+    lines = [escaped(name[:DESCRIBED_NAME_CHARS]) for name in names[:DESCRIBED_NAMES]]
+    return (*lines, f"{len(names) - DESCRIBED_NAMES} more") if len(names) > DESCRIBED_NAMES else tuple(lines)
 
 
 def _identify(module: Module) -> _Identity:

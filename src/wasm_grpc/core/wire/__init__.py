@@ -58,6 +58,8 @@ from wasm_grpc.core.wire.frames import (
     pack,
 )
 from wasm_grpc.core.wire.messages import (
+    DESCRIBED_NAME_CHARS,
+    DESCRIBED_NAMES,
     Compile,
     Compiled,
     CompileRefused,
@@ -94,6 +96,8 @@ from wasm_grpc.core.wire.messages import (
 from wasm_grpc.core.wire.reader import FrameReader
 
 __all__ = [
+    "DESCRIBED_NAMES",
+    "DESCRIBED_NAME_CHARS",
     "HEAD_LIMIT_BYTES",
     "MESSAGE_LIMIT_BYTES",
     "WIRE_VERSION",

@@ -11,6 +11,8 @@ from wasm_grpc.core.walls import Wall
 from wasm_grpc.core.wire.frames import Kind
 
 __all__ = [
+    "DESCRIBED_NAMES",
+    "DESCRIBED_NAME_CHARS",
     "Compile",
     "CompileRefused",
     "Compiled",
@@ -468,6 +470,12 @@ class Describe:
     kind: ClassVar[Kind] = Kind.DESCRIBE
 
     module: bytes
+
+
+DESCRIBED_NAMES = 20
+"""How many names a list of `Described` has. If there are more, one further entry says how many."""
+DESCRIBED_NAME_CHARS = 80
+"""How much of a name it has, before what can't be printed is escaped."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
