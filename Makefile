@@ -39,7 +39,7 @@ bench: ## measure ours against bare gRPC, native apps and other ways to run WebA
 	@scripts/setup dev && .venv/bin/python -m benchmarks $(ARGS)
 
 functions: ## rebuild every committed .wasm from its source
-	@functions/build $(ARGS)$(if $(ARGS),, && for guests in guests wapc/guests bindgen/guests tensorflowlite/guests; do tests/conformance/$$guests/build || exit; done)
+	@functions/build $(ARGS)$(if $(ARGS),, && for guests in guests wapc/guests bindgen/guests tensorflowlite/guests demo; do tests/conformance/$$guests/build || exit; done)
 
 proto: ## generate src/wasm_grpc/v1 anew from proto/
 	@scripts/proto

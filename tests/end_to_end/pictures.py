@@ -24,14 +24,14 @@ def sample(mode: str = "RGB") -> Image.Image:
     return Image.merge(mode, channels)
 
 
-def digit() -> bytes:
-    """Return a `DIGIT` as a person draws it, dark on light with a round pen, as a PNG."""
-    picture = Image.new("L", (280, 280), 245)
+def digit(kind: str = "PNG", *, paper: int = 245, ink: int = 30) -> bytes:
+    """Return a file with a `DIGIT` as a person draws it with a round pen, by default dark on light."""
+    picture = Image.new("L", (280, 280), paper)
     draw = ImageDraw.Draw(picture)
-    draw.line(STROKES, fill=30, width=PEN, joint="curve")
+    draw.line(STROKES, fill=ink, width=PEN, joint="curve")
     for x, y in STROKES:
-        draw.ellipse([x - PEN / 2, y - PEN / 2, x + PEN / 2, y + PEN / 2], fill=30)
-    return encoded(picture, "PNG")
+        draw.ellipse([x - PEN / 2, y - PEN / 2, x + PEN / 2, y + PEN / 2], fill=ink)
+    return encoded(picture, kind)
 
 
 def encoded(picture: Image.Image, kind: str) -> bytes:
