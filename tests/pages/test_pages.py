@@ -144,6 +144,7 @@ def _write_programs(folder: Path) -> None:
 def _write_own_files(folder: Path) -> None:
     (folder / "photo.jpg").write_bytes(encoded(sample(), "JPEG"))
     (folder / "digit.png").write_bytes(digit())
+    (folder / "digit.jpg").write_bytes(digit("JPEG", paper=0, ink=255))
     for log in ("app.log", "big.log"):
         (folder / log).write_text("mail me@example.org\n" * 1000, "utf-8")
 
