@@ -147,9 +147,11 @@ async def test_check_names_every_engine(
     ended = run_command("check", functions, env={**cache_environment, "WASM_GRPC_LOG": "warning"})
 
     lines = ended.stdout.decode().splitlines()
-    assert (ended.code, ended.stderr, len(lines)) == (0, "", 2)
+    assert (ended.code, ended.stderr, len(lines)) == (0, "", 4)
     assert lines[0].startswith("echo: ok (")
     assert f"{engine} " in lines[0]
+    assert lines[1] == "  WASI command; imports wasi_snapshot_preview1"
+    assert lines[2].startswith("trap: ok (")
 
 
 async def test_list(tmp_path: Path) -> None:

@@ -46,11 +46,15 @@ def status(pid: int, field: str) -> str:
 
 
 async def test_a_template_has_one_thread(start_server: StartServer) -> None:
-    """With each function of the repository loaded, a model among them: a fork copies one thread only."""
+    """
+    With each function of the repository loaded, a model among them: a fork copies one thread only.
+
+    There is the base, the template of what workers share, and that of the function that has a model.
+    """
     async with start_server(REPOSITORY / "functions") as server:
         templates = process_pids(server.process.pid, "wasm-template")
 
-        assert [status(pid, "Threads") for pid in templates] == ["1"] * 2
+        assert [status(pid, "Threads") for pid in templates] == ["1"] * 3
 
 
 async def test_workers_are_children_of_the_server(server: Server) -> None:
