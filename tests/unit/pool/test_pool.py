@@ -85,7 +85,7 @@ async def test_a_worker_that_takes_too_much_memory(
     fake_worker: FakeWorker, one_slot: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is ended, and its caller learns how much it took, the limit, and what raises it."""
-    monkeypatch.setattr("wasm_grpc.pool.workers.resident_bytes", lambda _: 4 << 30)
+    monkeypatch.setattr("wasm_grpc.pool.workers.held_bytes", lambda _: 4 << 30)
 
     async with open_pool([function(fake_worker("--at-invoke=pause"))], one_slot) as pool:
         outcome = await pool.invoke(INVOCATION)
