@@ -1,4 +1,4 @@
-"""How a host function for inference refuses an argument: an errno for the guest, and a line for its log."""
+"""How a host function refuses an argument: an errno for the guest, and a line for its log."""
 
 from __future__ import annotations
 

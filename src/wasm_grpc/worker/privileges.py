@@ -1,5 +1,5 @@
 """
-Give up the privileges of this process, also where it belongs to root.
+Give up the privileges that this process has if root started it.
 
 Source: capset(2) and ``include/uapi/linux/capability.h``.
 """

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Final
 
 from wasm_grpc.core.pictures import PICTURES_IMPORT
 from wasm_grpc.engines.protocol import FuncType, HostFunction
-from wasm_grpc.hosts.image.refusal import Refusal
-from wasm_grpc.hosts.image.state import PictureState
+from wasm_grpc.hosts import refusal
+from wasm_grpc.hosts.image.state import FAILURE, PictureState
 from wasm_grpc.hosts.protocol import HostContext
+from wasm_grpc.hosts.refusal import Refusal
 
 __all__ = ["declare", "region"]
 
 _SUCCESS: Final = 0
-_FAILURE: Final = 1
 _U32_MAX: Final = 0xFFFF_FFFF
 
 
@@ -32,22 +33,13 @@ def declare(name: str, count: int, call: Callable[..., None]) -> HostFunction:
         state = context.state_of(PictureState)
         try:
             call(state, context.memory(), *[arg & _U32_MAX for arg in args])
-        except Refusal as refusal:
-            state.log(f"{PICTURES_IMPORT}: {name}: {refusal}")
-            return _FAILURE
+        except Refusal as exc:
+            state.log(f"{PICTURES_IMPORT}: {name}: {exc}")
+            return exc.errno
         return _SUCCESS
 
     return HostFunction(FuncType(("i32",) * count, ("i32",)), answer)
 
 
-def region(memory: memoryview, at: int, length: int, what: str) -> memoryview:
-    """
-    Return `length` bytes of guest memory from `at`, both unsigned.
-
-    Raises:
-        Refusal: The region is out of bounds.
-    """
-    end = at + length
-    if end > len(memory):
-        raise Refusal(f"{what} is out of bounds; expected {length} bytes at {at} within {len(memory)}")
-    return memory[at:end]
+region = functools.partial(refusal.region, errno=FAILURE)
+"""See `wasm_grpc.hosts.refusal.region`."""

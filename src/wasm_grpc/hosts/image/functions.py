@@ -14,8 +14,8 @@ from typing import Final
 from wasm_grpc.core.pictures import PICTURES_IMPORT
 from wasm_grpc.engines.protocol import HostFunction, HostModules
 from wasm_grpc.hosts.image.calls import declare, region
-from wasm_grpc.hosts.image.refusal import Refusal
-from wasm_grpc.hosts.image.state import PictureState
+from wasm_grpc.hosts.image.state import FAILURE, PictureState
+from wasm_grpc.hosts.refusal import Refusal
 from wasm_grpc.pictures.protocol import PictureFormat, PixelType, Scaling, Target
 
 __all__ = ["FUNCTIONS"]
@@ -39,14 +39,15 @@ def _load(
 ) -> None:
     if code >= len(_TYPES):
         codes = ", ".join(f"{each} ({kind.value})" for each, kind in enumerate(_TYPES))
-        raise Refusal(f"the type {code} is unknown; expected one of {codes}")
+        raise Refusal(FAILURE, f"the type {code} is unknown; expected one of {codes}")
     target = _target(width, height, _TYPES[code])
     picture = region(memory, picture_at, length, "the picture")
     out = region(memory, out_at, room, "the buffer")
     if room < target.size_bytes:
         raise Refusal(
+            FAILURE,
             f"the buffer has {room} bytes; "
-            f"expected {target.size_bytes} for {width}x{height} pixels of {target.type.value}"
+            f"expected {target.size_bytes} for {width}x{height} pixels of {target.type.value}",
         )
     state.load(picture, out[: target.size_bytes], target, formats=_FORMATS, scaling=Scaling.SMOOTH)
 
@@ -70,7 +71,7 @@ def _load_old(
 
 def _target(width: int, height: int, pixel_type: PixelType) -> Target:
     if not (width and height):
-        raise Refusal(f"the size is {width}x{height} pixels; expected at least 1x1")
+        raise Refusal(FAILURE, f"the size is {width}x{height} pixels; expected at least 1x1")
     return Target(width, height, pixel_type)
 
 

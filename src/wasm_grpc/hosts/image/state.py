@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from typing import Final
 
 from wasm_grpc.core.pictures import pixel_limit
-from wasm_grpc.hosts.image.refusal import Refusal
 from wasm_grpc.hosts.protocol import HostCall
+from wasm_grpc.hosts.refusal import Refusal
 from wasm_grpc.pictures.protocol import Decoder, PictureError, PictureFormat, Scaling, Target
 
-__all__ = ["PictureState"]
+__all__ = ["FAILURE", "PictureState"]
+
+FAILURE: Final = 1
+"""The only errno that the functions return."""
 
 
 class PictureState:
@@ -53,6 +57,6 @@ class PictureState:
             decoded = self._decoder.decode(bytes(picture), formats=formats, pixel_limit=self._pixel_limit)
             decoded.scale_into(out, target, scaling)
         except PictureError as exc:
-            raise Refusal(f"the picture {exc}") from exc
+            raise Refusal(FAILURE, f"the picture {exc}") from exc
         except MemoryError:
-            raise Refusal("the worker has too little memory; expected a smaller picture") from None
+            raise Refusal(FAILURE, "the worker has too little memory; expected a smaller picture") from None
