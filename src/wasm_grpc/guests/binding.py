@@ -1,4 +1,4 @@
-"""Give a guest the files and streams of its invocation, and send what is unsent once it has succeeded."""
+"""Give a guest the files and streams of its invocation, and send what it left unsent if it succeeds."""
 
 from __future__ import annotations
 

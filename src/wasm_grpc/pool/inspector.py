@@ -47,17 +47,9 @@ async def find_decoder(runtime: Runtime, bases: Bases, settings: Settings) -> st
         WorkerStartError: The interpreter can't be started.
     """
     try:
-        async with await fork_compiler(runtime, bases, settings) as session:
-            answer = await session.ask(FindDecoder(), _ANSWERS, within_s=settings.compile_s)
-    except ProcessEnded as exc:
-        problem = f"crashed the process that tried it ({exit_text(exc.code)})"
-        raise PicturesUnavailableError(f"the picture decoder {problem}") from exc
-    except ProtocolError as exc:
-        problem = f"had the process that tried it break the protocol ({exc})"
-        raise PicturesUnavailableError(f"the picture decoder {problem}") from exc
-    except asyncio.TimeoutError as exc:
-        problem = f"took longer than {settings.compile_s:g} s to load"
-        raise PicturesUnavailableError(f"the picture decoder {problem}") from exc
+        answer = await _try(FindDecoder(), runtime, bases, settings, to="load")
+    except _TrialError as exc:
+        raise PicturesUnavailableError(f"the picture decoder {exc}") from exc
     if isinstance(answer, Inspected):
         return answer.backend
     raise PicturesUnavailableError(answer.reason)
@@ -81,17 +73,38 @@ async def inspect_model(model: Model, runtime: Runtime, bases: Bases, settings: 
 
 
 async def _inspect(model: Model | None, runtime: Runtime, bases: Bases, settings: Settings) -> Inspected:
+    size = model.size if model else 0
     try:
-        async with await fork_compiler(runtime, bases, settings) as session:
-            size = model.size if model else 0
-            answer = await ask_watched(session, Inspect(model), _ANSWERS, settings, mapped_bytes=size)
-    except ProcessEnded as exc:
-        raise ModelError(f"crashed the process that tried it ({exit_text(exc.code)})") from exc
-    except ProtocolError as exc:
-        raise ModelError(f"had the process that tried it break the protocol ({exc})") from exc
-    except asyncio.TimeoutError as exc:
-        raise ModelError(f"took longer than {settings.compile_s:g} s to run once") from exc
+        answer = await _try(Inspect(model), runtime, bases, settings, to="run once", mapped_bytes=size)
+    except _TrialError as exc:
+        raise ModelError(str(exc)) from exc
     if isinstance(answer, Inspected):
         return answer
     kind = InferenceUnavailableError if answer.is_unavailable else ModelError
     raise kind(answer.reason)
+
+
+class _TrialError(Exception):
+    """
+    The process that tried something has not answered. The text follows on what it tried.
+    """
+
+
+async def _try(
+    task: Inspect | FindDecoder,
+    runtime: Runtime,
+    bases: Bases,
+    settings: Settings,
+    *,
+    to: str,
+    mapped_bytes: int = 0,
+) -> Inspected | InspectRefused:
+    try:
+        async with await fork_compiler(runtime, bases, settings) as session:
+            return await ask_watched(session, task, _ANSWERS, settings, mapped_bytes=mapped_bytes)
+    except ProcessEnded as exc:
+        raise _TrialError(f"crashed the process that tried it ({exit_text(exc.code)})") from exc
+    except ProtocolError as exc:
+        raise _TrialError(f"had the process that tried it break the protocol ({exc})") from exc
+    except asyncio.TimeoutError as exc:
+        raise _TrialError(f"took longer than {settings.compile_s:g} s to {to}") from exc

@@ -28,7 +28,7 @@ _READ_ANY_FILE = 1 << 2
 
 def drop_privileges(*, keeps_reading: bool = False) -> None:
     """
-    Give up all capabilities of this process. It must have no other thread.
+    Give up all capabilities of this process. Call it while the process has one thread.
 
     Args:
         keeps_reading: Keep the one that reads files of other users, where it has it.

@@ -49,7 +49,9 @@ _NUMBER_AT, _MACHINE_AT, _ARGUMENTS_AT = 0, 4, 16
 
 def filter_calls(*, forks: bool = False, has_threads: bool = False) -> None:
     """
-    Restrict this process, and whatever it forks, to the calls of `rules_for`. It must have no other thread.
+    Restrict this process, and whatever it forks, to the calls of `rules_for`.
+
+    Call it while the process has one thread.
 
     Raises:
         OSError: The kernel refuses.

@@ -62,7 +62,7 @@ _MODULES: Final = {"env": Convention.ENV, "wasmedge-bindgen": Convention.IMPORTE
 
 def find_convention(module: Module) -> Convention | None:
     """
-    Return how a module's functions hand over their results; ``None`` if it is no guest of either.
+    Return how a module's functions hand over their results; ``None`` if neither tool built it.
     """
     # Later versions of wasm-bindgen have another parameter here; they need JavaScript beside the module.
     if _exports(module, MALLOC, ALLOCATE_TYPE) and _exports(module, FREE, DEALLOCATE_TYPE):
